@@ -1,0 +1,1 @@
+//! Pure state of the user interface: state, action, update, keymap.

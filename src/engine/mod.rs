@@ -1,0 +1,1 @@
+//! Where events come from: emulated, observed, replayed; and the sampler of cores and memory.

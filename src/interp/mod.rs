@@ -1,0 +1,1 @@
+//! One interpreter process: boot, control protocol, start methods, orderly and forced end.

@@ -1,0 +1,3 @@
+//! The gilscope program.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Drawing: from state and a rectangle to cells.

@@ -1,0 +1,45 @@
+//! What the evaluation loop asks of the interpreter it runs in.
+
+use std::sync::atomic::AtomicU32;
+
+use crate::event::{Detail, Line, State};
+
+/// Where the loop looks at the eval breaker (CPython's `Python/ceval.c`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rules {
+    /// Before nearly every instruction, as CPython 3.9 and earlier do.
+    V3_9,
+    /// At `RESUME`, backward jumps and calls, as CPython 3.10 and later do.
+    #[default]
+    V3_10,
+}
+
+/// The run is being ended: unwind without running any more of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped;
+
+/// The interpreter as one of its threads sees it. The evaluation loop knows
+/// neither the lock nor the recorder, only this.
+///
+/// Every method is called by the thread that runs the loop, with the GIL held
+/// (where there is one); [`Host::release`] gives it up for the length of a
+/// closure and has it again when it returns.
+pub trait Host {
+    /// Non-zero when somebody wants something of this thread. Looked at, relaxed, at every safe point.
+    fn breaker(&self) -> &AtomicU32;
+
+    /// Called at a safe point whose breaker was non-zero: drop the GIL if asked to, take it back, go on.
+    fn safe_point(&mut self, line: Line) -> Result<(), Stopped>;
+
+    /// Called every few microseconds of work, at a safe point: reads the clock.
+    fn heartbeat(&mut self, line: Line);
+
+    /// Leaves the GIL to others while `blocking` runs, in the state given.
+    fn release<R>(&mut self, state: State, detail: Detail, line: Line, blocking: impl FnOnce() -> R) -> R;
+
+    /// What the program printed.
+    fn print(&mut self, text: &str);
+
+    /// Where the loop keeps its place, for a sampler to read: the index of the instruction in the program.
+    fn place(&self) -> &AtomicU32;
+}

@@ -1,0 +1,66 @@
+//! Loads a workload: a Python file with a metadata block in comments, and the
+//! registry of those that come with the program.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// What limits a workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Bound {
+    /// Bytecode.
+    Cpu,
+    /// Waiting.
+    Io,
+    /// Both in turns.
+    Mixed,
+    /// C code that lets the lock go.
+    Native,
+}
+
+/// An argument of `work`, as the metadata describes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Argument {
+    /// Its name in the signature.
+    pub name: String,
+    /// What it is for, in a few words.
+    pub help: String,
+    /// Its value unless said otherwise.
+    pub default: ArgValue,
+    /// The least it may be.
+    pub min: ArgValue,
+    /// The most it may be.
+    pub max: ArgValue,
+    /// Whether the length of a task follows it, so that the lab may scale a task by it.
+    pub size: bool,
+}
+
+/// The value of an argument.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ArgValue {
+    /// A whole number.
+    Int(i64),
+    /// Any other number.
+    Float(f64),
+}
+
+/// A workload, loaded and checked.
+#[derive(Clone, Debug)]
+pub struct Workload {
+    /// Its name on the command line: the file's stem.
+    pub id: String,
+    /// Its name on the screen.
+    pub title: String,
+    /// What limits it.
+    pub bound: Bound,
+    /// What to watch, in one sentence.
+    pub watch: String,
+    /// What `work` takes.
+    pub arguments: Vec<Argument>,
+    /// The file's text.
+    pub source: String,
+    /// Where it came from; none for those that come with the program.
+    pub path: Option<PathBuf>,
+}
