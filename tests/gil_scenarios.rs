@@ -86,7 +86,7 @@ impl World {
         match step.does {
             Deed::Ask => self.ask(thread, step.at),
             Deed::Wake => {
-                self.waits.remove(thread).expect("only who waits is woken");
+                assert!(self.waits.remove(thread).is_some(), "only who waits is woken");
                 self.ask(thread, step.at)
             }
             Deed::Timeout => {

@@ -415,9 +415,7 @@ mod model {
 
     #[test]
     fn loom_the_lock_excludes_and_nobody_sleeps_for_ever() {
-        let mut model = loom::model::Builder::new();
-        model.preemption_bound = Some(3);
-        model.check(|| {
+        loom::model(|| {
             let shared = shared();
             let others: Vec<_> = (1..3)
                 .map(|lane| {
@@ -443,9 +441,7 @@ mod model {
 
     #[test]
     fn loom_a_forced_switch_ends_and_the_asker_gets_the_lock() {
-        let mut model = loom::model::Builder::new();
-        model.preemption_bound = Some(3);
-        model.check(|| {
+        loom::model(|| {
             let shared = shared();
             let clock = thread::spawn({
                 let shared = shared.clone();
@@ -474,9 +470,7 @@ mod model {
 
     #[test]
     fn loom_two_who_ask_at_once_are_both_served() {
-        let mut model = loom::model::Builder::new();
-        model.preemption_bound = Some(2);
-        model.check(|| {
+        loom::model(|| {
             let shared = shared();
             take(&shared.gil, 0);
             let askers: Vec<_> = (1..3)
