@@ -74,6 +74,7 @@ fn no_two_lanes_own_the_lock_at_once_in_the_log() {
             None
         }
     };
+    let watched = switches.is_some();
     let mut collector = Collector::new(&rings, switches);
     let (gil, mut events) = (Gil::new(), Vec::new());
     let until = Monotonic.now() + Nanos::from_millis(300);
@@ -92,6 +93,7 @@ fn no_two_lanes_own_the_lock_at_once_in_the_log() {
     collector.finish(|event| events.push(event));
 
     in_order(&events);
+    assert_eq!(watched, events.iter().any(|event| event.kind == EventKind::SwitchIn));
     let mut owner = None;
     for event in &events {
         match event.kind {

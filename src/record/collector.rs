@@ -27,7 +27,8 @@ use std::collections::HashMap;
 
 use super::kernel::Accounts;
 use super::ring::Consumer;
-use super::rings::{RingHeader, Rings, SharedRing};
+use super::rings::Rings;
+use super::shared_ring::SharedRing;
 use super::switches::{Switch, SwitchRecord, SwitchSource};
 use crate::clock::{Clock, Monotonic};
 use crate::event::{CoreId, Detail, Event, EventKind, LaneId, Line, Nanos, State};

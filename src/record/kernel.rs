@@ -5,8 +5,8 @@ use std::os::unix::fs::FileExt;
 
 use crate::event::{CoreId, Nanos};
 
-/// The core the calling thread is on. A few nanoseconds: glibc reads it from memory the kernel keeps up to date.
-#[expect(unsafe_code, reason = "rustix makes a system call of it, some 30 times dearer")]
+/// The core the calling thread is on. No system call: glibc reads it from memory the kernel keeps up to date.
+#[expect(unsafe_code, reason = "rustix makes a system call of it, at every event")]
 #[inline]
 pub fn core_now() -> CoreId {
     // SAFETY: takes nothing, returns a number.

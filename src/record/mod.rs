@@ -17,8 +17,8 @@
 //! them on a moment later ([`Collector`]).
 //!
 //! # Not chosen
-//! A pipe or socket: a full one blocks, each write is a system call (some
-//! 500 ns against 30). One ring for all: writers would contend for its index,
+//! A pipe or socket: a full one blocks, and each write is a system call, many
+//! times what a slot costs. One ring for all: writers would contend for its index,
 //! and a worker killed between claiming a slot and filling it would stop the
 //! rest. Overwriting the oldest: the reader would race the writer for every
 //! slot, and a picture with its beginning missing cannot be drawn, one with a
@@ -31,11 +31,13 @@ mod mapping;
 mod recorder;
 pub mod ring;
 mod rings;
+mod shared_ring;
 mod switches;
 
 pub use collector::{Collector, CoreEvidence, LaneTally, Tally};
 pub use kernel::{Accounts, core_now, thread_id};
 pub use mapping::Mapping;
 pub use recorder::Recorder;
-pub use rings::{RingHeader, Rings, RingsError, Shape, SharedRing};
+pub use rings::{Rings, RingsError, Shape};
+pub use shared_ring::SharedRing;
 pub use switches::{Switch, SwitchRecord, SwitchSource};

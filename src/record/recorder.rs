@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::kernel::{ThreadAccounts, core_now, switches_of_this_thread, thread_id};
 use super::ring::Producer;
-use super::rings::{RingHeader, Rings, SharedRing};
+use super::rings::Rings;
+use super::shared_ring::SharedRing;
 use crate::clock::{Clock, Monotonic};
 use crate::event::{Detail, Event, EventKind, LaneId, Line, Nanos, State};
 

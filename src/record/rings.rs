@@ -22,22 +22,19 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, fstat, memfd_create};
 use rustix::io::Errno;
 
-use super::kernel::Accounts;
 use super::mapping::Mapping;
-use super::ring::Storage;
+use super::shared_ring::{RING_HEADER, SLOT, SharedRing};
 use crate::clock::{Clock, Monotonic};
 use crate::event::Nanos;
 
 const MAGIC: u64 = u64::from_le_bytes(*b"gilscope");
 const VERSION: u64 = 1;
 const HEADER: usize = 32;
-const RING_HEADER: usize = 64;
-const SLOT: usize = 4;
 
 const RINGS: usize = 2;
 const LANES: usize = 3;
@@ -46,17 +43,6 @@ const MADE_AT: usize = 5;
 const INTERVAL: usize = 16;
 const STARTED_AT: usize = 17;
 const STOP: usize = 18;
-
-const HEAD: usize = 0;
-const DROPPED: usize = 1;
-const LOSING_SINCE: usize = 2;
-const TAIL: usize = 16;
-const PLACE: usize = 32;
-const SEEN: usize = 33;
-const PID: usize = 48;
-const TID: usize = 49;
-const KNOWN: usize = 50;
-const ACCOUNTS: [usize; 4] = [51, 52, 53, 54];
 
 /// How much shared memory a run needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +80,9 @@ impl Shape {
 #[derive(Debug, thiserror::Error)]
 pub enum RingsError {
     /// The machine, its memory file system, or a limit has not that much to give.
-    #[error("no room for {mib} MiB of shared memory ({source}): use fewer workers, or raise the limit on memory")]
+    #[error(
+        "no room for {mib} MiB of shared memory ({source}): use fewer workers, or raise the limits on memory and on file size (`ulimit -f`)"
+    )]
     NoRoom {
         /// How much was wanted.
         mib: usize,
@@ -124,12 +112,15 @@ fn call(call: &'static str) -> impl Fn(Errno) -> RingsError {
 /// How many bytes may be asked for without harm: the kernel would rather end a process than refuse it memory (it
 /// kills for want of memory, and sends SIGXFSZ beyond the limit on file sizes), so the limits are read beforehand.
 fn room() -> u64 {
-    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let available = read("/proc/meminfo")
         .lines()
         .find_map(|line| line.strip_prefix("MemAvailable:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok())
         .map_or(1 << 30, |kib| kib << 10);
-    let of_group = read("/sys/fs/cgroup/memory.max").trim().parse().unwrap_or(u64::MAX);
+    let of_group = ["memory.max", "memory/memory.limit_in_bytes"]
+        .iter()
+        .filter_map(|file| read(&format!("/sys/fs/cgroup/{file}")).trim().parse().ok())
+        .fold(u64::MAX, u64::min);
     let of_file = rustix::process::getrlimit(rustix::process::Resource::Fsize).current.unwrap_or(u64::MAX);
     of_file.min(available.min(of_group) / 2)
 }
@@ -249,7 +240,7 @@ impl Rings {
     pub fn ring(&self, n: u32) -> SharedRing {
         assert!(n < self.shape.rings, "ring {n} of {}", self.shape.rings);
         let base = HEADER + n as usize * self.shape.ring_words();
-        SharedRing { memory: self.memory.clone(), base, capacity: self.shape.capacity.into() }
+        SharedRing::at(self.memory.clone(), base, self.shape.capacity.into())
     }
 
     fn word(&self, word: usize) -> &AtomicU64 {
@@ -257,123 +248,9 @@ impl Rings {
     }
 }
 
-/// One ring of the shared memory, and its header.
-#[derive(Clone, Debug)]
-pub struct SharedRing {
-    memory: Arc<Mapping>,
-    base: usize,
-    capacity: u64,
-}
-
-impl Storage for SharedRing {
-    type Word = AtomicU64;
-    #[inline]
-    fn capacity(&self) -> u64 {
-        self.capacity
-    }
-    #[inline]
-    fn head(&self) -> &AtomicU64 {
-        self.word(HEAD)
-    }
-    #[inline]
-    fn tail(&self) -> &AtomicU64 {
-        self.word(TAIL)
-    }
-    #[inline]
-    fn slot(&self, slot: u64) -> &[AtomicU64; 4] {
-        let at = self.base + RING_HEADER + SLOT * slot as usize;
-        self.memory.words()[at..].first_chunk().expect("the shape was checked against the size")
-    }
-}
-
-/// What lies beside the events of a ring. Each item has one writer: the ring's thread.
-pub trait RingHeader {
-    /// Where the evaluation loop is: the index of its instruction.
-    fn place(&self) -> &AtomicU32;
-    /// When the thread last gave a sign of life.
-    fn seen(&self) -> Nanos;
-    /// Gives a sign of life.
-    fn set_seen(&self, at: Nanos);
-    /// How many events found no room.
-    fn dropped(&self) -> u64;
-    /// Counts one that found none.
-    fn count_dropped(&self);
-    /// Since when events are missing that no event in the ring tells of yet.
-    fn losing_since(&self) -> Option<Nanos>;
-    /// Says so, or that all has been told.
-    fn set_losing_since(&self, since: Option<Nanos>);
-    /// The process and the thread that write here, once they do.
-    fn writer(&self) -> Option<(u32, u32)>;
-    /// Makes this thread the writer.
-    fn set_writer(&self, pid: u32, tid: u32);
-    /// What the kernel booked for the thread, as of its last report.
-    fn accounts(&self) -> Accounts;
-    /// Reports it.
-    fn set_accounts(&self, accounts: &Accounts);
-}
-
-impl RingHeader for SharedRing {
-    #[inline]
-    fn place(&self) -> &AtomicU32 {
-        self.memory.half(self.base + PLACE)
-    }
-    fn seen(&self) -> Nanos {
-        Nanos(self.word(SEEN).load(Ordering::Relaxed))
-    }
-    #[inline]
-    fn set_seen(&self, at: Nanos) {
-        self.word(SEEN).store(at.0, Ordering::Relaxed);
-    }
-    fn dropped(&self) -> u64 {
-        self.word(DROPPED).load(Ordering::Relaxed)
-    }
-    fn count_dropped(&self) {
-        self.word(DROPPED).store(self.dropped() + 1, Ordering::Relaxed);
-    }
-    fn losing_since(&self) -> Option<Nanos> {
-        Some(Nanos(self.word(LOSING_SINCE).load(Ordering::Acquire))).filter(|since| *since != Nanos::ZERO)
-    }
-    fn set_losing_since(&self, since: Option<Nanos>) {
-        self.word(LOSING_SINCE).store(since.unwrap_or_default().0, Ordering::Release);
-    }
-    fn writer(&self) -> Option<(u32, u32)> {
-        let tid = self.word(TID).load(Ordering::Acquire);
-        (tid != 0).then(|| (self.word(PID).load(Ordering::Relaxed) as u32, tid as u32))
-    }
-    fn set_writer(&self, pid: u32, tid: u32) {
-        self.word(PID).store(pid.into(), Ordering::Relaxed);
-        self.word(TID).store(tid.into(), Ordering::Release);
-    }
-    fn accounts(&self) -> Accounts {
-        let known = self.word(KNOWN).load(Ordering::Acquire);
-        let [on_cpu, runqueue, voluntary, involuntary] = std::array::from_fn(|account| {
-            (known & 1 << account != 0).then(|| self.word(ACCOUNTS[account]).load(Ordering::Relaxed))
-        });
-        Accounts { on_cpu: on_cpu.map(Nanos), runqueue: runqueue.map(Nanos), voluntary, involuntary }
-    }
-    fn set_accounts(&self, accounts: &Accounts) {
-        let Accounts { on_cpu, runqueue, voluntary, involuntary } = *accounts;
-        let values = [on_cpu.map(|time| time.0), runqueue.map(|time| time.0), voluntary, involuntary];
-        let mut known = 0;
-        for (account, value) in values.into_iter().enumerate() {
-            if let Some(value) = value {
-                self.word(ACCOUNTS[account]).store(value, Ordering::Relaxed);
-                known |= 1 << account;
-            }
-        }
-        self.word(KNOWN).store(known, Ordering::Release);
-    }
-}
-
-impl SharedRing {
-    #[inline]
-    fn word(&self, word: usize) -> &AtomicU64 {
-        &self.memory.words()[self.base + word]
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::kernel::Accounts;
     use super::super::ring::{Consumer, Producer};
     use super::*;
 
