@@ -1,0 +1,105 @@
+//! What a thread asks the kernel about itself.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use crate::event::{CoreId, Nanos};
+
+/// The core the calling thread is on. A few nanoseconds: glibc reads it from memory the kernel keeps up to date.
+#[expect(unsafe_code, reason = "rustix makes a system call of it, some 30 times dearer")]
+#[inline]
+pub fn core_now() -> CoreId {
+    // SAFETY: takes nothing, returns a number.
+    let core = unsafe { libc::sched_getcpu() };
+    u16::try_from(core).map_or(CoreId::UNKNOWN, CoreId)
+}
+
+/// The calling thread's number in the kernel (its `tid`).
+pub fn thread_id() -> u32 {
+    rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs()
+}
+
+/// What the kernel has booked for a thread. `None`: it does not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Accounts {
+    /// Time on a core.
+    pub on_cpu: Option<Nanos>,
+    /// Time waiting for one, though it could have gone on.
+    pub runqueue: Option<Nanos>,
+    /// How often it gave its core up.
+    pub voluntary: Option<u64>,
+    /// How often it was taken from its core.
+    pub involuntary: Option<u64>,
+}
+
+/// Reads the calling thread's [`Accounts`], keeping the file open.
+#[derive(Debug)]
+pub struct ThreadAccounts {
+    /// Stays the opening thread's: the link is followed when it is opened.
+    schedstat: Option<File>,
+}
+
+impl ThreadAccounts {
+    /// Of the calling thread.
+    pub fn open() -> ThreadAccounts {
+        ThreadAccounts { schedstat: File::open("/proc/thread-self/schedstat").ok() }
+    }
+
+    /// As they stand: about two system calls.
+    pub fn read(&self) -> Accounts {
+        let times = self.schedstat.as_ref().and_then(|file| {
+            let mut text = [0; 96];
+            let length = file.read_at(&mut text, 0).ok()?;
+            parse_schedstat(std::str::from_utf8(&text[..length]).ok()?)
+        });
+        let switches = switches_of_this_thread();
+        Accounts {
+            on_cpu: times.map(|(on_cpu, _)| on_cpu),
+            runqueue: times.map(|(_, runqueue)| runqueue),
+            voluntary: switches.map(|(voluntary, _)| voluntary),
+            involuntary: switches.map(|(_, involuntary)| involuntary),
+        }
+    }
+}
+
+/// `on_cpu runqueue timeslices`, the times in nanoseconds.
+pub fn parse_schedstat(text: &str) -> Option<(Nanos, Nanos)> {
+    let mut numbers = text.split_ascii_whitespace().map(str::parse);
+    Some((Nanos(numbers.next()?.ok()?), Nanos(numbers.next()?.ok()?)))
+}
+
+/// How often the calling thread gave its core up, and how often it was taken away.
+#[expect(unsafe_code, reason = "rustix has no getrusage")]
+pub fn switches_of_this_thread() -> Option<(u64, u64)> {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the kernel fills the structure it is given; all zeros are valid for it, should it fill less.
+    let usage = unsafe {
+        if libc::getrusage(libc::RUSAGE_THREAD, usage.as_mut_ptr()) != 0 {
+            return None;
+        }
+        usage.assume_init()
+    };
+    Some((usage.ru_nvcsw.cast_unsigned(), usage.ru_nivcsw.cast_unsigned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schedstat_is_read_or_refused() {
+        assert_eq!(parse_schedstat("12 34 5\n"), Some((Nanos(12), Nanos(34))));
+        assert_eq!(parse_schedstat(""), None);
+        assert_eq!(parse_schedstat("12 minus"), None);
+    }
+
+    #[test]
+    fn a_threads_accounts_only_grow() {
+        let accounts = ThreadAccounts::open();
+        let before = accounts.read();
+        std::thread::yield_now();
+        let after = accounts.read();
+        assert!(after.on_cpu >= before.on_cpu && after.voluntary >= before.voluntary);
+        assert_ne!(core_now(), CoreId::UNKNOWN);
+    }
+}

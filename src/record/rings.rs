@@ -1,0 +1,447 @@
+//! The shared memory of a run: a header, and a ring for each thread that records.
+//!
+//! Everything is words of 64 bits, in the machine's byte order. What different
+//! threads write lies 128 bytes apart: processors fetch cache lines in pairs.
+//!
+//! ```text
+//! header, 32 words
+//!    0  magic    1  version    2  rings    3  lanes    4  capacity, slots a ring    5  made at, ns
+//!   16  switch interval, ns    17  started at, ns, or 0    18  stop, 0 or 1
+//! then for each ring, 64 words
+//!    0  head     1  dropped    2  losing since, ns, or 0           the recorder's
+//!   16  tail                                                       the collector's
+//!   32  place (lower half)    33  seen, ns                         the evaluation loop's
+//!   48  pid     49  tid       50  accounts known, a bit each
+//!   51  on_cpu  52  runqueue  53  voluntary    54  involuntary     the thread's accounts
+//!   and 4 words for each slot
+//! ```
+//!
+//! The file has no name, so nothing is left behind however the run ends. Its
+//! pages are allocated before it is mapped and its size is sealed: a full disk
+//! or a tight limit is an error here, and nobody's SIGBUS later.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, fstat, memfd_create};
+use rustix::io::Errno;
+
+use super::kernel::Accounts;
+use super::mapping::Mapping;
+use super::ring::Storage;
+use crate::clock::{Clock, Monotonic};
+use crate::event::Nanos;
+
+const MAGIC: u64 = u64::from_le_bytes(*b"gilscope");
+const VERSION: u64 = 1;
+const HEADER: usize = 32;
+const RING_HEADER: usize = 64;
+const SLOT: usize = 4;
+
+const RINGS: usize = 2;
+const LANES: usize = 3;
+const CAPACITY: usize = 4;
+const MADE_AT: usize = 5;
+const INTERVAL: usize = 16;
+const STARTED_AT: usize = 17;
+const STOP: usize = 18;
+
+const HEAD: usize = 0;
+const DROPPED: usize = 1;
+const LOSING_SINCE: usize = 2;
+const TAIL: usize = 16;
+const PLACE: usize = 32;
+const SEEN: usize = 33;
+const PID: usize = 48;
+const TID: usize = 49;
+const KNOWN: usize = 50;
+const ACCOUNTS: [usize; 4] = [51, 52, 53, 54];
+
+/// How much shared memory a run needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// How many threads record: ring `n` is that of lane `n` of the plan.
+    pub rings: u32,
+    /// How many lanes they record for, at least as many as rings.
+    pub lanes: u32,
+    /// How many events a ring holds: a power of two.
+    pub capacity: u32,
+}
+
+impl Shape {
+    /// A ring for each lane, deep enough for a tenth of a second of the busiest thread, all together at most 64 MiB.
+    pub fn for_lanes(lanes: u32) -> Shape {
+        let share = (64 << 20) / (SLOT * size_of::<u64>()) / lanes.max(1) as usize;
+        let capacity = 1_u32 << share.clamp(1 << 10, 1 << 15).ilog2();
+        Shape { rings: lanes, lanes, capacity }
+    }
+
+    fn ring_words(self) -> usize {
+        RING_HEADER + SLOT * self.capacity as usize
+    }
+
+    fn bytes(self) -> usize {
+        (HEADER + self.rings as usize * self.ring_words()) * size_of::<u64>()
+    }
+
+    fn is_possible(self) -> bool {
+        self.rings > 0 && self.rings <= self.lanes && self.capacity.is_power_of_two() && self.capacity <= 1 << 20
+    }
+}
+
+/// Why there is no shared memory to record into.
+#[derive(Debug, thiserror::Error)]
+pub enum RingsError {
+    /// The machine, its memory file system, or a limit has not that much to give.
+    #[error("no room for {mib} MiB of shared memory ({source}): use fewer workers, or raise the limit on memory")]
+    NoRoom {
+        /// How much was wanted.
+        mib: usize,
+        /// What the kernel said.
+        source: Errno,
+    },
+    /// The file handed over is not ours.
+    #[error("the shared memory handed to this process is not a gilscope run's ({0})")]
+    Foreign(&'static str),
+    /// No rings, or more than there are lanes, or a capacity that is no power of two.
+    #[error("shared memory of this shape is not possible: {0:?}")]
+    Impossible(Shape),
+    /// Another call failed.
+    #[error("shared memory could not be set up: {call} failed ({source})")]
+    Call {
+        /// Which.
+        call: &'static str,
+        /// What the kernel said.
+        source: Errno,
+    },
+}
+
+fn call(call: &'static str) -> impl Fn(Errno) -> RingsError {
+    move |source| RingsError::Call { call, source }
+}
+
+/// How many bytes may be asked for without harm: the kernel would rather end a process than refuse it memory (it
+/// kills for want of memory, and sends SIGXFSZ beyond the limit on file sizes), so the limits are read beforehand.
+fn room() -> u64 {
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let available = read("/proc/meminfo")
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok())
+        .map_or(1 << 30, |kib| kib << 10);
+    let of_group = read("/sys/fs/cgroup/memory.max").trim().parse().unwrap_or(u64::MAX);
+    let of_file = rustix::process::getrlimit(rustix::process::Resource::Fsize).current.unwrap_or(u64::MAX);
+    of_file.min(available.min(of_group) / 2)
+}
+
+/// The shared memory of a run, mapped. Clones share the mapping.
+#[derive(Clone, Debug)]
+pub struct Rings {
+    file: Arc<OwnedFd>,
+    memory: Arc<Mapping>,
+    shape: Shape,
+}
+
+impl Rings {
+    /// Makes it, with the switch interval to begin with.
+    pub fn create(shape: Shape, switch_interval: Nanos) -> Result<Rings, RingsError> {
+        if !shape.is_possible() {
+            return Err(RingsError::Impossible(shape));
+        }
+        let bytes = shape.bytes();
+        let no_room = |source| RingsError::NoRoom { mib: bytes.div_ceil(1 << 20), source };
+        if bytes as u64 > room() {
+            return Err(no_room(Errno::NOMEM));
+        }
+        let file = memfd_create("gilscope-rings", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)
+            .map_err(call("memfd_create"))?;
+        fallocate(&file, FallocateFlags::empty(), 0, bytes as u64).map_err(no_room)?;
+        fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL).map_err(call("sealing"))?;
+        let memory = Mapping::new(&file, bytes).map_err(no_room)?;
+        let rings = Rings { file: Arc::new(file), memory: Arc::new(memory), shape };
+        for (word, value) in [
+            (1, VERSION),
+            (RINGS, shape.rings.into()),
+            (LANES, shape.lanes.into()),
+            (CAPACITY, shape.capacity.into()),
+            (MADE_AT, Monotonic.now().0),
+            (INTERVAL, switch_interval.0),
+            (0, MAGIC),
+        ] {
+            rings.word(word).store(value, Ordering::Release);
+        }
+        Ok(rings)
+    }
+
+    /// Maps what another process made and handed over.
+    pub fn open(file: OwnedFd) -> Result<Rings, RingsError> {
+        let size = usize::try_from(fstat(&file).map_err(call("fstat"))?.st_size).unwrap_or(0);
+        if size < HEADER * size_of::<u64>() {
+            return Err(RingsError::Foreign("too short"));
+        }
+        let memory = Mapping::new(&file, size).map_err(call("mmap"))?;
+        let word = |word: usize| memory.words()[word].load(Ordering::Acquire);
+        if word(0) != MAGIC {
+            return Err(RingsError::Foreign("its magic number is another"));
+        }
+        if word(1) != VERSION {
+            return Err(RingsError::Foreign("it is of another version of gilscope"));
+        }
+        let field = |at| u32::try_from(word(at)).map_err(|_| RingsError::Foreign("its header is damaged"));
+        let shape = Shape { rings: field(RINGS)?, lanes: field(LANES)?, capacity: field(CAPACITY)? };
+        if !shape.is_possible() || shape.bytes() != size {
+            return Err(RingsError::Foreign("its header is damaged"));
+        }
+        Ok(Rings { file: Arc::new(file), memory: Arc::new(memory), shape })
+    }
+
+    /// What to hand to a child process. Closed on `exec` unless that is undone for the child.
+    pub fn file(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+
+    /// Its shape.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// When it was made: no event is older.
+    pub fn made_at(&self) -> Nanos {
+        Nanos(self.word(MADE_AT).load(Ordering::Relaxed))
+    }
+
+    /// How long a waiter waits before it asks for the lock. May change at any time.
+    #[inline]
+    pub fn switch_interval(&self) -> Nanos {
+        Nanos(self.word(INTERVAL).load(Ordering::Relaxed))
+    }
+
+    /// Changes the switch interval for all processes of the run, from the next wait on.
+    pub fn set_switch_interval(&self, interval: Nanos) {
+        self.word(INTERVAL).store(interval.0, Ordering::Relaxed);
+    }
+
+    /// When the run's time began: the order for the first worker's birth. `None` before it.
+    pub fn started_at(&self) -> Option<Nanos> {
+        Some(Nanos(self.word(STARTED_AT).load(Ordering::Acquire))).filter(|at| *at != Nanos::ZERO)
+    }
+
+    /// Begins the run's time.
+    pub fn start(&self, at: Nanos) {
+        self.word(STARTED_AT).store(at.0, Ordering::Release);
+    }
+
+    /// Whether the run is to end.
+    #[inline]
+    pub fn stopping(&self) -> bool {
+        self.word(STOP).load(Ordering::Relaxed) != 0
+    }
+
+    /// Asks all threads of the run to end.
+    pub fn stop(&self) {
+        self.word(STOP).store(1, Ordering::Relaxed);
+    }
+
+    /// Ring `n`, to write to or to read from.
+    ///
+    /// # Panics
+    /// If there is no such ring.
+    pub fn ring(&self, n: u32) -> SharedRing {
+        assert!(n < self.shape.rings, "ring {n} of {}", self.shape.rings);
+        let base = HEADER + n as usize * self.shape.ring_words();
+        SharedRing { memory: self.memory.clone(), base, capacity: self.shape.capacity.into() }
+    }
+
+    fn word(&self, word: usize) -> &AtomicU64 {
+        &self.memory.words()[word]
+    }
+}
+
+/// One ring of the shared memory, and its header.
+#[derive(Clone, Debug)]
+pub struct SharedRing {
+    memory: Arc<Mapping>,
+    base: usize,
+    capacity: u64,
+}
+
+impl Storage for SharedRing {
+    type Word = AtomicU64;
+    #[inline]
+    fn capacity(&self) -> u64 {
+        self.capacity
+    }
+    #[inline]
+    fn head(&self) -> &AtomicU64 {
+        self.word(HEAD)
+    }
+    #[inline]
+    fn tail(&self) -> &AtomicU64 {
+        self.word(TAIL)
+    }
+    #[inline]
+    fn slot(&self, slot: u64) -> &[AtomicU64; 4] {
+        let at = self.base + RING_HEADER + SLOT * slot as usize;
+        self.memory.words()[at..].first_chunk().expect("the shape was checked against the size")
+    }
+}
+
+/// What lies beside the events of a ring. Each item has one writer: the ring's thread.
+pub trait RingHeader {
+    /// Where the evaluation loop is: the index of its instruction.
+    fn place(&self) -> &AtomicU32;
+    /// When the thread last gave a sign of life.
+    fn seen(&self) -> Nanos;
+    /// Gives a sign of life.
+    fn set_seen(&self, at: Nanos);
+    /// How many events found no room.
+    fn dropped(&self) -> u64;
+    /// Counts one that found none.
+    fn count_dropped(&self);
+    /// Since when events are missing that no event in the ring tells of yet.
+    fn losing_since(&self) -> Option<Nanos>;
+    /// Says so, or that all has been told.
+    fn set_losing_since(&self, since: Option<Nanos>);
+    /// The process and the thread that write here, once they do.
+    fn writer(&self) -> Option<(u32, u32)>;
+    /// Makes this thread the writer.
+    fn set_writer(&self, pid: u32, tid: u32);
+    /// What the kernel booked for the thread, as of its last report.
+    fn accounts(&self) -> Accounts;
+    /// Reports it.
+    fn set_accounts(&self, accounts: &Accounts);
+}
+
+impl RingHeader for SharedRing {
+    #[inline]
+    fn place(&self) -> &AtomicU32 {
+        self.memory.half(self.base + PLACE)
+    }
+    fn seen(&self) -> Nanos {
+        Nanos(self.word(SEEN).load(Ordering::Relaxed))
+    }
+    #[inline]
+    fn set_seen(&self, at: Nanos) {
+        self.word(SEEN).store(at.0, Ordering::Relaxed);
+    }
+    fn dropped(&self) -> u64 {
+        self.word(DROPPED).load(Ordering::Relaxed)
+    }
+    fn count_dropped(&self) {
+        self.word(DROPPED).store(self.dropped() + 1, Ordering::Relaxed);
+    }
+    fn losing_since(&self) -> Option<Nanos> {
+        Some(Nanos(self.word(LOSING_SINCE).load(Ordering::Acquire))).filter(|since| *since != Nanos::ZERO)
+    }
+    fn set_losing_since(&self, since: Option<Nanos>) {
+        self.word(LOSING_SINCE).store(since.unwrap_or_default().0, Ordering::Release);
+    }
+    fn writer(&self) -> Option<(u32, u32)> {
+        let tid = self.word(TID).load(Ordering::Acquire);
+        (tid != 0).then(|| (self.word(PID).load(Ordering::Relaxed) as u32, tid as u32))
+    }
+    fn set_writer(&self, pid: u32, tid: u32) {
+        self.word(PID).store(pid.into(), Ordering::Relaxed);
+        self.word(TID).store(tid.into(), Ordering::Release);
+    }
+    fn accounts(&self) -> Accounts {
+        let known = self.word(KNOWN).load(Ordering::Acquire);
+        let [on_cpu, runqueue, voluntary, involuntary] = std::array::from_fn(|account| {
+            (known & 1 << account != 0).then(|| self.word(ACCOUNTS[account]).load(Ordering::Relaxed))
+        });
+        Accounts { on_cpu: on_cpu.map(Nanos), runqueue: runqueue.map(Nanos), voluntary, involuntary }
+    }
+    fn set_accounts(&self, accounts: &Accounts) {
+        let Accounts { on_cpu, runqueue, voluntary, involuntary } = *accounts;
+        let values = [on_cpu.map(|time| time.0), runqueue.map(|time| time.0), voluntary, involuntary];
+        let mut known = 0;
+        for (account, value) in values.into_iter().enumerate() {
+            if let Some(value) = value {
+                self.word(ACCOUNTS[account]).store(value, Ordering::Relaxed);
+                known |= 1 << account;
+            }
+        }
+        self.word(KNOWN).store(known, Ordering::Release);
+    }
+}
+
+impl SharedRing {
+    #[inline]
+    fn word(&self, word: usize) -> &AtomicU64 {
+        &self.memory.words()[self.base + word]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ring::{Consumer, Producer};
+    use super::*;
+
+    const SHAPE: Shape = Shape { rings: 3, lanes: 5, capacity: 8 };
+
+    #[test]
+    fn what_one_mapping_writes_another_reads() {
+        let made = Rings::create(SHAPE, Nanos::from_millis(5)).unwrap();
+        let opened = Rings::open(made.file().try_clone_to_owned().unwrap()).unwrap();
+        assert_eq!(opened.shape(), SHAPE);
+        made.set_switch_interval(Nanos(7));
+        made.start(Nanos(9));
+        assert_eq!(
+            (opened.switch_interval(), opened.started_at(), opened.stopping()),
+            (Nanos(7), Some(Nanos(9)), false)
+        );
+        opened.stop();
+        assert!(made.stopping());
+
+        let (writer, reader) = (opened.ring(2), made.ring(2));
+        writer.place().store(41, Ordering::Relaxed);
+        writer.set_seen(Nanos(1));
+        writer.set_writer(11, 12);
+        writer.count_dropped();
+        let accounts = Accounts { on_cpu: Some(Nanos(3)), voluntary: Some(4), ..Accounts::default() };
+        writer.set_accounts(&accounts);
+        assert!(Producer::new(writer).push([1, 2, 3, 4]));
+        assert_eq!(reader.place().load(Ordering::Relaxed), 41);
+        assert_eq!((reader.seen(), reader.writer(), reader.dropped()), (Nanos(1), Some((11, 12)), 1));
+        assert_eq!(reader.accounts(), accounts);
+        let mut seen = Vec::new();
+        Consumer::new(reader).drain(|words| seen.push(words)).unwrap();
+        assert_eq!(seen, [[1, 2, 3, 4]]);
+        assert_eq!(made.ring(1).writer(), None);
+    }
+
+    #[test]
+    fn no_file_but_ours_is_taken_for_ours() {
+        let short = memfd_create("short", MemfdFlags::CLOEXEC).unwrap();
+        assert!(matches!(Rings::open(short), Err(RingsError::Foreign(_))));
+        let zeros = memfd_create("zeros", MemfdFlags::CLOEXEC).unwrap();
+        rustix::fs::ftruncate(&zeros, 4096).unwrap();
+        assert!(matches!(Rings::open(zeros), Err(RingsError::Foreign(_))));
+        let damaged = Rings::create(SHAPE, Nanos::ZERO).unwrap();
+        damaged.word(CAPACITY).store(16, Ordering::Relaxed);
+        assert!(matches!(Rings::open(damaged.file().try_clone_to_owned().unwrap()), Err(RingsError::Foreign(_))));
+    }
+
+    #[test]
+    fn an_impossible_shape_is_refused() {
+        for (rings, lanes, capacity) in [(0, 1, 8), (2, 1, 8), (1, 1, 0), (1, 1, 12)] {
+            let made = Rings::create(Shape { rings, lanes, capacity }, Nanos::ZERO);
+            assert!(matches!(made, Err(RingsError::Impossible(_))));
+        }
+    }
+
+    #[test]
+    fn more_than_the_machine_has_is_an_error_with_a_remedy() {
+        let shape = Shape { rings: 1 << 20, lanes: 1 << 20, capacity: 1 << 20 };
+        let error = Rings::create(shape, Nanos::ZERO).unwrap_err();
+        assert!(error.to_string().contains("use fewer workers"), "{error}");
+    }
+
+    #[test]
+    fn the_default_shape_is_possible_and_bounded_for_any_number_of_lanes() {
+        for lanes in [1, 2, 9, 64, 1_000] {
+            let shape = Shape::for_lanes(lanes);
+            assert!(shape.is_possible() && shape.bytes() < 80 << 20, "{shape:?}");
+        }
+    }
+}
