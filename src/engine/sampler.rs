@@ -1,0 +1,240 @@
+//! Samples what only sampling can tell: how busy the machine's cores are with everybody's work, how much memory the
+//! run's processes hold, what we cost ourselves.
+//!
+//! Its own thread, because reading a process's proportional memory walks its
+//! page tables and may take milliseconds. Five times a second, the shortest
+//! interval at which the kernel's tick counters mean anything (sysinfo's
+//! documented minimum); proportional memory once a second, and whenever another
+//! set of processes is to be watched, so that short runs have it too.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
+
+use crate::clock::{Clock, Monotonic};
+use crate::event::{CoreId, Nanos};
+
+/// How often it samples.
+pub const PERIOD: Duration = sysinfo::MINIMUM_CPU_UPDATE_INTERVAL;
+
+/// How often it reads proportional memory.
+const DEAR_PERIOD: Duration = Duration::from_secs(1);
+
+/// Samples nobody has fetched; beyond it the newest is left out.
+const BACKLOG: usize = 64;
+
+/// What was so at one time, or over the time since the last sample.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sample {
+    /// When.
+    pub at: Nanos,
+    /// How busy each core was, by anybody's work: 0 to 1. Empty: not known.
+    pub cores: Vec<(CoreId, f32)>,
+    /// Our own process's time on cores, in cores: 0.008 is 0.8 % of one. `None`: not known yet.
+    pub itself: Option<f32>,
+    /// The run's processes that are alive.
+    pub memory: Vec<ProcessMemory>,
+}
+
+/// How much memory a process holds, in bytes. `None`: not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProcessMemory {
+    /// Which process.
+    pub pid: u32,
+    /// What it has in memory, shared pages counted whole.
+    pub rss: Option<u64>,
+    /// The same with each shared page divided by those who share it, so that processes may be added up. Not in every
+    /// sample; `None` in between.
+    pub pss: Option<u64>,
+}
+
+/// The most that was seen. Sampled: what came and went between two samples is not in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Peaks {
+    /// Of all processes together, at one time.
+    pub rss: Option<u64>,
+    /// Of all processes together, at one time.
+    pub pss: Option<u64>,
+    /// Of each process, whenever it was.
+    pub processes: BTreeMap<u32, ProcessMemory>,
+}
+
+impl Peaks {
+    /// Takes a sample into account.
+    pub fn add(&mut self, sample: &Sample) {
+        // `max` takes anything for more than `None`.
+        let sum = |of: fn(&ProcessMemory) -> Option<u64>| {
+            let known = sample.memory.iter().map(of);
+            if sample.memory.is_empty() { None } else { known.sum::<Option<u64>>() }
+        };
+        self.rss = self.rss.max(sum(|process| process.rss));
+        self.pss = self.pss.max(sum(|process| process.pss));
+        for process in &sample.memory {
+            let peak = self.processes.entry(process.pid).or_insert(*process);
+            (peak.rss, peak.pss) = (peak.rss.max(process.rss), peak.pss.max(process.pss));
+        }
+    }
+}
+
+/// The sampler's thread. Ends when this is dropped.
+#[derive(Debug)]
+pub struct Sampler {
+    samples: Receiver<Sample>,
+    pids: Arc<Mutex<Vec<u32>>>,
+    /// Dropped to end the thread.
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Sampler {
+    /// Starts it; no processes are watched yet.
+    pub fn start() -> std::io::Result<Sampler> {
+        let (sender, samples) = bounded(BACKLOG);
+        let (stop, stopped) = bounded(0);
+        let pids = Arc::new(Mutex::new(Vec::new()));
+        let watched = Arc::clone(&pids);
+        let thread = thread::Builder::new().name("sampler".into()).spawn(move || {
+            let mut probe = Probe::new();
+            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(PERIOD) {
+                let pids = watched.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                // Full: nobody looks, and the next sample says as much.
+                let _ = sender.try_send(probe.sample(&pids));
+            }
+        })?;
+        Ok(Sampler { samples, pids, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Watches the memory of these processes from now on, and of no others.
+    pub fn watch(&self, pids: Vec<u32>) {
+        *self.pids.lock().unwrap_or_else(PoisonError::into_inner) = pids;
+    }
+
+    /// Where the samples come out.
+    pub fn samples(&self) -> &Receiver<Sample> {
+        &self.samples
+    }
+}
+
+impl Drop for Sampler {
+    fn drop(&mut self) {
+        self.stop.take();
+        if let Some(thread) = self.thread.take() {
+            // If it panicked there is no more to be sampled, and that is all.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Probe {
+    /// `None`: the system does not tell (no `/proc`).
+    system: Option<System>,
+    /// Own time on cores, and when it was read.
+    own: (Nanos, Nanos),
+    dear_at: Instant,
+    watched: Vec<u32>,
+}
+
+impl Probe {
+    fn new() -> Probe {
+        let mut system = System::new().ok();
+        // What cores do is a difference: this is its first half.
+        system.iter_mut().for_each(System::refresh_cpu_usage);
+        Probe { system, own: (own_time(), Monotonic.now()), dear_at: Instant::now(), watched: Vec::new() }
+    }
+
+    fn sample(&mut self, pids: &[u32]) -> Sample {
+        let at = Monotonic.now();
+        let (own, before) = std::mem::replace(&mut self.own, (own_time(), at));
+        let wall = at - before;
+        let itself = (wall > Nanos::ZERO).then(|| ((self.own.0 - own).as_secs_f64() / wall.as_secs_f64()) as f32);
+
+        self.system.iter_mut().for_each(System::refresh_cpu_usage);
+        let cpus = self.system.iter().flat_map(System::cpus);
+        let number = |name: &str| name.strip_prefix("cpu")?.parse().ok().map(CoreId);
+        let cores = cpus.filter_map(|cpu| Some((number(cpu.name())?, cpu.usage() / 100.0))).collect();
+
+        let dear = Instant::now() >= self.dear_at || self.watched != pids;
+        if dear {
+            self.dear_at = Instant::now() + DEAR_PERIOD;
+            self.watched = pids.to_vec();
+        }
+        Sample { at, cores, itself, memory: self.memory(pids, dear) }
+    }
+
+    fn memory(&mut self, pids: &[u32], dear: bool) -> Vec<ProcessMemory> {
+        let Some(system) = &mut self.system else { return Vec::new() };
+        let ids: Vec<_> = pids.iter().map(|pid| Pid::from_u32(*pid)).collect();
+        let kind = ProcessRefreshKind::nothing().with_memory();
+        system.refresh_processes_specifics(ProcessesToUpdate::Some(&ids), true, kind);
+        let alive = ids.iter().filter_map(|id| system.process(*id));
+        alive
+            .map(|process| {
+                let pid = process.pid().as_u32();
+                let rss = Some(process.memory()).filter(|bytes| *bytes > 0);
+                ProcessMemory { pid, rss, pss: dear.then(|| proportional(pid)).flatten() }
+            })
+            .collect()
+    }
+}
+
+/// Our own process's time on cores so far.
+fn own_time() -> Nanos {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Nanos(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+}
+
+fn proportional(pid: u32) -> Option<u64> {
+    parse_pss(&fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?)
+}
+
+/// The `Pss:` line, which the kernel writes in kibibytes.
+fn parse_pss(rollup: &str) -> Option<u64> {
+    let kib = rollup.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB"))?;
+    Some(kib.trim().parse::<u64>().ok()? << 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proportional_memory_is_read_or_not_known() {
+        let rollup = "55e8-7ffd ---p 00000000 00:00 0 [rollup]\nRss:  1204 kB\nPss:   345 kB\nPss_Dirty: 9 kB\n";
+        assert_eq!(parse_pss(rollup), Some(345 << 10));
+        assert_eq!(parse_pss("Rss: 1 kB\n"), None);
+    }
+
+    #[test]
+    fn peaks_keep_the_most_and_what_is_not_known_stays_so() {
+        let process = |pid, rss, pss| ProcessMemory { pid, rss, pss };
+        let sample = |memory| Sample { memory, ..Sample::default() };
+        let mut peaks = Peaks::default();
+        peaks.add(&sample(vec![]));
+        assert_eq!(peaks, Peaks::default());
+        peaks.add(&sample(vec![process(1, Some(10), Some(5)), process(2, Some(20), Some(6))]));
+        peaks.add(&sample(vec![process(1, Some(15), None), process(2, Some(1), None)]));
+        assert_eq!((peaks.rss, peaks.pss), (Some(30), Some(11)));
+        assert_eq!(peaks.processes[&1], process(1, Some(15), Some(5)));
+        peaks.add(&sample(vec![process(3, None, None)]));
+        assert_eq!((peaks.rss, peaks.processes[&3].rss), (Some(30), None));
+    }
+
+    #[test]
+    fn samples_come_until_the_sampler_is_dropped() {
+        let sampler = Sampler::start().unwrap();
+        sampler.watch(vec![std::process::id(), u32::MAX >> 1]);
+        let samples = sampler.samples().clone();
+        let sample = samples.recv().unwrap();
+        assert_eq!(sample.memory.iter().map(|process| process.pid).collect::<Vec<_>>(), [std::process::id()]);
+        assert!(sample.memory[0].rss > Some(0) && sample.memory[0].pss > Some(0));
+        assert!(!sample.cores.is_empty() && sample.cores.iter().all(|(_, busy)| (0.0..=1.0).contains(busy)));
+        assert!(sample.itself.is_some());
+        drop(sampler);
+        assert!(samples.iter().count() <= BACKLOG);
+    }
+}
