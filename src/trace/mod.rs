@@ -1,7 +1,303 @@
 //! The log: everything above it, live or replayed, asks it and nothing else.
+//!
+//! Events go in by [`Trace::append`]; what was recorded comes out as cells of a
+//! window ([`Trace::lane_window`]), as what was at an instant
+//! ([`Trace::span_at`]), and as sums ([`Trace::ledger`], [`Trace::lock_stats`]).
+//!
+//! **Order.** Each lane's events come in the order of time; lanes need not be in
+//! step, since each has a ring of its own. [`Trace::advance`] promises that every
+//! event up to an instant has come; only then are these events put in order
+//! across the lanes and booked. So a lock's drop by one lane and take by the
+//! next are seen in the order in which they happened, whichever ring was read
+//! first. Whoever drains rings should stay a few milliseconds behind the clock:
+//! a worker may lose its core between reading the clock and publishing the
+//! event. What comes too late all the same is booked as well as it can be and
+//! counted as an anomaly.
+//!
+//! **What is not recorded** is nothing: a cell's sums add up to the part of the
+//! cell that lies between [`Trace::begin_at`] and [`Trace::now`]. What was
+//! recorded as not observed is [`State::Unknown`](crate::event::State).
 
+mod apply;
+mod budget;
 mod cell;
+mod check;
+mod column;
+mod holder;
+mod info;
+mod instant;
+mod lane;
 mod stats;
+mod sums;
+mod tally;
+#[doc(hidden)]
+pub mod testing;
+mod window;
+
+#[cfg(test)]
+mod property;
 
 pub use cell::{CoreCell, LaneCell, LockCell, Span};
+pub use check::{Anomalies, Violation};
+pub use info::{CoreEvidence, Evidence, LaneInfo, LockInfo};
 pub use stats::{Blame, Distribution, Ledger, LockStats};
+
+use std::collections::BTreeMap;
+
+use crate::event::{CoreId, Event, EventKind, LaneId, LockId, Nanos};
+use holder::Holders;
+use lane::Lane;
+use tally::Tally;
+
+/// What a trace may occupy unless told otherwise: 256 MiB.
+pub const DEFAULT_BUDGET: usize = 256 << 20;
+
+/// See the [module](self).
+pub struct Trace {
+    budget: usize,
+    lanes: Vec<Lane>,
+    locks: Vec<Lock>,
+    cores: BTreeMap<CoreId, Holders>,
+    /// Not yet booked.
+    pending: Vec<(Nanos, Happening)>,
+    begin: Option<Nanos>,
+    now: Nanos,
+    ended: bool,
+    recorded: u64,
+    anomalies: Anomalies,
+    violation: Option<Violation>,
+    /// The grid of the coarse part.
+    step: u64,
+    /// A buffer for sums by holder.
+    held: Vec<u64>,
+}
+
+/// What changes the log.
+#[derive(Clone, Copy, Debug)]
+enum Happening {
+    Event(Event),
+    Killed(LaneId),
+    /// Nothing was observed since then.
+    Gap(Nanos),
+}
+
+struct Lock {
+    info: LockInfo,
+    holders: Holders,
+    since: u64,
+    takes: u64,
+    handoffs: u64,
+    drop_requests: u64,
+    hold: Tally,
+    wait: Tally,
+}
+
+impl Lock {
+    fn new(info: LockInfo, begin: u64) -> Lock {
+        Lock {
+            info,
+            holders: Holders::new(begin),
+            since: begin,
+            takes: 0,
+            handoffs: 0,
+            drop_requests: 0,
+            hold: Tally::new(),
+            wait: Tally::new(),
+        }
+    }
+}
+
+impl Default for Trace {
+    fn default() -> Trace {
+        Trace::new(DEFAULT_BUDGET)
+    }
+}
+
+/// Setting up.
+impl Trace {
+    /// An empty log that coarsens its oldest part when it occupies more than `budget_bytes`.
+    pub fn new(budget_bytes: usize) -> Trace {
+        Trace {
+            budget: budget_bytes,
+            lanes: Vec::new(),
+            locks: Vec::new(),
+            cores: BTreeMap::new(),
+            pending: Vec::new(),
+            begin: None,
+            now: Nanos::ZERO,
+            ended: false,
+            recorded: 0,
+            anomalies: Anomalies::default(),
+            violation: None,
+            step: 1 << 20,
+            held: Vec::new(),
+        }
+    }
+
+    /// One more lane; its number is the number of lanes before it. It is unborn until its first event.
+    pub fn add_lane(&mut self, info: LaneInfo) -> LaneId {
+        let id = LaneId(self.lanes.len() as u32);
+        self.lanes.push(Lane::new(info, self.begin_at().0));
+        id
+    }
+
+    /// One more lock; its number is the number of locks before it. It is free until someone takes it.
+    pub fn add_lock(&mut self, info: LockInfo) -> LockId {
+        let id = LockId(self.locks.len() as u16);
+        self.locks.push(Lock::new(info, self.begin_at().0));
+        id
+    }
+
+    /// What is known of a lane.
+    pub fn lane(&self, lane: LaneId) -> &LaneInfo {
+        &self.lanes[lane.index()].info
+    }
+
+    /// To tell more of a lane.
+    pub fn lane_mut(&mut self, lane: LaneId) -> &mut LaneInfo {
+        &mut self.lanes[lane.index()].info
+    }
+
+    /// Every lane, by number.
+    pub fn lanes(&self) -> impl ExactSizeIterator<Item = (LaneId, &LaneInfo)> {
+        self.lanes.iter().enumerate().map(|(index, lane)| (LaneId(index as u32), &lane.info))
+    }
+
+    /// What is known of a lock.
+    pub fn lock(&self, lock: LockId) -> &LockInfo {
+        &self.locks[lock.index()].info
+    }
+
+    /// Every lock, by number.
+    pub fn locks(&self) -> impl ExactSizeIterator<Item = (LockId, &LockInfo)> {
+        self.locks.iter().enumerate().map(|(index, lock)| (LockId(index as u16), &lock.info))
+    }
+
+    /// Every core that one of our lanes was seen on.
+    pub fn cores(&self) -> Vec<CoreId> {
+        self.cores.keys().copied().collect()
+    }
+}
+
+/// Recording.
+impl Trace {
+    /// The run begins: whatever happened before only decides how things stand at `at`. The first call counts.
+    pub fn begin(&mut self, at: Nanos) {
+        if self.begin.is_some() {
+            return;
+        }
+        self.begin = Some(at);
+        self.now = at;
+        for lane in &mut self.lanes {
+            lane.column = column::Column::new(at.0, lane.shown());
+        }
+        for lock in &mut self.locks {
+            lock.holders = Holders::new(at.0);
+            lock.since = at.0;
+        }
+    }
+
+    /// One more event. It is booked by the next [`Trace::advance`] that reaches it.
+    pub fn append(&mut self, event: &Event) {
+        self.recorded += 1;
+        if self.ended {
+            return;
+        }
+        let Some(lane) = self.lanes.get_mut(event.lane.index()) else {
+            self.anomalies.strangers += 1;
+            return;
+        };
+        let last = match event.kind {
+            EventKind::SwitchIn | EventKind::SwitchOut { .. } => &mut lane.switched,
+            _ => &mut lane.told,
+        };
+        if event.at < *last {
+            self.anomalies.out_of_order += 1;
+        }
+        *last = event.at.max(*last);
+        let at = *last;
+        self.pending.push((at, Happening::Event(Event { at, ..*event })));
+    }
+
+    /// The lane was killed at `at`: it is done, and a lock that it held is free.
+    pub fn lane_killed(&mut self, lane: LaneId, at: Nanos) {
+        if let Some(known) = self.lanes.get(lane.index()).filter(|_| !self.ended) {
+            let at = at.max(known.told).max(known.switched);
+            self.pending.push((at, Happening::Killed(lane)));
+        }
+    }
+
+    /// The program was suspended from `from` to `to`: whatever was not recorded in between is unknown, on every lane.
+    pub fn mark_unknown(&mut self, from: Nanos, to: Nanos) {
+        if !self.ended && from < to {
+            self.pending.push((to, Happening::Gap(from)));
+        }
+    }
+
+    /// Every event up to `to` has been appended: they are booked, and open spans reach up to `to`.
+    /// Without effect before [`Trace::begin`].
+    pub fn advance(&mut self, to: Nanos) {
+        if self.ended || self.begin.is_none() {
+            return;
+        }
+        if !self.pending.is_sorted_by_key(|(at, _)| *at) {
+            self.pending.sort_by_key(|(at, _)| *at);
+        }
+        let ready = self.pending.partition_point(|(at, _)| *at <= to);
+        let mut pending = std::mem::take(&mut self.pending);
+        for (at, happening) in pending.drain(..ready) {
+            self.apply(at, happening);
+        }
+        self.pending = pending;
+        self.now = self.now.max(to);
+        self.keep_to_budget();
+    }
+
+    /// The run is over: what happened up to `at` is booked, what comes after is not part of it.
+    /// A lane that has not ended stays as it is.
+    pub fn end(&mut self, at: Nanos) {
+        self.advance(at);
+        self.ended = self.begin.is_some();
+        self.pending = Vec::new();
+    }
+
+    /// So many events of this lane were lost before they came here.
+    pub fn note_dropped(&mut self, lane: LaneId, events: u64) {
+        self.lanes[lane.index()].dropped += events;
+    }
+
+    /// When the run began; 0 before.
+    pub fn begin_at(&self) -> Nanos {
+        self.begin.unwrap_or_default()
+    }
+
+    /// Up to when it is recorded: the end, once it has ended.
+    pub fn now(&self) -> Nanos {
+        self.now
+    }
+
+    /// How long it has lasted so far, or did.
+    pub fn elapsed(&self) -> Nanos {
+        self.now - self.begin_at()
+    }
+
+    /// Whether [`Trace::end`] has been called.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// How many events were appended.
+    pub fn events_recorded(&self) -> u64 {
+        self.recorded
+    }
+
+    /// How many events of a lane were lost before they came here.
+    pub fn dropped(&self, lane: LaneId) -> u64 {
+        self.lanes[lane.index()].dropped
+    }
+
+    /// What came that should not have come so.
+    pub fn anomalies(&self) -> Anomalies {
+        self.anomalies
+    }
+}

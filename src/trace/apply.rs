@@ -1,0 +1,264 @@
+//! What an event does to the columns.
+
+use super::holder::Revision;
+use super::lane::{Stretch, Wait};
+use super::{CoreEvidence, Happening, Holders, Trace, Violation};
+use crate::event::{CoreId, Detail, Event, EventKind, LaneId, Line, LockId, Nanos, State};
+
+impl Trace {
+    /// Books what happened; in the order of time.
+    pub(super) fn apply(&mut self, at: Nanos, happening: Happening) {
+        match happening {
+            Happening::Event(event) => self.event(&Event { at, ..event }),
+            Happening::Killed(lane) => self.killed(lane, at),
+            Happening::Gap(from) => self.gap(from.0, at.0),
+        }
+    }
+
+    fn event(&mut self, event: &Event) {
+        let Event { at, lane: id, core, line, kind } = *event;
+        if at < self.now {
+            self.anomalies.late += 1;
+        }
+        if let EventKind::Take { lock, .. } | EventKind::Drop { lock, .. } | EventKind::DropRequest { lock } = kind
+            && lock.index() >= self.locks.len()
+        {
+            self.anomalies.strangers += 1;
+            return;
+        }
+        let lane = &mut self.lanes[id.index()];
+        if core != CoreId::UNKNOWN {
+            lane.core = core;
+        }
+        let counted = self.begin.is_some_and(|begin| at >= begin);
+        match kind {
+            EventKind::State { to, detail } => self.enter(at, id, to, detail, line),
+            EventKind::Take { lock, to } => {
+                // The wait ends as the lock is taken: booked first, so that the taker is not charged.
+                self.taken(at, id, lock);
+                self.enter(at, id, to, Detail::None, line);
+            }
+            EventKind::Drop { lock, to, detail, .. } => {
+                self.dropped_by(at, id, lock);
+                self.enter(at, id, to, detail, line);
+            }
+            EventKind::DropRequest { lock } => self.locks[lock.index()].drop_requests += u64::from(counted),
+            EventKind::TaskStarted(_) => {
+                lane.tasks_started += 1;
+                self.place(at, id);
+            }
+            EventKind::TaskEnded { ok, .. } => {
+                lane.tasks_done += u64::from(ok);
+                lane.tasks_failed += u64::from(!ok);
+                self.place(at, id);
+            }
+            EventKind::NoCore { since } => self.no_core(since, at, id),
+            EventKind::SwitchIn => {
+                lane.preempted = false;
+                self.show(at, id);
+                self.sit(at, id, Some(core).filter(|core| *core != CoreId::UNKNOWN));
+            }
+            EventKind::SwitchOut { preempted } => {
+                lane.preempted = preempted && lane.state.on_core();
+                self.show(at, id);
+                self.sit(at, id, None);
+            }
+        }
+    }
+
+    fn enter(&mut self, at: Nanos, id: LaneId, to: State, detail: Detail, line: Line) {
+        let lane = &mut self.lanes[id.index()];
+        let from = lane.state;
+        if from != to && !from.may_become(to) {
+            self.anomalies.illegal_transitions += 1;
+            self.violation.get_or_insert(Violation::Transition { lane: id, at, from, to });
+        }
+        lane.state = to;
+        lane.detail = detail;
+        lane.line = line;
+        self.show(at, id);
+        self.place(at, id);
+    }
+
+    /// Puts into the lane's column what the lane is now, and books what follows from it.
+    fn show(&mut self, at: Nanos, id: LaneId) {
+        let (at, begin) = (self.clip(at), self.begin_at().0);
+        let lane = &mut self.lanes[id.index()];
+        let (before, after) = (lane.column.open(), lane.shown());
+        // A mere change of core is the core column's matter.
+        if before.same(after) && before.line() == after.line() {
+            return;
+        }
+        if at == begin && lane.column.open_at() == begin {
+            lane.column.revise(at, after);
+        } else {
+            lane.column.push(at, after);
+        }
+        if let Some(lock) = lane.holds {
+            self.locks[lock.index()].holders.set_off_core(at, after.state() == State::WaitingCore);
+        }
+        let (waited, waits) = (before.state() == State::WaitingGil, after.state() == State::WaitingGil);
+        if waited && !waits {
+            self.end_wait(at, id);
+        } else if waits && !waited {
+            self.begin_wait(at, id);
+        }
+    }
+
+    fn begin_wait(&mut self, at: u64, id: LaneId) {
+        let lane = &mut self.lanes[id.index()];
+        let Some(lock) = lane.info.lock.filter(|lock| lock.index() < self.locks.len()) else { return };
+        let mut held = Vec::new();
+        self.locks[lock.index()].holders.held_until(at, &mut held);
+        lane.wait = Some(Wait { lock, since: at, held });
+    }
+
+    fn end_wait(&mut self, at: u64, id: LaneId) {
+        let lane = &mut self.lanes[id.index()];
+        if let Some(wait) = &lane.wait {
+            self.locks[wait.lock.index()].holders.held_until(at, &mut self.held);
+            lane.charge(&self.held);
+            lane.wait = None;
+        }
+    }
+
+    fn taken(&mut self, at: Nanos, id: LaneId, lock: LockId) {
+        let clipped = self.clip(at);
+        let before_begin = at < self.begin_at();
+        match self.locks[lock.index()].holders.now() {
+            Some(other) if other != id => {
+                self.anomalies.overlapping_holds += 1;
+                self.violation.get_or_insert(Violation::TwoOwners { lock, at, owner: other, taker: id });
+                self.release(clipped, other, lock);
+            }
+            Some(_) => return,
+            None => {}
+        }
+        let lane = &mut self.lanes[id.index()];
+        let known = &mut self.locks[lock.index()];
+        if let Some(wait) = lane.wait.as_ref().filter(|wait| wait.lock == lock && !before_begin) {
+            known.wait.add(clipped.saturating_sub(wait.since));
+        }
+        let handoff = known.holders.take(clipped, id, false, !before_begin);
+        known.since = clipped;
+        known.takes += u64::from(!before_begin);
+        known.handoffs += u64::from(handoff && !before_begin);
+        lane.holds = Some(lock);
+    }
+
+    fn dropped_by(&mut self, at: Nanos, id: LaneId, lock: LockId) {
+        if self.locks[lock.index()].holders.now() == Some(id) {
+            self.release(self.clip(at), id, lock);
+        } else {
+            self.anomalies.drops_by_others += 1;
+        }
+    }
+
+    fn release(&mut self, at: u64, id: LaneId, lock: LockId) {
+        let begin = self.begin_at().0;
+        let known = &mut self.locks[lock.index()];
+        known.holders.free(at, at > begin || known.takes > 0);
+        if at > begin || known.takes > 0 {
+            known.hold.add(at.saturating_sub(known.since));
+        }
+        self.lanes[id.index()].holds = None;
+    }
+
+    fn killed(&mut self, id: LaneId, at: Nanos) {
+        if let Some(lock) = self.lanes[id.index()].holds {
+            self.release(self.clip(at), id, lock);
+        }
+        self.enter(at, id, State::Done, Detail::None, Line::NONE);
+        self.sit(at, id, None);
+    }
+
+    /// The lane had no core from `since` until now.
+    fn no_core(&mut self, since: Nanos, at: Nanos, id: LaneId) {
+        let (since, to) = (self.clip(since), self.clip(at));
+        let lane = &mut self.lanes[id.index()];
+        if lane.info.core_evidence == CoreEvidence::SwitchRecords || !lane.state.on_core() {
+            return;
+        }
+        let open = lane.column.open();
+        let from = since.max(lane.column.open_at());
+        if from < to {
+            lane.column.revise(from, Stretch::new(State::WaitingCore, Detail::None, open.core(), open.line()));
+            lane.column.push(to, lane.shown());
+            if let Some(lock) = lane.holds {
+                self.locks[lock.index()].holders.revise(from, to, Revision::OffCore);
+            }
+            if let Some(core) = lane.on
+                && let Some(holders) = self.cores.get_mut(&core)
+                && holders.now() == Some(id)
+            {
+                holders.revise(from, to, Revision::Free);
+            }
+        }
+        self.place(at, id);
+    }
+
+    /// Nothing was observed from `from` to `to`.
+    fn gap(&mut self, from: u64, to: u64) {
+        let (from, to) = (self.clip(Nanos(from)), self.clip(Nanos(to)));
+        for lane in &mut self.lanes {
+            let from = from.max(lane.column.open_at());
+            if from >= to {
+                continue;
+            }
+            if let Some(wait) = &lane.wait {
+                let held = self.locks[wait.lock.index()].holders.held_at(from);
+                lane.charge(&held);
+            }
+            lane.column.revise(from, Stretch::new(State::Unknown, Detail::None, CoreId::UNKNOWN, Line::NONE));
+            lane.column.push(to, lane.shown());
+        }
+        for lock in &mut self.locks {
+            if let Some(from) = lock.holders.revise(from, to, Revision::Unknown) {
+                lock.since += to - from;
+            }
+        }
+        self.cores.values_mut().for_each(|core| {
+            core.revise(from, to, Revision::Free);
+        });
+        for lane in &mut self.lanes {
+            if let Some(wait) = lane.wait.as_mut().filter(|wait| wait.since < to) {
+                let unseen = to - from.max(wait.since);
+                wait.since += unseen;
+                self.locks[wait.lock.index()].holders.held_until(to, &mut wait.held);
+            }
+        }
+    }
+
+    /// Where the lane is, by its own word. The kernel's word, where there is one, is better.
+    fn place(&mut self, at: Nanos, id: LaneId) {
+        let lane = &self.lanes[id.index()];
+        if lane.info.core_evidence != CoreEvidence::SwitchRecords {
+            let core = Some(lane.core).filter(|core| *core != CoreId::UNKNOWN && lane.shown().state().on_core());
+            self.sit(at, id, core);
+        }
+    }
+
+    /// The lane is on this core from now on, and on no other.
+    fn sit(&mut self, at: Nanos, id: LaneId, core: Option<CoreId>) {
+        let begin = self.begin_at().0;
+        let (at, counted) = (self.clip(at), self.clip(at) > begin);
+        let lane = &mut self.lanes[id.index()];
+        let old = std::mem::replace(&mut lane.on, core);
+        if let Some(holders) = old.filter(|old| Some(*old) != core).and_then(|old| self.cores.get_mut(&old))
+            && holders.now() == Some(id)
+        {
+            holders.free(at, counted);
+        }
+        if let Some(core) = core {
+            let holders = self.cores.entry(core).or_insert_with(|| Holders::new(begin));
+            if holders.now() != Some(id) {
+                holders.take(at, id, false, counted);
+            }
+        }
+    }
+
+    /// Within the run.
+    fn clip(&self, at: Nanos) -> u64 {
+        at.max(self.begin_at()).0
+    }
+}

@@ -1,0 +1,84 @@
+//! What is known of a lane or a lock besides its events.
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::{LockId, Nanos};
+use crate::model::Role;
+
+/// How a lane's events came about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Evidence {
+    /// Each change was recorded as it happened.
+    #[default]
+    Exact,
+    /// The lane was looked at from time to time.
+    Sampled,
+}
+
+/// Where a lane's time without a core comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CoreEvidence {
+    /// From the kernel's context-switch records.
+    SwitchRecords,
+    /// From gaps between the lane's own heartbeats.
+    Heartbeat,
+    /// It is not known.
+    #[default]
+    None,
+}
+
+/// A lane as the log knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaneInfo {
+    /// Its name on the screen.
+    pub name: String,
+    /// What it is to the run.
+    pub role: Role,
+    /// The GIL it needs.
+    pub lock: Option<LockId>,
+    /// Its process, once that is known.
+    pub pid: Option<u32>,
+    /// Its thread, once that is known.
+    pub tid: Option<u32>,
+    /// How its events came about.
+    pub evidence: Evidence,
+    /// Where its time without a core comes from. To be set before its first event.
+    pub core_evidence: CoreEvidence,
+    /// How it ended, in words (`killed by SIGKILL`); `None` if it ended as it should or not yet.
+    pub end: Option<String>,
+    /// How long it was on a core, by the kernel's own count.
+    pub on_cpu: Option<Nanos>,
+    /// How long it queued for a core, by the kernel's own count.
+    pub runqueue: Option<Nanos>,
+}
+
+impl LaneInfo {
+    /// A lane recorded exactly, of which nothing more is known.
+    pub fn new(name: impl Into<String>, role: Role, lock: Option<LockId>) -> LaneInfo {
+        LaneInfo {
+            name: name.into(),
+            role,
+            lock,
+            pid: None,
+            tid: None,
+            evidence: Evidence::Exact,
+            core_evidence: CoreEvidence::None,
+            end: None,
+            on_cpu: None,
+            runqueue: None,
+        }
+    }
+}
+
+/// A lock as the log knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockInfo {
+    /// Its name on the screen.
+    pub name: String,
+    /// In which process it lives, counted as in the plan.
+    pub process: u32,
+    /// Whether workers use it.
+    pub of_workers: bool,
+}

@@ -1,0 +1,144 @@
+//! One lane: what it was told, and the column of what it was.
+
+use super::column::{Column, Value};
+use super::info::LaneInfo;
+use crate::event::{CoreId, Detail, Line, LockId, Nanos, State};
+
+/// One span of a lane, in 32 bits: 4 of state, 4 of detail, 9 of core, 15 of line.
+///
+/// Cores from 511 on and lines from 32,768 on are not told in a span.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Stretch(u32);
+
+const NO_CORE: u32 = 511;
+const LINES: u32 = 1 << 15;
+
+impl Stretch {
+    pub(super) fn new(state: State, detail: Detail, core: CoreId, line: Line) -> Stretch {
+        let core = u32::from(core.0).min(NO_CORE);
+        let line = if line.0 < LINES { line.0 } else { 0 };
+        Stretch(state as u32 | (detail as u32) << 4 | core << 8 | line << 17)
+    }
+
+    pub(super) fn state(self) -> State {
+        State::from_index(self.key()).expect("only states are packed")
+    }
+
+    pub(super) fn detail(self) -> Detail {
+        Detail::from_index((self.0 >> 4 & 15) as usize).expect("only details are packed")
+    }
+
+    pub(super) fn core(self) -> CoreId {
+        match self.0 >> 8 & NO_CORE {
+            NO_CORE => CoreId::UNKNOWN,
+            core => CoreId(core as u16),
+        }
+    }
+
+    pub(super) fn line(self) -> Line {
+        Line(self.0 >> 17)
+    }
+
+    /// Whether both are the same to whoever looks: state and detail.
+    pub(super) fn same(self, other: Stretch) -> bool {
+        self.0 & 0xff == other.0 & 0xff
+    }
+}
+
+impl Value for Stretch {
+    #[inline]
+    fn key(self) -> usize {
+        (self.0 & 15) as usize
+    }
+
+    #[inline]
+    fn counts(self, before: Stretch) -> bool {
+        self.key() != before.key()
+    }
+}
+
+/// A lane waiting for a lock.
+#[derive(Clone, Debug)]
+pub(super) struct Wait {
+    pub(super) lock: LockId,
+    pub(super) since: u64,
+    /// How long each had held the lock by then.
+    pub(super) held: Vec<u64>,
+}
+
+/// A lane and its events.
+pub(super) struct Lane {
+    pub(super) info: LaneInfo,
+    pub(super) column: Column<Stretch>,
+    /// What it would be if it had a core.
+    pub(super) state: State,
+    pub(super) detail: Detail,
+    pub(super) line: Line,
+    pub(super) core: CoreId,
+    /// The kernel took its core although it could have gone on.
+    pub(super) preempted: bool,
+    /// Of which core it is the holder.
+    pub(super) on: Option<CoreId>,
+    pub(super) holds: Option<LockId>,
+    pub(super) wait: Option<Wait>,
+    /// What it has charged so far, by lock and by the holder's number there.
+    pub(super) charged: Vec<(LockId, Vec<u64>)>,
+    pub(super) tasks_started: u64,
+    pub(super) tasks_done: u64,
+    pub(super) tasks_failed: u64,
+    pub(super) dropped: u64,
+    /// The latest of its events so far, and of its switch records: two sources, each in order.
+    pub(super) told: Nanos,
+    pub(super) switched: Nanos,
+}
+
+impl Lane {
+    pub(super) fn new(info: LaneInfo, begin: u64) -> Lane {
+        Lane {
+            info,
+            column: Column::new(begin, Stretch::new(State::Unborn, Detail::None, CoreId::UNKNOWN, Line::NONE)),
+            state: State::Unborn,
+            detail: Detail::None,
+            line: Line::NONE,
+            core: CoreId::UNKNOWN,
+            preempted: false,
+            on: None,
+            holds: None,
+            wait: None,
+            charged: Vec::new(),
+            tasks_started: 0,
+            tasks_done: 0,
+            tasks_failed: 0,
+            dropped: 0,
+            told: Nanos::ZERO,
+            switched: Nanos::ZERO,
+        }
+    }
+
+    /// What it is: its state, unless it lacks a core for it.
+    pub(super) fn shown(&self) -> Stretch {
+        if self.preempted && self.state.on_core() {
+            Stretch::new(State::WaitingCore, Detail::None, self.core, self.line)
+        } else {
+            Stretch::new(self.state, self.detail, self.core, self.line)
+        }
+    }
+
+    /// Nothing of a wait remains unbooked: charges each holder what it held since the wait began.
+    pub(super) fn charge(&mut self, held: &[u64]) {
+        let Some(wait) = &self.wait else { return };
+        let lock = wait.lock;
+        let entry = match self.charged.iter().position(|(charged, _)| *charged == lock) {
+            Some(entry) => entry,
+            None => {
+                self.charged.push((lock, Vec::new()));
+                self.charged.len() - 1
+            }
+        };
+        let sums = &mut self.charged[entry].1;
+        sums.resize(sums.len().max(held.len()), 0);
+        for (number, (sum, held)) in sums.iter_mut().zip(held).enumerate() {
+            *sum += held.saturating_sub(wait.held.get(number).copied().unwrap_or(0));
+        }
+    }
+}

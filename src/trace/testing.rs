@@ -1,0 +1,168 @@
+//! Traces for tests, written as one would draw them.
+//!
+//! ```
+//! use gilscope::event::{Nanos, State};
+//! use gilscope::trace::testing::TraceBuilder;
+//!
+//! let trace = TraceBuilder::new()
+//!     .lock("GIL")
+//!     .lane("thread 1").holds(Nanos::from_millis(5)).waiting(Nanos::from_millis(5))
+//!     .lane("thread 2").waiting(Nanos::from_millis(5)).holds(Nanos::from_millis(5))
+//!     .build();
+//! assert_eq!(trace.ledger().0[State::Running.index()], Nanos::from_millis(10));
+//! ```
+
+use super::{LaneInfo, LockInfo, Trace};
+use crate::event::{CoreId, Detail, Event, EventKind, LaneId, Line, LockId, Nanos, State, TaskId};
+use crate::model::Role;
+
+/// Where every such run begins.
+pub const BEGIN: Nanos = Nanos::from_secs(1);
+
+/// Builds a [`Trace`] lane by lane: each call says what the lane does next, and for how long.
+///
+/// Lanes use the lock named last before them, if any, and are on core 0 unless told otherwise.
+#[derive(Default)]
+pub struct TraceBuilder {
+    locks: Vec<String>,
+    lanes: Vec<LaneInfo>,
+    events: Vec<Event>,
+    at: Nanos,
+    end: Nanos,
+    core: CoreId,
+    line: Line,
+    holds: Option<LockId>,
+    open: bool,
+}
+
+impl TraceBuilder {
+    /// Nothing yet.
+    pub fn new() -> TraceBuilder {
+        TraceBuilder::default()
+    }
+
+    /// A lock; the lanes named from now on use it.
+    pub fn lock(mut self, name: &str) -> TraceBuilder {
+        self.locks.push(name.into());
+        self
+    }
+
+    /// A worker's lane; what follows is about it, from the beginning of the run.
+    pub fn lane(self, name: &str) -> TraceBuilder {
+        self.lane_as(name, Role::Worker)
+    }
+
+    /// A lane of another role.
+    pub fn lane_as(mut self, name: &str, role: Role) -> TraceBuilder {
+        let lock = self.locks.len().checked_sub(1).map(|lock| LockId(lock as u16));
+        self.lanes.push(LaneInfo::new(name, role, lock));
+        (self.at, self.core, self.line, self.holds) = (BEGIN, CoreId(0), Line::NONE, None);
+        self
+    }
+
+    /// From now on the lane is on this core.
+    pub fn core(mut self, core: u16) -> TraceBuilder {
+        self.core = CoreId(core);
+        self
+    }
+
+    /// From now on the lane is at this line.
+    pub fn line(mut self, line: u32) -> TraceBuilder {
+        self.line = Line(line);
+        self
+    }
+
+    /// The lane takes its lock and runs.
+    pub fn holds(self, span: Nanos) -> TraceBuilder {
+        self.state(State::Running, span)
+    }
+
+    /// The lane runs; it holds its lock, if it has one.
+    pub fn running(self, span: Nanos) -> TraceBuilder {
+        self.state(State::Running, span)
+    }
+
+    /// The lane waits for its lock.
+    pub fn waiting(self, span: Nanos) -> TraceBuilder {
+        self.state(State::WaitingGil, span)
+    }
+
+    /// The lane is in any state. A lane holds its lock where it runs, pickles, unpickles or lacks a core.
+    pub fn state(self, state: State, span: Nanos) -> TraceBuilder {
+        self.state_with(state, Detail::None, span)
+    }
+
+    /// The same, with a detail.
+    pub fn state_with(mut self, to: State, detail: Detail, span: Nanos) -> TraceBuilder {
+        let lock = self.lanes.last().and_then(|lane| lane.lock);
+        let keeps = matches!(to, State::Running | State::Pickling | State::Unpickling)
+            || to == State::WaitingCore && self.holds.is_some();
+        let kind = match (self.holds, lock) {
+            (None, Some(lock)) if keeps => {
+                self.holds = Some(lock);
+                EventKind::Take { lock, to }
+            }
+            (Some(lock), _) if !keeps => {
+                self.holds = None;
+                EventKind::Drop { lock, to, detail, requested: to == State::WaitingGil }
+            }
+            _ => EventKind::State { to, detail },
+        };
+        self.event(kind);
+        self.at += span;
+        self.end = self.end.max(self.at);
+        self
+    }
+
+    /// The lane begins a task.
+    pub fn task_started(mut self, task: u32) -> TraceBuilder {
+        self.event(EventKind::TaskStarted(TaskId(task)));
+        self
+    }
+
+    /// The lane ends a task.
+    pub fn task_ended(mut self, task: u32, ok: bool) -> TraceBuilder {
+        self.event(EventKind::TaskEnded { task: TaskId(task), ok });
+        self
+    }
+
+    /// The lane asks the holder of its lock to drop it.
+    pub fn drop_request(mut self) -> TraceBuilder {
+        if let Some(lock) = self.lanes.last().and_then(|lane| lane.lock) {
+            self.event(EventKind::DropRequest { lock });
+        }
+        self
+    }
+
+    /// The run is not over when the trace is built.
+    pub fn live(mut self) -> TraceBuilder {
+        self.open = true;
+        self
+    }
+
+    fn event(&mut self, kind: EventKind) {
+        let lane = LaneId(self.lanes.len() as u32 - 1);
+        self.events.push(Event { at: self.at, lane, core: self.core, line: self.line, kind });
+    }
+
+    /// The run, from [`BEGIN`] to where the last lane's description ends.
+    pub fn build(self) -> Trace {
+        let mut trace = Trace::default();
+        for (process, name) in self.locks.into_iter().enumerate() {
+            trace.add_lock(LockInfo { name, process: process as u32, of_workers: true });
+        }
+        for lane in self.lanes {
+            trace.add_lane(lane);
+        }
+        trace.begin(BEGIN);
+        // At one instant a lock is dropped before it is taken, whichever lane was described first.
+        let mut events = self.events;
+        events.sort_by_key(|event| (event.at, matches!(event.kind, EventKind::Take { .. })));
+        events.iter().for_each(|event| trace.append(event));
+        trace.advance(self.end);
+        if !self.open {
+            trace.end(self.end);
+        }
+        trace
+    }
+}
