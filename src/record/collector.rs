@@ -268,7 +268,9 @@ impl<C: Clock> Collector<C> {
             return;
         }
         if let Some(gap) = lane.gap.filter(|gap| gap.since < event.at && !gap.told) {
-            if ring == event.lane.0 {
+            // Of a lane's end, or its being lost from sight, others may speak in its own ring, after its death.
+            let end = matches!(event.kind, EventKind::State { to: State::Done | State::Unknown, .. });
+            if ring == event.lane.0 && !end {
                 // It says something while off core: the record of its return was lost.
                 lane.gap = None;
                 self.tally.switches_lost += 1;

@@ -1,4 +1,3 @@
-
 use super::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};

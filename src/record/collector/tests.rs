@@ -179,6 +179,18 @@ fn a_gap_whose_end_the_kernel_lost_is_not_made_up() {
 }
 
 #[test]
+fn the_end_of_a_killed_lane_written_into_its_own_ring_is_no_lost_return() {
+    let mut bench = Bench::new();
+    let done = EventKind::State { to: State::Done, detail: Detail::None };
+    bench.switch(100, A, OUT);
+    bench.write(0, Event { kind: done, ..bench.event(200, A, 0) });
+    bench.now_is(5_000);
+    bench.poll();
+    assert_eq!(bench.told(), told(&[(100, 0, "out"), (200, 0, &format!("{done:?}"))]));
+    assert_eq!(bench.collector.tally().switches_lost, 0);
+}
+
+#[test]
 fn what_comes_too_late_is_set_to_the_last_instant_and_counted() {
     let mut bench = Bench::new();
     bench.task(0, 500, A, 1);
