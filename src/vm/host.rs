@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU32;
 use crate::event::{Detail, Line, State};
 
 /// Where the loop looks at the eval breaker (CPython's `Python/ceval.c`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Rules {
     /// Before nearly every instruction, as CPython 3.9 and earlier do.
     V3_9,
@@ -42,4 +42,31 @@ pub trait Host {
 
     /// Where the loop keeps its place, for a sampler to read: the index of the instruction in the program.
     fn place(&self) -> &AtomicU32;
+}
+
+/// A host is lent to a thread for as long as it runs something.
+impl<H: Host> Host for &mut H {
+    fn breaker(&self) -> &AtomicU32 {
+        (**self).breaker()
+    }
+
+    fn safe_point(&mut self, line: Line) -> Result<(), Stopped> {
+        (**self).safe_point(line)
+    }
+
+    fn heartbeat(&mut self, line: Line) {
+        (**self).heartbeat(line);
+    }
+
+    fn release<R>(&mut self, state: State, detail: Detail, line: Line, blocking: impl FnOnce() -> R) -> R {
+        (**self).release(state, detail, line, blocking)
+    }
+
+    fn print(&mut self, text: &str) {
+        (**self).print(text);
+    }
+
+    fn place(&self) -> &AtomicU32 {
+        (**self).place()
+    }
 }

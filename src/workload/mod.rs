@@ -1,6 +1,12 @@
 //! Loads a workload: a Python file with a metadata block in comments, and the
 //! registry of those that come with the program.
 
+mod load;
+mod metadata;
+mod registry;
+
+pub use load::{ArgumentError, LoadError, bundled, load};
+
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -63,4 +69,11 @@ pub struct Workload {
     pub source: String,
     /// Where it came from; none for those that come with the program.
     pub path: Option<PathBuf>,
+}
+
+impl Workload {
+    /// What errors call its file.
+    pub fn file_name(&self) -> String {
+        self.path.as_ref().map_or_else(|| format!("{}.py", self.id), |path| path.display().to_string())
+    }
 }

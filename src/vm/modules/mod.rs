@@ -1,0 +1,23 @@
+//! The modules a program may import, one file each.
+
+mod hashlib;
+mod math;
+mod queue;
+mod threading;
+mod time;
+
+use super::native::{Library, Native};
+
+/// Every module.
+pub(crate) static ALL: &[&Library] =
+    &[&hashlib::LIBRARY, &math::LIBRARY, &queue::LIBRARY, &threading::LIBRARY, &time::LIBRARY];
+
+/// The module of this name.
+pub(crate) fn get(name: &str) -> Option<&'static Library> {
+    ALL.iter().find(|library| library.name == name).copied()
+}
+
+/// The methods of the modules' own objects.
+pub(crate) fn object_methods() -> impl Iterator<Item = &'static Native> {
+    [hashlib::METHODS, queue::METHODS, threading::METHODS].into_iter().flatten()
+}

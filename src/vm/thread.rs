@@ -1,0 +1,112 @@
+//! A program loaded into an interpreter, and a thread that runs it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::binding;
+use super::code::Program;
+use super::eval::Frame;
+use super::exception::{Kind, Raised, type_error};
+use super::host::{Host, Rules};
+use super::native::Call;
+use super::value::Value;
+
+/// A program loaded into one interpreter: its threads share it, other interpreters have their own.
+pub struct Module {
+    program: Arc<Program>,
+    /// One lock a global, so that reading and writing one is atomic and `counter += 1` is not.
+    globals: Box<[Mutex<Value>]>,
+}
+
+impl Module {
+    /// Loads a program under a name, which is what it finds in `__name__`. Nothing of it has run yet.
+    pub fn new(program: Arc<Program>, name: &str) -> Module {
+        let globals = program.globals.iter().map(|(global, value)| match &**global {
+            "__name__" => Mutex::new(Value::str(name)),
+            "__file__" => Mutex::new(Value::str(program.file())),
+            _ => Mutex::new(value.clone()),
+        });
+        Module { globals: globals.collect(), program }
+    }
+
+    /// The program.
+    pub fn program(&self) -> &Arc<Program> {
+        &self.program
+    }
+
+    /// The value of a global; none while it has none.
+    pub fn global(&self, name: &str) -> Option<Value> {
+        let slot = self.program.globals.iter().position(|(global, _)| &**global == name)?;
+        let value = self.slot(slot).clone();
+        (!matches!(value, Value::Unbound)).then_some(value)
+    }
+
+    #[inline]
+    pub(super) fn slot(&self, slot: usize) -> MutexGuard<'_, Value> {
+        self.globals[slot].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A thread of an interpreter. Python's frames lie in its own vectors, never on the Rust stack.
+pub struct Thread<'m, H> {
+    pub(super) module: &'m Module,
+    pub(super) host: H,
+    rules: Rules,
+    pub(super) stack: Vec<Value>,
+    pub(super) frames: Vec<Frame>,
+    /// Instructions until the next heartbeat.
+    pub(super) countdown: i64,
+}
+
+impl<'m, H: Host> Thread<'m, H> {
+    /// A thread that has nothing to do yet.
+    pub fn new(module: &'m Module, host: H, rules: Rules) -> Thread<'m, H> {
+        Thread { module, host, rules, stack: Vec::new(), frames: Vec::new(), countdown: 0 }
+    }
+
+    /// The host.
+    pub fn host(&mut self) -> &mut H {
+        &mut self.host
+    }
+
+    /// Runs the module's own code, from its first line to its last.
+    pub fn run_body(&mut self) -> Result<(), Raised> {
+        self.run(0, Vec::new()).map(drop)
+    }
+
+    /// Calls a function of the module, as `name(*args, **kwargs)` would.
+    pub fn call(&mut self, name: &str, args: Vec<Value>, kwargs: Vec<(String, Value)>) -> Result<Value, Raised> {
+        let function = self.module.global(name);
+        let function = function.ok_or_else(|| Kind::NameError.raise(format!("name '{name}' is not defined")))?;
+        let mut all = args;
+        let mut names: Vec<Arc<str>> = Vec::with_capacity(kwargs.len());
+        for (name, value) in kwargs {
+            names.push(name.into());
+            all.push(value);
+        }
+        match function {
+            Value::Function(function) => {
+                let code = &self.module.program.codes[function.code as usize];
+                let bound = binding::bind(code, &function, all, &names)?;
+                self.run(function.code, bound)
+            }
+            Value::Native(native) => {
+                let line = crate::event::Line::NONE;
+                (native.run)(&mut Call { args: &all, keywords: &names, outside: &mut self.host, line })
+            }
+            other => Err(type_error(format!("'{}' object is not callable", other.type_name()))),
+        }
+    }
+
+    fn run(&mut self, code: u32, args: Vec<Value>) -> Result<Value, Raised> {
+        self.stack.clear();
+        self.frames.clear();
+        self.stack.extend(args);
+        let result = match self.rules {
+            Rules::V3_9 => self.evaluate::<true>(code),
+            Rules::V3_10 => self.evaluate::<false>(code),
+        };
+        self.stack.clear();
+        self.frames.clear();
+        result
+    }
+}

@@ -1,0 +1,425 @@
+//! Values. Numbers and constants are immediate; everything else lies behind an
+//! `Arc`, and what can change locks itself, object by object, so that threads
+//! may share it in safe Rust whether or not there is a GIL above them.
+//!
+//! Nothing here recurses without bound: a list nested a million deep is
+//! dropped, printed and compared without overflowing the Rust stack.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use num_bigint::BigInt;
+
+use super::dict::Dict;
+use super::exception::{Exception, Kind};
+use super::iterate::Iteration;
+use super::native::{Library, Native};
+
+/// A Python value; 16 bytes.
+#[derive(Clone, Default)]
+pub enum Value {
+    /// A local variable or global not assigned yet. A program never sees it.
+    #[default]
+    Unbound,
+    /// `None`.
+    None,
+    /// `True` or `False`.
+    Bool(bool),
+    /// An `int` that fits 64 bits. Every such `int` is kept here, so that equal ints look alike.
+    Int(i64),
+    /// A `float`.
+    Float(f64),
+    /// An `int` that does not fit 64 bits.
+    Big(Arc<BigInt>),
+    /// A `str`.
+    Str(Arc<Text>),
+    /// A `bytes`.
+    Bytes(Arc<Vec<u8>>),
+    /// A `list`.
+    List(Arc<List>),
+    /// A `tuple`.
+    Tuple(Arc<Tuple>),
+    /// A `dict`.
+    Dict(Arc<Dict>),
+    /// A `range`.
+    Range(Arc<Range>),
+    /// A `slice`, between its making and its use.
+    Slice(Arc<[Value; 3]>),
+    /// A function of the program.
+    Function(Arc<Function>),
+    /// A function, method or type of the miniature.
+    Native(&'static Native),
+    /// An imported module.
+    Module(&'static Library),
+    /// The class of an exception.
+    ExceptionType(Kind),
+    /// An exception.
+    Exception(Arc<Exception>),
+    /// An iterator a program may hold.
+    Iterator(Arc<Mutex<Iteration>>),
+    /// The iterator of a running `for`, which nothing else can reach.
+    Loop(Box<Iteration>),
+    /// A method taken from its object but not called yet.
+    Method(Arc<(Value, &'static Native)>),
+    /// An object of a module: a lock, a queue, a hash.
+    Object(Arc<Box<dyn Object>>),
+}
+
+/// What a module's own objects can do.
+pub trait Object: Any + Send + Sync {
+    /// Its type, as `type(x).__name__` has it.
+    fn type_name(&self) -> &'static str;
+    /// Its methods.
+    fn methods(&self) -> &'static [Native];
+    /// For downcasting.
+    fn as_any(&self) -> &dyn Any;
+}
+
+/// A `str`, with its length in characters.
+#[derive(Debug)]
+pub struct Text {
+    text: Box<str>,
+    chars: usize,
+}
+
+impl Text {
+    /// The characters as UTF-8.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// How many characters.
+    pub fn len(&self) -> usize {
+        self.chars
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// Whether a character is a byte.
+    pub fn is_ascii(&self) -> bool {
+        self.chars == self.text.len()
+    }
+}
+
+/// A `list`.
+#[derive(Default)]
+pub struct List(Mutex<Vec<Value>>);
+
+impl List {
+    /// Its items, locked. Never held while other code of the program could run.
+    pub fn lock(&self) -> MutexGuard<'_, Vec<Value>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A `tuple`.
+pub struct Tuple(pub(crate) Vec<Value>);
+
+/// A `range`, by its first value, step and length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// As given.
+    pub start: i64,
+    /// As given.
+    pub stop: i64,
+    /// As given, never 0.
+    pub step: i64,
+}
+
+impl Range {
+    /// How many values it has.
+    pub fn len(&self) -> u64 {
+        let (low, high) = if self.step > 0 { (self.start, self.stop) } else { (self.stop, self.start) };
+        if low >= high {
+            return 0;
+        }
+        (high.wrapping_sub(low) as u64 - 1) / self.step.unsigned_abs() + 1
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The value at an index that is below its length.
+    pub fn at(&self, index: u64) -> i64 {
+        self.start.wrapping_add((index as i64).wrapping_mul(self.step))
+    }
+}
+
+/// A function of the program.
+pub struct Function {
+    /// Which of the program's code objects.
+    pub(crate) code: u32,
+    /// Its name.
+    pub(crate) name: Arc<str>,
+    /// For the last of its parameters.
+    pub(crate) defaults: Vec<Value>,
+}
+
+impl Value {
+    /// Whether it lies in the value itself, so that copying it and dropping it cost nothing.
+    #[inline(always)]
+    pub(crate) fn is_immediate(&self) -> bool {
+        matches!(self, Value::Unbound | Value::None | Value::Bool(_) | Value::Int(_) | Value::Float(_))
+    }
+
+    /// `clone`, with the immediate ones first.
+    #[inline(always)]
+    pub(crate) fn copy(&self) -> Value {
+        match self {
+            Value::Int(value) => Value::Int(*value),
+            Value::Float(value) => Value::Float(*value),
+            Value::Bool(value) => Value::Bool(*value),
+            Value::None => Value::None,
+            Value::Unbound => Value::Unbound,
+            other => other.clone(),
+        }
+    }
+
+    /// A `str`.
+    pub fn str(text: impl Into<Box<str>>) -> Value {
+        let text = text.into();
+        let chars = if text.is_ascii() { text.len() } else { text.chars().count() };
+        Value::Str(Arc::new(Text { text, chars }))
+    }
+
+    /// A `bytes`.
+    pub fn bytes(bytes: impl Into<Vec<u8>>) -> Value {
+        Value::Bytes(Arc::new(bytes.into()))
+    }
+
+    /// A `list`.
+    pub fn list(items: Vec<Value>) -> Value {
+        Value::List(Arc::new(List(Mutex::new(items))))
+    }
+
+    /// A `tuple`.
+    pub fn tuple(items: Vec<Value>) -> Value {
+        Value::Tuple(Arc::new(Tuple(items)))
+    }
+
+    /// An object of a module.
+    pub(crate) fn object(object: impl Object) -> Value {
+        Value::Object(Arc::new(Box::new(object)))
+    }
+
+    /// The object inside, if it is of that Rust type.
+    pub(crate) fn downcast<T: Object>(&self) -> Option<&T> {
+        match self {
+            Value::Object(object) => object.as_any().downcast_ref(),
+            _ => None,
+        }
+    }
+
+    /// `type(x).__name__`, as messages have it.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Value::Unbound => "NULL",
+            Value::None => "NoneType",
+            Value::Bool(_) => "bool",
+            Value::Int(_) | Value::Big(_) => "int",
+            Value::Float(_) => "float",
+            Value::Str(_) => "str",
+            Value::Bytes(_) => "bytes",
+            Value::List(_) => "list",
+            Value::Tuple(_) => "tuple",
+            Value::Dict(_) => "dict",
+            Value::Range(_) => "range",
+            Value::Slice(_) => "slice",
+            Value::Function(_) => "function",
+            Value::Native(native) if native.is_type => "type",
+            Value::Native(_) | Value::Method(_) => "builtin_function_or_method",
+            Value::Module(_) => "module",
+            Value::ExceptionType(_) => "type",
+            Value::Exception(exception) => exception.kind.name(),
+            Value::Iterator(_) | Value::Loop(_) => "iterator",
+            Value::Object(object) => object.type_name(),
+        }
+    }
+
+    /// `bool(x)`.
+    #[inline]
+    pub fn truth(&self) -> bool {
+        match self {
+            Value::Bool(value) => *value,
+            Value::Int(value) => *value != 0,
+            Value::None | Value::Unbound => false,
+            Value::Float(value) => *value != 0.0,
+            Value::Str(text) => !text.is_empty(),
+            Value::Bytes(bytes) => !bytes.is_empty(),
+            Value::List(list) => !list.lock().is_empty(),
+            Value::Tuple(tuple) => !tuple.0.is_empty(),
+            Value::Dict(dict) => !dict.is_empty(),
+            Value::Range(range) => !range.is_empty(),
+            _ => true,
+        }
+    }
+
+    /// `a is b`: the same object, or equal immediate values.
+    pub fn is(&self, other: &Value) -> bool {
+        match (self, other) {
+            (Value::None, Value::None) => true,
+            (Value::Bool(a), Value::Bool(b)) => a == b,
+            (Value::Int(a), Value::Int(b)) => a == b,
+            (Value::Float(a), Value::Float(b)) => a.to_bits() == b.to_bits(),
+            (Value::Big(a), Value::Big(b)) => Arc::ptr_eq(a, b),
+            (Value::Str(a), Value::Str(b)) => Arc::ptr_eq(a, b) || a.as_str() == b.as_str() && a.len() <= 1,
+            (Value::Bytes(a), Value::Bytes(b)) => Arc::ptr_eq(a, b),
+            (Value::List(a), Value::List(b)) => Arc::ptr_eq(a, b),
+            (Value::Tuple(a), Value::Tuple(b)) => Arc::ptr_eq(a, b) || a.0.is_empty() && b.0.is_empty(),
+            (Value::Dict(a), Value::Dict(b)) => Arc::ptr_eq(a, b),
+            (Value::Range(a), Value::Range(b)) => Arc::ptr_eq(a, b),
+            (Value::Function(a), Value::Function(b)) => Arc::ptr_eq(a, b),
+            (Value::Native(a), Value::Native(b)) => std::ptr::eq(*a, *b),
+            (Value::Module(a), Value::Module(b)) => std::ptr::eq(*a, *b),
+            (Value::ExceptionType(a), Value::ExceptionType(b)) => a == b,
+            (Value::Exception(a), Value::Exception(b)) => Arc::ptr_eq(a, b),
+            (Value::Iterator(a), Value::Iterator(b)) => Arc::ptr_eq(a, b),
+            (Value::Object(a), Value::Object(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+
+    /// Whether it can hold other values, and so begin a chain of drops.
+    fn holds_values(&self) -> bool {
+        matches!(
+            self,
+            Value::List(_)
+                | Value::Tuple(_)
+                | Value::Dict(_)
+                | Value::Slice(_)
+                | Value::Function(_)
+                | Value::Exception(_)
+                | Value::Iterator(_)
+                | Value::Loop(_)
+                | Value::Method(_)
+                | Value::Object(_)
+        )
+    }
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Value {
+        Value::Int(value)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Value {
+        Value::Bool(value)
+    }
+}
+
+impl From<f64> for Value {
+    fn from(value: f64) -> Value {
+        Value::Float(value)
+    }
+}
+
+impl From<usize> for Value {
+    fn from(value: usize) -> Value {
+        i64::try_from(value).map_or_else(|_| Value::from(BigInt::from(value)), Value::Int)
+    }
+}
+
+/// The smallest form: an int that fits 64 bits is never a big one.
+impl From<BigInt> for Value {
+    fn from(value: BigInt) -> Value {
+        i64::try_from(&value).map_or_else(|_| Value::Big(Arc::new(value)), Value::Int)
+    }
+}
+
+impl From<i128> for Value {
+    fn from(value: i128) -> Value {
+        i64::try_from(value).map_or_else(|_| Value::Big(Arc::new(BigInt::from(value))), Value::Int)
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.repr())
+    }
+}
+
+/// How deep drops may nest before the rest waits its turn (CPython's trashcan, `Objects/object.c`).
+const DROP_DEPTH: usize = 64;
+
+thread_local! {
+    static TRASH: RefCell<(usize, Vec<Value>)> = const { RefCell::new((0, Vec::new())) };
+}
+
+/// Drops the values a container held, without nesting more than [`DROP_DEPTH`] deep.
+pub(super) fn drop_items(items: &mut Vec<Value>) {
+    if !items.iter().any(Value::holds_values) {
+        return;
+    }
+    let items = std::mem::take(items);
+    // While the thread itself ends its trash may be gone; then the drop nests, as it would without all this.
+    let _ = TRASH.try_with(|trash| {
+        if trash.borrow().0 >= DROP_DEPTH {
+            trash.borrow_mut().1.extend(items);
+            return;
+        }
+        trash.borrow_mut().0 += 1;
+        drop(items);
+        // The outermost sees to the rest, still counted as a level of its own.
+        while trash.borrow().0 == 1 {
+            let Some(next) = trash.borrow_mut().1.pop() else { break };
+            drop(next);
+        }
+        trash.borrow_mut().0 -= 1;
+    });
+}
+
+impl Drop for List {
+    fn drop(&mut self) {
+        drop_items(self.0.get_mut().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Drop for Tuple {
+    fn drop(&mut self) {
+        drop_items(&mut self.0);
+    }
+}
+
+impl Drop for Function {
+    fn drop(&mut self) {
+        drop_items(&mut self.defaults);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_a_million_deep_is_dropped_without_overflow() {
+        let mut value = Value::None;
+        for depth in 0..1_000_000 {
+            value = if depth % 2 == 0 { Value::list(vec![value]) } else { Value::tuple(vec![value]) };
+        }
+        drop(value);
+    }
+
+    #[test]
+    fn the_length_of_a_range_is_python_s() {
+        for (start, stop, step, len) in [
+            (0, 10, 1, 10),
+            (0, 10, 3, 4),
+            (10, 0, -3, 4),
+            (0, 0, 1, 0),
+            (5, 0, 1, 0),
+            (i64::MIN, i64::MAX, 1, u64::MAX),
+            (i64::MAX, i64::MIN, i64::MIN, 2),
+        ] {
+            assert_eq!(Range { start, stop, step }.len(), len, "range({start}, {stop}, {step})");
+        }
+    }
+}

@@ -1,0 +1,406 @@
+//! From a name or path to a checked [`Workload`].
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::vm::{self, CompileError, Constant, Program};
+
+use super::metadata::{self, Described};
+use super::registry::BUNDLED;
+use super::{ArgValue, Argument, Bound, Workload};
+
+/// Why a workload could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Neither a workload nor a path.
+    #[error("there is no workload '{name}'{}; a file is given by its path, such as ./{name}.py", nearest_words(.nearest))]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// Names like it, the nearest first.
+        nearest: Vec<String>,
+    },
+    /// No such file.
+    #[error("{} does not exist", .0.display())]
+    Missing(PathBuf),
+    /// A directory.
+    #[error("{} is a directory; give a Python file in it", .0.display())]
+    Directory(PathBuf),
+    /// The file could not be read.
+    #[error("{path} cannot be read: {error}", path = .0.display(), error = .1)]
+    Unreadable(PathBuf, io::Error),
+    /// Not text.
+    #[error("{path} is not UTF-8 (byte {byte}); save it as UTF-8", path = .0.display(), byte = .1)]
+    NotUtf8(PathBuf, usize),
+    /// Larger than the compiler takes.
+    #[error("{path} is too large: {bytes} bytes, and at most {most} can be run", path = .0.display(), bytes = .1, most = vm::MAX_SOURCE)]
+    TooLarge(PathBuf, u64),
+    /// A syntax error, or outside the subset.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// There is no `work`.
+    #[error("{0} has no function work; put what is to be run into `def work():`")]
+    NoWork(String),
+    /// The metadata block is wrong.
+    #[error("{file}:{line}: the metadata is wrong: {message}")]
+    Metadata {
+        /// In which file.
+        file: String,
+        /// In which line.
+        line: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// An argument has no value.
+    #[error(
+        "{file}: the argument '{argument}' of work has no number as its default; \
+         write `{argument}=…` in the def, or [arguments.{argument}] with a default in the metadata"
+    )]
+    NoDefault {
+        /// In which file.
+        file: String,
+        /// Which.
+        argument: String,
+    },
+}
+
+/// Why arguments given by the user were refused.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ArgumentError {
+    /// `work` has no such argument.
+    #[error("{workload} has no argument '{name}'{}; it takes {}", nearest_words(.nearest), listed(.known))]
+    Unknown {
+        /// The workload.
+        workload: String,
+        /// What was given.
+        name: String,
+        /// Names like it.
+        nearest: Vec<String>,
+        /// All names.
+        known: Vec<String>,
+    },
+    /// Not a number, or not a whole one.
+    #[error("'{text}' is not {wanted}, which the argument {name} of {workload} must be")]
+    NotANumber {
+        /// The workload.
+        workload: String,
+        /// The argument.
+        name: String,
+        /// What was given.
+        text: String,
+        /// `a whole number` or `a number`.
+        wanted: &'static str,
+    },
+    /// Outside its range.
+    #[error("{name}={value} is out of range: {workload} takes {min} to {max}")]
+    OutOfRange {
+        /// The workload.
+        workload: String,
+        /// The argument.
+        name: String,
+        /// What was given.
+        value: ArgValue,
+        /// The least.
+        min: ArgValue,
+        /// The most.
+        max: ArgValue,
+    },
+}
+
+fn nearest_words(nearest: &[String]) -> String {
+    match nearest {
+        [] => String::new(),
+        names => format!(" (did you mean {}?)", names.join(" or ")),
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() { "none".into() } else { names.join(", ") }
+}
+
+/// Names like this one, the nearest first.
+fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Vec<String> {
+    let mut ranked: Vec<(f64, &str)> = known
+        .map(|candidate| (strsim::jaro_winkler(&name.to_lowercase(), candidate), candidate))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .collect();
+    ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
+    ranked.into_iter().take(3).map(|(_, name)| name.to_owned()).collect()
+}
+
+/// The ids of the workloads that come with the program, in the order of the registry.
+pub fn bundled() -> impl Iterator<Item = &'static str> {
+    BUNDLED.iter().map(|(id, _)| *id)
+}
+
+/// Loads a workload that comes with the program, by its id, or else a file, by its path.
+pub fn load(name_or_path: &str) -> Result<Workload, LoadError> {
+    if let Some((id, source)) = BUNDLED.iter().find(|(id, _)| *id == name_or_path) {
+        return parse(id, (*source).to_owned(), &format!("{id}.py"), None);
+    }
+    let path = Path::new(name_or_path);
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) => metadata,
+        // A bare word is a name mistyped rather than a path.
+        Err(_) if !name_or_path.contains('/') && path.extension().is_none() => {
+            return Err(LoadError::Unknown { name: name_or_path.into(), nearest: nearest(name_or_path, bundled()) });
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(LoadError::Missing(path.into())),
+        Err(error) => return Err(LoadError::Unreadable(path.into(), error)),
+    };
+    if metadata.is_dir() {
+        return Err(LoadError::Directory(path.into()));
+    }
+    if metadata.len() > vm::MAX_SOURCE as u64 {
+        return Err(LoadError::TooLarge(path.into(), metadata.len()));
+    }
+    if !metadata.is_file() {
+        let message = io::Error::other("it is no regular file");
+        return Err(LoadError::Unreadable(path.into(), message));
+    }
+    let bytes = fs::read(path).map_err(|error| LoadError::Unreadable(path.into(), error))?;
+    let source =
+        String::from_utf8(bytes).map_err(|error| LoadError::NotUtf8(path.into(), error.utf8_error().valid_up_to()))?;
+    let stem = path.file_stem().map_or_else(|| name_or_path.into(), |stem| stem.to_string_lossy());
+    parse(&stem, source, name_or_path, Some(path.into()))
+}
+
+/// Checks a source and describes it.
+fn parse(id: &str, source: String, file: &str, path: Option<PathBuf>) -> Result<Workload, LoadError> {
+    let program = vm::compile(&source, file)?;
+    if program.signature("work").is_none() {
+        return Err(LoadError::NoWork(file.into()));
+    }
+    let metadata =
+        metadata::read(&source).map_err(|(line, message)| LoadError::Metadata { file: file.into(), line, message })?;
+    let arguments = arguments(&program, &metadata.arguments, file, &source)?;
+    Ok(Workload {
+        id: id.into(),
+        title: metadata.title.unwrap_or_else(|| id.into()),
+        bound: metadata.bound.unwrap_or(Bound::Cpu),
+        watch: metadata.watch.unwrap_or_default(),
+        arguments,
+        source,
+        path,
+    })
+}
+
+fn arguments(
+    program: &Program,
+    described: &std::collections::BTreeMap<String, Described>,
+    file: &str,
+    source: &str,
+) -> Result<Vec<Argument>, LoadError> {
+    let parameters = program.signature("work").map(|signature| &signature.parameters[..]).unwrap_or_default();
+    let wrong = |argument: &str, message: String| {
+        let header = format!("[arguments.{argument}]");
+        let line = source.lines().position(|line| line.contains(&header)).map_or(1, |at| at + 1);
+        LoadError::Metadata { file: file.into(), line, message }
+    };
+    for name in described.keys() {
+        if !parameters.iter().any(|parameter| &*parameter.name == name) {
+            return Err(wrong(name, format!("work has no argument '{name}'")));
+        }
+    }
+    let mut arguments = Vec::new();
+    // The number of the task is given by whoever runs it.
+    for parameter in parameters.iter().filter(|parameter| &*parameter.name != "task") {
+        let name = &*parameter.name;
+        let described = described.get(name);
+        let in_source = parameter.default.map(|default| match default {
+            Constant::Int(value) => ArgValue::Int(value),
+            Constant::Float(value) => ArgValue::Float(value),
+        });
+        let Some(default) = described.and_then(|described| described.default).or(in_source) else {
+            // Optional and no number: Python's own default stands, and nobody sets it from outside.
+            if parameter.has_default && described.is_none() {
+                continue;
+            }
+            return Err(LoadError::NoDefault { file: file.into(), argument: name.into() });
+        };
+        let (least, most) = match default {
+            ArgValue::Int(_) => (ArgValue::Int(i64::MIN), ArgValue::Int(i64::MAX)),
+            ArgValue::Float(_) => (ArgValue::Float(f64::MIN), ArgValue::Float(f64::MAX)),
+        };
+        let argument = Argument {
+            name: name.into(),
+            help: described.and_then(|described| described.help.clone()).unwrap_or_default(),
+            default,
+            min: described.and_then(|described| described.min).unwrap_or(least),
+            max: described.and_then(|described| described.max).unwrap_or(most),
+            size: described.is_some_and(|described| described.size),
+        };
+        if !argument.holds(argument.default) {
+            return Err(wrong(name, format!("the default of '{name}' is not between its min and its max")));
+        }
+        arguments.push(argument);
+    }
+    Ok(arguments)
+}
+
+impl ArgValue {
+    fn as_f64(self) -> f64 {
+        match self {
+            ArgValue::Int(value) => value as f64,
+            ArgValue::Float(value) => value,
+        }
+    }
+}
+
+/// As Python writes it, and as `--arg` takes it.
+impl std::fmt::Display for ArgValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ArgValue::Int(value) => value.fmt(f),
+            ArgValue::Float(value) => f.write_str(&vm::Value::Float(*value).repr()),
+        }
+    }
+}
+
+impl Argument {
+    fn holds(&self, value: ArgValue) -> bool {
+        match (self.min, value, self.max) {
+            (ArgValue::Int(min), ArgValue::Int(value), ArgValue::Int(max)) => (min..=max).contains(&value),
+            (min, value, max) => (min.as_f64()..=max.as_f64()).contains(&value.as_f64()),
+        }
+    }
+
+    /// Reads what the user wrote: `1000000`, `1_000_000`, `1e6` and, where the default is no whole number, `0.5`.
+    fn read(&self, workload: &str, text: &str) -> Result<ArgValue, ArgumentError> {
+        let plain = text.trim().replace('_', "");
+        let whole = matches!(self.default, ArgValue::Int(_));
+        let refused = || ArgumentError::NotANumber {
+            workload: workload.into(),
+            name: self.name.clone(),
+            text: text.into(),
+            wanted: if whole { "a whole number" } else { "a number" },
+        };
+        let out_of_range = |value| ArgumentError::OutOfRange {
+            workload: workload.into(),
+            name: self.name.clone(),
+            value,
+            min: self.min,
+            max: self.max,
+        };
+        let value = match plain.parse::<i64>() {
+            Ok(value) if whole => ArgValue::Int(value),
+            Ok(value) => ArgValue::Float(value as f64),
+            Err(_) => {
+                let float = plain.parse::<f64>().ok().filter(|value| value.is_finite()).ok_or_else(refused)?;
+                match whole {
+                    false => ArgValue::Float(float),
+                    true if float.fract() != 0.0 => return Err(refused()),
+                    true if float.abs() >= 9e18 => return Err(out_of_range(ArgValue::Float(float))),
+                    true => ArgValue::Int(float as i64),
+                }
+            }
+        };
+        if self.holds(value) { Ok(value) } else { Err(out_of_range(value)) }
+    }
+}
+
+impl Workload {
+    /// The value of every argument: as given, else its default.
+    pub fn arguments(&self, given: &[(&str, &str)]) -> Result<Vec<(String, ArgValue)>, ArgumentError> {
+        let mut values: Vec<(String, ArgValue)> =
+            self.arguments.iter().map(|argument| (argument.name.clone(), argument.default)).collect();
+        for (name, text) in given {
+            let Some(at) = self.arguments.iter().position(|argument| argument.name == *name) else {
+                let known = || self.arguments.iter().map(|argument| argument.name.as_str());
+                return Err(ArgumentError::Unknown {
+                    workload: self.id.clone(),
+                    name: (*name).into(),
+                    nearest: nearest(name, known()),
+                    known: known().map(String::from).collect(),
+                });
+            };
+            values[at].1 = self.arguments[at].read(&self.id, text)?;
+        }
+        Ok(values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(name: &str) -> String {
+        load(name).err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    fn own(source: &str) -> Result<Workload, String> {
+        parse("own", source.into(), "own.py", None).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_bundled_workload_loads_with_all_that_is_shown_of_it() {
+        for id in bundled() {
+            let workload = load(id).unwrap();
+            assert_eq!(workload.id, id);
+            assert!(!workload.title.is_empty() && !workload.watch.is_empty(), "{id}");
+            assert!(workload.arguments.iter().any(|argument| argument.size), "{id} can be scaled");
+            assert!(workload.arguments.iter().all(|argument| !argument.help.is_empty()), "{id}");
+        }
+    }
+
+    #[test]
+    fn each_reason_not_to_load_has_its_sentence() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str, bytes: &[u8]| {
+            let path = dir.path().join(name);
+            fs::write(&path, bytes).unwrap();
+            path.to_string_lossy().into_owned()
+        };
+        for (given, sentence) in [
+            ("sum-sqares".into(), "did you mean sum-squares"),
+            ("sum-sqares".into(), "a file is given by its path"),
+            ("./nothing.py".into(), "./nothing.py does not exist"),
+            (dir.path().to_string_lossy().into_owned(), "is a directory"),
+            (file("latin.py", b"# caf\xe9\n"), "is not UTF-8 (byte 5)"),
+            (file("large.py", &vec![b'#'; vm::MAX_SOURCE + 1]), "is too large"),
+            (file("syntax.py", b"def work(:\n"), "syntax.py:1:10: syntax error: "),
+            (file("class.py", b"class A:\n    pass\n"), "class.py:1:1: a class statement is outside"),
+            (file("empty.py", b""), "has no function work"),
+            (file("async.py", b"async def work():\n    pass\n"), "async def is outside"),
+        ] {
+            let error = refused(&given);
+            assert!(error.contains(sentence), "{error}");
+        }
+    }
+
+    #[test]
+    fn metadata_is_optional_and_checked() {
+        let workload = own("def work(n=3, task=0, x=0.5, name='a'):\n    return n\n").unwrap();
+        let names: Vec<_> = workload.arguments.iter().map(|argument| argument.name.as_str()).collect();
+        assert_eq!(names, ["n", "x"]);
+        assert_eq!(
+            own("def work(n):\n    pass\n").unwrap_err().split(';').next(),
+            Some("own.py: the argument 'n' of work has no number as its default")
+        );
+        let bad = |block: &str| own(&format!("# /// gilscope\n{block}# ///\ndef work(n=1):\n    pass\n")).unwrap_err();
+        assert!(bad("# bound = \"disk\"\n").starts_with("own.py:2: the metadata is wrong: unknown variant"));
+        assert!(bad("# titel = \"x\"\n").contains("unknown field `titel`"));
+        assert!(
+            bad("# [arguments.m]\n# default = 1\n")
+                .contains("own.py:2: the metadata is wrong: work has no argument 'm'")
+        );
+        assert!(bad("# [arguments.n]\n# default = 1\n# min = 2\n").contains("not between"));
+        assert!(own("# /// gilscope\n# title = 'x'\ndef work():\n    pass\n").unwrap_err().contains("not closed"));
+    }
+
+    #[test]
+    fn arguments_are_read_and_kept_in_their_range() {
+        let workload = load("sum-squares").unwrap();
+        assert_eq!(workload.arguments(&[]).unwrap(), [("n".to_owned(), ArgValue::Int(1_000_000))]);
+        for text in ["1000", "1_000", "1e3"] {
+            assert_eq!(workload.arguments(&[("n", text)]).unwrap()[0].1, ArgValue::Int(1000));
+        }
+        let refused = |name, text| workload.arguments(&[(name, text)]).unwrap_err().to_string();
+        assert_eq!(refused("n", "many"), "'many' is not a whole number, which the argument n of sum-squares must be");
+        assert_eq!(refused("n", "1.5"), "'1.5' is not a whole number, which the argument n of sum-squares must be");
+        assert_eq!(refused("n", "-1"), "n=-1 is out of range: sum-squares takes 1 to 1000000000000");
+        assert!(refused("n", "99999999999999999999").contains("out of range"));
+        assert_eq!(refused("m", "1"), "sum-squares has no argument 'm'; it takes n");
+    }
+}
