@@ -1,89 +1,208 @@
 //! How tasks become processes, threads and coroutines: one file a model, and the registry.
+//!
+//! A model says only which lanes and locks there will be and who does the
+//! tasks. It starts nothing: that is the interpreter's business. A new model
+//! is one new file with a `MODEL`, and one line in [`ALL`].
 
-use serde::{Deserialize, Serialize};
+mod plan;
+mod processes;
+mod sequential;
+mod threads;
 
-use crate::event::{LaneId, LockId};
+pub use plan::{LanePlan, LockPlan, Plan, Pool, Role, Start};
 
-/// What a lane is to the run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Does tasks. The ledger and the percentages sum these.
-    Worker,
-    /// Started the workers and waits for them.
-    Main,
-    /// Watches over worker processes (Gunicorn's).
-    Master,
-    /// Makes worker processes by forking (the forkserver), or answers requests.
-    Server,
-    /// The event loop's thread.
-    Loop,
+/// Every model, in the order of pickers and lists.
+pub static ALL: &[&Model] = &[&sequential::MODEL, &threads::MODEL, &processes::SPAWN];
+
+/// A way to spread tasks over workers.
+#[derive(Debug)]
+pub struct Model {
+    /// Its name on the command line and in lists: `processes`, `processes:fork`.
+    pub id: &'static str,
+    /// Another name it answers to: `processes:spawn`, where the start method is the usual one.
+    pub alias: Option<&'static str>,
+    /// Its name without the start method.
+    pub family: &'static str,
+    /// How its processes are made, where it makes any.
+    pub start: Option<Start>,
+    /// What it is, in one sentence.
+    pub description: &'static str,
+    /// How many workers it takes at most; none where the number is ignored.
+    pub ceiling: Option<Ceiling>,
+    title: fn(u32) -> String,
+    label: fn(u32) -> String,
+    plan: fn(u32) -> Plan,
 }
 
-/// How a worker process comes into being.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Start {
-    /// A new interpreter, told everything by pickle.
-    Spawn,
+/// The most workers of a kind, and why not more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ceiling {
+    /// The number.
+    pub workers: u32,
+    /// Of what, in the plural.
+    pub of: &'static str,
+    /// Why: the end of a sentence that begins "more would".
+    pub why: &'static str,
 }
 
-/// A lane of the run to come.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LanePlan {
-    /// Its number; lane `n` records into ring `n`.
-    pub id: LaneId,
-    /// Its name on the screen: `thread 1`, `process 2`, `main`.
-    pub name: String,
-    /// What it is to the run.
-    pub role: Role,
-    /// Which process it lives in: 0 is the one that starts the others.
-    pub process: u32,
-    /// The GIL it needs.
-    pub lock: Option<LockId>,
+impl Model {
+    /// The headline for so many workers: `4 THREADS, ONE GIL`.
+    pub fn title(&self, workers: u32) -> String {
+        (self.title)(workers)
+    }
+
+    /// The same in small letters, where several models stand side by side: `4 threads`.
+    pub fn label(&self, workers: u32) -> String {
+        (self.label)(workers)
+    }
+
+    /// How many lanes do tasks, of so many workers asked for.
+    pub fn workers(&self, asked: u32) -> u32 {
+        if self.ceiling.is_some() { asked } else { 1 }
+    }
+
+    /// Which lanes and locks there will be with so many workers.
+    pub fn plan(&self, workers: u32) -> Result<Plan, Refusal> {
+        match self.ceiling {
+            Some(_) if workers == 0 => Err(Refusal::NoWorkers { model: self.id }),
+            Some(ceiling) if workers > ceiling.workers => Err(Refusal::TooMany { model: self.id, workers, ceiling }),
+            _ => Ok((self.plan)(workers)),
+        }
+    }
+
+    /// Whether it goes by this name.
+    fn answers_to(&self, name: &str) -> bool {
+        self.id == name || self.alias == Some(name)
+    }
 }
 
-/// A lock of the run to come.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LockPlan {
-    /// Its number.
-    pub id: LockId,
-    /// Its name on the screen: `GIL`, `GIL of process 2`.
-    pub name: String,
-    /// Which process it lives in.
-    pub process: u32,
-    /// Whether workers use it: `locks` in the report lists only those.
-    pub of_workers: bool,
-}
-
-/// Who does the tasks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Pool {
-    /// The first process's own main thread, one after another.
-    InPlace,
-    /// Threads of the first process, sharing its lock.
-    Threads {
-        /// How many.
-        count: u32,
+/// Why a model was not planned.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No model goes by that name.
+    #[error("there is no model `{name}`{}", nearest_words(nearest))]
+    Unknown {
+        /// The name asked for.
+        name: String,
+        /// Those most like it, or all.
+        nearest: Vec<&'static str>,
     },
-    /// Processes of one thread each.
-    Processes {
-        /// How many.
-        count: u32,
-        /// How they are made.
-        start: Start,
+    /// Nobody to do the work.
+    #[error("the model `{model}` needs at least one worker: ask for 1 or more")]
+    NoWorkers {
+        /// Which model.
+        model: &'static str,
+    },
+    /// More than this machine should be asked for.
+    #[error("{workers} workers are too many for the model `{model}`: at most {} {}, since more would {}", .ceiling.workers, .ceiling.of, .ceiling.why)]
+    TooMany {
+        /// Which model.
+        model: &'static str,
+        /// How many were asked for.
+        workers: u32,
+        /// How many there may be.
+        ceiling: Ceiling,
     },
 }
 
-/// A model applied to a number of workers: which lanes and locks there will be, and who does the tasks.
-/// Process 0 is the interpreter that is booted before the clock starts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Plan {
-    /// Every lane, by [`LaneId`].
-    pub lanes: Vec<LanePlan>,
-    /// Every lock, by [`LockId`].
-    pub locks: Vec<LockPlan>,
-    /// Who does the tasks.
-    pub pool: Pool,
+fn nearest_words(nearest: &[&'static str]) -> String {
+    match nearest {
+        [one] => format!("; did you mean `{one}`?"),
+        several => format!("; there are {}", several.join(", ")),
+    }
+}
+
+/// The model that goes by this name.
+pub fn find(name: &str) -> Result<&'static Model, Refusal> {
+    ALL.iter()
+        .copied()
+        .find(|model| model.answers_to(name))
+        .ok_or_else(|| Refusal::Unknown { name: name.to_owned(), nearest: nearest(name) })
+}
+
+/// The one name that is clearly meant, else every name.
+fn nearest(name: &str) -> Vec<&'static str> {
+    let meant = ALL.iter().map(|model| (strsim::jaro_winkler(&name.to_lowercase(), model.id), model.id));
+    match meant.max_by(|(one, _), (other, _)| one.total_cmp(other)) {
+        Some((likeness, id)) if likeness > 0.8 => vec![id],
+        _ => ALL.iter().map(|model| model.id).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{LaneId, LockId};
+
+    #[test]
+    fn every_plan_numbers_its_lanes_and_locks_from_zero_and_names_locks_that_exist() {
+        for model in ALL {
+            for workers in [1, 2, 7, 256] {
+                let plan = model.plan(workers).unwrap();
+                for (index, lane) in plan.lanes.iter().enumerate() {
+                    assert_eq!(lane.id.index(), index);
+                    let lock = lane.lock.map(|lock| &plan.locks[lock.index()]);
+                    assert_eq!(lock.map(|lock| lock.process), Some(lane.process), "a lock lives in one process");
+                    if lane.role == Role::Worker {
+                        assert!(lock.unwrap().of_workers);
+                    }
+                }
+                for (index, lock) in plan.locks.iter().enumerate() {
+                    assert_eq!(lock.id.index(), index);
+                }
+                assert_eq!(plan.lanes[0].process, 0, "the first process has the first lane");
+            }
+        }
+    }
+
+    #[test]
+    fn threads_share_one_lock_and_processes_have_one_each() {
+        let threads = find("threads").unwrap().plan(3).unwrap();
+        assert!(threads.lanes.iter().all(|lane| lane.lock == Some(LockId(0)) && lane.process == 0));
+        assert_eq!((threads.workers().count(), threads.worker_processes(), threads.threads_per_process()), (3, 1, 3));
+        let processes = find("processes").unwrap().plan(3).unwrap();
+        let locks: Vec<_> = processes.locks.iter().map(|lock| (lock.process, lock.of_workers)).collect();
+        assert_eq!(locks, [(0, false), (1, true), (2, true), (3, true)]);
+        assert_eq!((processes.worker_processes(), processes.threads_per_process()), (3, 1));
+    }
+
+    #[test]
+    fn the_sequential_model_ignores_the_number_of_workers() {
+        for workers in [0, 1, 100_000] {
+            let plan = find("sequential").unwrap().plan(workers).unwrap();
+            assert_eq!(
+                plan.lanes.iter().map(|lane| (lane.id, lane.role)).collect::<Vec<_>>(),
+                [(LaneId(0), Role::Worker)]
+            );
+        }
+    }
+
+    #[test]
+    fn a_number_of_workers_that_makes_no_sense_is_refused_in_words() {
+        let refusal = |model: &str, workers| find(model).unwrap().plan(workers).unwrap_err().to_string();
+        assert_eq!(refusal("threads", 0), "the model `threads` needs at least one worker: ask for 1 or more");
+        assert!(refusal("threads", 100_000).contains("at most 1024 threads"));
+        assert!(refusal("processes", 257).contains("at most 256 processes"));
+    }
+
+    #[test]
+    fn a_name_nearly_right_is_corrected_and_another_gets_the_list() {
+        assert_eq!(find("processes:spawn").unwrap().id, find("processes").unwrap().id);
+        let refusal = |name: &str| find(name).unwrap_err().to_string();
+        assert_eq!(refusal("thread"), "there is no model `thread`; did you mean `threads`?");
+        assert_eq!(refusal("seqential"), "there is no model `seqential`; did you mean `sequential`?");
+        assert_eq!(refusal("xyz"), "there is no model `xyz`; there are sequential, threads, processes");
+    }
+
+    #[test]
+    fn headlines_say_how_many_locks_there_are() {
+        let title = |model: &str, workers| find(model).unwrap().title(workers);
+        assert_eq!(title("sequential", 4), "ONE AT A TIME");
+        assert_eq!(
+            (title("threads", 1), title("threads", 4)),
+            ("1 THREAD, ONE GIL".into(), "4 THREADS, ONE GIL".into())
+        );
+        assert_eq!(title("processes", 1), "1 PROCESS, ITS OWN LOCK");
+        assert_eq!(title("processes", 4), "4 PROCESSES, 4 LOCKS");
+    }
 }

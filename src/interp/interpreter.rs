@@ -1,0 +1,164 @@
+//! What every process of a run has once: its lock and its module; and how one
+//! of its threads does a task.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use super::host::WorkerHost;
+use super::message::TaskOutcome;
+use crate::event::{Detail, EventKind, LaneId, Line, LockId, State, TaskId};
+use crate::gil::Gil;
+use crate::record::{Recorder, Rings, SharedRing};
+use crate::vm::{self, Module, Raised, Rules, Thread, Value};
+
+/// The longest `repr` that is told. A screen shows a line of it, a report all of it.
+const REPR_LIMIT: usize = 8 << 20;
+
+/// The longest text of an exception that is told.
+const TEXT_LIMIT: usize = 4 << 10;
+
+/// An interpreter: one in each process.
+pub(super) struct Interpreter {
+    gil: Gil,
+    lock: LockId,
+    /// Of every lane of the run, though not all of them live here.
+    lanes: Vec<SharedRing>,
+    module: Module,
+    rules: Rules,
+    rings: Rings,
+    record: bool,
+}
+
+/// What an interpreter is made with.
+pub(super) struct Settings {
+    pub(super) lock: LockId,
+    pub(super) rules: Rules,
+    pub(super) rings: Rings,
+    pub(super) record: bool,
+}
+
+/// Why a call brought no value.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// As the last line of a traceback.
+    pub(super) text: String,
+    /// Where it was raised.
+    pub(super) line: Line,
+}
+
+impl Interpreter {
+    /// Compiles the source: the step `import`. The module's body has not run yet.
+    pub(super) fn new(source: &str, file: &str, name: &str, settings: Settings) -> Result<Interpreter, String> {
+        let program = vm::compile(source, file).map_err(|error| error.to_string())?;
+        let module = Module::new(Arc::new(program), name);
+        let Settings { lock, rules, rings, record } = settings;
+        let lanes = (0..rings.shape().rings).map(|ring| rings.ring(ring)).collect();
+        Ok(Interpreter { gil: Gil::new(), lock, lanes, module, rules, rings, record })
+    }
+
+    /// The calling thread's view of it, without the lock.
+    pub(super) fn host(&self, lane: LaneId) -> WorkerHost<'_> {
+        let recorder = if self.record { Recorder::new(&self.rings, lane.0, lane) } else { Recorder::off() };
+        WorkerHost::new(lane, self.lock, &self.gil, &self.lanes[lane.index()], recorder, &self.rings)
+    }
+
+    /// Runs the module's body: the step `prepare`. With the lock held.
+    pub(super) fn prepare(&self, host: &mut WorkerHost) -> Result<(), Failure> {
+        host.enter(State::Starting, Detail::Prepare);
+        host.prepares(true);
+        let result = Thread::new(&self.module, &mut *host, self.rules).run_body().map_err(Failure::from);
+        host.prepares(false);
+        host.leave_program();
+        result
+    }
+
+    /// Whether the module has a function of that name.
+    pub(super) fn has(&self, function: &str) -> bool {
+        self.module.program().signature(function).is_some()
+    }
+
+    /// What `work` is to be called with for a task: the arguments, and the task's number if it takes one.
+    pub(super) fn arguments(&self, args: &[(String, Value)], task: TaskId) -> Vec<(String, Value)> {
+        let mut args = args.to_vec();
+        let signature = self.module.program().signature("work");
+        let takes_task = signature.is_some_and(|work| work.parameters.iter().any(|it| &*it.name == "task"));
+        if takes_task && !args.iter().any(|(name, _)| name == "task") {
+            args.push(("task".to_owned(), Value::Int(task.0.into())));
+        }
+        args
+    }
+
+    /// Calls a function of the module. With the lock held and the lane running.
+    pub(super) fn call(
+        &self,
+        host: &mut WorkerHost,
+        function: &str,
+        args: Vec<(String, Value)>,
+    ) -> Result<Value, Failure> {
+        let mut thread = Thread::new(&self.module, &mut *host, self.rules);
+        let result = thread.call(function, Vec::new(), args).map_err(Failure::from);
+        host.leave_program();
+        result
+    }
+
+    /// Does a task: its beginning and end are recorded. With the lock held and the lane running.
+    pub(super) fn task(
+        &self,
+        host: &mut WorkerHost,
+        task: TaskId,
+        function: &str,
+        args: Vec<(String, Value)>,
+    ) -> Result<Value, Failure> {
+        host.record(EventKind::TaskStarted(task));
+        let result = self.call(host, function, args);
+        host.record(EventKind::TaskEnded { task, ok: result.is_ok() });
+        result
+    }
+}
+
+impl Failure {
+    /// One that is not the program's doing.
+    pub(super) fn without_line(text: impl Into<String>) -> Failure {
+        Failure { text: text.into(), line: Line::NONE }
+    }
+}
+
+impl From<Raised> for Failure {
+    fn from(raised: Raised) -> Failure {
+        match raised {
+            Raised::Exception(exception) => Failure { text: shortened(exception.to_string()), line: exception.line },
+            Raised::Stopped => Failure::without_line("stopped"),
+        }
+    }
+}
+
+/// A program may raise a text of any length.
+fn shortened(mut text: String) -> String {
+    if text.len() > TEXT_LIMIT {
+        text.truncate(text.floor_char_boundary(TEXT_LIMIT));
+        text.push('…');
+    }
+    text
+}
+
+/// What to say of a panic.
+pub(super) fn interpreter_failed(panic: &(dyn Any + Send)) -> String {
+    let message = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+    format!("the interpreter failed: {}", message.unwrap_or("it does not say why"))
+}
+
+/// What to tell of a call.
+pub(super) fn told(result: Result<Value, Failure>) -> TaskOutcome {
+    match result.map(|value| value.repr()) {
+        Ok(repr) if repr.len() <= REPR_LIMIT => TaskOutcome::Repr(repr),
+        Ok(repr) => TaskOutcome::Error {
+            text: format!(
+                "the result written out is {} MiB long, more than the {} MiB that are shown: return less, a sum or a count",
+                repr.len() >> 20,
+                REPR_LIMIT >> 20
+            ),
+            line: Line::NONE,
+        },
+        Err(Failure { text, line }) => TaskOutcome::Error { text, line },
+    }
+}

@@ -1,0 +1,135 @@
+//! What a model makes of a number of workers.
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::{LaneId, LockId};
+
+/// What a lane is to the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Does tasks. The ledger and the percentages sum these.
+    Worker,
+    /// Started the workers and waits for them.
+    Main,
+    /// Watches over worker processes (Gunicorn's).
+    Master,
+    /// Makes worker processes by forking (the forkserver), or answers requests.
+    Server,
+    /// The event loop's thread.
+    Loop,
+}
+
+/// How a worker process comes into being.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Start {
+    /// A new interpreter, told everything by pickle.
+    Spawn,
+}
+
+impl Start {
+    /// The word for it on the command line and in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Start::Spawn => "spawn",
+        }
+    }
+}
+
+/// A lane of the run to come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LanePlan {
+    /// Its number; lane `n` records into ring `n`.
+    pub id: LaneId,
+    /// Its name on the screen: `thread 1`, `process 2`, `main`.
+    pub name: String,
+    /// What it is to the run.
+    pub role: Role,
+    /// Which process it lives in: 0 is the one that starts the others.
+    pub process: u32,
+    /// The GIL it needs.
+    pub lock: Option<LockId>,
+}
+
+/// A lock of the run to come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockPlan {
+    /// Its number.
+    pub id: LockId,
+    /// Its name on the screen: `GIL`, `GIL of process 2`.
+    pub name: String,
+    /// Which process it lives in.
+    pub process: u32,
+    /// Whether workers use it: `locks` in the report lists only those.
+    pub of_workers: bool,
+}
+
+/// Who does the tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pool {
+    /// The first process's own main thread, one after another.
+    InPlace,
+    /// Threads of the first process, sharing its lock.
+    Threads {
+        /// How many.
+        count: u32,
+    },
+    /// Processes of one thread each.
+    Processes {
+        /// How many.
+        count: u32,
+        /// How they are made.
+        start: Start,
+    },
+}
+
+/// A model applied to a number of workers: which lanes and locks there will be, and who does the tasks.
+/// Process 0 is the interpreter that is booted before the clock starts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Every lane, by [`LaneId`].
+    pub lanes: Vec<LanePlan>,
+    /// Every lock, by [`LockId`].
+    pub locks: Vec<LockPlan>,
+    /// Who does the tasks.
+    pub pool: Pool,
+}
+
+impl Plan {
+    /// A plan without lanes, to which a model adds them.
+    pub(super) fn new(pool: Pool) -> Plan {
+        Plan { lanes: Vec::new(), locks: Vec::new(), pool }
+    }
+
+    /// Adds a lock that lives in `process`.
+    pub(super) fn lock(&mut self, name: impl Into<String>, process: u32, of_workers: bool) -> LockId {
+        let id = LockId(u16::try_from(self.locks.len()).expect("the ceilings on workers are far below 65536"));
+        self.locks.push(LockPlan { id, name: name.into(), process, of_workers });
+        id
+    }
+
+    /// Adds a lane that lives in `process` and needs `lock`.
+    pub(super) fn lane(&mut self, name: impl Into<String>, role: Role, process: u32, lock: Option<LockId>) {
+        let id = LaneId(u32::try_from(self.lanes.len()).expect("the ceilings on workers are far below 2^32"));
+        self.lanes.push(LanePlan { id, name: name.into(), role, process, lock });
+    }
+
+    /// The lanes that do tasks.
+    pub fn workers(&self) -> impl Iterator<Item = &LanePlan> {
+        self.lanes.iter().filter(|lane| lane.role == Role::Worker)
+    }
+
+    /// How many processes do tasks.
+    pub fn worker_processes(&self) -> usize {
+        let mut processes: Vec<u32> = self.workers().map(|lane| lane.process).collect();
+        processes.dedup();
+        processes.len()
+    }
+
+    /// How many threads do tasks in each of those processes.
+    pub fn threads_per_process(&self) -> usize {
+        self.workers().count() / self.worker_processes().max(1)
+    }
+}

@@ -1,0 +1,559 @@
+//! Interpreter processes, with the real binary: each pool does its tasks, each
+//! ending is told, nothing is left behind.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use gilscope::event::{Event, EventKind, LaneId, Line, LockId, Nanos, State, TaskId};
+use gilscope::interp::{Controller, LaneEnd, Report, RunSpec, StartError, TaskOutcome};
+use gilscope::model::{self, Role};
+use gilscope::record::Collector;
+use gilscope::vm::Rules;
+use gilscope::workload::ArgValue;
+use rustix::process::{Pid, Signal, kill_process};
+
+const SQUARES: &str = "def work(n):
+    total = 0
+    for i in range(n):
+        total += i * i
+    return total
+";
+
+const ENDLESS: &str = "def work(n):
+    while True:
+        n += 1
+";
+
+/// Generous: a loaded machine must not fail a test.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+fn spec(model: &str, workers: u32, source: &str, n: i64, tasks: u32) -> RunSpec {
+    RunSpec {
+        plan: model::find(model).unwrap().plan(workers).unwrap(),
+        source: source.to_owned(),
+        file: "test.py".to_owned(),
+        args: vec![("n".to_owned(), ArgValue::Int(n))],
+        tasks,
+        rules: Rules::V3_10,
+        interval: Nanos::from_millis(1),
+        record: true,
+    }
+}
+
+fn start(spec: RunSpec) -> Controller {
+    Controller::start_program(Path::new(env!("CARGO_BIN_EXE_gilscope")), spec).unwrap()
+}
+
+/// A run and what has been heard of it.
+struct Run {
+    controller: Controller,
+    collector: Collector,
+    reports: Vec<Report>,
+    events: Vec<Event>,
+}
+
+impl Run {
+    fn go(spec: RunSpec) -> Run {
+        let mut controller = start(spec);
+        let collector = Collector::new(controller.region(), None);
+        controller.wait_ready(Nanos::from(DEADLINE)).unwrap();
+        controller.go().unwrap();
+        Run { controller, collector, reports: Vec::new(), events: Vec::new() }
+    }
+
+    fn poll(&mut self) {
+        self.controller.wait(Nanos::from_millis(5));
+        self.reports.extend(self.controller.poll());
+        self.collector.poll(|event| self.events.push(event));
+    }
+
+    fn until(&mut self, what: &str, mut yes: impl FnMut(&Run) -> bool) {
+        let began = Instant::now();
+        while !yes(self) {
+            assert!(began.elapsed() < DEADLINE, "not within 30 s: {what}; {:?}", self.reports);
+            self.poll();
+        }
+    }
+
+    fn until_over(mut self) -> Run {
+        self.until("the end", |run| run.controller.is_over());
+        self.finish()
+    }
+
+    fn finish(mut self) -> Run {
+        self.reports.extend(self.controller.poll());
+        self.collector.finish(|event| self.events.push(event));
+        self.events.sort_by_key(|event| event.at);
+        self
+    }
+
+    fn of_model(model: &str, workers: u32, source: &str, n: i64, tasks: u32) -> Run {
+        Run::go(spec(model, workers, source, n, tasks)).until_over()
+    }
+
+    fn outcomes(&self) -> BTreeMap<TaskId, TaskOutcome> {
+        let mut outcomes = BTreeMap::new();
+        for report in &self.reports {
+            if let Report::TaskDone { task, outcome } = report {
+                assert_eq!(outcomes.insert(*task, outcome.clone()), None, "told twice: {task:?}");
+            }
+        }
+        outcomes
+    }
+
+    fn ends(&self) -> BTreeMap<LaneId, LaneEnd> {
+        let mut ends = BTreeMap::new();
+        for report in &self.reports {
+            if let Report::LaneEnded { lane, how } = report {
+                assert_eq!(ends.insert(*lane, how.clone()), None, "ended twice: {lane:?}");
+            }
+        }
+        assert_eq!(ends.len(), self.controller.plan().lanes.len(), "every lane's end is told");
+        ends
+    }
+
+    fn started(&self) -> Option<Nanos> {
+        self.reports.iter().find_map(|report| if let Report::Started { at } = report { Some(*at) } else { None })
+    }
+
+    fn finished(&self) -> Option<Nanos> {
+        self.reports.iter().find_map(|report| if let Report::Finished { at } = report { Some(*at) } else { None })
+    }
+
+    fn takes(&self, lane: u32) -> usize {
+        let is_take = |event: &&Event| event.lane == LaneId(lane) && matches!(event.kind, EventKind::Take { .. });
+        self.events.iter().filter(is_take).count()
+    }
+
+    /// What holds of every recording.
+    fn check(&self) {
+        assert_eq!(self.collector.tally().dropped, 0);
+        let mut states: BTreeMap<LaneId, State> = BTreeMap::new();
+        let mut owners: BTreeMap<LockId, LaneId> = BTreeMap::new();
+        for event in &self.events {
+            let to = match event.kind {
+                EventKind::State { to, .. } => to,
+                EventKind::Take { lock, to } => {
+                    assert_eq!(owners.insert(lock, event.lane), None, "two owners at {event:?}");
+                    to
+                }
+                EventKind::Drop { lock, to, .. } => {
+                    assert_eq!(owners.remove(&lock), Some(event.lane), "dropped by another at {event:?}");
+                    to
+                }
+                _ => continue,
+            };
+            let from = states.insert(event.lane, to).unwrap_or(State::Unborn);
+            assert!(from.may_become(to), "{from:?} became {to:?} at {event:?}");
+            if to == State::Done {
+                owners.retain(|_, owner| *owner != event.lane);
+            }
+        }
+        for lane in &self.controller.plan().lanes {
+            assert_eq!(states.get(&lane.id), Some(&State::Done), "{}", lane.name);
+        }
+    }
+
+    fn order(&self, lane: u32) -> Vec<String> {
+        let mut order = Vec::new();
+        for event in self.events.iter().filter(|event| event.lane == LaneId(lane)) {
+            let word = match event.kind {
+                EventKind::State { to: State::Starting, detail } => format!("starting/{}", detail.name()),
+                EventKind::State { to, .. } | EventKind::Take { to, .. } | EventKind::Drop { to, .. } => {
+                    to.name().to_owned()
+                }
+                _ => continue,
+            };
+            if order.last() != Some(&word) {
+                order.push(word);
+            }
+        }
+        order
+    }
+}
+
+fn squares(n: i64) -> TaskOutcome {
+    TaskOutcome::Repr((0..n).map(|i| i * i).sum::<i64>().to_string())
+}
+
+/// Whether a process exists and is more than a zombie.
+fn lives(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
+}
+
+fn until_gone(pids: &[u32]) {
+    let began = Instant::now();
+    while pids.iter().any(|pid| lives(*pid)) {
+        assert!(began.elapsed() < DEADLINE, "still there: {pids:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn kill(pid: u32) {
+    kill_process(Pid::from_raw(pid as i32).unwrap(), Signal::KILL).unwrap();
+}
+
+#[test]
+fn every_pool_does_every_task_and_ends_in_order() {
+    for (model, workers) in [("sequential", 1), ("threads", 3), ("processes", 2)] {
+        let run = Run::of_model(model, workers, SQUARES, 20_000, 7);
+        assert_eq!(run.outcomes().into_values().collect::<Vec<_>>(), vec![squares(20_000); 7], "{model}");
+        assert!(run.ends().values().all(LaneEnd::is_done), "{model}: {:?}", run.ends());
+        assert!(run.started().unwrap() < run.finished().unwrap(), "{model}");
+        assert_eq!(run.reports.last(), Some(&Report::Ended { how: LaneEnd::Done }), "{model}");
+        run.check();
+        until_gone(&run.controller.pids().values().copied().collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn every_task_is_recorded_between_start_and_finish_by_a_worker() {
+    for (model, workers) in [("sequential", 1), ("threads", 2), ("processes", 2)] {
+        let run = Run::of_model(model, workers, SQUARES, 1_000, 5);
+        let mut tasks = BTreeSet::new();
+        for event in &run.events {
+            if let EventKind::TaskEnded { task, ok: true } = event.kind {
+                assert_eq!(run.controller.plan().lanes[event.lane.index()].role, Role::Worker);
+                assert!(run.started().unwrap() <= event.at && event.at <= run.finished().unwrap(), "{model}");
+                tasks.insert(task);
+            }
+        }
+        assert_eq!(tasks.len(), 5, "{model}");
+        assert_eq!(run.controller.region().started_at(), run.started());
+    }
+}
+
+#[test]
+fn threads_take_turns_on_one_lock() {
+    let run = Run::of_model("threads", 2, SQUARES, 3_000_000, 2);
+    run.check();
+    assert!(run.takes(1) > 2 && run.takes(2) > 2, "{} and {}", run.takes(1), run.takes(2));
+    let order = run.order(1);
+    assert_eq!(order[..2], ["starting/fork", "starting/init"], "{order:?}");
+    assert!(order.contains(&"waiting_gil".to_owned()));
+}
+
+#[test]
+fn processes_are_born_in_the_steps_of_spawn_and_wait_for_no_lock() {
+    let run = Run::of_model("processes", 2, SQUARES, 1_000_000, 2);
+    run.check();
+    for lane in [1, 2] {
+        let order = run.order(lane);
+        let steps = [
+            "starting/fork",
+            "starting/exec",
+            "starting/init",
+            "starting/import",
+            "unpickling",
+            "starting/prepare",
+            "idle",
+            "unpickling",
+            "running",
+            "pickling",
+            "io",
+            "idle",
+            "done",
+        ];
+        assert_eq!(order, steps);
+    }
+    let main = run.order(0);
+    assert!(main.contains(&"pickling".to_owned()) && main.contains(&"unpickling".to_owned()), "{main:?}");
+}
+
+#[test]
+fn a_task_that_raises_fails_alone() {
+    let source = "def work(n, task):
+    if task == 1:
+        return 1 / 0
+    return task
+";
+    for (model, workers) in [("sequential", 1), ("threads", 2), ("processes", 2)] {
+        let run = Run::of_model(model, workers, source, 1, 4);
+        let outcomes: Vec<_> = run.outcomes().into_values().collect();
+        let repr = |value: &str| TaskOutcome::Repr(value.to_owned());
+        let raised = TaskOutcome::Error { text: "ZeroDivisionError: division by zero".to_owned(), line: Line(3) };
+        assert_eq!(outcomes, [repr("0"), raised, repr("2"), repr("3")], "{model}");
+        assert!(run.ends().values().all(LaneEnd::is_done), "{model}");
+        run.check();
+    }
+}
+
+#[test]
+fn the_outcome_is_asked_for_once_after_all_tasks() {
+    let source = "done = 0
+
+def work(n):
+    global done
+    done += 1
+
+def outcome():
+    return done
+";
+    for (model, workers, outcome) in [("sequential", 1, "3"), ("threads", 2, "3"), ("processes", 2, "0")] {
+        let run = Run::of_model(model, workers, source, 1, 3);
+        let told: Vec<_> = run.reports.iter().filter(|report| matches!(report, Report::Outcome(_))).collect();
+        assert_eq!(told, [&Report::Outcome(TaskOutcome::Repr(outcome.to_owned()))], "{model}");
+    }
+}
+
+#[test]
+fn recursion_without_end_is_an_exception_of_its_task() {
+    let source = "def work(n):
+    return work(n + 1)
+";
+    for (model, workers) in [("sequential", 1), ("threads", 2), ("processes", 1)] {
+        let run = Run::of_model(model, workers, source, 1, 2);
+        for outcome in run.outcomes().values() {
+            assert!(
+                matches!(outcome, TaskOutcome::Error { text, .. } if text.starts_with("RecursionError")),
+                "{model}: {outcome:?}"
+            );
+        }
+        assert!(run.ends().values().all(LaneEnd::is_done), "{model}");
+    }
+}
+
+#[test]
+fn a_killed_worker_costs_its_lane_and_its_task_and_the_others_do_the_rest() {
+    let source = "import time
+
+def work(n, task):
+    if task == 0:
+        while True:
+            n += 1
+    time.sleep(0.001)
+    return task
+";
+    let mut run = Run::go(spec("processes", 2, source, 1, 6));
+    run.until("all other tasks are done", |run| run.outcomes().len() == 5);
+    let stuck = run.events.iter().find(|event| event.kind == EventKind::TaskStarted(TaskId(0))).map(|event| event.lane);
+    let stuck = stuck.expect("the task without end was begun");
+    let process = run.controller.plan().lanes[stuck.index()].process;
+    kill(run.controller.pids()[&process]);
+    let run = run.until_over();
+    assert_eq!(run.outcomes()[&TaskId(0)], TaskOutcome::Killed("worker killed by SIGKILL".to_owned()));
+    assert_eq!(run.outcomes()[&TaskId(5)], TaskOutcome::Repr("5".to_owned()));
+    for (lane, end) in run.ends() {
+        assert_eq!(end.to_string(), if lane == stuck { "killed by SIGKILL" } else { "done" });
+    }
+    run.check();
+}
+
+#[test]
+fn with_no_worker_left_the_remaining_tasks_are_told_so() {
+    let mut run = Run::go(spec("processes", 1, ENDLESS, 1, 3));
+    run.until("a task runs", |run| run.events.iter().any(|event| matches!(event.kind, EventKind::TaskStarted(_))));
+    kill(run.controller.pids()[&1]);
+    let run = run.until_over();
+    let words: Vec<_> = run.outcomes().into_values().collect();
+    let killed = |words: &str| TaskOutcome::Killed(words.to_owned());
+    let none_left = killed("no worker was left to do it");
+    assert_eq!(words, [killed("worker killed by SIGKILL"), none_left.clone(), none_left]);
+    run.check();
+}
+
+#[test]
+fn a_killed_first_process_ends_everything_and_every_lane_says_so() {
+    for (model, workers) in [("sequential", 1), ("threads", 2), ("processes", 2)] {
+        let mut run = Run::go(spec(model, workers, ENDLESS, 1, 2));
+        run.until("a task runs", |run| run.events.iter().any(|event| matches!(event.kind, EventKind::TaskStarted(_))));
+        kill(run.controller.pid());
+        let run = run.until_over();
+        assert!(run.ends().values().all(|end| end.to_string() == "killed by SIGKILL"), "{model}: {:?}", run.ends());
+        assert_eq!(run.outcomes().len(), 2, "{model}");
+        until_gone(&run.controller.pids().values().copied().collect::<Vec<_>>());
+        run.check();
+    }
+}
+
+#[test]
+fn an_endless_loop_is_stopped_at_once() {
+    for (model, workers) in [("sequential", 1), ("threads", 2), ("processes", 2)] {
+        let mut run = Run::go(spec(model, workers, ENDLESS, 1, 2));
+        run.until("a task runs", |run| run.events.iter().any(|event| matches!(event.kind, EventKind::TaskStarted(_))));
+        run.controller.stop();
+        let pids: Vec<_> = run.controller.pids().values().copied().collect();
+        assert!(pids.iter().all(|pid| !Path::new(&format!("/proc/{pid}")).exists()), "{model}: reaped when it returns");
+        let run = run.finish();
+        assert!(run.ends().values().all(|end| *end == LaneEnd::Stopped), "{model}");
+        assert_eq!(run.outcomes().len(), 2, "{model}");
+        run.check();
+    }
+}
+
+#[test]
+fn a_worker_inherits_its_channel_and_the_shared_memory_and_nothing_else() {
+    // What another test holds open, or this one, is nobody's business.
+    let _other = start(spec("processes", 1, ENDLESS, 1, 1));
+    let mut run = Run::go(spec("processes", 3, ENDLESS, 1, 3));
+    let running = |run: &Run| run.events.iter().filter(|it| matches!(it.kind, EventKind::TaskStarted(_))).count();
+    run.until("all run", |run| running(run) == 3);
+    for (process, pid) in run.controller.pids() {
+        let links = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+        let links = links.filter_map(|link| std::fs::read_link(link.unwrap().path()).ok());
+        let mut open: BTreeMap<String, usize> = BTreeMap::new();
+        for link in links {
+            let link = link.to_string_lossy().into_owned();
+            *open.entry(link.split([':', '(']).next().unwrap().trim_end().to_owned()).or_default() += 1;
+        }
+        let of = |kind: &str| open.get(kind).copied().unwrap_or(0);
+        // The first process has its own channel twice, and the channel and the standard error of each worker.
+        let (sockets, pipes) = if *process == 0 { (2 + 3, 2 + 3) } else { (1, 2) };
+        assert_eq!((of("socket"), of("pipe"), of("/memfd"), of("/dev/null")), (sockets, pipes, 1, 1), "{open:?}");
+    }
+}
+
+#[test]
+fn as_many_workers_as_there_may_be_do_their_tasks() {
+    for (model, workers) in [("threads", 1024), ("processes", 64)] {
+        let run = Run::of_model(model, workers, SQUARES, 100, workers + 1);
+        assert_eq!(run.outcomes().into_values().collect::<Vec<_>>(), vec![squares(100); workers as usize + 1]);
+        // Not checked: rings are small when there are many, and main starts a thousand threads faster than we read.
+        assert!(run.ends().values().all(LaneEnd::is_done), "{model}");
+    }
+}
+
+#[test]
+fn a_suspended_run_stands_still_and_goes_on() {
+    let mut run = Run::go(spec("processes", 2, ENDLESS, 1, 2));
+    let running = |run: &Run| run.events.iter().filter(|it| matches!(it.kind, EventKind::TaskStarted(_))).count();
+    run.until("both run", |run| running(run) == 2);
+    let state = |pid: u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        stat.rsplit_once(')').unwrap().1.trim_start().chars().next().unwrap()
+    };
+    run.controller.suspend();
+    let pids: Vec<_> = run.controller.pids().values().copied().collect();
+    run.until("all are stopped", |_| pids.iter().all(|pid| state(*pid) == 'T'));
+    run.controller.resume();
+    run.until("none is stopped", |_| pids.iter().all(|pid| state(*pid) != 'T'));
+    run.controller.suspend();
+    drop(run);
+    until_gone(&pids);
+}
+
+#[test]
+fn a_flood_of_text_is_bounded_and_its_end_is_kept() {
+    let source = "def work(n):
+    for i in range(n):
+        print('a line of text that is printed over and over again')
+    print('the last line')
+";
+    for (model, workers) in [("sequential", 1), ("threads", 2), ("processes", 2)] {
+        let run = Run::of_model(model, workers, source, 100_000, 2);
+        assert!(run.ends().values().all(LaneEnd::is_done), "{model}");
+        assert_eq!(run.controller.output_bytes(), 2 * (100_000 * 51 + 14), "{model}");
+        let output = run.controller.output();
+        assert!(output.len() <= 1 << 20 && output.ends_with("the last line\n"), "{model}");
+    }
+}
+
+#[test]
+fn a_result_too_large_to_bring_home_fails_its_task_alone() {
+    let source = "def work(n, task):
+    if task == 0:
+        return b'x' * (65 * n)
+    return len(b'x' * n)
+";
+    let run = Run::of_model("processes", 2, source, 1 << 20, 2);
+    let outcomes = run.outcomes();
+    let TaskOutcome::Error { text, .. } = &outcomes[&TaskId(0)] else { panic!("{outcomes:?}") };
+    assert!(text.starts_with("the result cannot be sent back: the pickle is too large"), "{text}");
+    assert_eq!(outcomes[&TaskId(1)], TaskOutcome::Repr((1 << 20).to_string()));
+    assert!(run.ends().values().all(LaneEnd::is_done));
+}
+
+#[test]
+fn large_results_come_home_through_partial_reads() {
+    let source = "def work(n, task):
+    return 'x' * n
+";
+    let run = Run::of_model("processes", 2, source, 5 << 20, 4);
+    for outcome in run.outcomes().values() {
+        assert!(matches!(outcome, TaskOutcome::Repr(repr) if repr.len() == (5 << 20) + 2));
+    }
+    run.check();
+}
+
+#[test]
+fn a_file_that_cannot_be_loaded_says_why() {
+    for (source, words) in [
+        ("def work(:\n", "test.py"),
+        ("x = 1 // 0\ndef work(n):\n    return n\n", "ZeroDivisionError"),
+        ("def walk(n):\n    return n\n", "no function `work`"),
+    ] {
+        let mut controller = start(spec("threads", 2, source, 1, 1));
+        let Err(StartError::Load(why)) = controller.wait_ready(Nanos::from(DEADLINE)) else { panic!("it loaded") };
+        assert!(why.contains(words), "{why}");
+    }
+}
+
+#[test]
+fn a_file_whose_loading_does_not_end_can_be_stopped() {
+    let mut controller = start(spec("sequential", 1, "while True:\n    pass\ndef work(n):\n    return n\n", 1, 1));
+    let slow = controller.wait_ready(Nanos::from_millis(300));
+    assert!(matches!(slow, Err(StartError::Slow(_))), "{slow:?}");
+    controller.stop();
+    assert!(!lives(controller.pid()));
+}
+
+#[test]
+fn nothing_is_recorded_when_recording_is_off() {
+    let run = Run::go(RunSpec { record: false, ..spec("threads", 2, SQUARES, 1_000, 2) }).until_over();
+    assert_eq!((run.outcomes().len(), run.events.len()), (2, 0));
+}
+
+#[test]
+fn a_program_that_is_not_there_is_an_error() {
+    let nowhere = Path::new("/nonexistent/gilscope");
+    let error = Controller::start_program(nowhere, spec("threads", 2, SQUARES, 1, 1)).unwrap_err();
+    assert!(error.to_string().starts_with("no interpreter process could be started from /nonexistent/gilscope"));
+}
+
+/// What runs in a process of its own so that it can be killed: see the next test.
+#[test]
+fn helper_a_controller_that_is_going_to_be_killed() {
+    let Ok(model) = std::env::var("GILSCOPE_TEST_CONTROLLER") else { return };
+    let mut run = Run::go(spec(&model, 2, ENDLESS, 1, 2));
+    run.until("both run", |run| {
+        run.events.iter().filter(|event| matches!(event.kind, EventKind::TaskStarted(_))).count() >= 2
+    });
+    let pids: Vec<_> = run.controller.pids().values().map(u32::to_string).collect();
+    println!("\npids {}", pids.join(" "));
+    loop {
+        run.poll();
+    }
+}
+
+#[test]
+fn a_controller_that_is_killed_leaves_no_process() {
+    for model in ["threads", "processes"] {
+        let mut helper = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "helper_a_controller_that_is_going_to_be_killed", "--nocapture"])
+            .env("GILSCOPE_TEST_CONTROLLER", model)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(helper.stdout.take().unwrap()).lines();
+        let pids = lines.map(Result::unwrap).find_map(|line| Some(line.strip_prefix("pids ")?.to_owned())).unwrap();
+        let pids: Vec<u32> = pids.split(' ').map(|pid| pid.parse().unwrap()).collect();
+        assert!(pids.iter().all(|pid| lives(*pid)));
+        helper.kill().unwrap();
+        helper.wait().unwrap();
+        until_gone(&pids);
+    }
+}
+
+#[test]
+fn the_hidden_subcommand_tells_a_person_what_it_is() {
+    let output = Command::new(env!("CARGO_BIN_EXE_gilscope")).args(["__interp", "first", "0", "1", "2"]).output();
+    let output = output.unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("gilscope --help"));
+}
