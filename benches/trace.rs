@@ -1,1 +1,152 @@
-fn main() {}
+//! The log under millions of events: how long a frame's windows take, how much memory an event.
+//!
+//! `cargo bench --bench trace`
+
+use divan::{Bencher, black_box};
+use gilscope::event::{CoreId, Detail, Event, EventKind, LaneId, Line, LockId, Nanos, State};
+use gilscope::model::Role;
+use gilscope::trace::{CoreEvidence, LaneInfo, LockInfo, Trace};
+
+const LANES: u32 = 64;
+const COLUMNS: usize = 200;
+const CORES: u16 = 8;
+const MILLIONS: [u64; 2] = [1, 10];
+
+/// Who shares a lock.
+#[derive(Clone, Copy)]
+enum Shape {
+    /// All threads one lock: every event is a take or a drop.
+    Threads,
+    /// Each lane its own lock, with I/O in between.
+    Processes,
+}
+
+fn trace(shape: Shape, events: u64) -> Trace {
+    let mut trace = Trace::new(usize::MAX);
+    let locks = match shape {
+        Shape::Threads => 1,
+        Shape::Processes => LANES,
+    };
+    for process in 0..locks {
+        trace.add_lock(LockInfo { name: "GIL".into(), process, of_workers: true });
+    }
+    for lane in 0..LANES {
+        let lock = LockId((lane % locks) as u16);
+        let info = LaneInfo::new(format!("lane {lane}"), Role::Worker, Some(lock));
+        trace.add_lane(LaneInfo { core_evidence: CoreEvidence::Heartbeat, ..info });
+    }
+    let mut at = Nanos::from_secs(1);
+    trace.begin(at);
+    let mut random = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = move || {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random
+    };
+    let mut holder: Option<LaneId> = None;
+    let mut phase = vec![0; LANES as usize];
+    for count in 0..events {
+        at += Nanos(500 + next() % 4_000);
+        let event = |lane: LaneId, line: u32, kind| Event {
+            at,
+            lane,
+            core: CoreId(lane.0 as u16 % CORES),
+            line: Line(line),
+            kind,
+        };
+        let what = match (shape, holder) {
+            (Shape::Threads, Some(lane)) => {
+                holder = None;
+                let kind =
+                    EventKind::Drop { lock: LockId(0), to: State::WaitingGil, detail: Detail::None, requested: true };
+                event(lane, 4, kind)
+            }
+            (Shape::Threads, None) => {
+                let lane = LaneId((next() % u64::from(LANES)) as u32);
+                holder = Some(lane);
+                event(lane, 4, EventKind::Take { lock: LockId(0), to: State::Running })
+            }
+            (Shape::Processes, _) => {
+                let lane = LaneId((next() % u64::from(LANES)) as u32);
+                let lock = LockId(lane.0 as u16);
+                let phase = &mut phase[lane.index()];
+                *phase = (*phase + 1) % 3;
+                let kind = match *phase {
+                    1 => EventKind::State { to: State::WaitingGil, detail: Detail::None },
+                    2 => EventKind::Take { lock, to: State::Running },
+                    _ => EventKind::Drop { lock, to: State::Io, detail: Detail::Sleep, requested: false },
+                };
+                event(lane, 7, kind)
+            }
+        };
+        trace.append(&what);
+        if count % 4_096 == 0 {
+            trace.advance(at);
+        }
+    }
+    trace.end(at);
+    trace
+}
+
+fn frame(trace: &Trace, from: Nanos, to: Nanos) {
+    for (lane, _) in trace.lanes() {
+        black_box(trace.lane_window(lane, from, to, COLUMNS));
+    }
+    for (lock, _) in trace.locks().take(4) {
+        black_box(trace.lock_window(lock, from, to, COLUMNS));
+    }
+    for core in trace.cores() {
+        black_box(trace.core_window(core, from, to, COLUMNS));
+    }
+}
+
+/// A frame over the whole run.
+#[divan::bench(args = MILLIONS)]
+fn whole_run_threads(bencher: Bencher, millions: u64) {
+    let trace = trace(Shape::Threads, millions * 1_000_000);
+    bencher.bench_local(|| frame(&trace, trace.begin_at(), trace.now()));
+}
+
+/// A frame over the whole run.
+#[divan::bench(args = MILLIONS)]
+fn whole_run_processes(bencher: Bencher, millions: u64) {
+    let trace = trace(Shape::Processes, millions * 1_000_000);
+    bencher.bench_local(|| frame(&trace, trace.begin_at(), trace.now()));
+}
+
+/// A frame over a hundredth of the run, each time elsewhere.
+#[divan::bench(args = MILLIONS)]
+fn hundredth_threads(bencher: Bencher, millions: u64) {
+    let trace = trace(Shape::Threads, millions * 1_000_000);
+    let part = Nanos(trace.elapsed().0 / 100);
+    let mut turn = 0;
+    bencher.bench_local(|| {
+        turn = (turn + 37) % 99;
+        let from = trace.begin_at() + Nanos(part.0 * turn);
+        frame(&trace, from, from + part);
+    });
+}
+
+/// The meter's row.
+#[divan::bench(args = MILLIONS)]
+fn busy_whole_run(bencher: Bencher, millions: u64) {
+    let trace = trace(Shape::Threads, millions * 1_000_000);
+    bencher.bench_local(|| trace.busy_window(trace.begin_at(), trace.now(), COLUMNS));
+}
+
+/// What a million events cost to book, by the second.
+#[divan::bench(sample_count = 5, sample_size = 1)]
+fn append_a_million() -> Trace {
+    trace(Shape::Threads, 1_000_000)
+}
+
+fn main() {
+    for (name, shape) in [("threads, one lock", Shape::Threads), ("processes, a lock each", Shape::Processes)] {
+        for millions in MILLIONS {
+            let bytes = trace(shape, millions * 1_000_000).bytes();
+            println!("{name}, {millions} M events: {:.1} bytes an event", bytes as f64 / (millions as f64 * 1e6));
+        }
+    }
+    divan::main();
+}

@@ -11,13 +11,13 @@ impl Trace {
         match happening {
             Happening::Event(event) => self.event(&Event { at, ..event }),
             Happening::Killed(lane) => self.killed(lane, at),
-            Happening::Gap(from) => self.gap(from.0, at.0),
+            Happening::Gap(from) => self.gap(from, at),
         }
     }
 
     fn event(&mut self, event: &Event) {
         let Event { at, lane: id, core, line, kind } = *event;
-        if at < self.now {
+        if at < self.now && self.now > self.begin_at() {
             self.anomalies.late += 1;
         }
         if let EventKind::Take { lock, .. } | EventKind::Drop { lock, .. } | EventKind::DropRequest { lock } = kind
@@ -26,6 +26,7 @@ impl Trace {
             self.anomalies.strangers += 1;
             return;
         }
+        self.last_event = self.last_event.max(at);
         let lane = &mut self.lanes[id.index()];
         if core != CoreId::UNKNOWN {
             lane.core = core;
@@ -197,20 +198,11 @@ impl Trace {
         self.place(at, id);
     }
 
-    /// Nothing was observed from `from` to `to`.
-    fn gap(&mut self, from: u64, to: u64) {
-        let (from, to) = (self.clip(Nanos(from)), self.clip(Nanos(to)));
-        for lane in &mut self.lanes {
-            let from = from.max(lane.column.open_at());
-            if from >= to {
-                continue;
-            }
-            if let Some(wait) = &lane.wait {
-                let held = self.locks[wait.lock.index()].holders.held_at(from);
-                lane.charge(&held);
-            }
-            lane.column.revise(from, Stretch::new(State::Unknown, Detail::None, CoreId::UNKNOWN, Line::NONE));
-            lane.column.push(to, lane.shown());
+    /// Nothing was observed from `from` to `to`. What was recorded in between shows that it began later.
+    fn gap(&mut self, from: Nanos, to: Nanos) {
+        let (from, to) = (self.clip(from.max(self.last_event)), self.clip(to));
+        if from >= to {
+            return;
         }
         for lock in &mut self.locks {
             if let Some(from) = lock.holders.revise(from, to, Revision::Unknown) {
@@ -221,10 +213,19 @@ impl Trace {
             core.revise(from, to, Revision::Free);
         });
         for lane in &mut self.lanes {
-            if let Some(wait) = lane.wait.as_mut().filter(|wait| wait.since < to) {
-                let unseen = to - from.max(wait.since);
-                wait.since += unseen;
-                self.locks[wait.lock.index()].holders.held_until(to, &mut wait.held);
+            let from = from.max(lane.column.open_at());
+            if from >= to {
+                continue;
+            }
+            lane.column.revise(from, Stretch::new(State::Unknown, Detail::None, CoreId::UNKNOWN, Line::NONE));
+            lane.column.push(to, lane.shown());
+            if let Some(lock) = lane.wait.as_ref().map(|wait| wait.lock) {
+                // Nobody held the lock in the gap as far as is known, so this charges what was before it.
+                let held = &mut self.held;
+                self.locks[lock.index()].holders.held_until(to, held);
+                lane.charge(held);
+                lane.wait =
+                    lane.wait.take().map(|wait| Wait { since: wait.since + (to - from), held: held.clone(), lock });
             }
         }
     }

@@ -4,6 +4,9 @@ use super::Trace;
 use super::column::INTERVALS;
 use crate::event::Nanos;
 
+/// The first grid of the coarse part: about a millisecond.
+pub(super) const FINEST: u64 = if cfg!(test) { 16 } else { 1 << 20 };
+
 impl Trace {
     /// The memory it occupies: everything that grows with the events.
     pub fn bytes(&self) -> usize {

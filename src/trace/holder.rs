@@ -31,6 +31,11 @@ impl Holding {
         self.key().checked_sub(FIRST.into()).map(|key| key / 2)
     }
 
+    /// Whether it is known who had it, if anyone.
+    pub(super) fn is_known(self) -> bool {
+        self.0 & !CHANGE != UNKNOWN
+    }
+
     /// Whether another than the last holder came here.
     pub(super) fn is_change(self) -> bool {
         self.0 & CHANGE != 0
@@ -119,12 +124,11 @@ impl Holders {
         let revised = match (as_what, self.now) {
             (Revision::Unknown, _) => Holding::UNKNOWN,
             (Revision::Free, _) | (Revision::OffCore, None) => Holding::FREE,
-            (Revision::OffCore, Some(lane)) => Holding::new(self.number(lane), true, open.is_change() && whole),
+            (Revision::OffCore, Some(lane)) => Holding::new(self.number(lane), true, false),
         };
-        self.column.revise(from, revised);
-        // A change that has been recorded stays recorded, even where the whole span is revised.
-        let moved = whole && open.is_change() && !revised.is_change();
-        self.column.push(to, Holding(if moved { open.0 } else { open.0 & !CHANGE }));
+        // That another came has been recorded, and stays so.
+        self.column.revise(from, if whole { Holding(revised.0 | open.0 & CHANGE) } else { revised });
+        self.column.push(to, Holding(open.0 & !CHANGE));
         Some(from)
     }
 
@@ -200,7 +204,7 @@ fn held_by(sums: &[u64], number: usize) -> u64 {
 /// The difference of two integrals of a [`Holders`] column.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Share {
-    /// The number of whoever had it longest (of equals, whoever has the lowest lane), and how long.
+    /// Whoever had it longest (of equals, the lowest lane), and how long.
     pub longest: Option<(LaneId, u64)>,
     pub held: u64,
     pub off_core: u64,

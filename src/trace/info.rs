@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{LockId, Nanos};
 use crate::model::Role;
+use crate::record::CoreEvidence;
 
 /// How a lane's events came about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,19 +15,6 @@ pub enum Evidence {
     Exact,
     /// The lane was looked at from time to time.
     Sampled,
-}
-
-/// Where a lane's time without a core comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CoreEvidence {
-    /// From the kernel's context-switch records.
-    SwitchRecords,
-    /// From gaps between the lane's own heartbeats.
-    Heartbeat,
-    /// It is not known.
-    #[default]
-    None,
 }
 
 /// A lane as the log knows it.

@@ -1,6 +1,5 @@
 //! What was at an instant, and where to go from there.
 
-use super::column::Value;
 use super::{Span, Trace};
 use crate::event::{LaneId, Line, LockId, Nanos, State};
 
@@ -38,16 +37,14 @@ impl Trace {
     /// The first change of the lane's state or detail after `at`.
     pub fn next_change(&self, lane: LaneId, at: Nanos) -> Option<Nanos> {
         let column = &self.lanes[lane.index()].column;
-        let spans = column.spans_from(at.0);
-        let mut before = spans.skip_while(|_| false).peekable();
-        let mut last = before.next()?.1;
-        before
-            .find(|(start, value)| {
-                let changed = *start > at.0 && !value.same(last);
-                last = *value;
-                changed
-            })
-            .map(|(start, _)| Nanos(start))
+        let mut spans = column.spans_from(at.0);
+        let mut last = spans.next()?.1;
+        let mut changes = spans.filter(|(start, value)| {
+            let changed = *start > at.0 && !value.same(last);
+            last = *value;
+            changed
+        });
+        changes.next().map(|(start, _)| Nanos(start))
     }
 
     /// The last change of the lane's state or detail before `at`.
@@ -95,7 +92,10 @@ impl Trace {
         let mut before = None;
         let mut spans = lock.holders.column.spans_from(at.0).filter(|(start, value)| {
             let takes = value.holder() == Some(number) && before != Some(number) && *start > at.0;
-            before = value.holder();
+            // Whoever held it before a gap in the record holds it after, not anew.
+            if value.is_known() {
+                before = value.holder();
+            }
             takes
         });
         spans.next().map(|(start, _)| Nanos(start))
@@ -107,7 +107,7 @@ impl Trace {
         let end = std::iter::once((self.now.0, None));
         let spans = self.lanes[lane.index()].column.spans_from(at.0).map(|(start, value)| (start, Some(value)));
         for (start, value) in spans.chain(end) {
-            match (since, value.is_some_and(|value| value.key() == State::WaitingGil.index())) {
+            match (since, value.is_some_and(|value| value.state() == State::WaitingGil)) {
                 (None, true) => since = Some(start),
                 (Some(began), false) => {
                     if began > at.0 && start - began > span.0 {

@@ -10,6 +10,43 @@ use crate::event::{CoreId, Detail, Line, LockId, Nanos, State};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Stretch(u32);
 
+/// The states by key: what most lanes are comes first, since sums are kept up to the highest key that was seen.
+const ORDER: [State; State::COUNT] = [
+    State::Unborn,
+    State::Running,
+    State::WaitingGil,
+    State::WaitingCore,
+    State::Idle,
+    State::Starting,
+    State::Io,
+    State::Native,
+    State::WaitingLock,
+    State::Pickling,
+    State::Unpickling,
+    State::Ready,
+    State::Suspended,
+    State::Done,
+    State::Unknown,
+];
+
+/// The key of each state, by its index.
+const KEYS: [u8; State::COUNT] = {
+    let mut keys = [0; State::COUNT];
+    let mut key = 0;
+    while key < State::COUNT {
+        keys[ORDER[key].index()] = key as u8;
+        key += 1;
+    }
+    keys
+};
+
+/// Sums by key as times by state.
+pub(super) fn by_state(sums: &[u64]) -> [Nanos; State::COUNT] {
+    let mut states = [Nanos::ZERO; State::COUNT];
+    ORDER.iter().zip(sums).for_each(|(state, sum)| states[state.index()] = Nanos(*sum));
+    states
+}
+
 const NO_CORE: u32 = 511;
 const LINES: u32 = 1 << 15;
 
@@ -17,11 +54,11 @@ impl Stretch {
     pub(super) fn new(state: State, detail: Detail, core: CoreId, line: Line) -> Stretch {
         let core = u32::from(core.0).min(NO_CORE);
         let line = if line.0 < LINES { line.0 } else { 0 };
-        Stretch(state as u32 | (detail as u32) << 4 | core << 8 | line << 17)
+        Stretch(u32::from(KEYS[state.index()]) | (detail as u32) << 4 | core << 8 | line << 17)
     }
 
     pub(super) fn state(self) -> State {
-        State::from_index(self.key()).expect("only states are packed")
+        ORDER[self.key()]
     }
 
     pub(super) fn detail(self) -> Detail {

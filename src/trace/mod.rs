@@ -36,15 +36,19 @@ mod window;
 
 #[cfg(test)]
 mod property;
+#[cfg(test)]
+mod tests;
 
+pub use crate::record::CoreEvidence;
 pub use cell::{CoreCell, LaneCell, LockCell, Span};
 pub use check::{Anomalies, Violation};
-pub use info::{CoreEvidence, Evidence, LaneInfo, LockInfo};
+pub use info::{Evidence, LaneInfo, LockInfo};
 pub use stats::{Blame, Distribution, Ledger, LockStats};
 
 use std::collections::BTreeMap;
 
 use crate::event::{CoreId, Event, EventKind, LaneId, LockId, Nanos};
+use budget::FINEST;
 use holder::Holders;
 use lane::Lane;
 use tally::Tally;
@@ -62,6 +66,8 @@ pub struct Trace {
     pending: Vec<(Nanos, Happening)>,
     begin: Option<Nanos>,
     now: Nanos,
+    /// The time of the last event booked.
+    last_event: Nanos,
     ended: bool,
     recorded: u64,
     anomalies: Anomalies,
@@ -125,11 +131,12 @@ impl Trace {
             pending: Vec::new(),
             begin: None,
             now: Nanos::ZERO,
+            last_event: Nanos::ZERO,
             ended: false,
             recorded: 0,
             anomalies: Anomalies::default(),
             violation: None,
-            step: 1 << 20,
+            step: FINEST,
             held: Vec::new(),
         }
     }

@@ -1,5 +1,6 @@
 //! Sums over the whole run.
 
+use super::lane::by_state;
 use super::{Blame, Ledger, LockStats, Trace};
 use crate::event::{LaneId, LockId, Nanos, State};
 use crate::model::Role;
@@ -9,8 +10,7 @@ impl Trace {
     /// How long a lane was in each state; adds up to [`Trace::elapsed`].
     pub fn lane_ledger(&self, lane: LaneId) -> Ledger {
         let column = &self.lanes[lane.index()].column;
-        let mut ledger = Ledger([Nanos::ZERO; State::COUNT]);
-        ledger.0.iter_mut().zip(column.total()).for_each(|(time, sum)| *time = Nanos(*sum));
+        let mut ledger = Ledger(by_state(column.total()));
         ledger.0[column.open().state().index()] += self.now - Nanos(column.open_at());
         ledger
     }

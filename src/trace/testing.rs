@@ -6,8 +6,8 @@
 //!
 //! let trace = TraceBuilder::new()
 //!     .lock("GIL")
-//!     .lane("thread 1").holds(Nanos::from_millis(5)).waiting(Nanos::from_millis(5))
-//!     .lane("thread 2").waiting(Nanos::from_millis(5)).holds(Nanos::from_millis(5))
+//!     .lane("thread 1").running(Nanos::from_millis(5)).waiting(Nanos::from_millis(5))
+//!     .lane("thread 2").waiting(Nanos::from_millis(5)).running(Nanos::from_millis(5))
 //!     .build();
 //! assert_eq!(trace.ledger().0[State::Running.index()], Nanos::from_millis(10));
 //! ```
@@ -70,11 +70,6 @@ impl TraceBuilder {
     pub fn line(mut self, line: u32) -> TraceBuilder {
         self.line = Line(line);
         self
-    }
-
-    /// The lane takes its lock and runs.
-    pub fn holds(self, span: Nanos) -> TraceBuilder {
-        self.state(State::Running, span)
     }
 
     /// The lane runs; it holds its lock, if it has one.

@@ -1,6 +1,7 @@
 //! Rows of cells.
 
 use super::column::{Column, Integral, Value};
+use super::lane::by_state;
 use super::{CoreCell, LaneCell, LockCell, Trace};
 use crate::event::{CoreId, LaneId, LockId, Nanos, State};
 use crate::model::Role;
@@ -68,9 +69,7 @@ impl Trace {
     pub fn lane_window(&self, lane: LaneId, from: Nanos, to: Nanos, cells: usize) -> Vec<LaneCell> {
         let mut row = Vec::with_capacity(cells);
         self.window(from, to, cells).each(&self.lanes[lane.index()].column, |_, cell| {
-            let mut states = [Nanos::ZERO; State::COUNT];
-            states.iter_mut().zip(&cell.sums).for_each(|(state, sum)| *state = Nanos(*sum));
-            row.push(LaneCell { states, changes: u32::try_from(cell.count).unwrap_or(u32::MAX) });
+            row.push(LaneCell { states: by_state(&cell.sums), changes: u32::try_from(cell.count).unwrap_or(u32::MAX) });
         });
         row
     }
@@ -114,10 +113,14 @@ impl Trace {
         let mut sums = vec![(0, u64::MAX); cells];
         for lane in self.lanes.iter().filter(|lane| lane.info.role == Role::Worker) {
             window.each(&lane.column, |index, cell| {
-                let time = |state: State| cell.sums.get(state.index()).copied().unwrap_or(0);
+                let states = by_state(&cell.sums);
                 let (busy, unknown) = &mut sums[index];
-                *busy += State::ALL.into_iter().filter(|state| state.on_core()).map(time).sum::<u64>();
-                *unknown = time(State::Unknown).min(*unknown);
+                *busy += State::ALL
+                    .into_iter()
+                    .filter(|state| state.on_core())
+                    .map(|state| states[state.index()].0)
+                    .sum::<u64>();
+                *unknown = states[State::Unknown.index()].0.min(*unknown);
             });
         }
         let share = |(index, (busy, unknown)): (usize, (u64, u64))| {

@@ -3,7 +3,7 @@
 use super::{Block, Column, Mark, Value};
 
 /// How many intervals the coarse part of a column has at most.
-pub(in crate::trace) const INTERVALS: u64 = 512;
+pub(in crate::trace) const INTERVALS: u64 = if cfg!(test) { 16 } else { 512 };
 
 impl<V: Value> Column<V> {
     /// Since when the spans are known one by one, if not from the beginning.
@@ -33,13 +33,13 @@ impl<V: Value> Column<V> {
         let gone = self.blocks_before(before);
         if gone > 0 {
             let fine = self.starts[gone];
-            let from = self.coarse.last().map_or(begin, |mark| mark.at + step - (mark.at - begin) % step);
+            let from = self.coarse.last().map_or(begin, |(at, _)| at + step - (at - begin) % step);
             let mut walk = self.walk();
-            let marks: Vec<Mark> = (from..fine)
+            let marks: Vec<(u64, Mark)> = (from..fine)
                 .step_by(usize::try_from(step).unwrap_or(usize::MAX))
                 .map(|at| {
                     let integral = walk.to(at);
-                    Mark { at, count: integral.count, sums: integral.sums.as_slice().into() }
+                    (at, Mark { count: integral.count, sums: integral.sums.as_slice().into() })
                 })
                 .collect();
             self.coarse.extend(marks);
@@ -48,6 +48,7 @@ impl<V: Value> Column<V> {
             self.blocks.shrink_to_fit();
             self.starts.shrink_to_fit();
         }
-        self.coarse.retain(|mark| (mark.at - begin).is_multiple_of(step));
+        self.coarse.retain(|(at, _)| (at - begin).is_multiple_of(step));
+        self.coarse_bytes = self.coarse.iter().map(|(_, mark)| mark.bytes()).sum();
     }
 }

@@ -14,9 +14,11 @@
 //! 32-bit offsets from the block's first. A block bears a *mark*: the sums of
 //! all keys from the beginning to its first span. The integral up to an instant
 //! is then one binary search over the blocks' starts (8 bytes each, side by
-//! side, so they stay in cache), one mark, and the walk through at most one
-//! block; a cell is the difference of two integrals, and a row's cells share
-//! their boundaries. The cost depends on the number of cells, and only by the
+//! side, so they stay in cache), and a walk to the instant from the mark before
+//! it or back from the mark after it; a cell is the difference of two integrals,
+//! and a row's cells share their boundaries. What counts at that size is how many
+//! lines of memory are looked at, one after another: hence signposts in a block's
+//! head that tell in which part of it to look. The cost depends on the number of cells, and only by the
 //! logarithm on the number of events. Where the keys are many (a lock with
 //! hundreds of threads) only every n-th block bears a mark, n growing with the
 //! keys: a mark costs about a byte a span whatever their number, the walk grows
@@ -44,8 +46,11 @@ use std::collections::VecDeque;
 pub(super) use coarse::INTERVALS;
 use walk::Walk;
 
-/// Spans in a block.
-const BLOCK: usize = 192;
+/// Spans in a block; few in tests, so that short columns have many blocks.
+const BLOCK: usize = if cfg!(test) { 8 } else { 128 };
+
+/// Every so many spans, a block's signpost: one line of memory tells in which part of the block to look.
+const PART: usize = BLOCK / if cfg!(test) { 2 } else { 4 };
 
 /// Keys whose sums cost a block of spans one byte a span.
 const KEYS_PER_MARK: usize = BLOCK / 8;
@@ -69,15 +74,17 @@ pub(super) struct Integral {
 }
 
 struct Mark {
-    at: u64,
     count: u64,
     sums: Box<[u64]>,
 }
 
+/// In this order, so that what leads on lies beside what is looked at first.
+#[repr(C)]
 struct Block<V> {
     len: u16,
     /// Sums at its first span; the count includes that span.
     mark: Option<Mark>,
+    signs: [u32; BLOCK / PART],
     at: [u32; BLOCK],
     value: [V; BLOCK],
 }
@@ -93,7 +100,9 @@ pub(super) struct Place {
 pub(super) struct Column<V> {
     starts: VecDeque<u64>,
     blocks: VecDeque<Box<Block<V>>>,
-    coarse: Vec<Mark>,
+    /// Of the part that was given up: marks and their times.
+    coarse: Vec<(u64, Mark)>,
+    coarse_bytes: usize,
     /// The sums at the start of the open span, and its count.
     total: Integral,
     open_at: u64,
@@ -109,6 +118,7 @@ impl<V: Value> Column<V> {
             starts: VecDeque::new(),
             blocks: VecDeque::new(),
             coarse: Vec::new(),
+            coarse_bytes: 0,
             total: Integral::default(),
             open_at: begin,
             open: first,
@@ -138,7 +148,7 @@ impl<V: Value> Column<V> {
     /// The bytes it occupies.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
-            + self.coarse.iter().map(Mark::bytes).sum::<usize>()
+            + self.coarse_bytes
             + self.starts.capacity() * 8
             + self.blocks.capacity() * 8
             + self.total.sums.capacity() * 8
@@ -192,9 +202,15 @@ impl<V: Value> Column<V> {
             let due = self.blocks.is_empty() || self.unmarked * KEYS_PER_MARK >= self.total.sums.len();
             let mark = due.then(|| {
                 self.unmarked = 0;
-                Mark { at, count: self.total.count, sums: self.total.sums.clone().into() }
+                Mark { count: self.total.count, sums: self.total.sums.clone().into() }
             });
-            let block = Box::new(Block { len: 0, mark, at: [0; BLOCK], value: [V::default(); BLOCK] });
+            let block = Box::new(Block {
+                len: 0,
+                mark,
+                signs: [u32::MAX; BLOCK / PART],
+                at: [u32::MAX; BLOCK],
+                value: [V::default(); BLOCK],
+            });
             self.bytes += block.bytes();
             self.starts.push_back(at);
             self.blocks.push_back(block);
@@ -203,6 +219,9 @@ impl<V: Value> Column<V> {
         let index = usize::from(block.len);
         block.at[index] = (at - start) as u32;
         block.value[index] = value;
+        if index.is_multiple_of(PART) {
+            block.signs[index / PART] = block.at[index];
+        }
         block.len += 1;
     }
 
@@ -220,7 +239,7 @@ impl<V: Value> Column<V> {
 
 impl Mark {
     fn bytes(&self) -> usize {
-        size_of::<Mark>() + allocated(self.sums.len() * 8)
+        size_of::<(u64, Mark)>() + allocated(self.sums.len() * 8)
     }
 }
 

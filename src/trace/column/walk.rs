@@ -1,6 +1,6 @@
 //! Integrals at instants that come in order.
 
-use super::{Column, Integral, Mark, Place, Value};
+use super::{BLOCK, Column, Integral, PART, Place, Value};
 
 /// Goes through a column in the order of time; what was summed on the way is kept.
 pub(in crate::trace) struct Walk<'a, V> {
@@ -35,89 +35,148 @@ impl<'a, V: Value> Walk<'a, V> {
             self.interpolate(to);
             return &self.out;
         }
-        self.jump_towards(to);
-        self.step_towards(to);
+        let block = self.block_before(to);
+        if block != self.place.block || self.next_starts_before(to) {
+            self.go(self.last_before(to, block));
+        }
         self.out.sums.copy_from_slice(&self.sums);
         self.out.sums[self.value.key()] += to.saturating_sub(self.start);
         self.out.count = self.count;
         &self.out
     }
 
-    /// Takes the shortcut over marks, if there is one ahead.
-    fn jump_towards(&mut self, to: u64) {
-        let ahead = self.place.block + 1;
-        if self.column.starts.get(ahead).is_none_or(|&start| start >= to) {
-            return;
-        }
-        // Cells follow each other: the block wanted is often near.
+    fn next_starts_before(&self, to: u64) -> bool {
+        self.column.after(self.place).is_some_and(|next| self.column.start(next) < to)
+    }
+
+    /// The last block that begins before `to`. Cells follow each other: it is often near.
+    fn block_before(&self, to: u64) -> usize {
         let starts = &self.column.starts;
+        let here = self.place.block;
         let mut reach = 1;
-        while starts.get(ahead + reach).is_some_and(|&start| start < to) {
+        while starts.get(here + reach).is_some_and(|&start| start < to) {
             reach *= 2;
         }
-        let (mut low, mut high) = (ahead + reach / 2, (ahead + reach).min(starts.len()));
+        let (mut low, mut high) = (here + reach / 2, (here + reach).min(starts.len()));
         while low < high {
             let middle = low.midpoint(high);
             if starts[middle] < to { low = middle + 1 } else { high = middle }
         }
-        let mut block = low - 1;
-        while block > self.place.block && self.column.blocks[block].mark.is_none() {
-            block -= 1;
-        }
-        if block > self.place.block {
-            self.jump(block);
-        }
+        low.saturating_sub(1).max(here)
     }
 
+    /// The last span in the block that begins before `to`, or its first.
+    fn last_before(&self, to: u64, block: usize) -> Place {
+        let stored = &self.column.blocks[block];
+        let Ok(offset) = u32::try_from(to - self.column.starts[block]) else {
+            return Place { block, index: usize::from(stored.len) - 1 };
+        };
+        // Counting all of a few is quicker than a binary search, which waits for memory at each step. What is not
+        // filled yet is never before anything.
+        let before = |starts: &[u32]| starts.iter().map(|&start| u32::from(start < offset)).sum::<u32>() as usize;
+        let part = before(&stored.signs).saturating_sub(1) * PART;
+        Place { block, index: part + before(&stored.at[part..part + PART]).saturating_sub(1) }
+    }
+
+    /// To a span not before the present one: from here, from the mark before it, or from the mark after it,
+    /// whichever is nearest.
+    fn go(&mut self, goal: Place) {
+        let blocks = &self.column.blocks;
+        let marked = |block: &usize| blocks[*block].mark.is_some();
+        let before = (self.place.block + 1..=goal.block).rev().find(marked);
+        if let Some(before) = before {
+            self.jump(before);
+        }
+        let ahead = (goal.block - self.place.block) * BLOCK + goal.index - self.place.index;
+        let reach = (ahead + goal.index) / BLOCK;
+        if ahead > BLOCK / 2
+            && let Some(after) = (goal.block + 1..blocks.len().min(goal.block + 2 + reach)).find(marked)
+            && (after - goal.block) * BLOCK - goal.index < ahead
+        {
+            self.jump(after);
+        }
+        while self.place.block < goal.block {
+            self.forward_to(usize::from(blocks[self.place.block].len) - 1);
+            self.place = Place { block: self.place.block + 1, index: 0 };
+            self.enter(self.column.starts[self.place.block], blocks[self.place.block].value[0]);
+        }
+        while self.place.block > goal.block {
+            self.back_to(0);
+            let block = self.place.block - 1;
+            self.place = Place { block, index: usize::from(blocks[block].len) - 1 };
+            self.leave(self.column.start(self.place), self.column.value(self.place));
+        }
+        if goal.index > self.place.index { self.forward_to(goal.index) } else { self.back_to(goal.index) }
+    }
+
+    /// To the mark at the beginning of a block.
     fn jump(&mut self, block: usize) {
         let Some(mark) = &self.column.blocks[block].mark else { return };
         self.place = Place { block, index: 0 };
-        self.start = mark.at;
+        self.start = self.column.starts[block];
         self.value = self.column.value(self.place);
         self.sums[..mark.sums.len()].copy_from_slice(&mark.sums);
         self.sums[mark.sums.len()..].fill(0);
         self.count = mark.count;
     }
 
-    /// Span by span to the last that begins before `to`.
-    fn step_towards(&mut self, to: u64) {
-        loop {
-            let block = &self.column.blocks[self.place.block];
-            let origin = self.column.starts[self.place.block];
-            let len = usize::from(block.len);
-            while self.place.index + 1 < len {
-                let start = origin + u64::from(block.at[self.place.index + 1]);
-                if start >= to {
-                    return;
-                }
-                self.place.index += 1;
-                self.enter(start, block.value[self.place.index]);
-            }
-            match self.column.starts.get(self.place.block + 1) {
-                Some(&start) if start < to => {
-                    self.place = Place { block: self.place.block + 1, index: 0 };
-                    self.enter(start, self.column.value(self.place));
-                }
-                _ => return,
-            }
+    /// Within the block, to a later span. The loops keep what changes in locals, that is, in registers.
+    fn forward_to(&mut self, index: usize) {
+        let block = &self.column.blocks[self.place.block];
+        let origin = self.column.starts[self.place.block];
+        let steps = self.place.index + 1..index + 1;
+        let (mut start, mut value, mut count) = (self.start, self.value, self.count);
+        let sums = self.sums.as_mut_slice();
+        for (offset, next) in block.at[steps.clone()].iter().zip(&block.value[steps]) {
+            let next_start = origin + u64::from(*offset);
+            sums[value.key()] += next_start - start;
+            count += u64::from(next.counts(value));
+            (start, value) = (next_start, *next);
         }
+        (self.start, self.value, self.count) = (start, value, count);
+        self.place.index = index;
+    }
+
+    /// Within the block, to an earlier span: the inverse.
+    fn back_to(&mut self, index: usize) {
+        let block = &self.column.blocks[self.place.block];
+        let origin = self.column.starts[self.place.block];
+        let steps = index..self.place.index;
+        let (mut start, mut value, mut count) = (self.start, self.value, self.count);
+        let sums = self.sums.as_mut_slice();
+        for (offset, before) in block.at[steps.clone()].iter().zip(&block.value[steps]).rev() {
+            let before_start = origin + u64::from(*offset);
+            count -= u64::from(value.counts(*before));
+            sums[before.key()] -= start - before_start;
+            (start, value) = (before_start, *before);
+        }
+        (self.start, self.value, self.count) = (start, value, count);
+        self.place.index = index;
     }
 
     #[inline]
     fn enter(&mut self, start: u64, value: V) {
         self.sums[self.value.key()] += start - self.start;
         self.count += u64::from(value.counts(self.value));
-        self.start = start;
-        self.value = value;
+        (self.start, self.value) = (start, value);
+    }
+
+    /// The inverse of [`Walk::enter`].
+    #[inline]
+    fn leave(&mut self, start: u64, value: V) {
+        self.count -= u64::from(self.value.counts(value));
+        self.sums[value.key()] -= self.start - start;
+        (self.start, self.value) = (start, value);
     }
 
     /// Between two marks of the coarse part: in proportion, and the sums add up to the time.
     fn interpolate(&mut self, to: u64) {
         let coarse = &self.column.coarse;
-        let next = coarse.partition_point(|mark| mark.at <= to);
-        let from: &Mark = &coarse[next.saturating_sub(1)];
-        let Some(until) = coarse.get(next).or(self.column.blocks[0].mark.as_ref()) else { return };
-        let (passed, whole) = (u128::from(to.saturating_sub(from.at)), u128::from(until.at - from.at).max(1));
+        let next = coarse.partition_point(|(at, _)| *at <= to);
+        let (from_at, from) = &coarse[next.saturating_sub(1)];
+        let fine = self.column.blocks[0].mark.as_ref().map(|mark| (self.column.starts[0], mark));
+        let Some((until_at, until)) = coarse.get(next).map(|(at, mark)| (*at, mark)).or(fine) else { return };
+        let (passed, whole) = (u128::from(to.saturating_sub(*from_at)), u128::from(until_at - from_at).max(1));
         let share = |part: u64| (u128::from(part) * passed / whole) as u64;
         // Rounding the running total instead of each part makes the parts add up.
         let (mut part, mut shared) = (0, 0);

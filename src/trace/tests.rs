@@ -1,0 +1,164 @@
+//! What a reader would ask first.
+
+use super::testing::{BEGIN, TraceBuilder};
+use super::*;
+use crate::event::{Detail, Line, State};
+use crate::model::Role;
+
+const MS: fn(u64) -> Nanos = Nanos::from_millis;
+
+fn event(lane: LaneId, at: Nanos, kind: EventKind) -> Event {
+    Event { at, lane, core: CoreId(0), line: Line(1), kind }
+}
+
+fn two_threads() -> (Trace, LaneId, LaneId, LockId) {
+    let mut trace = Trace::default();
+    let lock = trace.add_lock(LockInfo { name: "GIL".into(), process: 0, of_workers: true });
+    let one = trace.add_lane(LaneInfo::new("thread 1", Role::Worker, Some(lock)));
+    let two = trace.add_lane(LaneInfo::new("thread 2", Role::Worker, Some(lock)));
+    (trace, one, two, lock)
+}
+
+#[test]
+fn two_threads_take_turns_and_blame_each_other() {
+    let turns = |builder: TraceBuilder, first: bool| {
+        (0..10).fold(
+            builder,
+            |lane, turn| if (turn % 2 == 0) == first { lane.running(MS(5)) } else { lane.waiting(MS(5)) },
+        )
+    };
+    let builder = turns(TraceBuilder::new().lock("GIL").lane("thread 1"), true);
+    let trace = turns(builder.lane("thread 2"), false).build();
+    let (one, two) = (LaneId(0), LaneId(1));
+    assert_eq!(trace.check(), Ok(()));
+    assert_eq!(trace.elapsed(), MS(50));
+    let stats = trace.lock_stats(LockId(0));
+    assert_eq!((stats.held, stats.free, stats.takes, stats.handoffs), (MS(50), Nanos::ZERO, 10, 9));
+    assert_eq!((stats.hold.p50, stats.wait.p50, stats.wait.count), (MS(5), MS(5), 9));
+    let blame: Vec<_> = trace.blame().iter().map(|blame| (blame.waiter, blame.holder, blame.ns)).collect();
+    assert_eq!(blame, [(one, two, MS(25)), (two, one, MS(25))]);
+    assert_eq!(trace.owner_at(LockId(0), BEGIN + MS(7)), Some((two, BEGIN + MS(5))));
+    assert_eq!(trace.next_take(one, BEGIN), Some(BEGIN + MS(10)));
+    assert_eq!(trace.busy_window(BEGIN, BEGIN + MS(50), 5), [1.0; 5]);
+    let wait = trace.span_at(two, BEGIN + MS(3)).unwrap();
+    assert_eq!(trace.holders_during(two, wait), [(one, MS(5))]);
+}
+
+#[test]
+fn whichever_ring_is_read_first_a_lock_is_dropped_before_it_is_taken() {
+    let (mut trace, one, two, lock) = two_threads();
+    trace.begin(MS(1));
+    let take = |lane, at| event(lane, at, EventKind::Take { lock, to: State::Running });
+    let drop = EventKind::Drop { lock, to: State::Io, detail: Detail::Sleep, requested: false };
+    trace.append(&take(two, MS(6)));
+    trace.append(&event(two, MS(8), drop));
+    trace.append(&take(one, MS(2)));
+    trace.append(&event(one, MS(5), drop));
+    trace.append(&take(one, MS(9)));
+    trace.end(MS(10));
+    assert_eq!((trace.check(), trace.anomalies()), (Ok(()), Anomalies::default()));
+    let stats = trace.lock_stats(lock);
+    assert_eq!((stats.held, stats.takes, stats.handoffs), (MS(6), 3, 2));
+}
+
+#[test]
+fn what_comes_too_late_is_counted_and_still_exact_on_its_own_lane() {
+    let (mut trace, one, two, lock) = two_threads();
+    trace.begin(MS(1));
+    trace.append(&event(one, MS(2), EventKind::Take { lock, to: State::Running }));
+    trace.append(&event(two, MS(6), EventKind::Take { lock, to: State::Running }));
+    trace.advance(MS(7));
+    let drop = EventKind::Drop { lock, to: State::Io, detail: Detail::None, requested: false };
+    trace.append(&event(one, MS(5), drop));
+    trace.end(MS(10));
+    let anomalies = trace.anomalies();
+    assert_eq!((anomalies.late, anomalies.overlapping_holds, anomalies.drops_by_others), (1, 1, 1));
+    assert_eq!(trace.lane_ledger(one).0[State::Running.index()], MS(3));
+    assert_eq!(trace.owner_at(lock, MS(9)), Some((two, MS(6))));
+    assert!(matches!(trace.check(), Err(Violation::TwoOwners { .. })));
+}
+
+#[test]
+fn what_happened_before_the_beginning_decides_only_how_things_stand() {
+    let (mut trace, one, _, lock) = two_threads();
+    trace.append(&event(one, MS(1), EventKind::Take { lock, to: State::Running }));
+    trace.begin(MS(5));
+    trace.end(MS(8));
+    assert_eq!(trace.lane_ledger(one).0[State::Running.index()], MS(3));
+    let stats = trace.lock_stats(lock);
+    assert_eq!((stats.held, stats.takes), (MS(3), 0));
+}
+
+#[test]
+fn a_killed_lane_is_done_and_its_lock_free() {
+    let (mut trace, one, _, lock) = two_threads();
+    trace.begin(MS(1));
+    trace.append(&event(one, MS(1), EventKind::Take { lock, to: State::Running }));
+    trace.lane_killed(one, MS(4));
+    trace.end(MS(10));
+    assert_eq!(trace.span_at(one, MS(6)).unwrap().state, State::Done);
+    assert_eq!(trace.owner_at(lock, MS(6)), None);
+    assert_eq!((trace.lock_stats(lock).held, trace.lock_stats(lock).free), (MS(3), MS(6)));
+}
+
+#[test]
+fn a_suspended_program_is_unknown_and_goes_on_as_it_was() {
+    let (mut trace, one, two, lock) = two_threads();
+    trace.begin(MS(1));
+    trace.append(&event(one, MS(1), EventKind::Take { lock, to: State::Running }));
+    trace.append(&event(two, MS(1), EventKind::State { to: State::WaitingGil, detail: Detail::None }));
+    trace.mark_unknown(MS(3), MS(7));
+    trace.end(MS(10));
+    assert_eq!(trace.check(), Ok(()));
+    for (lane, state) in [(one, State::Running), (two, State::WaitingGil)] {
+        let ledger = trace.lane_ledger(lane).0;
+        assert_eq!((ledger[state.index()], ledger[State::Unknown.index()]), (MS(5), MS(4)));
+    }
+    assert_eq!(trace.blame()[0].ns, MS(5));
+    let row = trace.lock_window(lock, MS(1), MS(10), 3);
+    assert_eq!(row.iter().map(|cell| cell.unknown).collect::<Vec<_>>(), [MS(1), MS(3), Nanos::ZERO]);
+}
+
+#[test]
+fn spans_of_hours_beside_spans_of_nanoseconds_are_exact() {
+    let (mut trace, one, _, _) = two_threads();
+    trace.begin(Nanos(0));
+    let mut at = Nanos(0);
+    for turn in 0..100 {
+        let (to, span) =
+            if turn % 2 == 0 { (State::Running, Nanos(1)) } else { (State::Idle, Nanos::from_secs(3_600)) };
+        trace.append(&event(one, at, EventKind::State { to, detail: Detail::None }));
+        at += span;
+    }
+    trace.end(at);
+    let ledger = trace.lane_ledger(one).0;
+    assert_eq!((ledger[State::Running.index()], ledger[State::Idle.index()]), (Nanos(50), Nanos::from_secs(180_000)));
+    let last = &trace.lane_window(one, at - Nanos::from_secs(3_601), at, 1)[0];
+    assert_eq!((last.states[State::Running.index()], last.changes), (Nanos(1), 2));
+}
+
+#[test]
+fn beyond_its_budget_a_trace_forgets_the_oldest_spans_and_no_sum() {
+    let run = |budget| {
+        let mut trace = Trace::new(budget);
+        let lane = trace.add_lane(LaneInfo::new("lane", Role::Worker, None));
+        trace.begin(Nanos(0));
+        for turn in 0..20_000 {
+            let to = if turn % 3 == 0 { State::Io } else { State::Running };
+            trace.append(&event(lane, Nanos(turn * 100), EventKind::State { to, detail: Detail::None }));
+            trace.advance(Nanos(turn * 100));
+        }
+        trace.end(Nanos(2_000_000));
+        trace
+    };
+    let (fine, coarse, lane) = (run(usize::MAX), run(30_000), LaneId(0));
+    assert!(coarse.bytes() <= 30_000 && fine.bytes() > 60_000);
+    let before = coarse.coarsened_before().unwrap();
+    assert!(fine.coarsened_before().is_none() && before > Nanos(1_000_000));
+    assert_eq!(coarse.ledger(), fine.ledger());
+    assert_eq!(coarse.span_at(lane, Nanos(1_000)), None);
+    assert_eq!(coarse.span_at(lane, before + Nanos(1)), fine.span_at(lane, before + Nanos(1)));
+    // A stretch of the coarse part that is long enough has about the shares it had.
+    let running = |trace: &Trace| trace.lane_window(lane, Nanos(0), before, 4)[1].states[State::Running.index()];
+    assert!(running(&coarse).0.abs_diff(running(&fine).0) < 1_000);
+}
