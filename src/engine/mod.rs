@@ -1,5 +1,132 @@
 //! Where events come from: emulated, observed, replayed; and the sampler of cores and memory.
+//!
+//! Whatever the source, it says the same [`Signal`]s, so everything to the
+//! right of this room is shared by all of them.
 
+pub mod emulated;
 pub mod machine;
 pub mod sampler;
 pub mod switches;
+
+use crate::event::{Event, LaneId, Line, Nanos, TaskId};
+pub use crate::record::{Accounts, CoreEvidence};
+
+/// What a source says while it is polled.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Signal {
+    /// The clock of the run started.
+    Began(Nanos),
+    /// Something happened to a lane. In order of time within the lane.
+    Event(Event),
+    /// Everything up to here has been said.
+    Upto(Nanos),
+    /// The operating system's numbers of a lane's thread are known.
+    Born {
+        /// Which lane.
+        lane: LaneId,
+        /// Its process.
+        pid: u32,
+        /// Its thread.
+        tid: u32,
+    },
+    /// So many more events of a lane were lost because its ring was full.
+    Dropped {
+        /// Which lane.
+        lane: LaneId,
+        /// How many more.
+        events: u64,
+    },
+    /// A task ended.
+    Task {
+        /// Which.
+        task: TaskId,
+        /// How.
+        outcome: TaskOutcome,
+    },
+    /// A lane ended, and how in words: `done`, `killed by SIGKILL`.
+    LaneEnded {
+        /// Which.
+        lane: LaneId,
+        /// When, if it could not say so itself.
+        at: Option<Nanos>,
+        /// How.
+        how: String,
+    },
+    /// The kernel's own sums for a lane's thread, at its end.
+    Accounts {
+        /// Which lane.
+        lane: LaneId,
+        /// The sums.
+        accounts: Accounts,
+    },
+    /// What `outcome()` returned.
+    Outcome(String),
+    /// The last result was received; nothing follows but [`Signal::Upto`].
+    Ended(Nanos),
+    /// The run was stopped before its end; nothing follows.
+    Stopped,
+    /// The run could not go on, and why in a sentence.
+    Failed(String),
+}
+
+/// How a task ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TaskOutcome {
+    /// It returned a value with this repr.
+    Value(String),
+    /// It raised, or its worker died.
+    Error {
+        /// As Python prints it: `ZeroDivisionError: division by zero`.
+        text: String,
+        /// At which line of the workload's file, where known.
+        line: Option<u32>,
+    },
+}
+
+/// What a source is, known before it starts.
+#[derive(Clone, Debug)]
+pub struct Description {
+    /// `emulated` or `cpython`.
+    pub engine: &'static str,
+    /// Every lane, by its number.
+    pub lanes: Vec<crate::model::LanePlan>,
+    /// Every lock, by its number.
+    pub locks: Vec<crate::model::LockPlan>,
+    /// How it is known who had a core.
+    pub core_evidence: CoreEvidence,
+    /// Why it is not known better, in a sentence.
+    pub core_evidence_reason: Option<String>,
+}
+
+/// Where a run's events come from.
+pub trait Source {
+    /// What it is.
+    fn describe(&self) -> &Description;
+
+    /// Lets the work begin.
+    fn go(&mut self);
+
+    /// Says everything that has become known since the last call. Never blocks.
+    fn poll(&mut self, say: &mut dyn FnMut(Signal));
+
+    /// Changes the switch interval of every lock, at once.
+    fn set_switch_interval(&mut self, interval: Nanos);
+
+    /// The processes that do the work, for those who watch memory.
+    fn pids(&self) -> Vec<u32>;
+
+    /// The line each lane's evaluation loop is at, by looking now.
+    fn lines(&self) -> Vec<(LaneId, Line)>;
+
+    /// What was printed so far: the last 1 MiB.
+    fn output(&self) -> String;
+
+    /// Ends the run now, by force. [`Signal::LaneEnded`] follows for each lane that had not ended.
+    fn stop(&mut self);
+
+    /// Halts every process of the run.
+    fn suspend(&mut self);
+
+    /// Lets them go on.
+    fn resume(&mut self);
+}
