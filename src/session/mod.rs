@@ -1,1 +1,13 @@
-//! An experiment and its run.
+//! An experiment (workload × model × settings) and its run, live and afterwards.
+
+mod director;
+mod experiment;
+mod length;
+mod run;
+mod size;
+
+pub use director::{Director, Launch, Notice, Stage, is_whole};
+pub use experiment::{Experiment, format_duration, parse_duration};
+pub use length::Length;
+pub use run::{Phase, Record, Run};
+pub use size::{Sizing, Step};

@@ -1,0 +1,179 @@
+//! From a run's record to its report.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::engine::{self, Accounts, CoreEvidence, TaskOutcome};
+use crate::event::{LaneId, LockId, Nanos, State};
+use crate::model::Role;
+use crate::session::{Phase, Record};
+use crate::trace::{Ledger, Trace};
+use crate::vm::Rules;
+use crate::workload::Workload;
+
+use super::schema::{
+    ContextSwitches, Events, Experiment, Lane, Lock, Machine, Memory, ProcessMemory, Report, TaskResult,
+};
+
+/// The report of a run that is over.
+pub fn report(record: &Record, workload: &Workload, machine: &engine::machine::Machine) -> Report {
+    let trace = &record.trace;
+    let elapsed = trace.elapsed();
+    let workers: Vec<LaneId> =
+        record.description.lanes.iter().filter(|lane| lane.role == Role::Worker).map(|lane| lane.id).collect();
+    let (end, failure) = match &record.phase {
+        Phase::Failed(why) => ("failed", Some(why.clone())),
+        Phase::Ended => ("ended", None),
+        _ => ("stopped", None),
+    };
+    Report {
+        schema: "gilscope.run/1",
+        engine: record.description.engine,
+        experiment: experiment(record, workload, workers.len()),
+        machine: Machine {
+            logical_cores: machine.logical_cores,
+            physical_cores: machine.physical_cores,
+            os: machine.os.clone(),
+        },
+        python: None,
+        end,
+        failure,
+        elapsed_ns: elapsed,
+        cores_busy: cores_busy(record, &workers),
+        results: record.results.iter().map(task_result).collect(),
+        outcome: record.outcome.clone(),
+        output: record.output.clone(),
+        locks: record
+            .description
+            .locks
+            .iter()
+            .filter(|lock| lock.of_workers)
+            .map(|plan| lock(trace, plan.id, &plan.name, pid_of(record, plan.process)))
+            .collect(),
+        lanes: (0..record.description.lanes.len()).map(|index| lane(record, index)).collect(),
+        ledger_ns: states(&trace.ledger()),
+        blame: trace.blame(),
+        memory: memory(record),
+        context_switches: context_switches(record, &workers),
+        events: Events { recorded: trace.events_recorded(), dropped: record.dropped() },
+    }
+}
+
+/// The workers' time on cores divided by the run's length: by the kernel's sums
+/// where every worker has them, else by the time its lanes were in states that need a core.
+pub fn cores_busy(record: &Record, workers: &[LaneId]) -> f64 {
+    let elapsed = record.trace.elapsed();
+    if elapsed == Nanos::ZERO {
+        return 0.0;
+    }
+    let by_kernel: Option<Vec<Nanos>> =
+        workers.iter().map(|lane| record.accounts.get(lane.index())?.as_ref()?.on_cpu).collect();
+    let by_kernel: Option<Nanos> = by_kernel.map(|sums| sums.into_iter().sum());
+    let on_core = by_kernel.unwrap_or_else(|| {
+        let ledger = record.trace.ledger();
+        State::ALL.into_iter().filter(|state| state.on_core()).map(|state| ledger.0[state.index()]).sum()
+    });
+    on_core.0 as f64 / elapsed.0 as f64
+}
+
+fn experiment(record: &Record, workload: &Workload, workers: usize) -> Experiment {
+    let chosen = &record.experiment;
+    let lanes = || record.description.lanes.iter().filter(|lane| lane.role == Role::Worker);
+    let processes = lanes().map(|lane| lane.process).collect::<BTreeSet<_>>().len();
+    let model = crate::model::find(&chosen.model).ok();
+    let mut args: BTreeMap<String, _> =
+        workload.arguments.iter().map(|argument| (argument.name.clone(), argument.default)).collect();
+    args.extend(chosen.args.iter().cloned());
+    Experiment {
+        workload: chosen.workload.clone(),
+        model: model.map_or(chosen.model.clone(), |model| model.family.to_owned()),
+        start: model.and_then(|model| model.start),
+        workers,
+        processes,
+        threads: workers.checked_div(processes).unwrap_or(0),
+        tasks: record.results.len(),
+        args,
+        switch_interval_ns: chosen.switch_interval,
+        rules: match chosen.rules {
+            Rules::V3_9 => "3.9",
+            Rules::V3_10 => "3.10",
+        },
+    }
+}
+
+fn task_result(outcome: &Option<TaskOutcome>) -> TaskResult {
+    match outcome {
+        Some(TaskOutcome::Value(repr)) => TaskResult::Value { repr: repr.clone() },
+        Some(TaskOutcome::Error { text, line }) => TaskResult::Error { error: text.clone(), line: *line },
+        None => TaskResult::Error { error: "not finished: the run ended before".to_owned(), line: None },
+    }
+}
+
+fn pid_of(record: &Record, process: u32) -> Option<u32> {
+    let lane = record.description.lanes.iter().find(|lane| lane.process == process)?;
+    record.trace.lane(lane.id).pid
+}
+
+fn lock(trace: &Trace, id: LockId, name: &str, pid: Option<u32>) -> Lock {
+    let stats = trace.lock_stats(id);
+    Lock {
+        id,
+        name: name.to_owned(),
+        pid,
+        held_ns: stats.held,
+        free_ns: stats.free,
+        takes: stats.takes,
+        handoffs: stats.handoffs,
+        drop_requests: stats.drop_requests,
+        hold_ns: stats.hold,
+        wait_ns: stats.wait,
+    }
+}
+
+fn lane(record: &Record, index: usize) -> Lane {
+    let id = LaneId(index as u32);
+    let info = record.trace.lane(id);
+    let accounts = record.accounts[index];
+    Lane {
+        id,
+        name: info.name.clone(),
+        role: info.role,
+        pid: info.pid,
+        tid: info.tid,
+        lock: info.lock,
+        evidence: info.evidence,
+        core_evidence: if info.tid.is_some() { record.description.core_evidence } else { CoreEvidence::None },
+        on_cpu_ns: accounts.and_then(|accounts| accounts.on_cpu),
+        runqueue_ns: accounts.and_then(|accounts| accounts.runqueue),
+        states_ns: states(&record.trace.lane_ledger(id)),
+        tasks_done: record.trace.tasks_done(id),
+        end: record.ends[index].clone().unwrap_or_else(|| "stopped".to_owned()),
+    }
+}
+
+fn states(ledger: &Ledger) -> BTreeMap<&'static str, Nanos> {
+    State::ALL
+        .into_iter()
+        .map(|state| (state.name(), ledger.0[state.index()]))
+        .filter(|(_, span)| *span > Nanos::ZERO)
+        .collect()
+}
+
+fn context_switches(record: &Record, workers: &[LaneId]) -> ContextSwitches {
+    let sum = |count: fn(&Accounts) -> Option<u64>| -> Option<u64> {
+        workers.iter().map(|lane| record.accounts[lane.index()].as_ref().and_then(count)).sum()
+    };
+    ContextSwitches { voluntary: sum(|accounts| accounts.voluntary), involuntary: sum(|accounts| accounts.involuntary) }
+}
+
+fn memory(record: &Record) -> Memory {
+    let peaks = &record.memory;
+    Memory {
+        peak_rss_bytes: peaks.rss,
+        peak_pss_bytes: peaks.pss,
+        processes: peaks
+            .processes
+            .values()
+            .map(|process| ProcessMemory { pid: process.pid, peak_rss_bytes: process.rss, peak_pss_bytes: process.pss })
+            .collect(),
+    }
+}

@@ -1,0 +1,205 @@
+//! The schema `gilscope.run/1`. Fields may be added; none changes its meaning under this number.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::engine::CoreEvidence;
+use crate::event::{LaneId, LockId, Nanos};
+use crate::model::{Role, Start};
+use crate::trace::{Blame, Distribution, Evidence};
+use crate::workload::ArgValue;
+
+/// What is known of one run.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// Always `gilscope.run/1`.
+    pub schema: &'static str,
+    /// `emulated` or `cpython`.
+    pub engine: &'static str,
+    /// What was run.
+    pub experiment: Experiment,
+    /// On what.
+    pub machine: Machine,
+    /// Which real interpreter; none for the miniature.
+    pub python: Option<()>,
+    /// How it ended: `ended`, `stopped` or `failed`.
+    pub end: &'static str,
+    /// Why it failed, in a sentence.
+    pub failure: Option<String>,
+    /// From ordering the first worker's birth to the last result received.
+    pub elapsed_ns: Nanos,
+    /// The workers' time on cores, divided by `elapsed_ns`.
+    pub cores_busy: f64,
+    /// One per task, in task order.
+    pub results: Vec<TaskResult>,
+    /// The repr of what `outcome()` returned.
+    pub outcome: Option<String>,
+    /// What was printed: the last 1 MiB.
+    pub output: String,
+    /// The locks that workers use.
+    pub locks: Vec<Lock>,
+    /// Every lane.
+    pub lanes: Vec<Lane>,
+    /// The workers' time by state.
+    pub ledger_ns: BTreeMap<&'static str, Nanos>,
+    /// Who waited while whom held the lock.
+    pub blame: Vec<Blame>,
+    /// What it took.
+    pub memory: Memory,
+    /// Of the workers' threads, by the kernel's count.
+    pub context_switches: ContextSwitches,
+    /// What was recorded, and what was lost.
+    pub events: Events,
+}
+
+/// What was run.
+#[derive(Debug, Serialize)]
+pub struct Experiment {
+    /// The workload's id or path.
+    pub workload: String,
+    /// The model's id.
+    pub model: String,
+    /// How its processes were made; none where it makes none.
+    pub start: Option<Start>,
+    /// How many workers in total.
+    pub workers: usize,
+    /// In how many processes.
+    pub processes: usize,
+    /// With how many worker threads each.
+    pub threads: usize,
+    /// How many times `work` was called.
+    pub tasks: usize,
+    /// With which arguments.
+    pub args: BTreeMap<String, ArgValue>,
+    /// The switch interval at the start.
+    pub switch_interval_ns: Nanos,
+    /// Where the loop may switch: `3.9` or `3.10`.
+    pub rules: &'static str,
+}
+
+/// The machine; what is not known is null.
+#[derive(Clone, Debug, Serialize)]
+pub struct Machine {
+    /// Logical cores this program may use.
+    pub logical_cores: usize,
+    /// Physical cores.
+    pub physical_cores: Option<usize>,
+    /// The operating system.
+    pub os: String,
+}
+
+/// How a task ended.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum TaskResult {
+    /// It returned.
+    Value {
+        /// Python's repr of the value.
+        repr: String,
+    },
+    /// It did not.
+    Error {
+        /// What it raised, or what became of its worker.
+        error: String,
+        /// At which line.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        line: Option<u32>,
+    },
+}
+
+/// A lock.
+#[derive(Debug, Serialize)]
+pub struct Lock {
+    /// Its number.
+    pub id: LockId,
+    /// Its name.
+    pub name: String,
+    /// The process it lives in.
+    pub pid: Option<u32>,
+    /// How long it was held.
+    pub held_ns: Nanos,
+    /// How long it was free.
+    pub free_ns: Nanos,
+    /// How often it was taken.
+    pub takes: u64,
+    /// How often by another than the last holder.
+    pub handoffs: u64,
+    /// How often a waiter's interval ran out.
+    pub drop_requests: u64,
+    /// How long it was held at a time.
+    pub hold_ns: Distribution,
+    /// How long those waited that had to.
+    pub wait_ns: Distribution,
+}
+
+/// A lane.
+#[derive(Debug, Serialize)]
+pub struct Lane {
+    /// Its number.
+    pub id: LaneId,
+    /// Its name.
+    pub name: String,
+    /// What it was to the run.
+    pub role: Role,
+    /// Its process.
+    pub pid: Option<u32>,
+    /// Its thread.
+    pub tid: Option<u32>,
+    /// The lock it needs.
+    pub lock: Option<LockId>,
+    /// Whether its states were recorded or sampled.
+    pub evidence: Evidence,
+    /// How it is known when it had a core.
+    pub core_evidence: CoreEvidence,
+    /// The kernel's sum of its time on cores.
+    pub on_cpu_ns: Option<Nanos>,
+    /// The kernel's sum of its time waiting for one.
+    pub runqueue_ns: Option<Nanos>,
+    /// Its time by state; the states add up to `elapsed_ns`.
+    pub states_ns: BTreeMap<&'static str, Nanos>,
+    /// How many tasks it ended.
+    pub tasks_done: u64,
+    /// How it ended.
+    pub end: String,
+}
+
+/// The most memory the run's processes held, as sampled; null where it was over before the first sample.
+#[derive(Debug, Serialize)]
+pub struct Memory {
+    /// Of all together: what was resident, shared pages counted in each process.
+    pub peak_rss_bytes: Option<u64>,
+    /// Of all together: each shared page divided among those who share it.
+    pub peak_pss_bytes: Option<u64>,
+    /// Of each process.
+    pub processes: Vec<ProcessMemory>,
+}
+
+/// The most memory one process held.
+#[derive(Debug, Serialize)]
+pub struct ProcessMemory {
+    /// Which.
+    pub pid: u32,
+    /// What was resident.
+    pub peak_rss_bytes: Option<u64>,
+    /// Its share of what was resident.
+    pub peak_pss_bytes: Option<u64>,
+}
+
+/// Context switches.
+#[derive(Debug, Default, Serialize)]
+pub struct ContextSwitches {
+    /// Because a thread waited.
+    pub voluntary: Option<u64>,
+    /// Although it could have gone on.
+    pub involuntary: Option<u64>,
+}
+
+/// Events.
+#[derive(Debug, Serialize)]
+pub struct Events {
+    /// How many were recorded.
+    pub recorded: u64,
+    /// How many were lost.
+    pub dropped: u64,
+}

@@ -1,0 +1,125 @@
+//! A report as people read it.
+
+use std::io::{self, Write};
+
+use crate::event::{Nanos, State};
+use crate::model::Role;
+
+use super::schema::{Report, TaskResult};
+
+/// How many lanes and results are listed one by one.
+const LISTED: usize = 16;
+
+/// Writes the report as text, a hundred columns wide at most.
+pub fn write_table(report: &Report, mut out: impl Write) -> io::Result<()> {
+    let experiment = &report.experiment;
+    let start = experiment.start.map(|start| format!(":{}", start.name())).unwrap_or_default();
+    writeln!(
+        out,
+        "{} · {}{start} · {} workers · {} tasks · MINIATURE CPython",
+        experiment.workload, experiment.model, experiment.workers, experiment.tasks
+    )?;
+    let end = match report.end {
+        "ended" => "done".to_owned(),
+        "failed" => format!("failed: {}", report.failure.as_deref().unwrap_or("no reason given")),
+        other => other.to_owned(),
+    };
+    let cores = report.machine.logical_cores;
+    writeln!(out, "{end} after {} · cores busy {:.2} of {cores}", report.elapsed_ns, report.cores_busy)?;
+    ledger(report, &mut out)?;
+    locks(report, &mut out)?;
+    lanes(report, &mut out)?;
+    results(report, &mut out)?;
+    if report.events.dropped > 0 {
+        writeln!(out, "\n{} of {} events were lost", report.events.dropped, report.events.recorded)?;
+    }
+    Ok(())
+}
+
+fn ledger(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let all: u64 = report.ledger_ns.values().map(|span| span.0).sum();
+    writeln!(out, "\nwhere the workers' time went")?;
+    let mut rows: Vec<(State, Nanos)> =
+        State::ALL.into_iter().filter_map(|state| Some((state, *report.ledger_ns.get(state.name())?))).collect();
+    rows.sort_by_key(|(_, span)| std::cmp::Reverse(*span));
+    for (state, span) in rows {
+        let share = if all == 0 { 0.0 } else { span.0 as f64 / all as f64 * 100.0 };
+        writeln!(out, "  {:<30}{:>10}  {share:>5.1}%", state.words(), span.to_string())?;
+    }
+    Ok(())
+}
+
+fn locks(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    for lock in report.locks.iter().take(LISTED) {
+        writeln!(
+            out,
+            "\n{}: {} takes, {} hand-offs, {} drop requests; held {}, free {}",
+            lock.name, lock.takes, lock.handoffs, lock.drop_requests, lock.held_ns, lock.free_ns
+        )?;
+        for (what, spans) in [("held at a time", &lock.hold_ns), ("waited for", &lock.wait_ns)] {
+            if spans.count > 0 {
+                writeln!(
+                    out,
+                    "  {what:<16} half {}, 95 % {}, 99 % {}, longest {}",
+                    spans.p50, spans.p95, spans.p99, spans.max
+                )?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn lanes(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "\n{:<14}{:>7}{:>8}{:>11}{:>12}  end", "worker", "tasks", "runs", "waits GIL", "wants core")?;
+    let workers = || report.lanes.iter().filter(|lane| lane.role == Role::Worker);
+    for lane in workers().take(LISTED) {
+        let share = |state: State| {
+            let span = lane.states_ns.get(state.name()).map_or(0, |span| span.0);
+            format!("{:.0}%", span as f64 * 100.0 / report.elapsed_ns.0.max(1) as f64)
+        };
+        writeln!(
+            out,
+            "{:<14}{:>7}{:>8}{:>11}{:>12}  {}",
+            lane.name,
+            lane.tasks_done,
+            share(State::Running),
+            share(State::WaitingGil),
+            share(State::WaitingCore),
+            lane.end
+        )?;
+    }
+    more(workers().count(), out)
+}
+
+fn results(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out)?;
+    for (task, result) in report.results.iter().enumerate().take(LISTED) {
+        match result {
+            TaskResult::Value { repr } => {
+                let short: String = repr.chars().take(70).collect();
+                let dots = if short.len() < repr.len() { "…" } else { "" };
+                writeln!(out, "task {task}: {short}{dots}")?;
+            }
+            TaskResult::Error { error, line: Some(line) } => writeln!(out, "task {task}: × {error} (line {line})")?,
+            TaskResult::Error { error, line: None } => writeln!(out, "task {task}: × {error}")?,
+        }
+    }
+    more(report.results.len(), out)?;
+    if let Some(outcome) = &report.outcome {
+        writeln!(out, "outcome: {outcome}")?;
+    }
+    if !report.output.is_empty() {
+        writeln!(out, "\nprinted:")?;
+        for line in report.output.lines().rev().take(20).collect::<Vec<_>>().into_iter().rev() {
+            writeln!(out, "  {}", line.chars().map(|c| if c.is_control() { '·' } else { c }).collect::<String>())?;
+        }
+    }
+    Ok(())
+}
+
+fn more(all: usize, out: &mut impl Write) -> io::Result<()> {
+    match all.checked_sub(LISTED) {
+        Some(rest) if rest > 0 => writeln!(out, "… and {rest} more (all of them with --json)"),
+        _ => Ok(()),
+    }
+}

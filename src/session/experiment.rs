@@ -1,0 +1,122 @@
+//! What a person chose.
+
+use crate::engine::emulated::Order;
+use crate::event::Nanos;
+use crate::model::{self, Refusal};
+use crate::vm::Rules;
+use crate::workload::{ArgValue, Workload};
+
+/// A workload, a model, and the settings of both.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Experiment {
+    /// The workload's id, or the path of a file.
+    pub workload: String,
+    /// The model's id, start method included: `processes:fork`.
+    pub model: String,
+    /// How many execution units do tasks.
+    pub workers: u32,
+    /// How many times `work` is called; as often as there are workers unless said otherwise.
+    pub tasks: Option<u32>,
+    /// The arguments of `work` that differ from the workload's defaults.
+    pub args: Vec<(String, ArgValue)>,
+    /// How long a waiter waits before it asks the holder to drop the lock.
+    pub switch_interval: Nanos,
+    /// Where the evaluation loop may switch.
+    pub rules: Rules,
+}
+
+impl Experiment {
+    /// CPython's default (`sys.getswitchinterval()`).
+    pub const DEFAULT_SWITCH_INTERVAL: Nanos = Nanos::from_millis(5);
+
+    /// How many tasks there are.
+    pub fn task_count(&self) -> u32 {
+        self.tasks.unwrap_or(self.workers)
+    }
+
+    /// The same work, one task after another: what every other model is measured against.
+    pub fn baseline(&self) -> Experiment {
+        Experiment { model: "sequential".to_owned(), tasks: Some(self.task_count()), ..self.clone() }
+    }
+
+    /// What the engine needs to run it.
+    pub fn order<'a>(&self, workload: &'a Workload, record: bool) -> Result<Order<'a>, Refusal> {
+        let mut args: Vec<(String, ArgValue)> =
+            workload.arguments.iter().map(|argument| (argument.name.clone(), argument.default)).collect();
+        for (name, value) in &self.args {
+            if let Some(arg) = args.iter_mut().find(|(known, _)| known == name) {
+                arg.1 = *value;
+            }
+        }
+        Ok(Order {
+            workload,
+            plan: model::find(&self.model)?.plan(self.workers)?,
+            args,
+            tasks: self.task_count(),
+            switch_interval: self.switch_interval,
+            rules: self.rules,
+            record,
+        })
+    }
+
+    /// Whether a run of `other` does the same work, so that their lengths may be compared.
+    pub fn same_work(&self, other: &Experiment) -> bool {
+        self.baseline_key() == other.baseline_key()
+    }
+
+    fn baseline_key(&self) -> (&str, u32, &[(String, ArgValue)], Nanos, bool) {
+        (&self.workload, self.task_count(), &self.args, self.switch_interval, self.rules == Rules::V3_9)
+    }
+}
+
+/// Reads `5ms`, `10s`, `250us`, `1.5s`, `800ns`.
+pub fn parse_duration(text: &str) -> Result<Nanos, String> {
+    let text = text.trim();
+    let split = text.find(|c: char| c.is_alphabetic() || c == 'µ').unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let scale = match unit.trim() {
+        "ns" => 1.0,
+        "us" | "µs" => 1e3,
+        "ms" => 1e6,
+        "s" => 1e9,
+        "m" | "min" => 60e9,
+        "" => return Err(format!("'{text}' lacks a unit: write {text}ms or {text}s")),
+        other => return Err(format!("'{other}' is no unit of time: use ns, us, ms, s or min")),
+    };
+    match number.trim().parse::<f64>() {
+        Ok(value) if value.is_finite() && value >= 0.0 => Ok(Nanos((value * scale).round() as u64)),
+        _ => Err(format!("'{text}' is no duration: write for example 5ms or 10s")),
+    }
+}
+
+/// Writes a duration as it is read: `5ms`, `1.5s`.
+pub fn format_duration(span: Nanos) -> String {
+    let (scale, unit) = match span.0 {
+        0..1_000 => (1.0, "ns"),
+        1_000..1_000_000 => (1e3, "us"),
+        1_000_000..1_000_000_000 => (1e6, "ms"),
+        _ => (1e9, "s"),
+    };
+    format!("{}{unit}", span.0 as f64 / scale)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_they_are_written() {
+        for text in ["5ms", "10s", "1.5s", "250us", "800ns", "100us"] {
+            assert_eq!(format_duration(parse_duration(text).unwrap()), text);
+        }
+    }
+
+    #[test]
+    fn a_duration_without_a_unit_or_without_sense_is_refused_with_advice() {
+        assert_eq!(parse_duration("5").unwrap_err(), "'5' lacks a unit: write 5ms or 5s");
+        assert!(parse_duration("-5ms").unwrap_err().contains("no duration"));
+        assert!(parse_duration("nanms").is_err());
+        assert!(parse_duration("5 parsecs").unwrap_err().contains("no unit of time"));
+        assert!(parse_duration("").is_err());
+    }
+}

@@ -1,0 +1,224 @@
+//! A run: a source, and everything it has said so far.
+
+use crate::engine::sampler::{Peaks, Sample};
+use crate::engine::{Accounts, Description, Signal, Source, TaskOutcome};
+use crate::event::{LaneId, Line, Nanos};
+use crate::trace::{LaneInfo, LockInfo, Trace};
+
+use super::Experiment;
+
+/// How far a run has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The first interpreter is there; the clock has not started.
+    Booting,
+    /// The clock runs.
+    Running,
+    /// The last result is in.
+    Ended,
+    /// It was stopped before its end.
+    Stopped,
+    /// It could not go on; why, in a sentence.
+    Failed(String),
+}
+
+/// Everything known of a run.
+pub struct Record {
+    /// What was to be run.
+    pub experiment: Experiment,
+    /// What the source is.
+    pub description: Description,
+    /// The log.
+    pub trace: Trace,
+    /// How each task ended, in task order; none for those that have not.
+    pub results: Vec<Option<TaskOutcome>>,
+    /// How each lane ended, in words; none for those that have not.
+    pub ends: Vec<Option<String>>,
+    /// The kernel's sums of each lane.
+    pub accounts: Vec<Option<Accounts>>,
+    /// What `outcome()` returned.
+    pub outcome: Option<String>,
+    /// What was printed: the last 1 MiB.
+    pub output: String,
+    /// The most memory it held.
+    pub memory: Peaks,
+    /// How far it has come.
+    pub phase: Phase,
+}
+
+impl Record {
+    /// How many tasks have ended.
+    pub fn tasks_ended(&self) -> usize {
+        self.results.iter().flatten().count()
+    }
+
+    /// Whether a task failed or a worker died.
+    pub fn has_failures(&self) -> bool {
+        self.results.iter().any(|result| !matches!(result, Some(TaskOutcome::Value(_))))
+            || self.ends.iter().flatten().any(|end| end != "done")
+    }
+
+    /// Whether it is over, one way or another.
+    pub fn is_over(&self) -> bool {
+        !matches!(self.phase, Phase::Booting | Phase::Running)
+    }
+
+    /// How many events were lost.
+    pub fn dropped(&self) -> u64 {
+        (0..self.description.lanes.len()).map(|lane| self.trace.dropped(LaneId(lane as u32))).sum()
+    }
+}
+
+/// A run in progress.
+pub struct Run {
+    source: Box<dyn Source>,
+    record: Record,
+}
+
+impl Run {
+    /// Takes over a source that is ready to go.
+    pub fn new(experiment: Experiment, source: Box<dyn Source>, budget: usize) -> Run {
+        let description = source.describe().clone();
+        let mut trace = Trace::new(budget);
+        for lock in &description.locks {
+            trace.add_lock(LockInfo { name: lock.name.clone(), process: lock.process, of_workers: lock.of_workers });
+        }
+        for lane in &description.lanes {
+            let mut info = LaneInfo::new(lane.name.clone(), lane.role, lane.lock);
+            info.core_evidence = description.core_evidence;
+            trace.add_lane(info);
+        }
+        let lanes = description.lanes.len();
+        let results = vec![None; experiment.task_count() as usize];
+        let record = Record {
+            experiment,
+            description,
+            trace,
+            results,
+            ends: vec![None; lanes],
+            accounts: vec![None; lanes],
+            outcome: None,
+            output: String::new(),
+            memory: Peaks::default(),
+            phase: Phase::Booting,
+        };
+        Run { source, record }
+    }
+
+    /// Lets the work begin.
+    pub fn go(&mut self) {
+        self.source.go();
+    }
+
+    /// Takes in what has become known. Never blocks.
+    pub fn poll(&mut self) {
+        let record = &mut self.record;
+        self.source.poll(&mut |signal| record.take_in(signal));
+        if record.is_over() && record.output.is_empty() {
+            record.output = self.source.output();
+        }
+    }
+
+    /// Everything known so far.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// The processes that do the work.
+    pub fn pids(&self) -> Vec<u32> {
+        self.source.pids()
+    }
+
+    /// The line each lane is at, by looking now.
+    pub fn lines(&self) -> Vec<(LaneId, Line)> {
+        self.source.lines()
+    }
+
+    /// Notes how much memory the processes hold.
+    pub fn note_sample(&mut self, sample: &Sample) {
+        self.record.memory.add(sample);
+    }
+
+    /// Changes the switch interval while it runs.
+    pub fn set_switch_interval(&mut self, interval: Nanos) {
+        self.source.set_switch_interval(interval);
+    }
+
+    /// Ends it now.
+    pub fn stop(&mut self) {
+        self.source.stop();
+        self.poll();
+        if !self.record.is_over() {
+            self.record.phase = Phase::Stopped;
+        }
+    }
+
+    /// Halts its processes: the program itself is being suspended.
+    pub fn suspend(&mut self) {
+        self.source.suspend();
+    }
+
+    /// Lets them go on; what lies between is not observed.
+    pub fn resume(&mut self, from: Nanos, to: Nanos) {
+        self.source.resume();
+        self.record.trace.mark_unknown(from, to);
+    }
+
+    /// Gives up the source and keeps what it said.
+    pub fn into_record(self) -> Record {
+        self.record
+    }
+}
+
+impl Record {
+    fn take_in(&mut self, signal: Signal) {
+        match signal {
+            Signal::Began(at) => {
+                self.trace.begin(at);
+                self.phase = Phase::Running;
+            }
+            Signal::Event(event) => self.trace.append(&event),
+            Signal::Upto(at) => self.trace.advance(at),
+            Signal::Born { lane, pid, tid } => {
+                let info = self.trace.lane_mut(lane);
+                info.pid = Some(pid);
+                info.tid = Some(tid);
+            }
+            Signal::Dropped { lane, events } => self.trace.note_dropped(lane, events),
+            Signal::Task { task, outcome } => {
+                if let Some(result) = self.results.get_mut(task.index()) {
+                    *result = Some(outcome);
+                }
+            }
+            Signal::LaneEnded { lane, at, how } => {
+                if let Some(at) = at {
+                    self.trace.lane_killed(lane, at);
+                }
+                if !matches!(how.as_str(), "done" | "stopped") {
+                    self.trace.lane_mut(lane).end = Some(how.clone());
+                }
+                if let Some(end) = self.ends.get_mut(lane.index()) {
+                    *end = Some(how);
+                }
+            }
+            Signal::Accounts { lane, accounts } => {
+                if let Some(known) = self.accounts.get_mut(lane.index()) {
+                    *known = Some(accounts);
+                }
+            }
+            Signal::Outcome(repr) => self.outcome = Some(repr),
+            Signal::Ended(at) => {
+                self.trace.end(at);
+                self.phase = Phase::Ended;
+            }
+            Signal::Stopped => {
+                self.trace.end(self.trace.now());
+                self.phase = Phase::Stopped;
+            }
+            Signal::Failed(why) => {
+                self.trace.end(self.trace.now());
+                self.phase = Phase::Failed(why);
+            }
+        }
+    }
+}
