@@ -1,0 +1,128 @@
+//! The figures on the screen. They are read from the log four times a second
+//! and stand in between, so that a person can read them and nothing flickers;
+//! the large meter changes twice a second.
+
+use crate::event::{LaneId, Nanos, State as LaneState};
+use crate::trace::{Ledger, Trace};
+
+use super::view::{drawn_lanes, worker_locks};
+
+/// How long figures stand.
+const STAND: Nanos = Nanos::from_millis(250);
+/// How long the meter stands.
+const METER_STANDS: Nanos = Nanos::from_millis(500);
+/// What the live meter is the mean of.
+const METER_SPAN: Nanos = Nanos::from_secs(1);
+
+/// The figures on the screen.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    /// When they are read again.
+    next: Nanos,
+    /// When the meter is read again.
+    next_meter: Nanos,
+    /// How long the run had lasted.
+    pub elapsed: Nanos,
+    /// How far the log reached.
+    pub until: Nanos,
+    /// How many cores the workers used: live, in the last second; at the end, in the whole run.
+    pub cores_busy: f64,
+    /// Hand-offs of the workers' locks a second of the run.
+    pub handoffs_per_second: f64,
+    /// The time of each drawn lane by state, in the order of [`drawn_lanes`].
+    pub lanes: Vec<(LaneId, [Nanos; LaneState::COUNT])>,
+    /// Their sum over the workers.
+    pub ledger: Option<Ledger>,
+    /// On how many cores the lanes have been seen.
+    pub cores_seen: usize,
+    /// How many events were lost.
+    pub dropped: u64,
+}
+
+impl Figures {
+    /// Reads them if they have stood long enough. Says whether it did.
+    pub fn refresh(&mut self, log: &Trace, now: Nanos) -> bool {
+        if now < self.next {
+            return false;
+        }
+        self.next = now + STAND;
+        self.read(log);
+        if now >= self.next_meter {
+            self.next_meter = now + METER_STANDS;
+            let from = (log.now() - METER_SPAN).max(log.begin_at());
+            self.cores_busy = busy(log, from);
+        }
+        true
+    }
+
+    /// Whether it is time for figures that are not read from the log to change.
+    pub fn step(&mut self, now: Nanos) -> bool {
+        if now < self.next {
+            return false;
+        }
+        self.next = now + STAND;
+        true
+    }
+
+    /// Reads them for good: the run is over.
+    pub fn finish(&mut self, log: &Trace) {
+        self.read(log);
+        self.cores_busy = busy(log, log.begin_at());
+    }
+
+    fn read(&mut self, log: &Trace) {
+        self.elapsed = log.elapsed();
+        self.until = log.now();
+        self.ledger = Some(log.ledger());
+        self.lanes = drawn_lanes(log).into_iter().map(|lane| (lane, log.lane_ledger(lane).0)).collect();
+        let handoffs: u64 = worker_locks(log).into_iter().map(|lock| log.lock_stats(lock).handoffs).sum();
+        let seconds = self.elapsed.as_secs_f64();
+        self.handoffs_per_second = if seconds > 0.0 { handoffs as f64 / seconds } else { 0.0 };
+        self.cores_seen = log.cores().len();
+        self.dropped = log.lanes().map(|(lane, _)| log.dropped(lane)).sum();
+    }
+
+    /// The share of the workers' lives spent in a state, 0 to 1.
+    pub fn share(&self, state: LaneState) -> f64 {
+        self.ledger.map_or(0.0, |ledger| share_of(&ledger.0, state))
+    }
+
+    /// The share of a lane's life spent in a state, 0 to 1; none before its birth.
+    pub fn lane_share(&self, lane: LaneId, state: LaneState) -> Option<f64> {
+        let (_, states) = self.lanes.iter().find(|(drawn, _)| *drawn == lane)?;
+        (life(states) > 0).then(|| share_of(states, state))
+    }
+
+    /// Off its core, or starting, or in C code: what a lane did most beside running, with its share of its life.
+    pub fn lane_else(&self, lane: LaneId) -> Option<(LaneState, f64)> {
+        let (_, states) = self.lanes.iter().find(|(drawn, _)| *drawn == lane)?;
+        LaneState::ALL
+            .into_iter()
+            .filter(|state| state.alive() && *state != LaneState::Running)
+            .max_by_key(|state| states[state.index()])
+            .map(|state| (state, share_of(states, state)))
+            .filter(|(_, share)| *share > 0.0)
+    }
+}
+
+fn busy(log: &Trace, from: Nanos) -> f64 {
+    if log.now() <= from {
+        0.0
+    } else {
+        // Not a number where nothing was observed.
+        log.busy_window(from, log.now(), 1).first().copied().filter(|busy| busy.is_finite()).unwrap_or(0.0)
+    }
+}
+
+/// How long somebody existed.
+fn life(states: &[Nanos; LaneState::COUNT]) -> u64 {
+    let without = [LaneState::Unborn, LaneState::Done];
+    LaneState::ALL.into_iter().filter(|state| !without.contains(state)).map(|state| states[state.index()].0).sum()
+}
+
+fn share_of(states: &[Nanos; LaneState::COUNT], state: LaneState) -> f64 {
+    match life(states) {
+        0 => 0.0,
+        life => states[state.index()].0 as f64 / life as f64,
+    }
+}

@@ -1,0 +1,280 @@
+//! What the runtime tells the state.
+
+use crate::event::Nanos;
+use crate::session::Length;
+use crate::trace::Trace;
+use crate::workload::ArgValue;
+
+use super::choice::ModelChoice;
+use super::figures::Figures;
+use super::state::{Bar, BarState, Code, Machine, Phase, State};
+use super::update::Effect;
+use super::view::{self, Gutters};
+
+/// Above this, the baseline is measured only when asked for.
+pub const BASELINE_AT_MOST: Nanos = Nanos::from_secs(10);
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Every task has its result.
+    Done,
+    /// It was stopped.
+    Stopped,
+    /// A task failed, a worker died, or it could not go on; why, in a sentence.
+    Failed(String),
+}
+
+/// Something has happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum News {
+    /// It is this instant, on the log's clock. Told some ten to thirty times a second.
+    Tick(Nanos),
+    /// The terminal has so many columns and rows.
+    Resized(u16, u16),
+    /// The chosen workload was loaded: its source.
+    Loaded(String),
+    /// The size of a task is being found.
+    Sizing,
+    /// It was found: the arguments that make it last as long as was asked for.
+    Sized(Vec<(String, ArgValue)>),
+    /// The run that was ordered has begun; from now on the log lent is that of this run.
+    Began,
+    /// The run has ended, and its log with it.
+    Ended(Ending),
+    /// The baseline's clock has started. The log lent stays that of the run before.
+    BaselineBegan,
+    /// The baseline has ended; how long it took.
+    BaselineEnded(Ending, Nanos),
+    /// The machine was sampled.
+    Machine(Machine),
+    /// The share of the last second spent on each line was sampled.
+    Lines(Vec<f32>),
+    /// Something to say once: a refusal, a remedy.
+    Message(String),
+}
+
+/// Takes in what has happened. `log` is that of the run on the screen, if there is one.
+pub fn hear(state: &mut State, log: Option<&Trace>, news: News) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    match news {
+        News::Tick(now) => {
+            tick(state, log, now);
+            return effects;
+        }
+        News::Resized(columns, rows) => {
+            state.size = (columns, rows);
+            resize(state, log);
+        }
+        News::Loaded(source) => {
+            let lines = source.lines().map(str::to_owned).collect();
+            state.code = Code { lines, shares: Vec::new() };
+        }
+        News::Sizing => state.phase = Phase::Sizing,
+        News::Sized(args) => {
+            state.experiment.args.clone_from(&args);
+            if let Some(ran) = &mut state.ran {
+                ran.args = args;
+            }
+        }
+        News::Began => began(state, log),
+        News::Ended(ending) => effects = ended(state, log, ending),
+        News::BaselineBegan if matches!(state.phase, Phase::Baseline { .. }) => {
+            state.phase = Phase::Baseline { since: Some(state.now) };
+        }
+        News::BaselineBegan => {}
+        News::BaselineEnded(ending, elapsed) => baseline_ended(state, ending, elapsed),
+        News::Machine(machine) => {
+            if state.machine == machine {
+                return effects;
+            }
+            state.machine = machine;
+        }
+        News::Lines(shares) => {
+            if state.code.shares == shares {
+                return effects;
+            }
+            state.code.shares = shares;
+        }
+        News::Message(text) => state.message = Some(text),
+    }
+    state.touch();
+    effects
+}
+
+/// The columns of the timeline, for this screen and this log.
+pub fn gutters(state: &State, log: Option<&Trace>) -> Gutters {
+    let longest = match (log, state.model_shown()) {
+        (Some(log), _) if state.ran.is_some() => view::longest_name(log),
+        (_, Some(model)) => {
+            let lanes = model.lanes(state.experiment.workers);
+            model.lane_name(lanes.saturating_sub(1)).chars().count()
+        }
+        _ => 0,
+    };
+    Gutters::new(state.size.0, longest)
+}
+
+fn tick(state: &mut State, log: Option<&Trace>, now: Nanos) {
+    state.now = now;
+    let Some(log) = log else { return };
+    let mut changed = false;
+    match state.phase {
+        Phase::Running => {
+            let cells = gutters(state, Some(log)).cells;
+            changed |= state.figures.refresh(log, now);
+            changed |= state.view.follow(log, state.experiment.switch_interval, now, cells);
+        }
+        // The picture stands; the baseline's bar grows.
+        Phase::Baseline { .. } => changed |= state.figures.step(now),
+        _ => {}
+    }
+    if changed {
+        state.touch();
+    }
+}
+
+fn resize(state: &mut State, log: Option<&Trace>) {
+    let cells = gutters(state, log).cells;
+    let Some(log) = log else { return };
+    if state.ran.is_none() {
+        return;
+    }
+    if state.view.zoom == view::Zoom::Whole && state.view.frozen.is_none() {
+        state.view.show_whole(log, cells);
+    } else {
+        state.view.axis.cells = cells;
+        state.view.next = Nanos::ZERO;
+    }
+}
+
+fn began(state: &mut State, log: Option<&Trace>) {
+    state.phase = Phase::Running;
+    state.ran = Some(state.experiment.clone());
+    state.has_run = true;
+    state.message = None;
+    state.figures = Figures::default();
+    state.code.shares.clear();
+    let begin = log.map_or(state.now, Trace::begin_at);
+    let cells = gutters(state, log).cells;
+    state.view.restart(begin, cells);
+    set_bar(state, BarState::Running);
+}
+
+fn ended(state: &mut State, log: Option<&Trace>, ending: Ending) -> Vec<Effect> {
+    match (&state.phase, ending) {
+        (Phase::Running, ending) => return run_ended(state, log, ending),
+        // Before it began: there is no picture and no length.
+        (Phase::Sizing | Phase::Starting, Ending::Failed(why)) => {
+            let (model, workers) = (state.experiment.model.clone(), state.experiment.workers);
+            put_bar(state, &model, workers, BarState::Failed(Nanos::ZERO));
+            state.phase = Phase::Failed(why);
+        }
+        (Phase::Sizing | Phase::Starting, _) => state.phase = Phase::Ready,
+        // Something else was chosen meanwhile.
+        _ => {}
+    }
+    Vec::new()
+}
+
+fn run_ended(state: &mut State, log: Option<&Trace>, ending: Ending) -> Vec<Effect> {
+    let elapsed = log.map_or(Nanos::ZERO, Trace::elapsed);
+    if let Some(log) = log {
+        let cells = gutters(state, Some(log)).cells;
+        state.figures.finish(log);
+        if state.view.frozen.is_none() {
+            state.view.show_whole(log, cells);
+        }
+    }
+    match ending {
+        Ending::Stopped => {
+            set_bar(state, BarState::Stopped(elapsed));
+            state.phase = Phase::Stopped;
+        }
+        Ending::Failed(why) => {
+            set_bar(state, BarState::Failed(elapsed));
+            state.phase = Phase::Failed(why);
+        }
+        Ending::Done => {
+            set_bar(state, BarState::Done(elapsed));
+            state.phase = Phase::Done;
+            let expected = baseline_expected(state);
+            if wants_baseline(state) {
+                if expected <= BASELINE_AT_MOST {
+                    return order_baseline(state);
+                }
+                let key = state.keymap.key(super::Action::Baseline);
+                let seconds = expected.as_secs_f64().round();
+                state.message = Some(format!("{key} measures the same work one at a time (about {seconds} s)."));
+            }
+        }
+    }
+    Vec::new()
+}
+
+/// Whether what ran lacks something to be measured against.
+pub fn wants_baseline(state: &State) -> bool {
+    let comparable = state.length != Length::UntilStopped && state.phase == Phase::Done;
+    let other = state.ran.as_ref().is_some_and(|ran| ran.model != ModelChoice::BASELINE);
+    comparable && other && state.baseline().is_none() && state.models.iter().any(ModelChoice::is_baseline)
+}
+
+/// How long one at a time will take: as was asked for, or else the sum of what the workers did.
+fn baseline_expected(state: &State) -> Nanos {
+    use crate::event::State as LaneState;
+    let work = [LaneState::Running, LaneState::Native, LaneState::Io];
+    let done: Nanos =
+        state.figures.ledger.map_or(Nanos::ZERO, |ledger| work.iter().map(|state| ledger.0[state.index()]).sum());
+    state.length.target().unwrap_or(done)
+}
+
+/// Has the baseline measured, visibly.
+pub fn order_baseline(state: &mut State) -> Vec<Effect> {
+    let Some(ran) = &state.ran else { return Vec::new() };
+    let baseline = ran.baseline();
+    state.phase = Phase::Baseline { since: None };
+    vec![Effect::RunBaseline(baseline)]
+}
+
+fn baseline_ended(state: &mut State, ending: Ending, elapsed: Nanos) {
+    if !matches!(state.phase, Phase::Baseline { .. }) {
+        return;
+    }
+    state.phase = Phase::Done;
+    match ending {
+        Ending::Done => put_bar(state, ModelChoice::BASELINE, 1, BarState::Done(elapsed)),
+        Ending::Failed(why) => {
+            state.message = Some(format!("One at a time failed: {why}"));
+            put_bar(state, ModelChoice::BASELINE, 1, BarState::Failed(elapsed));
+        }
+        // Not measured is not measured: its key, or the next run, does it.
+        Ending::Stopped => {}
+    }
+}
+
+/// What runs is given up for something else: its bar is that of a stopped run.
+pub fn give_up_bar(state: &mut State) {
+    if state.phase == Phase::Running {
+        set_bar(state, BarState::Stopped(state.figures.elapsed));
+    }
+}
+
+fn set_bar(state: &mut State, bar: BarState) {
+    let Some(ran) = &state.ran else { return };
+    let (model, workers) = (ran.model.clone(), ran.workers);
+    put_bar(state, &model, workers, bar);
+}
+
+fn put_bar(state: &mut State, model: &str, workers: u32, bar: BarState) {
+    // Without an end there is no finish line.
+    if state.length == Length::UntilStopped {
+        return;
+    }
+    let Some(choice) = state.models.iter().find(|choice| choice.id == model) else { return };
+    let workers = choice.lanes(workers);
+    let new = Bar { model: model.to_owned(), workers, label: choice.label(workers), state: bar };
+    match state.bars.iter_mut().find(|old| old.model == new.model && old.workers == new.workers) {
+        Some(old) => *old = new,
+        None => state.bars.push(new),
+    }
+}

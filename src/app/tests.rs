@@ -1,0 +1,394 @@
+//! What keys and news do, one sentence each.
+
+use super::*;
+use crate::event::{CoreId, LaneId, Nanos, State as LaneState};
+use crate::session::{Experiment, Length};
+use crate::trace::Trace;
+use crate::trace::testing::{BEGIN, TraceBuilder};
+use crate::vm::Rules;
+use crate::workload::Bound;
+
+const MS: Nanos = Nanos::from_millis(1);
+
+fn ms(millis: u64) -> Nanos {
+    Nanos::from_millis(millis)
+}
+
+fn lab() -> State {
+    let experiment = Experiment {
+        workload: "sum-squares".to_owned(),
+        model: "threads".to_owned(),
+        workers: 2,
+        tasks: None,
+        args: Vec::new(),
+        switch_interval: ms(5),
+        rules: Rules::V3_10,
+    };
+    let workload = |id: &str| WorkloadChoice {
+        id: id.to_owned(),
+        title: id.to_owned(),
+        bound: Bound::Cpu,
+        watch: "Watch this.".to_owned(),
+    };
+    let mut state = State::new(experiment, vec![workload("sum-squares"), workload("sleep")], ModelChoice::built_in());
+    state.machine = Machine { cores: vec![CoreId(0), CoreId(1)], used: vec![None, None], own: None };
+    hear(&mut state, None, News::Resized(120, 36));
+    state
+}
+
+/// Two threads that take turns of ten milliseconds, so many each.
+fn turns(each: usize, live: bool) -> Trace {
+    let mut builder = TraceBuilder::new().lock("GIL").lane("thread 1");
+    for _ in 0..each {
+        builder = builder.running(ms(10)).waiting(ms(10));
+    }
+    builder = builder.lane("thread 2");
+    for _ in 0..each {
+        builder = builder.waiting(ms(10)).running(ms(10));
+    }
+    if live { builder.live().build() } else { builder.build() }
+}
+
+fn running(log: &Trace) -> State {
+    let mut state = lab();
+    update(&mut state, None, Action::RunOrStop);
+    hear(&mut state, Some(log), News::Began);
+    hear(&mut state, Some(log), News::Tick(log.now()));
+    state
+}
+
+fn done(log: &Trace) -> State {
+    let mut state = running(log);
+    hear(&mut state, Some(log), News::Ended(Ending::Done));
+    hear(&mut state, Some(log), News::BaselineBegan);
+    hear(&mut state, Some(log), News::BaselineEnded(Ending::Done, log.elapsed()));
+    state
+}
+
+#[test]
+fn enter_runs_what_is_chosen_and_then_stops_it() {
+    let mut state = lab();
+    let effects = update(&mut state, None, Action::RunOrStop);
+    assert_eq!(effects, [Effect::Run(state.experiment.clone(), Length::ThreeSeconds)]);
+    assert_eq!(state.phase.word(), "STARTING");
+    let log = turns(3, true);
+    hear(&mut state, Some(&log), News::Began);
+    assert_eq!(state.phase.word(), "RUNNING");
+    assert_eq!(update(&mut state, Some(&log), Action::RunOrStop), [Effect::Stop]);
+}
+
+#[test]
+fn the_models_key_only_chooses_before_the_first_run_and_runs_after_it() {
+    let mut state = lab();
+    assert_eq!(update(&mut state, None, Action::NextModel), []);
+    assert_eq!((state.experiment.model.as_str(), state.phase.word()), ("processes", "READY"));
+    update(&mut state, None, Action::PreviousModel);
+    let log = turns(3, false);
+    let mut state = done(&log);
+    let effects = update(&mut state, Some(&log), Action::NextModel);
+    assert!(matches!(&effects[..], [Effect::Run(experiment, _)] if experiment.model == "processes"));
+}
+
+#[test]
+fn a_run_without_a_baseline_is_done_only_once_that_is_measured() {
+    let log = turns(3, false);
+    let mut state = running(&log);
+    let effects = hear(&mut state, Some(&log), News::Ended(Ending::Done));
+    assert!(matches!(&effects[..], [Effect::RunBaseline(experiment)] if experiment.model == "sequential"));
+    assert_eq!(state.phase.word(), "BASELINE");
+    hear(&mut state, Some(&log), News::BaselineBegan);
+    hear(&mut state, Some(&log), News::BaselineEnded(Ending::Done, ms(58)));
+    assert_eq!((state.phase.word(), state.baseline()), ("DONE", Some(ms(58))));
+}
+
+#[test]
+fn a_baseline_once_measured_serves_every_model() {
+    let log = turns(3, false);
+    let mut state = done(&log);
+    update(&mut state, Some(&log), Action::NextModel);
+    hear(&mut state, Some(&log), News::Began);
+    assert_eq!(hear(&mut state, Some(&log), News::Ended(Ending::Done)), []);
+    assert_eq!((state.phase.word(), state.bars.len()), ("DONE", 3));
+}
+
+#[test]
+fn a_baseline_of_more_than_ten_seconds_waits_for_its_key() {
+    let log = turns(600, false);
+    let mut state = lab();
+    state.length = Length::Own;
+    update(&mut state, None, Action::RunOrStop);
+    hear(&mut state, Some(&log), News::Began);
+    assert_eq!(hear(&mut state, Some(&log), News::Ended(Ending::Done)), []);
+    assert_eq!(state.phase.word(), "DONE");
+    assert!(state.message.as_ref().is_some_and(|text| text.contains("about 12 s")), "{:?}", state.message);
+    assert!(matches!(&update(&mut state, Some(&log), Action::Baseline)[..], [Effect::RunBaseline(_)]));
+}
+
+#[test]
+fn stopped_and_failed_runs_have_no_baseline_measured() {
+    let log = turns(3, false);
+    for (ending, word) in [(Ending::Stopped, "STOPPED"), (Ending::Failed("no".to_owned()), "FAILED")] {
+        let mut state = running(&log);
+        assert_eq!(hear(&mut state, Some(&log), News::Ended(ending)), []);
+        assert_eq!((state.phase.word(), state.baseline()), (word, None));
+    }
+}
+
+#[test]
+fn bars_stay_from_model_to_model_and_go_with_workload_length_tasks_and_interval() {
+    let log = turns(3, false);
+    let mut state = done(&log);
+    update(&mut state, Some(&log), Action::NextModel);
+    assert_eq!(state.bars.len(), 2);
+    for action in [Action::NextWorkload, Action::NextLength, Action::MoreWorkers, Action::LongerInterval] {
+        let mut state = done(&log);
+        update(&mut state, Some(&log), action);
+        assert_eq!((state.bars.len(), state.phase.word()), (0, "READY"), "{action:?}");
+    }
+    let mut state = lab();
+    state.experiment.tasks = Some(4);
+    update(&mut state, None, Action::RunOrStop);
+    hear(&mut state, Some(&log), News::Began);
+    hear(&mut state, Some(&log), News::Ended(Ending::Stopped));
+    update(&mut state, Some(&log), Action::MoreWorkers);
+    assert_eq!(state.bars.len(), 1, "with the tasks settled, another number of workers does the same work");
+}
+
+#[test]
+fn the_interval_changes_what_runs() {
+    let log = turns(30, true);
+    let mut state = running(&log);
+    assert_eq!(update(&mut state, Some(&log), Action::LongerInterval), [Effect::SetInterval(ms(10))]);
+    assert_eq!((state.phase.word(), state.experiment.switch_interval), ("RUNNING", ms(10)));
+    hear(&mut state, Some(&log), News::Tick(log.now()));
+    assert_eq!(state.view.axis.cell, ms(2), "a turn has five cells at every interval");
+    for _ in 0..9 {
+        update(&mut state, Some(&log), Action::ShorterInterval);
+    }
+    assert_eq!(state.experiment.switch_interval, Nanos::from_micros(100));
+    assert!(state.message.is_some());
+}
+
+#[test]
+fn a_live_picture_stands_for_a_second_and_starts_where_the_first_lane_takes_the_lock() {
+    let log = turns(100, true);
+    let mut state = running(&log);
+    let first = state.view.axis;
+    assert!(state.view.fired);
+    let owner = log.owner_at(crate::event::LockId(0), first.from);
+    assert_eq!(owner, Some((LaneId(0), first.from)));
+    let before = state.revision;
+    hear(&mut state, Some(&log), News::Tick(log.now() + ms(100)));
+    assert_eq!((state.view.axis, state.revision), (first, before), "nothing need be drawn");
+    hear(&mut state, Some(&log), News::Tick(log.now() + ms(900)));
+    assert_eq!(state.view.axis, first);
+    assert_ne!(state.revision, before, "figures change four times a second");
+}
+
+#[test]
+fn space_freezes_the_picture_and_never_the_run() {
+    let log = turns(20, true);
+    let mut state = running(&log);
+    assert_eq!(update(&mut state, Some(&log), Action::Freeze), []);
+    assert_eq!(state.view.frozen, Some(ms(400)));
+    assert_eq!(state.phase.word(), "RUNNING");
+    let frozen = state.view.axis;
+    hear(&mut state, Some(&log), News::Tick(log.now() + ms(5000)));
+    assert_eq!(state.view.axis, frozen);
+    hear(&mut state, Some(&log), News::Ended(Ending::Stopped));
+    assert_eq!(state.view.axis, frozen, "the end of the run does not move a frozen picture");
+    update(&mut state, Some(&log), Action::Freeze);
+    assert_eq!((state.view.frozen, state.view.cursor), (None, None));
+}
+
+#[test]
+fn steps_go_from_hand_off_to_hand_off_and_pick_the_lane_that_took_over() {
+    let log = turns(20, false);
+    let mut state = done(&log);
+    update(&mut state, Some(&log), Action::ToBegin);
+    for (at, lane) in [(10, 1), (20, 0), (30, 1)] {
+        update(&mut state, Some(&log), Action::NextHandoff);
+        assert_eq!((state.view.cursor, state.view.picked), (Some(BEGIN + ms(at)), Some(LaneId(lane))));
+    }
+    update(&mut state, Some(&log), Action::PreviousHandoff);
+    assert_eq!(state.view.cursor, Some(BEGIN + ms(20)));
+    update(&mut state, Some(&log), Action::ToEnd);
+    update(&mut state, Some(&log), Action::NextHandoff);
+    assert_eq!(state.message.as_deref(), Some("There is no later hand-off of this lock."));
+}
+
+#[test]
+fn the_cursor_says_state_since_when_and_who_held_the_lock_meanwhile() {
+    let log = turns(20, false);
+    let mut state = done(&log);
+    state.view.axis = Axis { from: BEGIN, cell: MS, cells: 80 };
+    state.view.cursor = Some(BEGIN + ms(14));
+    let said = cursor::sentence(&state, &log).unwrap();
+    assert_eq!(
+        said,
+        "0.014 s  thread 1 waits for the GIL since 0.010 s, for 10.0 ms; meanwhile held by thread 2 10.0 ms"
+    );
+    update(&mut state, Some(&log), Action::NextLane);
+    assert!(cursor::sentence(&state, &log).unwrap().starts_with("0.014 s  thread 2 runs since 0.010 s, for 10.0 ms"));
+}
+
+#[test]
+fn zooming_reaches_from_a_microsecond_to_a_minute_and_keeps_the_cursor() {
+    let log = turns(20, false);
+    let mut state = done(&log);
+    update(&mut state, Some(&log), Action::CursorRight);
+    let cursor = state.view.cursor.unwrap();
+    for _ in 0..40 {
+        update(&mut state, Some(&log), Action::ZoomIn);
+        assert!(state.view.axis.cell_of(cursor).is_some());
+    }
+    assert_eq!(state.view.axis.cell, Nanos::from_micros(1));
+    for _ in 0..40 {
+        update(&mut state, Some(&log), Action::ZoomOut);
+        assert!(state.view.axis.cell_of(cursor).is_some());
+    }
+    assert_eq!(state.view.axis.cell, Nanos::from_secs(60));
+    update(&mut state, Some(&log), Action::WholeRun);
+    assert!(state.view.is_whole(&log));
+}
+
+#[test]
+fn the_sentence_says_what_is_seen_and_the_next_key() {
+    let log = turns(40, false);
+    let state = done(&log);
+    assert_eq!(
+        words::sentence(&state),
+        "One thread holds the lock, one waits. The work fills one core at most. m: the same work, 2 processes."
+    );
+    let log = TraceBuilder::new()
+        .lock("GIL")
+        .lane("thread 1")
+        .state(LaneState::Io, ms(900))
+        .lane("thread 2")
+        .state(LaneState::Io, ms(900))
+        .build();
+    assert!(words::sentence(&done(&log)).contains("the waits overlap"));
+    let log = TraceBuilder::new()
+        .lock("GIL")
+        .lane("thread 1")
+        .state(LaneState::Native, ms(900))
+        .lane("thread 2")
+        .state(LaneState::Native, ms(900))
+        .build();
+    assert!(words::sentence(&done(&log)).contains("C code lets the lock go"));
+}
+
+#[test]
+fn escape_closes_what_is_open_before_it_lets_the_picture_go_on() {
+    let log = turns(20, true);
+    let mut state = running(&log);
+    update(&mut state, Some(&log), Action::Big);
+    update(&mut state, Some(&log), Action::Freeze);
+    update(&mut state, Some(&log), Action::Settings);
+    update(&mut state, Some(&log), Action::Close);
+    assert!(state.settings.is_none() && state.view.frozen.is_some());
+    update(&mut state, Some(&log), Action::Close);
+    assert!(state.view.frozen.is_none() && state.view.big);
+    update(&mut state, Some(&log), Action::Close);
+    assert!(!state.view.big);
+}
+
+#[test]
+fn settings_change_rules_and_tasks() {
+    let mut state = lab();
+    update(&mut state, None, Action::Settings);
+    update(&mut state, None, Action::CursorRight);
+    assert_eq!(state.experiment.rules, Rules::V3_9);
+    update(&mut state, None, Action::ScrollDown);
+    update(&mut state, None, Action::CursorRight);
+    assert_eq!(state.experiment.tasks, Some(1));
+    update(&mut state, None, Action::CursorLeft);
+    update(&mut state, None, Action::CursorLeft);
+    assert_eq!(state.experiment.tasks, None);
+    update(&mut state, None, Action::RunOrStop);
+    assert_eq!((state.settings, state.phase.word()), (None, "READY"), "Enter closes the settings and runs nothing");
+}
+
+#[test]
+fn looking_before_there_is_anything_to_see_says_so() {
+    let mut state = lab();
+    for action in [Action::Freeze, Action::NextHandoff, Action::ZoomIn, Action::WholeRun, Action::CursorLeft] {
+        update(&mut state, None, action);
+        assert_eq!(state.message.as_deref(), Some("There is nothing to look at yet."));
+    }
+}
+
+#[test]
+fn without_news_nothing_is_drawn_anew() {
+    let mut state = lab();
+    let before = state.revision;
+    for second in 0..20 {
+        hear(&mut state, None, News::Tick(Nanos::from_secs(second)));
+    }
+    let machine = state.machine.clone();
+    hear(&mut state, None, News::Machine(machine));
+    assert_eq!(state.revision, before);
+}
+
+#[test]
+fn a_run_given_up_for_another_leaves_a_stopped_bar_and_its_late_ending_changes_nothing() {
+    let log = turns(20, true);
+    let mut state = running(&log);
+    let effects = update(&mut state, Some(&log), Action::NextModel);
+    assert!(matches!(&effects[..], [Effect::Run(experiment, _)] if experiment.model == "processes"));
+    assert_eq!(state.bars[0].state, BarState::Stopped(ms(400)));
+    let mut state = running(&log);
+    assert_eq!(update(&mut state, Some(&log), Action::NextWorkload)[0], Effect::Stop);
+    hear(&mut state, Some(&log), News::Ended(Ending::Stopped));
+    assert_eq!((state.phase.word(), state.bars.len()), ("READY", 0));
+}
+
+#[test]
+fn a_run_that_never_began_fails_under_its_own_name() {
+    let log = turns(3, false);
+    let mut state = done(&log);
+    update(&mut state, Some(&log), Action::NextModel);
+    hear(&mut state, None, News::Ended(Ending::Failed("no memory for rings".to_owned())));
+    assert_eq!(state.phase.word(), "FAILED");
+    assert!(state.bars.iter().any(|bar| bar.model == "processes" && matches!(bar.state, BarState::Failed(_))));
+    assert!(state.bars.iter().any(|bar| bar.model == "threads" && matches!(bar.state, BarState::Done(_))));
+}
+
+#[test]
+fn another_model_chosen_while_a_first_run_starts_is_the_one_that_starts() {
+    let mut state = lab();
+    update(&mut state, None, Action::RunOrStop);
+    hear(&mut state, None, News::Sizing);
+    let effects = update(&mut state, None, Action::NextModel);
+    assert!(matches!(&effects[..], [Effect::Run(experiment, _)] if experiment.model == "processes"));
+    assert_eq!(update(&mut state, None, Action::RunOrStop), [Effect::Stop]);
+    hear(&mut state, None, News::Ended(Ending::Stopped));
+    assert_eq!(state.phase.word(), "READY");
+}
+
+#[test]
+fn a_stopped_baseline_is_not_measured_and_the_next_run_measures_it() {
+    let log = turns(3, false);
+    let mut state = running(&log);
+    hear(&mut state, Some(&log), News::Ended(Ending::Done));
+    hear(&mut state, Some(&log), News::BaselineBegan);
+    assert_eq!(update(&mut state, Some(&log), Action::RunOrStop), [Effect::Stop]);
+    hear(&mut state, Some(&log), News::BaselineEnded(Ending::Stopped, Nanos::ZERO));
+    assert_eq!((state.phase.word(), state.baseline(), state.bars.len()), ("DONE", None, 1));
+    update(&mut state, Some(&log), Action::RunOrStop);
+    hear(&mut state, Some(&log), News::Began);
+    assert!(matches!(hear(&mut state, Some(&log), News::Ended(Ending::Done))[..], [Effect::RunBaseline(_)]));
+}
+
+#[test]
+fn arguments_asked_for_by_name_stay_and_those_found_by_sizing_go() {
+    use crate::workload::ArgValue;
+    let given = vec![("step".to_owned(), ArgValue::Int(2))];
+    let mut state = State::new(Experiment { args: given.clone(), ..lab().experiment }, Vec::new(), Vec::new());
+    let mut sized = given.clone();
+    sized.push(("n".to_owned(), ArgValue::Int(9)));
+    hear(&mut state, None, News::Sized(sized.clone()));
+    assert_eq!(state.experiment.args, sized);
+    update(&mut state, None, Action::MoreWorkers);
+    assert_eq!(state.experiment.args, given);
+}

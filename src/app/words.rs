@@ -1,0 +1,279 @@
+//! Sentences and words, as pure functions of what is known.
+
+use unicode_width::UnicodeWidthChar;
+
+use crate::event::{LaneId, Nanos, State as LaneState};
+use crate::session::format_duration;
+use crate::vm::Rules;
+
+use super::action::Action;
+use super::choice::ModelChoice;
+use super::state::{BarState, Phase, State};
+
+/// A name from elsewhere, safe to draw: every character one column wide.
+pub fn sanitised(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            if c == '\t' {
+                ' '
+            } else if c.width() == Some(1) {
+                c
+            } else {
+                '?'
+            }
+        })
+        .collect()
+}
+
+/// A number as people say it.
+pub fn number(value: u64) -> String {
+    const WORDS: [&str; 10] = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
+    WORDS.get(usize::try_from(value).unwrap_or(usize::MAX)).map_or_else(|| value.to_string(), |word| (*word).to_owned())
+}
+
+/// The same at the beginning of a sentence.
+pub fn capital(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| format!("{}{}", first.to_uppercase(), characters.as_str()))
+}
+
+/// A share as a whole percentage; what is there but rounds to nothing is `<1%`.
+pub fn percent(share: f64) -> String {
+    match share * 100.0 {
+        value if value > 0.0 && value < 0.5 => "<1%".to_owned(),
+        value => format!("{:.0}%", value.clamp(0.0, 100.0)),
+    }
+}
+
+/// A chosen span, as short as it can be: `5 ms`, `0.1 ms`, `20 µs`.
+pub fn span(span: Nanos) -> String {
+    let text = format_duration(span);
+    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (value, unit) = text.split_at(split);
+    format!("{value} {}", if unit == "us" { "µs" } else { unit })
+}
+
+/// A run's length while it runs: tenths of seconds, so that it can be read.
+pub fn tenths(span: Nanos) -> String {
+    format!("{:.1} s", span.as_secs_f64())
+}
+
+/// An instant of the run: as exact as a cell is short.
+pub fn instant(since_begin: Nanos, cell: Nanos) -> String {
+    let digits = match cell.0 {
+        0..10_000 => 6,
+        10_000..1_000_000 => 5,
+        1_000_000..100_000_000 => 3,
+        _ => 1,
+    };
+    format!("{:.digits$} s", since_begin.as_secs_f64())
+}
+
+/// The phase with what belongs to it: `RUNNING 2.4 s`.
+pub fn phase(state: &State) -> String {
+    let word = state.phase.word();
+    match &state.phase {
+        Phase::Running => format!("{word} {}", tenths(state.figures.elapsed)),
+        Phase::Baseline { since: Some(since) } => format!("{word} {}", tenths(state.now - *since)),
+        _ => word.to_owned(),
+    }
+}
+
+/// What the tool is and what it costs, from most to least needed.
+pub fn evidence(state: &State) -> Vec<String> {
+    let mut words = vec!["MINIATURE CPython".to_owned(), "exact".to_owned()];
+    if let Some(own) = state.machine.own {
+        words.push(format!("itself {:.1}%", own * 100.0));
+    }
+    match state.figures.dropped {
+        0 => words.push("nothing dropped".to_owned()),
+        dropped => words.insert(2, format!("{dropped} events dropped")),
+    }
+    words
+}
+
+/// What the workers share of the cores comes to, in words.
+pub fn cores_worth(busy: f64, cores: usize) -> String {
+    let cores = cores.max(1) as f64;
+    match busy {
+        busy if busy < 0.05 => "no core's worth".to_owned(),
+        busy if (busy - 1.0).abs() <= 0.15 => "one core's worth".to_owned(),
+        busy if busy >= 0.9 * cores => "every core full".to_owned(),
+        busy if busy < 0.85 => "less than one core's worth".to_owned(),
+        busy => format!("{busy:.1} cores' worth"),
+    }
+}
+
+/// A finished bar against the baseline.
+pub fn gain(baseline: Nanos, elapsed: Nanos) -> String {
+    let ratio = baseline.0 as f64 / elapsed.0.max(1) as f64;
+    if (elapsed.0 as f64 / baseline.0.max(1) as f64 - 1.0).abs() <= 0.15 {
+        "no gain".to_owned()
+    } else if ratio < 9.95 {
+        format!("≈{ratio:.1}×")
+    } else {
+        format!("≈{ratio:.0}×")
+    }
+}
+
+/// Where the loop may switch.
+pub const fn rules(rules: Rules) -> &'static str {
+    match rules {
+        Rules::V3_10 => "3.10: may switch at loops and calls",
+        Rules::V3_9 => "3.9: may switch nearly anywhere",
+    }
+}
+
+/// One character for a lane: `1`–`9`, `a`–`z`, `A`–`Z`, then `*`; `0` is a thread that does no task.
+pub fn mark(lanes: &[LaneId], lane: LaneId) -> char {
+    const MARKS: &[u8] = b"123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    match lanes.iter().position(|drawn| *drawn == lane) {
+        None => '0',
+        Some(index) => MARKS.get(index).map_or('*', |mark| char::from(*mark)),
+    }
+}
+
+/// What is seen, and the next key.
+pub fn sentence(state: &State) -> String {
+    if let Some(message) = &state.message {
+        return message.clone();
+    }
+    let key = |action| state.keymap.key(action);
+    let enter = key(Action::RunOrStop);
+    match &state.phase {
+        Phase::Ready => match state.workload() {
+            Some(workload) => format!("{enter} runs it. Watch: {}", lower(&workload.watch)),
+            None => format!("{enter} runs it."),
+        },
+        Phase::Sizing => "Finding how much work lasts that long, one at a time.".to_owned(),
+        Phase::Starting => "The interpreter starts; the clock does not run yet.".to_owned(),
+        Phase::Failed(why) => format!("{} {enter} runs it again.", full_stop(why)),
+        Phase::Stopped => format!("Stopped after {}. {enter} runs it again.", state.figures.elapsed),
+        Phase::Baseline { .. } => "Now the same work one at a time, so that the bars can be compared.".to_owned(),
+        Phase::Running => seen(state),
+        Phase::Done => format!("{}{}", seen(state), next(state)),
+    }
+}
+
+fn lower(text: &str) -> String {
+    let mut characters = text.chars();
+    match (characters.next(), text.chars().nth(1)) {
+        // "I/O threads" and "GIL" keep their capitals.
+        (Some(first), Some(second)) if second.is_lowercase() || second == ' ' => {
+            format!("{}{}", first.to_lowercase(), characters.as_str())
+        }
+        _ => text.to_owned(),
+    }
+}
+
+fn full_stop(text: &str) -> String {
+    if text.ends_with(['.', '!', '?']) { text.to_owned() } else { format!("{text}.") }
+}
+
+/// What is seen.
+fn seen(state: &State) -> String {
+    let figures = &state.figures;
+    let workers = figures.lanes.len() as u64;
+    let share = |lane_state| figures.share(lane_state);
+    let own_locks = state.model_shown().is_some_and(|model| model.id == "processes");
+    let start_up = share(LaneState::Starting);
+    if figures.ledger.is_none() || figures.elapsed < Nanos::from_millis(200) && state.phase == Phase::Running {
+        return "It has just begun.".to_owned();
+    }
+    if share(LaneState::Unknown) > 0.25 {
+        return "Much of this run was not observed (╱); its figures say little.".to_owned();
+    }
+    if own_locks {
+        let mut text = "Each process has its own lock, so nobody waits for another's.".to_owned();
+        if start_up >= 0.005 {
+            text += &format!(" Start-up (s) took {}.", percent(start_up));
+        }
+        if share(LaneState::WaitingCore) >= 0.1 {
+            text +=
+                &format!(" For {} of the time a process wanted a core (!).", percent(share(LaneState::WaitingCore)));
+        }
+        return text;
+    }
+    if workers <= 1 {
+        return "One task after another, on one core: what the others are measured against.".to_owned();
+    }
+    if share(LaneState::WaitingGil) >= 0.25 {
+        let waiting = number(workers - 1);
+        let waits = if workers == 2 { "waits" } else { "wait" };
+        let work = match (figures.cores_seen > 1, figures.cores_busy <= 1.2) {
+            (true, true) => " The work hops between cores but never fills more than one's worth.",
+            (true, false) => " The work hops between cores.",
+            (false, _) => " The work fills one core at most.",
+        };
+        let wants = share(LaneState::WaitingCore);
+        let short = match wants >= 0.1 {
+            true => format!(" For {} of the time a thread wanted a core (!).", percent(wants)),
+            false => String::new(),
+        };
+        return format!("One thread holds the lock, {waiting} {waits}.{work}{short}");
+    }
+    if share(LaneState::Native) >= 0.3 {
+        return "The C code lets the lock go, so threads do fill the cores.".to_owned();
+    }
+    if share(LaneState::Io) >= 0.5 {
+        return "Whoever waits for I/O lets the lock go, so the waits overlap: threads help here.".to_owned();
+    }
+    if share(LaneState::WaitingCore) >= 0.2 {
+        return format!("For {} of the time a thread wanted a core (!).", percent(share(LaneState::WaitingCore)));
+    }
+    format!("The threads run {} of their time.", percent(share(LaneState::Running)))
+}
+
+/// The next key worth pressing.
+fn next(state: &State) -> String {
+    let key = state.keymap.key(Action::NextModel);
+    let current = state.models.iter().position(|choice| choice.id == state.experiment.model);
+    let Some(current) = current.filter(|_| state.models.len() > 1) else { return String::new() };
+    let next: &ModelChoice = &state.models[(current + 1) % state.models.len()];
+    let label = next.label(next.lanes(state.experiment.workers));
+    let done = state.bars.iter().any(|bar| bar.model == next.id && matches!(bar.state, BarState::Done(_)));
+    if done { String::new() } else { format!(" {key}: the same work, {label}.") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_single_run_within_fifteen_percent_gains_nothing() {
+        let second = Nanos::from_secs(1);
+        for (millis, words) in
+            [(1000, "no gain"), (1150, "no gain"), (860, "no gain"), (1200, "≈0.8×"), (286, "≈3.5×"), (50, "≈20×")]
+        {
+            assert_eq!(gain(second, Nanos::from_millis(millis)), words);
+        }
+    }
+
+    #[test]
+    fn foreign_names_take_one_column_a_character_and_control_nothing() {
+        assert_eq!(sanitised("a\u{1b}[31m\nb\u{200b}漢é"), "a?[31m?b??é");
+    }
+
+    #[test]
+    fn every_lane_up_to_sixty_one_has_its_own_mark() {
+        let lanes: Vec<LaneId> = (1..80).map(LaneId).collect();
+        let marks: std::collections::BTreeSet<char> = lanes.iter().take(61).map(|lane| mark(&lanes, *lane)).collect();
+        assert_eq!(marks.len(), 61);
+        assert_eq!(mark(&lanes, LaneId(79)), '*');
+        assert_eq!(mark(&lanes, LaneId(0)), '0');
+    }
+
+    #[test]
+    fn what_is_there_is_never_called_nothing() {
+        assert_eq!(percent(0.001), "<1%");
+        assert_eq!(percent(0.0), "0%");
+        assert_eq!(percent(0.249), "25%");
+    }
+
+    #[test]
+    fn spans_are_written_as_short_as_they_can_be() {
+        assert_eq!(span(Nanos::from_millis(5)), "5 ms");
+        assert_eq!(span(Nanos::from_micros(100)), "100 µs");
+        assert_eq!(span(Nanos::from_millis(1500)), "1.5 s");
+    }
+}

@@ -1,0 +1,69 @@
+//! What this is, what it costs, what is chosen, how far it has come.
+
+use crate::app::words::{self, sanitised};
+use crate::app::{Action, Phase, State};
+
+use super::super::canvas::Canvas;
+use super::super::theme::Ink;
+
+/// Two lines:
+/// ```text
+/// gilscope   1 Lab                         MINIATURE CPython · exact · itself 0.8%
+/// sum of squares w   4 THREADS, ONE GIL m   4 workers n           RUNNING 2.4 s
+/// ```
+pub fn render(state: &State, canvas: &mut Canvas) {
+    let width = canvas.width();
+    let evidence = words::evidence(state);
+    let name = canvas.text(1, 0, "gilscope", Ink::Strong);
+    let mut shown = evidence.len();
+    while shown > 1 && evidence[..shown].join(" · ").chars().count() + usize::from(name) + 3 > usize::from(width) {
+        shown -= 1;
+    }
+    let ink = if state.figures.dropped > 0 { Ink::Bad } else { Ink::Text };
+    let text = evidence[..shown].join(" · ");
+    let left = width.saturating_sub(text.chars().count() as u16 + 1);
+    canvas.text(left, 0, &text, ink);
+    if name + 12 < left {
+        canvas.text(name + 3, 0, "1 Lab", Ink::Dim);
+    }
+
+    let phase = words::phase(state);
+    let ink = match state.phase {
+        Phase::Failed(_) | Phase::Stopped => Ink::Bad,
+        _ => Ink::Strong,
+    };
+    let end = canvas.text_before(width.saturating_sub(1), 1, &phase, ink).saturating_sub(2);
+    let key = |action| state.keymap.key(action);
+    let workers = state.experiment.workers;
+    let model = state.model().map_or_else(|| state.experiment.model.clone(), |model| model.heading(workers));
+    let tasks = state.experiment.task_count();
+    let mut parts = vec![
+        (sanitised(state.workload_title()), key(Action::NextWorkload), Ink::Text),
+        (sanitised(&model), key(Action::NextModel), Ink::Strong),
+        (format!("{workers} worker{}", if workers == 1 { "" } else { "s" }), key(Action::MoreWorkers), Ink::Text),
+        (
+            format!("switch interval {}", words::span(state.experiment.switch_interval)),
+            key(Action::LongerInterval),
+            Ink::Text,
+        ),
+        (state.length.words().to_owned(), key(Action::NextLength), Ink::Text),
+    ];
+    if tasks != workers {
+        parts.insert(
+            3,
+            (format!("{tasks} task{}", if tasks == 1 { "" } else { "s" }), key(Action::Settings), Ink::Text),
+        );
+    }
+    let mut x = 1;
+    for (index, (text, key, ink)) in parts.iter().enumerate() {
+        let length = (text.chars().count() + 1 + key.chars().count()) as u16;
+        if x + length > end {
+            if index < 2 {
+                canvas.text_to(x, 1, end, text, *ink);
+            }
+            break;
+        }
+        x = canvas.text(x, 1, text, *ink);
+        x = canvas.text(x + 1, 1, key, Ink::Key) + 3;
+    }
+}

@@ -1,0 +1,86 @@
+//! Every key, and how to read the picture.
+
+use crate::app::State;
+use crate::app::action::{Action, Group};
+use crate::event::State as LaneState;
+
+use super::super::canvas::Canvas;
+use super::super::glyphs::{LEGEND, state_mark};
+use super::super::theme::Ink;
+
+/// Columns of a key's names.
+const KEYS: u16 = 14;
+/// Columns of one column of the page.
+const COLUMN: u16 = 58;
+
+enum Line {
+    Blank,
+    Heading(&'static str),
+    Key(String, &'static str),
+    State(LaneState),
+    Text(&'static str),
+}
+
+fn lines(state: &State) -> Vec<Line> {
+    let mut lines = vec![Line::Heading("how to read it: ink is core time")];
+    lines.extend(LEGEND.into_iter().map(Line::State));
+    lines.extend([
+        Line::Text("A cell is the sum of its time: half ink, half of it."),
+        Line::Text("░▒▓ more than two changes in the cell, by share."),
+        Line::Text("GIL: the holder's mark; │ one hand-off, ▒ more."),
+        Line::Text("Core rows are ours and exact; what all programs"),
+        Line::Text("use is sampled five times a second at most."),
+    ]);
+    for group in Group::ALL {
+        lines.push(Line::Blank);
+        lines.push(Line::Heading(group.title()));
+        for action in Action::ALL.iter().filter(|action| action.group() == group) {
+            let keys = state.keymap.keys(*action);
+            let all = keys.join(" ");
+            let fits = all.chars().count() < usize::from(KEYS);
+            lines.push(Line::Key(if fits { all } else { state.keymap.key(*action) }, action.description()));
+        }
+    }
+    lines
+}
+
+/// The page, in as many columns as there is room for.
+pub fn render(state: &State, canvas: &mut Canvas) {
+    let (width, height) = (canvas.width(), canvas.height());
+    canvas.row(0, width, 0, '─', Ink::Rule);
+    canvas.text(1, 0, " help ", Ink::Strong);
+    let lines = lines(state);
+    let rows = usize::from(height.saturating_sub(2)).max(1);
+    let columns = usize::from((width / COLUMN).max(1));
+    let needed = lines.len().div_ceil(columns).max(1);
+    let rows_used = if needed <= rows { needed } else { rows };
+    let last = lines.len().saturating_sub(rows_used * columns);
+    let top = state.help.unwrap_or(0).min(last);
+    for (index, line) in lines.iter().skip(top).take(rows_used * columns).enumerate() {
+        let (column, row) = (index / rows_used, index % rows_used);
+        let mut part = canvas.part(column as u16 * (width / columns as u16), 1 + row as u16, width / columns as u16, 1);
+        draw(line, &mut part);
+    }
+    let more = if last > 0 { "up and down scroll   " } else { "" };
+    canvas.text(1, height - 1, &format!("{more}any other key closes"), Ink::Dim);
+}
+
+fn draw(line: &Line, canvas: &mut Canvas) {
+    match line {
+        Line::Blank => {}
+        Line::Heading(text) => _ = canvas.text(1, 0, text, Ink::Strong),
+        Line::Key(keys, words) => {
+            canvas.text_to(1, 0, KEYS, keys.trim(), Ink::Key);
+            let end = canvas.width();
+            canvas.text_to(KEYS + 1, 0, end, words, Ink::Text);
+        }
+        Line::State(state) => {
+            let mark = state_mark(*state, 0);
+            for x in 2..5 {
+                canvas.set(x, 0, mark.glyph, mark.ink);
+            }
+            canvas.text(KEYS + 1, 0, state.words(), Ink::Text);
+        }
+        Line::Text(text) => _ = canvas.text(1, 0, text, Ink::Dim),
+    }
+}

@@ -1,0 +1,34 @@
+//! The core rows: which of our lanes was where. What all programs use stands beside them, sampled.
+
+use crate::app::State;
+use crate::app::words::percent;
+
+use super::super::canvas::Canvas;
+use super::super::glyphs::core_mark;
+use super::super::theme::Ink;
+use super::scene::Scene;
+
+/// ```text
+/// core 0    11111     111111                         all: 31% sampled
+/// ```
+pub fn render(state: &State, scene: &Scene, canvas: &mut Canvas) {
+    let left = scene.gutters.left;
+    for (y, (core, cells)) in (0..).zip(&scene.cores) {
+        canvas.text(1, y, &format!("core {core}"), Ink::Dim);
+        for (x, cell) in cells.iter().enumerate() {
+            let mark = core_mark(cell, scene.recorded(x), &scene.lanes);
+            if mark.glyph != ' ' {
+                canvas.set(left + x as u16, y, mark.glyph, mark.ink);
+            }
+        }
+        let place = state.machine.cores.iter().position(|known| known == core);
+        let used = place.and_then(|place| state.machine.used.get(place).copied().flatten());
+        let x = left + scene.gutters.cells + 1;
+        let Some(used) = used else { continue };
+        let figure = percent(f64::from(used));
+        let text =
+            if scene.gutters.right >= 16 { format!("all{figure:>5} sampled") } else { format!("all{figure:>5} ±") };
+        let end = canvas.width();
+        canvas.text_to(x, y, end, &text, Ink::Dim);
+    }
+}

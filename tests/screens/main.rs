@@ -1,0 +1,187 @@
+//! Whole screens, as text and as a map of their styles.
+
+mod fixtures;
+mod sizes;
+
+use std::fmt::Write as _;
+
+use fixtures::{begin, finish, lab, processes, threads};
+use gilscope::app::{Action, Depth, Ending, News, State, hear, update};
+use gilscope::trace::Trace;
+use gilscope::ui::render;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+const SIZES: [(u16, u16); 3] = [(120, 36), (80, 24), (60, 15)];
+
+fn draw(state: &State, log: Option<&Trace>) -> Buffer {
+    let area = Rect::new(0, 0, state.size.0, state.size.1);
+    let mut buf = Buffer::empty(area);
+    render(state, log, area, &mut buf);
+    buf
+}
+
+fn text(buf: &Buffer) -> String {
+    let width = usize::from(buf.area.width.max(1));
+    let rows = buf.content.chunks(width).map(|row| row.iter().map(|cell| cell.symbol()).collect::<String>());
+    rows.map(|row| row.trim_end().to_owned() + "\n").collect()
+}
+
+/// The text, then a letter for the style of each cell, then what the letters mean.
+fn picture(buf: &Buffer) -> String {
+    let width = usize::from(buf.area.width.max(1));
+    let mut styles: Vec<Style> = vec![Style::new().fg(ratatui::style::Color::Reset)];
+    let mut map = String::new();
+    let paper = buf.content.first().map_or(ratatui::style::Color::Reset, |cell| cell.bg);
+    for row in buf.content.chunks(width) {
+        let mut line = String::new();
+        for cell in row {
+            let style = Style::new().fg(cell.fg).bg(cell.bg).add_modifier(cell.modifier);
+            let plain = cell.symbol() == " " && cell.modifier.is_empty() && cell.bg == paper;
+            let index = if plain { 0 } else { place(&mut styles, style) };
+            line.push(if index == 0 { ' ' } else { char::from(b'a' + (index as u8 - 1) % 26) });
+        }
+        map += line.trim_end();
+        map.push('\n');
+    }
+    let mut out = text(buf);
+    out += "\n-- styles --\n";
+    out += &map;
+    for (index, style) in styles.iter().enumerate().skip(1) {
+        let letter = char::from(b'a' + (index as u8 - 1) % 26);
+        let (fg, bg) = (style.fg.unwrap_or_default(), style.bg.unwrap_or_default());
+        let _ = writeln!(out, "{letter}: {fg} on {bg} {:?}", style.add_modifier);
+    }
+    out
+}
+
+fn place(styles: &mut Vec<Style>, style: Style) -> usize {
+    styles.iter().position(|known| *known == style).unwrap_or_else(|| {
+        styles.push(style);
+        styles.len() - 1
+    })
+}
+
+/// One snapshot for each size.
+fn check(name: &str, make: impl Fn((u16, u16)) -> (State, Option<Trace>)) {
+    for size in SIZES {
+        let (state, log) = make(size);
+        insta::assert_snapshot!(format!("{name}-{}x{}", size.0, size.1), picture(&draw(&state, log.as_ref())));
+    }
+}
+
+fn sized(model: &str, size: (u16, u16)) -> State {
+    let mut state = lab(model, 4);
+    hear(&mut state, None, News::Resized(size.0, size.1));
+    state
+}
+
+#[test]
+fn ready() {
+    check("ready", |size| (sized("threads", size), None));
+}
+
+#[test]
+fn threads_take_turns_while_they_run() {
+    check("running", |size| {
+        let mut state = sized("threads", size);
+        let log = threads(4, 2400.0, false);
+        begin(&mut state, &log);
+        (state, Some(log))
+    });
+}
+
+#[test]
+fn a_frozen_picture_has_a_cursor_that_says_what_it_points_at() {
+    check("frozen", |size| {
+        let mut state = sized("threads", size);
+        let log = threads(4, 1204.0, false);
+        begin(&mut state, &log);
+        update(&mut state, Some(&log), Action::Freeze);
+        update(&mut state, Some(&log), Action::NextHandoff);
+        update(&mut state, Some(&log), Action::NextLane);
+        (state, Some(log))
+    });
+}
+
+#[test]
+fn threads_at_the_end_have_gained_nothing() {
+    check("done-threads", |size| {
+        let mut state = sized("threads", size);
+        let log = threads(4, 3060.0, true);
+        finish(&mut state, &log, 3020.0);
+        (state, Some(log))
+    });
+}
+
+#[test]
+fn processes_at_the_end_are_a_wall() {
+    check("done-processes", |size| {
+        let mut state = sized("threads", size);
+        let before = threads(4, 3060.0, true);
+        finish(&mut state, &before, 3020.0);
+        update(&mut state, Some(&before), Action::NextModel);
+        let log = processes(4, 870.0);
+        finish(&mut state, &log, 3020.0);
+        (state, Some(log))
+    });
+}
+
+#[test]
+fn a_failed_run_has_a_cross_and_no_ratio() {
+    check("failed", |size| {
+        let mut state = sized("threads", size);
+        let log = threads(4, 310.0, true);
+        begin(&mut state, &log);
+        let why = "Task 2 failed: ZeroDivisionError: division by zero (line 8)";
+        hear(&mut state, Some(&log), News::Ended(Ending::Failed(why.to_owned())));
+        (state, Some(log))
+    });
+}
+
+#[test]
+fn help() {
+    check("help", |size| {
+        let mut state = sized("threads", size);
+        update(&mut state, None, Action::Help);
+        (state, None)
+    });
+}
+
+#[test]
+fn without_colour_and_in_ascii_the_picture_says_the_same() {
+    check("ascii", |size| {
+        let mut state = sized("threads", size);
+        state.look.depth = Depth::None;
+        state.look.ascii = true;
+        let log = threads(4, 2400.0, false);
+        begin(&mut state, &log);
+        (state, Some(log))
+    });
+}
+
+#[test]
+fn big_leaves_meter_lanes_and_sentence_alone() {
+    check("big", |size| {
+        let mut state = sized("threads", size);
+        let log = threads(4, 2400.0, false);
+        begin(&mut state, &log);
+        update(&mut state, Some(&log), Action::Big);
+        (state, Some(log))
+    });
+}
+
+#[test]
+fn many_lanes_scroll_and_say_how_many_are_out_of_sight() {
+    check("many", |size| {
+        let mut state = lab("threads", 40);
+        hear(&mut state, None, News::Resized(size.0, size.1));
+        let log = threads(40, 900.0, false);
+        begin(&mut state, &log);
+        for _ in 0..3 {
+            update(&mut state, Some(&log), Action::ScrollDown);
+        }
+        (state, Some(log))
+    });
+}
