@@ -30,3 +30,9 @@ pub mod report;
 pub mod app;
 
 pub mod ui;
+
+pub mod terminal;
+
+pub mod runtime;
+
+pub mod cli;

@@ -1,3 +1,5 @@
 //! The gilscope program.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    gilscope::cli::main()
+}

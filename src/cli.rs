@@ -1,0 +1,181 @@
+//! The command line.
+
+mod lab;
+mod list;
+mod run;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use color_eyre::eyre::Result;
+
+use crate::event::Nanos;
+use crate::interp::child;
+use crate::session::{Experiment, parse_duration};
+use crate::vm::Rules;
+use crate::workload::Workload;
+
+/// Exit status: a task failed or a worker died.
+pub const FAILED: u8 = 1;
+/// Exit status: refused before any work began.
+pub const REFUSED: u8 = 2;
+/// Exit status: interrupted.
+pub const INTERRUPTED: u8 = 130;
+
+/// An oscilloscope for Python's Global Interpreter Lock, in a terminal.
+///
+/// Without a command: the lab, ready to run.
+#[derive(Debug, Parser)]
+#[command(name = "gilscope", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Open the lab: run workloads under models and watch them
+    Lab(lab::Lab),
+    /// Run a workload without a screen and report what happened
+    Run(run::Run),
+    /// List what there is to run
+    List(list::List),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// What to run, for every command that runs something.
+#[derive(Clone, Debug, Args)]
+struct Settings {
+    /// How tasks become processes and threads (`gilscope list models`)
+    #[arg(short, long, default_value = "threads")]
+    model: String,
+    /// How many workers; the logical cores unless said otherwise
+    #[arg(short = 'n', long, value_name = "N")]
+    workers: Option<u32>,
+    /// How many times `work` is called; once a worker unless said otherwise
+    #[arg(long, value_name = "T")]
+    tasks: Option<u32>,
+    /// How processes are started, where the model starts any; spawn unless said otherwise
+    #[arg(long, value_name = "METHOD", value_parser = ["spawn"])]
+    start: Option<String>,
+    /// An argument of the workload, for example n=1000000; may be repeated
+    #[arg(long = "arg", value_name = "NAME=VALUE")]
+    args: Vec<String>,
+    /// How long a thread waits before it asks for the GIL
+    #[arg(long, value_name = "SPAN", default_value = "5ms", value_parser = switch_interval)]
+    switch_interval: Nanos,
+    /// Where the interpreter may switch: at loops and calls (3.10) or nearly anywhere (3.9)
+    #[arg(long, default_value = "3.10", value_parser = ["3.9", "3.10"])]
+    rules: String,
+}
+
+/// Reads the switch interval and keeps it within what makes sense.
+fn switch_interval(text: &str) -> Result<Nanos, String> {
+    let span = parse_duration(text)?;
+    let (least, most) = (Nanos::from_micros(1), Nanos::from_secs(100));
+    if span < least || span > most {
+        return Err(format!("{text} is outside 1us to 100s: CPython's default is 5ms"));
+    }
+    Ok(span)
+}
+
+/// The most tasks of a run: each is a message and a result to keep.
+const MOST_TASKS: u32 = 100_000;
+
+/// A sentence for a person, and the status to leave with.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Refusal(String);
+
+fn refuse(why: impl std::fmt::Display) -> color_eyre::Report {
+    Refusal(why.to_string()).into()
+}
+
+/// What a person asked for, checked.
+fn experiment(workload: &Workload, name: &str, settings: &Settings) -> Result<Experiment> {
+    let name_of_model = match settings.start.as_deref() {
+        Some(start) => format!("{}:{start}", settings.model),
+        None => settings.model.clone(),
+    };
+    let model = crate::model::find(&name_of_model).map_err(refuse)?;
+    let workers = settings.workers.unwrap_or_else(|| crate::engine::machine::cores_allowed() as u32);
+    let tasks = match settings.tasks {
+        Some(0) => return Err(refuse("0 tasks: there must be at least one")),
+        Some(tasks) if tasks > MOST_TASKS => return Err(refuse(format!("{tasks} tasks: at most {MOST_TASKS}"))),
+        tasks => tasks,
+    };
+    let mut given = Vec::new();
+    for arg in &settings.args {
+        let (name, value) = arg
+            .split_once('=')
+            .ok_or_else(|| refuse(format!("--arg {arg}: write NAME=VALUE, for example --arg n=1000000")))?;
+        given.push((name, value));
+    }
+    let mut args = workload.arguments(&given).map_err(refuse)?;
+    args.retain(|(name, _)| given.iter().any(|(given, _)| given == name));
+    model.plan(workers).map_err(refuse)?;
+    Ok(Experiment {
+        workload: name.to_owned(),
+        model: model.id.to_owned(),
+        workers,
+        tasks,
+        args,
+        switch_interval: settings.switch_interval,
+        rules: if settings.rules == "3.9" { Rules::V3_9 } else { Rules::V3_10 },
+    })
+}
+
+/// Reads the command line and does what it says.
+pub fn main() -> ExitCode {
+    if child::is_wanted() {
+        return child::main();
+    }
+    let cli = Cli::parse();
+    if let Err(error) = color_eyre::config::HookBuilder::default().display_env_section(false).install() {
+        eprintln!("gilscope: {error}");
+    }
+    match dispatch(cli) {
+        Ok(code) => code,
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let status = if error.is::<Refusal>() { REFUSED } else { FAILED };
+            eprintln!("gilscope: {error:#}");
+            ExitCode::from(status)
+        }
+    }
+}
+
+/// Whoever read our output has had enough (`| head`): no error of ours.
+fn is_closed_pipe(error: &color_eyre::Report) -> bool {
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe))
+}
+
+fn dispatch(cli: Cli) -> Result<ExitCode> {
+    match cli.command {
+        None => lab::lab(&lab::Lab::unasked()),
+        Some(Command::Lab(options)) => lab::lab(&options),
+        Some(Command::Run(options)) => run::run(&options),
+        Some(Command::List(options)) => list::list(&options),
+        Some(Command::Completions { shell }) => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "gilscope", &mut text);
+            io::stdout().write_all(&text)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Man) => {
+            let mut text = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut text)?;
+            io::stdout().write_all(&text)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

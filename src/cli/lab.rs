@@ -1,0 +1,90 @@
+//! `gilscope lab`: the lab, ready to run.
+
+use std::env;
+use std::process::ExitCode;
+
+use clap::Parser;
+use color_eyre::eyre::Result;
+
+use crate::app::{Depth, Look, ModelChoice, State, WorkloadChoice};
+use crate::engine::machine::cores_of_affinity;
+use crate::runtime::{self, Options};
+use crate::terminal;
+use crate::workload::{self, Workload};
+
+use super::{Settings, experiment, refuse};
+
+/// Open the lab: run workloads under models and watch them
+#[derive(Debug, clap::Args)]
+pub struct Lab {
+    /// The workload: one of `gilscope list workloads`, or a Python file
+    #[arg(short, long, default_value = "sum-squares")]
+    workload: String,
+    #[command(flatten)]
+    settings: Settings,
+    /// Start running at once
+    #[arg(long)]
+    run: bool,
+}
+
+impl Lab {
+    /// The lab of someone who only typed the program's name.
+    pub fn unasked() -> Lab {
+        #[derive(Parser)]
+        struct Alone {
+            #[command(flatten)]
+            lab: Lab,
+        }
+        Alone::parse_from(["gilscope"]).lab
+    }
+}
+
+/// Opens it.
+pub fn lab(options: &Lab) -> Result<ExitCode> {
+    if !terminal::is_usable() {
+        return Err(refuse(format!(
+            "the lab needs a terminal to draw on, and standard output is none; without one: gilscope run {} -m {}",
+            options.workload, options.settings.model
+        )));
+    }
+    let workload = workload::load(&options.workload).map_err(refuse)?;
+    let experiment = experiment(&workload, &options.workload, &options.settings)?;
+    let bundled = workload::bundled().map(workload::load).collect::<Result<Vec<_>, _>>().map_err(refuse)?;
+    let mut choices: Vec<WorkloadChoice> = bundled.iter().map(choice).collect();
+    if workload.path.is_some() {
+        choices.push(WorkloadChoice { id: options.workload.clone(), ..choice(&workload) });
+    }
+    let mut state = State::new(experiment, choices, ModelChoice::built_in());
+    state.look = look();
+    state.machine.cores = cores_of_affinity().unwrap_or_default();
+    state.machine.used = vec![None; state.machine.cores.len()];
+    runtime::run(Options { state, workload, run: options.run })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn choice(workload: &Workload) -> WorkloadChoice {
+    WorkloadChoice {
+        id: workload.id.clone(),
+        title: workload.title.clone(),
+        bound: workload.bound,
+        watch: workload.watch.clone(),
+    }
+}
+
+/// What the terminal can show, as far as its environment tells.
+fn look() -> Look {
+    let says = |name: &str| env::var(name).unwrap_or_default();
+    let set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
+    let term = says("TERM");
+    let depth = match says("COLORTERM").as_str() {
+        _ if set("NO_COLOR") => Depth::None,
+        "truecolor" | "24bit" => Depth::True,
+        _ if term.contains("direct") => Depth::True,
+        _ if term.contains("256") => Depth::Indexed,
+        _ if term.is_empty() || term.contains("mono") || term.starts_with("vt") => Depth::None,
+        _ => Depth::Ansi,
+    };
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].map(says).into_iter().find(|value| !value.is_empty());
+    let plain = locale.is_some_and(|locale| matches!(locale.as_str(), "C" | "POSIX"));
+    Look { depth, ascii: set("GILSCOPE_ASCII") || plain, ..Look::default() }
+}

@@ -1,0 +1,82 @@
+//! `gilscope list`: what there is to run.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+use color_eyre::eyre::Result;
+use serde_json::{Value, json};
+
+use crate::{model, workload};
+
+/// List what there is to run
+#[derive(Debug, clap::Args)]
+pub struct List {
+    /// What to list; everything unless said otherwise
+    kind: Option<Kind>,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    Workloads,
+    Models,
+}
+
+/// Lists it.
+pub fn list(options: &List) -> Result<ExitCode> {
+    let mut out = io::stdout().lock();
+    let kinds = options.kind.map_or_else(|| vec![Kind::Workloads, Kind::Models], |kind| vec![kind]);
+    if options.json {
+        let rows: Vec<Value> = kinds.iter().flat_map(|kind| rows(*kind)).collect();
+        serde_json::to_writer_pretty(&mut out, &rows).map_err(io::Error::from)?;
+        writeln!(out)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for (index, kind) in kinds.iter().enumerate() {
+        if kinds.len() > 1 {
+            let blank = if index > 0 { "\n" } else { "" };
+            writeln!(out, "{blank}{}", format!("{kind:?}").to_uppercase())?;
+        }
+        for row in rows(*kind) {
+            let word = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
+            writeln!(out, "{:<14} {}", word("id"), word("about"))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn rows(kind: Kind) -> Vec<Value> {
+    match kind {
+        Kind::Workloads => workload::bundled()
+            .filter_map(|id| workload::load(id).ok())
+            .map(|workload| {
+                let arguments: Vec<Value> = workload
+                    .arguments
+                    .iter()
+                    .map(|argument| {
+                        json!({
+                            "name": argument.name, "help": argument.help, "default": argument.default,
+                            "min": argument.min, "max": argument.max, "size": argument.size,
+                        })
+                    })
+                    .collect();
+                json!({
+                    "kind": "workload", "id": workload.id, "title": workload.title, "bound": workload.bound,
+                    "about": workload.watch, "arguments": arguments,
+                })
+            })
+            .collect(),
+        Kind::Models => model::ALL
+            .iter()
+            .map(|model| {
+                json!({
+                    "kind": "model", "id": model.id, "title": model.title(2), "about": model.description,
+                    "start": model.start,
+                })
+            })
+            .collect(),
+    }
+}

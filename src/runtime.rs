@@ -1,0 +1,156 @@
+//! The one loop: input, source, tick → action → update → effects → at most one draw a frame.
+//!
+//! Everything happens on one thread, so nothing the screen shows can change
+//! while it is drawn. Workers write into shared memory whether or not anybody
+//! reads; a slow terminal delays the drawing and nothing else. The sampler of
+//! the machine, which may block in the kernel, has a thread of its own.
+
+mod lines;
+mod world;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use color_eyre::eyre::{Context, Result};
+use crossterm::event::EventStream;
+use futures::{FutureExt, StreamExt};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use crate::app::{Action, News};
+use crate::terminal::Screen;
+use crate::ui;
+
+pub use world::Options;
+use world::World;
+
+/// While something runs: thirty looks a second, and at most as many frames.
+const BUSY: Duration = Duration::from_millis(33);
+
+/// While nothing does: often enough for the machine's figures.
+const IDLE: Duration = Duration::from_millis(250);
+
+/// Why the loop ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// The user left.
+    Quit,
+    /// A signal said so.
+    Told,
+}
+
+/// Opens the lab and stays until the user leaves.
+pub fn run(options: Options) -> Result<()> {
+    let signals = Signals::listen()?;
+    let mut world = World::new(options);
+    let mut screen = Screen::enter().wrap_err("the terminal cannot be taken over")?;
+    let loop_of_its_own = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    loop_of_its_own.block_on(stay(&mut world, &mut screen, &signals))?;
+    Ok(())
+}
+
+/// The loop.
+async fn stay(world: &mut World, screen: &mut Screen, signals: &Signals) -> Result<End> {
+    let mut keys = EventStream::new();
+    let mut busy = false;
+    let mut tick = ticker(IDLE);
+    let (columns, rows) = crossterm::terminal::size()?;
+    world.hear(News::Resized(columns, rows));
+    let mut drawn = None;
+    loop {
+        if drawn != Some(world.state().revision) {
+            drawn = Some(world.state().revision);
+            screen.draw(|frame| {
+                let area = frame.area();
+                ui::render(world.state(), world.log(), area, frame.buffer_mut());
+            })?;
+        }
+        tokio::select! {
+            biased;
+            input = keys.next() => match input {
+                Some(input) => {
+                    world.input(input?);
+                    // All that has been typed counts before anything is drawn.
+                    while let Some(Some(input)) = keys.next().now_or_never() {
+                        world.input(input?);
+                    }
+                }
+                None => return Ok(End::Told),
+            },
+            _ = tick.tick() => world.tick(),
+        }
+        if signals.end() {
+            return Ok(End::Told);
+        }
+        if signals.suspend() {
+            world.act(Action::Suspend);
+        }
+        for wish in world.take_wishes() {
+            match wish {
+                Wish::Quit => return Ok(End::Quit),
+                Wish::Suspend => {
+                    // The stream would go on reading keys that are the shell's.
+                    drop(keys);
+                    world.suspend(|| screen.lend(stop_here))?;
+                    keys = EventStream::new();
+                    drawn = None;
+                }
+                Wish::Redraw => {
+                    screen.clear()?;
+                    drawn = None;
+                }
+            }
+        }
+        if world.is_busy() != busy {
+            busy = world.is_busy();
+            tick = ticker(if busy { BUSY } else { IDLE });
+        }
+    }
+}
+
+fn ticker(every: Duration) -> tokio::time::Interval {
+    let mut tick = interval_at(Instant::now() + every, every);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tick
+}
+
+/// What the state wants of the loop itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    Quit,
+    Suspend,
+    Redraw,
+}
+
+/// Stops this process until the shell lets it go on.
+fn stop_here() {
+    // The rest of our process group (cargo, a pipeline) has had SIGTSTP and stands already.
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
+}
+
+/// The signals we answer in good order.
+struct Signals {
+    end: Arc<AtomicBool>,
+    suspend: Arc<AtomicBool>,
+}
+
+impl Signals {
+    fn listen() -> Result<Signals> {
+        let signals = Signals { end: Arc::default(), suspend: Arc::default() };
+        for (signal, flag) in
+            [(SIGTERM, &signals.end), (SIGHUP, &signals.end), (SIGINT, &signals.end), (SIGTSTP, &signals.suspend)]
+        {
+            signal_hook::flag::register(signal, Arc::clone(flag)).wrap_err("cannot listen for signals")?;
+        }
+        Ok(signals)
+    }
+
+    fn end(&self) -> bool {
+        self.end.load(Ordering::Relaxed)
+    }
+
+    fn suspend(&self) -> bool {
+        self.suspend.swap(false, Ordering::Relaxed)
+    }
+}

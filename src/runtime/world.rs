@@ -1,0 +1,255 @@
+//! What surrounds the state: the director with its runs, the sampler, the clock. It carries out effects and brings news.
+
+use std::io;
+use std::sync::Arc;
+
+use crossterm::event::Event as Input;
+
+use crate::app::{self, Action, Effect, Ending, Key, News, State};
+use crate::clock::{Clock, Monotonic};
+use crate::engine::sampler::{Sample, Sampler};
+use crate::engine::{Source, TaskOutcome, emulated};
+use crate::event::Nanos;
+use crate::session::{Director, Experiment, Launch, Notice, Phase, Record, Stage, is_whole};
+use crate::trace::Trace;
+use crate::workload::{self, Workload};
+
+use super::Wish;
+use super::lines::Lines;
+
+/// How the lab is opened.
+pub struct Options {
+    /// What is chosen to begin with.
+    pub state: State,
+    /// Its workload.
+    pub workload: Workload,
+    /// Whether to run at once.
+    pub run: bool,
+}
+
+/// The line shares are figures: they change four times a second at most.
+const LINES_EVERY: Nanos = Nanos::from_millis(250);
+
+/// Starts the miniature.
+struct Miniature;
+
+impl Launch for Miniature {
+    fn launch(&mut self, workload: &Workload, experiment: &Experiment) -> Result<Box<dyn Source>, String> {
+        let order = experiment.order(workload, true).map_err(|why| why.to_string())?;
+        Ok(Box::new(emulated::start(order).map_err(|why| why.to_string())?))
+    }
+}
+
+/// Everything the loop turns around.
+pub struct World {
+    state: State,
+    workload: Arc<Workload>,
+    director: Director<Miniature>,
+    sampler: Option<Sampler>,
+    lines: Lines,
+    lines_told: Nanos,
+    wishes: Vec<Wish>,
+}
+
+impl World {
+    /// A world at rest, or one whose first run has been ordered.
+    pub fn new(options: Options) -> World {
+        let workload = Arc::new(options.workload);
+        let mut world = World {
+            state: options.state,
+            workload: Arc::clone(&workload),
+            director: Director::new(Miniature),
+            // Without it the screen says that the machine's figures are not known.
+            sampler: Sampler::start().ok(),
+            lines: Lines::default(),
+            lines_told: Nanos::ZERO,
+            wishes: Vec::new(),
+        };
+        world.hear(News::Loaded(workload.source.clone()));
+        if options.run {
+            world.act(Action::RunOrStop);
+        }
+        world
+    }
+
+    /// What is drawn.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The log of what is on the screen.
+    pub fn log(&self) -> Option<&Trace> {
+        self.director.record().map(|record| &record.trace)
+    }
+
+    /// Whether worker processes are at work.
+    pub fn is_busy(&self) -> bool {
+        self.director.stage() != Stage::Idle
+    }
+
+    /// What the state wants of the loop, since the last call.
+    pub fn take_wishes(&mut self) -> Vec<Wish> {
+        std::mem::take(&mut self.wishes)
+    }
+
+    /// A key was pressed, or the window changed.
+    pub fn input(&mut self, input: Input) {
+        match input {
+            Input::Key(event) => {
+                if let Some(action) = Key::from_event(event).and_then(|key| self.state.keymap.action(key)) {
+                    self.act(action);
+                }
+            }
+            Input::Resize(columns, rows) => self.hear(News::Resized(columns, rows)),
+            _ => {}
+        }
+    }
+
+    /// Does what was asked for.
+    pub fn act(&mut self, action: Action) {
+        let effects = app::update(&mut self.state, self.director.record().map(|record| &record.trace), action);
+        self.carry_out(effects);
+    }
+
+    /// Tells the state what has happened.
+    pub fn hear(&mut self, news: News) {
+        let effects = app::hear(&mut self.state, self.director.record().map(|record| &record.trace), news);
+        self.carry_out(effects);
+    }
+
+    /// Time has gone by: collects what was recorded and sampled.
+    pub fn tick(&mut self) {
+        let now = Monotonic.now();
+        let notices = self.director.poll();
+        // Before the tick, so that it sees the log as it is now.
+        self.look_at_lines(now);
+        self.hear(News::Tick(now));
+        self.notice(notices);
+        self.look_at_machine();
+    }
+
+    /// Halts the run, lets `lend` give the terminal away and take it back, and lets the run go on.
+    pub fn suspend(&mut self, lend: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        let from = Monotonic.now();
+        if let Some(run) = self.director.run() {
+            run.suspend();
+        }
+        let lent = lend();
+        if let Some(run) = self.director.run() {
+            run.resume(from, Monotonic.now());
+        }
+        lent
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Run(experiment, length) => {
+                    self.lines.clear();
+                    let notices = self.director.start(Arc::clone(&self.workload), experiment, length);
+                    self.notice(notices);
+                }
+                Effect::RunBaseline(experiment) => {
+                    let notices = self.director.measure(&experiment);
+                    self.notice(notices);
+                }
+                Effect::Stop => {
+                    let notices = self.director.stop();
+                    self.notice(notices);
+                }
+                Effect::SetInterval(interval) => {
+                    if let Some(run) = self.director.run() {
+                        run.set_switch_interval(interval);
+                    }
+                }
+                Effect::Load(name) => match workload::load(&name) {
+                    Ok(workload) => {
+                        self.workload = Arc::new(workload);
+                        self.hear(News::Loaded(self.workload.source.clone()));
+                    }
+                    Err(why) => self.hear(News::Message(why.to_string())),
+                },
+                Effect::Suspend => self.wishes.push(Wish::Suspend),
+                Effect::Redraw => self.wishes.push(Wish::Redraw),
+                Effect::Quit => self.wishes.push(Wish::Quit),
+            }
+        }
+    }
+
+    fn notice(&mut self, notices: Vec<Notice>) {
+        for notice in notices {
+            match notice {
+                Notice::Sizing => self.hear(News::Sizing),
+                Notice::Began(experiment) => {
+                    self.hear(News::Sized(experiment.args));
+                    self.hear(News::Began);
+                }
+                Notice::Over => {
+                    let ending = self.director.record().map_or(Ending::Stopped, ending);
+                    self.hear(News::Ended(ending));
+                }
+                Notice::BaselineBegan => self.hear(News::BaselineBegan),
+                Notice::BaselineOver(Some(elapsed)) => self.hear(News::BaselineEnded(Ending::Done, elapsed)),
+                Notice::BaselineOver(None) => self.hear(News::BaselineEnded(Ending::Stopped, Nanos::ZERO)),
+                Notice::Failed(why) => self.hear(News::Ended(Ending::Failed(why))),
+            }
+        }
+    }
+
+    fn look_at_lines(&mut self, now: Nanos) {
+        if self.director.stage() != Stage::Running {
+            return;
+        }
+        let lanes = self.director.run().map(|run| run.lines()).unwrap_or_default();
+        if let Some(record) = self.director.record() {
+            self.lines.look(now, &record.trace, &lanes);
+        }
+        if now - self.lines_told >= LINES_EVERY {
+            self.lines_told = now;
+            let shares = self.lines.shares(self.state.code.lines.len());
+            self.hear(News::Lines(shares));
+        }
+    }
+
+    fn look_at_machine(&mut self) {
+        let Some(sampler) = &self.sampler else { return };
+        let samples: Vec<Sample> = sampler.samples().try_iter().collect();
+        let pids = self.director.run().map(|run| run.pids()).unwrap_or_default();
+        sampler.watch(pids);
+        for sample in samples {
+            if let Some(run) = self.director.run() {
+                run.note_sample(&sample);
+            }
+            let (cores, used) = sample.cores.iter().map(|(core, used)| (*core, Some(*used))).unzip();
+            self.hear(News::Machine(app::Machine { cores, used, own: sample.itself }));
+        }
+    }
+}
+
+/// How the run on the screen ended.
+fn ending(record: &Record) -> Ending {
+    match &record.phase {
+        Phase::Failed(why) => Ending::Failed(why.clone()),
+        Phase::Stopped => Ending::Stopped,
+        _ if is_whole(record) => Ending::Done,
+        _ => Ending::Failed(first_failure(record)),
+    }
+}
+
+/// The first thing that went wrong, in a sentence.
+fn first_failure(record: &Record) -> String {
+    let lanes = record.description.lanes.iter().zip(&record.ends);
+    let dead = lanes.filter_map(|(lane, end)| Some((lane, end.as_ref()?))).find(|(_, end)| *end != "done");
+    if let Some((lane, end)) = dead {
+        return format!("{}: {end}", lane.name);
+    }
+    let failed = record.results.iter().enumerate().find_map(|(task, result)| match result {
+        Some(TaskOutcome::Error { text, line }) => Some((task, text, line)),
+        _ => None,
+    });
+    match failed {
+        Some((task, text, Some(line))) => format!("task {task}: {text} (line {line})"),
+        Some((task, text, None)) => format!("task {task}: {text}"),
+        None => "not every task has a result".to_owned(),
+    }
+}

@@ -1,0 +1,115 @@
+//! The terminal: entered once, always given back.
+//!
+//! Whatever ends the program (the user, an error, a panic, a signal), the
+//! terminal returns to the state the shell left it in, exactly once: a second
+//! restoration would overwrite the text of a panic with the prompt.
+
+use std::io::{self, IsTerminal, Stdout, Write};
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossterm::terminal::{
+    BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+    disable_raw_mode, enable_raw_mode,
+};
+use crossterm::{cursor, execute, queue};
+use ratatui::Frame;
+use ratatui::backend::CrosstermBackend;
+
+/// Whether the terminal is ours at the moment.
+static ENTERED: AtomicBool = AtomicBool::new(false);
+
+/// Off in recorders, which capture a synchronised frame as a blank one.
+const SYNC_VARIABLE: &str = "GILSCOPE_SYNC";
+
+/// Whether the lab can be drawn: standard output is a terminal that can address cells.
+pub fn is_usable() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// The screen while it is ours.
+pub struct Screen {
+    terminal: ratatui::Terminal<CrosstermBackend<Stdout>>,
+    synchronised: bool,
+}
+
+impl Screen {
+    /// Takes the terminal over: raw mode, alternate screen, no cursor. The mouse stays the user's.
+    pub fn enter() -> io::Result<Screen> {
+        restore_on_panic();
+        take()?;
+        let terminal = match ratatui::Terminal::new(CrosstermBackend::new(io::stdout())) {
+            Ok(terminal) => terminal,
+            Err(error) => {
+                give_back();
+                return Err(error);
+            }
+        };
+        let synchronised = std::env::var_os(SYNC_VARIABLE).is_none_or(|value| value != "0");
+        Ok(Screen { terminal, synchronised })
+    }
+
+    /// Draws one frame; only cells that changed are sent.
+    pub fn draw(&mut self, render: impl FnOnce(&mut Frame)) -> io::Result<()> {
+        if self.synchronised {
+            queue!(io::stdout(), BeginSynchronizedUpdate)?;
+        }
+        let drawn = self.terminal.draw(render).map(|_| ());
+        if self.synchronised {
+            execute!(io::stdout(), EndSynchronizedUpdate)?;
+        }
+        drawn
+    }
+
+    /// Forgets what is on the screen: the next frame sends every cell.
+    ///
+    /// Not by ratatui's own `clear`, which asks the terminal where its cursor is and waits for an answer that some
+    /// never give.
+    pub fn clear(&mut self) -> io::Result<()> {
+        execute!(io::stdout(), Clear(ClearType::All))?;
+        self.terminal = ratatui::Terminal::new(CrosstermBackend::new(io::stdout()))?;
+        Ok(())
+    }
+
+    /// Gives the terminal back for a while, runs `meanwhile`, and takes it over again.
+    pub fn lend(&mut self, meanwhile: impl FnOnce()) -> io::Result<()> {
+        give_back();
+        meanwhile();
+        take()?;
+        self.clear()
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        give_back();
+    }
+}
+
+fn take() -> io::Result<()> {
+    enable_raw_mode()?;
+    ENTERED.store(true, Ordering::SeqCst);
+    execute!(io::stdout(), EnterAlternateScreen, cursor::Hide).inspect_err(|_| give_back())
+}
+
+/// Gives the terminal back if it is ours. Errors are of no use here: the terminal may be gone.
+pub fn give_back() {
+    if ENTERED.swap(false, Ordering::SeqCst) {
+        let mut out = io::stdout();
+        let _ = execute!(out, EndSynchronizedUpdate, LeaveAlternateScreen, cursor::Show);
+        let _ = out.flush();
+        let _ = disable_raw_mode();
+    }
+}
+
+/// A panic's text belongs on the shell's screen, below what was there.
+fn restore_on_panic() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let tell = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            give_back();
+            tell(panic);
+        }));
+    });
+}

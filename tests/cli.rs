@@ -1,0 +1,249 @@
+//! The command line of the real binary: what it reports, what it refuses, and in which words.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+fn gilscope(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_gilscope"))
+        .args(args)
+        .stdin(Stdio::null())
+        .env_remove("NO_COLOR")
+        .output()
+        .expect("the program runs")
+}
+
+fn report(args: &[&str]) -> Value {
+    let output = gilscope(args);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+        panic!("{args:?}: no JSON ({error}): {}", String::from_utf8_lossy(&output.stderr));
+    })
+}
+
+fn file(folder: &Path, name: &str, text: impl AsRef<[u8]>) -> String {
+    let path = folder.join(name);
+    fs::write(&path, text).expect("a file can be written");
+    path.display().to_string()
+}
+
+fn nanos(value: &Value) -> u64 {
+    value.as_u64().unwrap_or_else(|| panic!("no whole number: {value}"))
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_before_any_work_with_a_sentence_that_helps() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let syntax = file(folder, "syntax.py", "def work(:\n    pass\n");
+    let outside = file(folder, "outside.py", "class Thing:\n    pass\n\ndef work():\n    return 1\n");
+    let workless = file(folder, "workless.py", "def play():\n    return 1\n");
+    let binary = file(folder, "binary.py", [0xff, 0xfe, 0x00, 0x80]);
+    let metadata = file(folder, "metadata.py", "# /// gilscope\n# title = 3\n# ///\ndef work():\n    pass\n");
+    let directory = folder.display().to_string();
+    let missing = folder.join("missing.py").display().to_string();
+    let cases: &[(&[&str], &str)] = &[
+        (&["run", "sum-sqares"], "sum-squares"),
+        (&["run", "sum-squares", "-m", "thread"], "threads"),
+        (&["run", "sum-squares", "-n", "0"], "at least one worker"),
+        (&["run", "sum-squares", "-n", "100000"], "at most"),
+        (&["run", "sum-squares", "-m", "processes", "-n", "100000"], "at most"),
+        (&["run", "sum-squares", "-n", "-3"], "-3"),
+        (&["run", "sum-squares", "--tasks", "0"], "tasks"),
+        (&["run", "sum-squares", "--tasks", "100000000"], "at most"),
+        (&["run", "sum-squares", "--switch-interval", "0ms"], "CPython's default is 5ms"),
+        (&["run", "sum-squares", "--switch-interval", "5"], "unit"),
+        (&["run", "sum-squares", "--switch-interval", "9999999h"], "unit"),
+        (&["run", "sum-squares", "--arg", "n=-5"], "n"),
+        (&["run", "sum-squares", "--arg", "n=99999999999999999999999"], "n"),
+        (&["run", "sum-squares", "--arg", "n=many"], "n"),
+        (&["run", "sum-squares", "--arg", "m=5"], "n"),
+        (&["run", "sum-squares", "--arg", "n"], "NAME=VALUE"),
+        (&["run", "sum-squares", "--rules", "3.8"], "3.9"),
+        (&["run", &missing], "missing.py"),
+        (&["run", &directory], "directory"),
+        (&["run", &syntax], "syntax.py:1"),
+        (&["run", &outside], "outside.py:1"),
+        (&["run", &workless], "work"),
+        (&["run", &binary], "UTF-8"),
+        (&["run", &metadata], "metadata.py:2"),
+        (&["run"], "WORKLOAD"),
+        (&["frobnicate"], "frobnicate"),
+    ];
+    for (args, words) in cases {
+        let output = gilscope(args);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
+        assert!(said.contains(words), "{args:?} does not say {words:?}: {said}");
+        assert!(output.stdout.is_empty(), "{args:?} prints a result");
+        assert!(!said.contains("panicked"), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn the_lab_without_a_terminal_is_refused_and_names_the_command_that_needs_none() {
+    for args in [&[][..], &["lab"]] {
+        let output = gilscope(args);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("gilscope run"), "{said}");
+    }
+}
+
+#[test]
+fn each_model_reports_every_task_and_its_lanes_add_up_to_the_run() {
+    for model in ["sequential", "threads", "processes"] {
+        let run = report(&["run", "sum-squares", "-m", model, "-n", "2", "--tasks", "5", "--arg", "n=30000", "--json"]);
+        assert_eq!(run["schema"], "gilscope.run/1");
+        assert_eq!(run["end"], "ended", "{run}");
+        let results = run["results"].as_array().unwrap();
+        assert_eq!(results.len(), 5, "{model}");
+        let sum: u64 = (0..30_000).map(|i| i * i).sum();
+        assert!(
+            results.iter().all(|result| result["repr"].as_str() == Some(sum.to_string().as_str())),
+            "{model}: {results:?}"
+        );
+        let elapsed = nanos(&run["elapsed_ns"]);
+        let mut ledger = 0;
+        for lane in run["lanes"].as_array().unwrap() {
+            let states: u64 = lane["states_ns"].as_object().unwrap().values().map(nanos).sum();
+            assert_eq!(states, elapsed, "{model}: {lane}");
+            assert_eq!(lane["end"], "done", "{model}: {lane}");
+            ledger += if lane["role"] == "worker" { states } else { 0 };
+        }
+        assert_eq!(run["ledger_ns"].as_object().unwrap().values().map(nanos).sum::<u64>(), ledger, "{model}");
+        let locks = run["locks"].as_array().unwrap();
+        assert_eq!(locks.len(), if model == "processes" { 2 } else { 1 });
+        for lock in locks {
+            assert_eq!(nanos(&lock["held_ns"]) + nanos(&lock["free_ns"]), elapsed, "{model}: {lock}");
+        }
+        assert_eq!(run["events"]["dropped"], 0);
+    }
+}
+
+#[test]
+fn threads_take_turns_on_one_lock_and_are_charged_for_it() {
+    let run = report(&["run", "sum-squares", "-m", "threads", "-n", "2", "--arg", "n=4000000", "--json"]);
+    let lock = &run["locks"][0];
+    assert!(nanos(&lock["handoffs"]) >= 4, "{lock}");
+    assert!(nanos(&lock["drop_requests"]) >= 4, "{lock}");
+    assert!(nanos(&run["ledger_ns"]["waiting_gil"]) * 4 > nanos(&run["elapsed_ns"]), "{}", run["ledger_ns"]);
+    let waited: u64 =
+        run["lanes"].as_array().unwrap().iter().map(|lane| lane["states_ns"].get("waiting_gil").map_or(0, nanos)).sum();
+    let blamed: u64 = run["blame"].as_array().unwrap().iter().map(|blame| nanos(&blame["ns"])).sum();
+    assert!(blamed <= waited && blamed * 10 >= waited * 8, "waited {waited}, blamed {blamed}");
+}
+
+#[test]
+fn a_failing_task_is_told_with_its_line_and_the_others_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(
+        folder.path(),
+        "fails.py",
+        "def work(task):\n    total = 0\n    for i in range(1000):\n        total += i\n    return total // (task - 1)\n",
+    );
+    for model in ["sequential", "threads", "processes"] {
+        let output = gilscope(&["run", &path, "-m", model, "-n", "2", "--tasks", "3", "--json"]);
+        assert_eq!(output.status.code(), Some(1));
+        let run: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(run["results"][0]["repr"], "-499500", "{model}");
+        assert_eq!(run["results"][1]["error"], "ZeroDivisionError: integer division or modulo by zero", "{model}");
+        assert_eq!(run["results"][1]["line"], 5, "{model}");
+        assert_eq!(run["results"][2]["repr"], "499500", "{model}");
+    }
+}
+
+#[test]
+fn endless_recursion_ends_as_in_python() {
+    let folder = tempfile::tempdir().unwrap();
+    let path =
+        file(folder.path(), "deep.py", "def down(n):\n    return down(n + 1)\n\ndef work():\n    return down(0)\n");
+    let run = report(&["run", &path, "-m", "threads", "-n", "2", "--json"]);
+    for result in run["results"].as_array().unwrap() {
+        assert!(result["error"].as_str().unwrap().starts_with("RecursionError"), "{result}");
+    }
+}
+
+#[test]
+fn a_program_that_prints_without_measure_is_kept_within_bounds() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(
+        folder.path(),
+        "prints.py",
+        "def work():\n    line = 'x' * 65536\n    for i in range(512):\n        print(line)\n    print('the end')\n    return 1\n",
+    );
+    for model in ["threads", "processes"] {
+        let run = report(&["run", &path, "-m", model, "-n", "1", "--json"]);
+        let output = run["output"].as_str().unwrap();
+        assert!(output.len() <= 1 << 20 && output.contains("the end"), "{model}: {} bytes", output.len());
+        assert_eq!(run["results"][0]["repr"], "1");
+    }
+}
+
+#[test]
+fn an_interrupted_run_leaves_with_130_and_a_complete_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), "endless.py", "def work():\n    print('going')\n    while True:\n        pass\n");
+    for model in ["sequential", "threads", "processes"] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_gilscope"))
+            .args(["run", &path, "-m", model, "-n", "2", "--json"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(700));
+        let interrupt = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(interrupt, rustix::process::Signal::INT).unwrap();
+        let mut text = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{model}");
+        let run: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(run["end"], "stopped", "{model}");
+        assert_eq!(run["lanes"].as_array().unwrap().len(), if model == "sequential" { 1 } else { 3 });
+    }
+}
+
+#[test]
+fn a_closed_pipe_ends_quietly() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_gilscope"))
+        .args(["list", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn everything_listed_can_be_run() {
+    let rows: Value = serde_json::from_slice(&gilscope(&["list", "workloads", "--json"]).stdout).unwrap();
+    let ids: Vec<&str> = rows.as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap()).collect();
+    for id in ["sum-squares", "sleep", "count", "primes", "hash", "mixed"] {
+        assert!(ids.contains(&id), "{ids:?}");
+    }
+    for id in ids {
+        let run = report(&["run", id, "-m", "threads", "-n", "2", "--json"]);
+        assert_eq!(run["end"], "ended", "{id}");
+        assert!(run["results"].as_array().unwrap().iter().all(|result| result.get("repr").is_some()), "{id}: {run}");
+    }
+    let rows: Value = serde_json::from_slice(&gilscope(&["list", "models", "--json"]).stdout).unwrap();
+    assert!(rows.as_array().unwrap().iter().any(|row| row["id"] == "processes"));
+}
+
+#[test]
+fn a_table_row_is_written_for_every_lane() {
+    let output = gilscope(&["run", "sleep", "-m", "threads", "-n", "3", "--csv"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.lines().count(), 1 + 4, "{text}");
+    assert!(text.lines().next().unwrap().contains("waiting_gil_ns"));
+    let output = gilscope(&["run", "sleep", "-m", "threads", "-n", "3"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("thread 3") && text.contains("cores busy"), "{text}");
+}
