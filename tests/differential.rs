@@ -188,7 +188,8 @@ fn the_bundled_workloads_return_what_python_returns() {
 #[test]
 fn python_s_zlib_reads_what_ours_compressed() {
     let Some(python) = common::python3() else { return };
-    let source = "import zlib\ndef work(level):\n    return zlib.compress(b'an oscilloscope for the lock... ' * 5000, level)\n";
+    let source =
+        "import zlib\ndef work(level):\n    return zlib.compress(b'an oscilloscope for the lock... ' * 5000, level)\n";
     let program = Arc::new(compile(source, "test.py").expect("it is of the subset"));
     let module = Module::new(program, "test");
     let mut thread = Thread::new(&module, Alone::default(), Rules::V3_10);

@@ -13,7 +13,8 @@ pub fn values(source: &str, program: &Program, chosen: &[(String, ArgValue)], ta
     let kind = |name: &str| described.get(name).map_or(ArgKind::Number, |argument| argument.kind);
     let mut values: Vec<(String, Value)> =
         chosen.iter().map(|(name, value)| (name.clone(), made(kind(name), *value))).collect();
-    let takes_tasks = program.signature("work").is_some_and(|work| work.parameters.iter().any(|it| &*it.name == "tasks"));
+    let takes_tasks =
+        program.signature("work").is_some_and(|work| work.parameters.iter().any(|it| &*it.name == "tasks"));
     if takes_tasks && !values.iter().any(|(name, _)| name == "tasks") {
         values.push(("tasks".to_owned(), Value::Int(tasks.into())));
     }

@@ -112,9 +112,8 @@ fn product(call: &mut Call<'_>, a: &Value, b: &Value) -> Result<Value, Raised> {
     let (Matrix(a), Matrix(b)) = (this(a)?, this(b)?);
     let ((rows, inner), (other, columns)) = (a.dim(), b.dim());
     if inner != other {
-        let message = format!(
-            "shapes ({rows},{inner}) and ({other},{columns}) not aligned: {inner} (dim 1) != {other} (dim 0)"
-        );
+        let message =
+            format!("shapes ({rows},{inner}) and ({other},{columns}) not aligned: {inner} (dim 1) != {other} (dim 0)");
         return Err(Kind::ValueError.raise(message));
     }
     limits::bytes(rows as u128 * columns as u128 * 8)?;
