@@ -93,6 +93,20 @@ fn the_lab_without_a_terminal_is_refused_and_names_the_command_that_needs_none()
 }
 
 #[test]
+fn the_clock_stops_with_the_last_result_however_late_it_is_heard_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = file(folder.path(), "short.py", "def work():\n    return 1\n");
+    let run = report(&["run", &file, "-m", "sequential", "--json"]);
+    let worker = &run["lanes"][0];
+    // It gave the last result itself, so none of the run's time lies after its end.
+    assert_eq!(worker["states_ns"]["done"], Value::Null, "{run}");
+    for model in ["threads", "processes"] {
+        let run = report(&["run", &file, "-m", model, "-n", "1", "--json"]);
+        assert_eq!(run["lanes"][0]["states_ns"]["done"], Value::Null, "main is there to the end: {run}");
+    }
+}
+
+#[test]
 fn each_model_reports_every_task_and_its_lanes_add_up_to_the_run() {
     for model in ["sequential", "threads", "processes"] {
         let run = report(&["run", "sum-squares", "-m", model, "-n", "2", "--tasks", "5", "--arg", "n=30000", "--json"]);
