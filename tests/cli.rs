@@ -50,7 +50,10 @@ fn what_makes_no_sense_is_refused_before_any_work_with_a_sentence_that_helps() {
         (&["run", "sum-squares", "-n", "0"], "at least one worker"),
         (&["run", "sum-squares", "-n", "100000"], "at most"),
         (&["run", "sum-squares", "-m", "processes", "-n", "100000"], "at most"),
-        (&["run", "sum-squares", "-n", "-3"], "-3"),
+        (&["run", "sum-squares", "-n", "-3"], "-3 is not in"),
+        (&["run", "sum-squares", "--switch-interval", "-5ms"], "'-5ms'"),
+        (&["run", "sum-squares", "--arg", "n=3", "--arg", "n=4"], "twice"),
+        (&["run", "no\u{1b}[31msuch.py"], "no\\u{1b}[31msuch.py"),
         (&["run", "sum-squares", "--tasks", "0"], "tasks"),
         (&["run", "sum-squares", "--tasks", "100000000"], "at most"),
         (&["run", "sum-squares", "--switch-interval", "0ms"], "CPython's default is 5ms"),
@@ -80,6 +83,16 @@ fn what_makes_no_sense_is_refused_before_any_work_with_a_sentence_that_helps() {
         assert!(output.stdout.is_empty(), "{args:?} prints a result");
         assert!(!said.contains("panicked"), "{args:?}: {said}");
     }
+}
+
+#[test]
+fn what_a_program_raises_cannot_steer_the_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let red = file(folder.path(), "red.py", "def work():\n    raise ValueError(\"\\x1b[31mred\\u202e\")\n");
+    let output = gilscope(&["run", &red, "-n", "1"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("\\u{1b}[31mred\\u{202e}") && !said.contains('\u{1b}'), "{said}");
+    assert!(said.contains("1 worker · 1 task ·"), "{said}");
 }
 
 #[test]
