@@ -111,10 +111,10 @@ impl Gutters {
     }
 }
 
-/// The lanes that are drawn: those that do tasks, or all if none does.
+/// The lanes that are drawn: those that do tasks and the server that makes them, or all if none does.
 pub fn drawn_lanes(log: &Trace) -> Vec<LaneId> {
-    let workers: Vec<LaneId> =
-        log.lanes().filter(|(_, info)| info.role == Role::Worker).map(|(lane, _)| lane).collect();
+    let drawn = |role| matches!(role, Role::Worker | Role::Server);
+    let workers: Vec<LaneId> = log.lanes().filter(|(_, info)| drawn(info.role)).map(|(lane, _)| lane).collect();
     if workers.is_empty() { log.lanes().map(|(lane, _)| lane).collect() } else { workers }
 }
 
@@ -185,7 +185,8 @@ impl View {
 
     /// The latest instant, of the last second before `latest`, at which the trigger fired.
     fn fire(&self, log: &Trace, latest: Nanos, interval: Nanos) -> Option<Nanos> {
-        let lane = self.picked.or_else(|| drawn_lanes(log).first().copied())?;
+        let first_worker = || log.lanes().find(|(_, info)| info.role == Role::Worker).map(|(lane, _)| lane);
+        let lane = self.picked.or_else(first_worker).or_else(|| drawn_lanes(log).first().copied())?;
         match self.trigger {
             Trigger::Anywhere => None,
             Trigger::Take => [Nanos(interval.0.saturating_mul(4)), STANDS]
