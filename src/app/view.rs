@@ -111,10 +111,11 @@ impl Gutters {
     }
 }
 
-/// The lanes that are drawn: those that do tasks and the server that makes them, or all if none does.
+/// The lanes that are drawn: those that do tasks, whose places are the numbers in their names, and after them the
+/// server that makes them; or all lanes if none does tasks.
 pub fn drawn_lanes(log: &Trace) -> Vec<LaneId> {
-    let drawn = |role| matches!(role, Role::Worker | Role::Server);
-    let workers: Vec<LaneId> = log.lanes().filter(|(_, info)| drawn(info.role)).map(|(lane, _)| lane).collect();
+    let of = |role| log.lanes().filter(move |(_, info)| info.role == role).map(|(lane, _)| lane);
+    let workers: Vec<LaneId> = of(Role::Worker).chain(of(Role::Server)).collect();
     if workers.is_empty() { log.lanes().map(|(lane, _)| lane).collect() } else { workers }
 }
 

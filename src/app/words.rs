@@ -211,7 +211,9 @@ fn seen(state: &State) -> String {
     }
     if state.model_shown().is_some_and(|model| model.id == "hybrid") && share(LaneState::WaitingGil) >= 0.05 {
         let waits = percent(share(LaneState::WaitingGil));
-        return format!("The threads of a process take turns on its lock, the processes do not: {waits} of waiting.");
+        return format!(
+            "The threads of a process take turns on its lock, the processes run at once. Waiting: {waits}."
+        );
     }
     if share(LaneState::WaitingGil) >= 0.25 {
         let waiting = number(workers - 1);

@@ -48,12 +48,14 @@ fn plan(workers: u32, processes: u32) -> Plan {
     let mut plan = Plan::new(Pool::Hybrid { processes });
     let lock = plan.lock("GIL of master", 0, false);
     let master = plan.lane("master", Role::Master, 0, Some(lock));
+    let mut thread = 0;
     for number in 1..=processes {
         let lock = plan.lock(format!("GIL of process {number}"), number, true);
         let main = plan.lane_of(Some(master), format!("process {number}"), Role::Main, number, Some(lock));
         let threads = workers / processes + u32::from(number <= workers % processes);
-        for thread in 1..=threads {
-            plan.lane_of(Some(main), format!("thread {number}.{thread}"), Role::Worker, number, Some(lock));
+        for _ in 0..threads {
+            thread += 1;
+            plan.lane_of(Some(main), format!("p{number} thread {thread}"), Role::Worker, number, Some(lock));
         }
     }
     plan
