@@ -56,14 +56,14 @@ struct Settings {
     /// How tasks become processes and threads (`gilscope list models`)
     #[arg(short, long, default_value = "threads")]
     model: String,
-    /// How many workers; the logical cores unless said otherwise
-    #[arg(short = 'n', long, value_name = "N", allow_negative_numbers = true)]
-    workers: Option<u32>,
+    /// How many workers, or for hybrid processes x threads (2x4); the logical cores unless said otherwise
+    #[arg(short = 'n', long, value_name = "N", value_parser = workers, allow_negative_numbers = true)]
+    workers: Option<Workers>,
     /// How many times `work` is called; once a worker unless said otherwise
     #[arg(long, value_name = "T", allow_negative_numbers = true)]
     tasks: Option<u32>,
     /// How processes are started, where the model starts any; spawn unless said otherwise
-    #[arg(long, value_name = "METHOD", value_parser = ["spawn"])]
+    #[arg(long, value_name = "METHOD", value_parser = ["spawn", "fork", "forkserver"])]
     start: Option<String>,
     /// An argument of the workload, for example n=1000000; may be repeated
     #[arg(long = "arg", value_name = "NAME=VALUE")]
@@ -74,6 +74,29 @@ struct Settings {
     /// Where the interpreter may switch: at loops and calls (3.10) or nearly anywhere (3.9)
     #[arg(long, default_value = "3.10", value_parser = ["3.9", "3.10"])]
     rules: String,
+}
+
+/// How many workers, and over how many processes they are spread if that was said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Workers {
+    count: u32,
+    processes: Option<u32>,
+}
+
+/// Reads `4` or `2x4`.
+fn workers(text: &str) -> Result<Workers, String> {
+    let number = |text: &str| {
+        let number = text.trim().parse::<u32>();
+        number.map_err(|_| format!("'{text}' is no number of workers: write for example 4, or 2x4 for hybrid"))
+    };
+    match text.split_once(['x', 'X', '×']) {
+        None => Ok(Workers { count: number(text)?, processes: None }),
+        Some((processes, threads)) => {
+            let (processes, threads) = (number(processes)?, number(threads)?);
+            let count = processes.checked_mul(threads).ok_or_else(|| format!("{text} workers are too many"))?;
+            Ok(Workers { count, processes: Some(processes) })
+        }
+    }
 }
 
 /// Reads the switch interval and keeps it within what makes sense.
@@ -105,7 +128,14 @@ fn experiment(workload: &Workload, name: &str, settings: &Settings) -> Result<Ex
         None => settings.model.clone(),
     };
     let model = crate::model::find(&name_of_model).map_err(refuse)?;
-    let workers = settings.workers.unwrap_or_else(|| crate::engine::machine::cores_allowed() as u32);
+    let unasked = || Workers { count: crate::engine::machine::cores_allowed() as u32, processes: None };
+    let Workers { count: workers, processes } = settings.workers.unwrap_or_else(unasked);
+    if let (Some(processes), false) = (processes, model.is_hybrid()) {
+        return Err(refuse(format!(
+            "-n {processes}x{}: only the model `hybrid` has threads in several processes; write -n {workers}",
+            workers / processes.max(1)
+        )));
+    }
     let tasks = match settings.tasks {
         Some(0) => return Err(refuse("0 tasks: there must be at least one")),
         Some(tasks) if tasks > MOST_TASKS => return Err(refuse(format!("{tasks} tasks: at most {MOST_TASKS}"))),
@@ -123,11 +153,12 @@ fn experiment(workload: &Workload, name: &str, settings: &Settings) -> Result<Ex
     }
     let mut args = workload.arguments(&given).map_err(refuse)?;
     args.retain(|(name, _)| given.iter().any(|(given, _)| given == name));
-    model.plan(workers).map_err(refuse)?;
+    model.plan_over(workers, processes).map_err(refuse)?;
     Ok(Experiment {
         workload: name.to_owned(),
         model: model.id.to_owned(),
         workers,
+        processes,
         tasks,
         args,
         switch_interval: settings.switch_interval,

@@ -29,6 +29,18 @@ const ENDLESS: &str = "def work(n):
         n += 1
 ";
 
+/// Every model, with a small number of workers.
+const MODELS: [(&str, u32); 8] = [
+    ("sequential", 1),
+    ("threads", 2),
+    ("processes", 2),
+    ("processes:fork", 2),
+    ("processes:forkserver", 2),
+    ("free-threads", 2),
+    ("subinterpreters", 2),
+    ("hybrid", 4),
+];
+
 /// Generous: a loaded machine must not fail a test.
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -201,7 +213,7 @@ fn kill(pid: u32) {
 
 #[test]
 fn every_pool_does_every_task_and_ends_in_order() {
-    for (model, workers) in [("sequential", 1), ("threads", 3), ("processes", 2)] {
+    for (model, workers) in MODELS {
         let run = Run::of_model(model, workers, SQUARES, 20_000, 7);
         assert_eq!(run.outcomes().into_values().collect::<Vec<_>>(), vec![squares(20_000); 7], "{model}");
         assert!(run.ends().values().all(LaneEnd::is_done), "{model}: {:?}", run.ends());
@@ -214,7 +226,7 @@ fn every_pool_does_every_task_and_ends_in_order() {
 
 #[test]
 fn every_task_is_recorded_between_start_and_finish_by_a_worker() {
-    for (model, workers) in [("sequential", 1), ("threads", 2), ("processes", 2)] {
+    for (model, workers) in MODELS {
         let run = Run::of_model(model, workers, SQUARES, 1_000, 5);
         let mut tasks = BTreeSet::new();
         for event in &run.events {
@@ -267,13 +279,164 @@ fn processes_are_born_in_the_steps_of_spawn_and_wait_for_no_lock() {
 }
 
 #[test]
+fn a_forked_process_needs_no_exec_and_no_import() {
+    for (model, workers) in [("processes:fork", vec![1, 2]), ("processes:forkserver", vec![2, 3])] {
+        let run = Run::of_model(model, 2, SQUARES, 1_000_000, 2);
+        run.check();
+        for lane in workers {
+            let order = run.order(lane).join(" ").replace(" unpickling idle", " idle");
+            assert_eq!(order, "starting/fork idle unpickling running pickling io idle done", "{model}");
+        }
+    }
+}
+
+#[test]
+fn the_forkserver_is_born_once_as_a_spawned_process_is() {
+    let run = Run::of_model("processes:forkserver", 3, SQUARES, 1_000, 3);
+    let order = run.order(1);
+    let steps =
+        ["starting/fork", "starting/exec", "starting/init", "starting/import", "unpickling", "starting/prepare", "io"];
+    assert_eq!(order[..7], steps);
+    assert_eq!(order.last().map(String::as_str), Some("done"));
+}
+
+#[test]
+fn a_module_is_loaded_anew_where_an_interpreter_is_and_copied_where_a_process_is() {
+    let source = "print('loaded')
+def work(n):
+    return n
+";
+    for (model, workers, times) in [
+        ("threads", 2, 1),
+        ("free-threads", 2, 1),
+        ("processes", 2, 3),
+        ("processes:fork", 2, 1),
+        ("processes:forkserver", 2, 2),
+        ("subinterpreters", 2, 3),
+        ("hybrid", 4, 1),
+    ] {
+        let run = Run::of_model(model, workers, source, 1, 4);
+        assert_eq!(run.controller.output(), "loaded\n".repeat(times), "{model}");
+    }
+}
+
+#[test]
+fn every_process_is_the_child_of_whom_the_plan_says() {
+    for (model, workers) in [("processes", 2), ("processes:fork", 2), ("processes:forkserver", 2), ("hybrid", 4)] {
+        let mut run = Run::go(spec(model, workers, ENDLESS, 1, workers));
+        let running = |run: &Run| run.events.iter().filter(|it| matches!(it.kind, EventKind::TaskStarted(_))).count();
+        run.until("all run", |run| running(run) == workers as usize);
+        let (plan, pids) = (run.controller.plan(), run.controller.pids());
+        for lane in &plan.lanes {
+            let Some(parent) = lane.parent.map(|parent| &plan.lanes[parent.index()]) else { continue };
+            if parent.process == lane.process {
+                continue;
+            }
+            let status = std::fs::read_to_string(format!("/proc/{}/status", pids[&lane.process])).unwrap();
+            let ppid = status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap().trim();
+            assert_eq!(ppid, pids[&parent.process].to_string(), "{model}: {}", lane.name);
+        }
+    }
+}
+
+#[test]
+fn a_killed_forkserver_takes_its_workers_along_and_that_is_said() {
+    let mut run = Run::go(spec("processes:forkserver", 2, ENDLESS, 1, 3));
+    let running = |run: &Run| run.events.iter().filter(|it| matches!(it.kind, EventKind::TaskStarted(_))).count();
+    run.until("both run", |run| running(run) == 2);
+    kill(run.controller.pids()[&1]);
+    let run = run.until_over();
+    let ends: Vec<_> = run.ends().values().map(LaneEnd::to_string).collect();
+    let along = "ended with the forkserver that made it, which was killed by SIGKILL";
+    assert_eq!(ends, ["done", "killed by SIGKILL", along, along]);
+    let last = &run.outcomes()[&TaskId(2)];
+    assert_eq!(*last, TaskOutcome::Killed("no worker was left to do it".to_owned()));
+    until_gone(&run.controller.pids().values().copied().collect::<Vec<_>>());
+    run.check();
+}
+
+#[test]
+fn a_killed_worker_of_a_forkserver_or_of_a_master_is_told_by_its_signal() {
+    for (model, workers, process) in [("processes:forkserver", 2, 2), ("processes:fork", 2, 1), ("hybrid", 4, 1)] {
+        let mut run = Run::go(spec(model, workers, ENDLESS, 1, workers));
+        let running = |run: &Run| run.events.iter().filter(|it| matches!(it.kind, EventKind::TaskStarted(_))).count();
+        run.until("all run", |run| running(run) == workers as usize);
+        kill(run.controller.pids()[&process]);
+        let lanes: Vec<_> = run.controller.plan().lanes_of(process).map(|lane| lane.id).collect();
+        run.until("its end", |run| {
+            run.reports.iter().any(|it| matches!(it, Report::LaneEnded { lane, .. } if *lane == *lanes.last().unwrap()))
+        });
+        run.controller.stop();
+        let run = run.finish();
+        for (lane, end) in run.ends() {
+            let words = if lanes.contains(&lane) { "killed by SIGKILL" } else { "stopped" };
+            assert_eq!(end.to_string(), words, "{model} {lane}");
+        }
+        run.check();
+    }
+}
+
+#[test]
+fn threads_without_a_lock_take_none_and_wait_for_none() {
+    let run = Run::of_model("free-threads", 2, SQUARES, 300_000, 4);
+    run.check();
+    assert!(run.controller.plan().locks.is_empty());
+    for lane in [0, 1, 2] {
+        assert_eq!(run.takes(lane), 0);
+        assert!(!run.order(lane).contains(&"waiting_gil".to_owned()));
+    }
+}
+
+#[test]
+fn an_interpreter_of_ones_own_has_its_own_globals_and_lock() {
+    let source = "seen = 0
+
+def work(n, task):
+    global seen
+    seen += 1
+    return seen
+";
+    let run = Run::of_model("subinterpreters", 1, source, 1, 3);
+    let values: Vec<_> = run.outcomes().into_values().collect();
+    assert_eq!(values, ["1", "2", "3"].map(|value| TaskOutcome::Repr(value.to_owned())));
+    let run = Run::of_model("subinterpreters", 2, SQUARES, 1_000_000, 2);
+    run.check();
+    for lane in [1, 2] {
+        let order = run.order(lane);
+        assert_eq!(order[..3], ["starting/fork", "starting/init", "starting/import"], "{order:?}");
+        assert_eq!(order[4..6], ["starting/prepare", "idle"], "{order:?}");
+        assert!(!order.contains(&"waiting_gil".to_owned()), "nobody else wants its lock: {order:?}");
+    }
+    let main = run.order(0);
+    assert!(main.contains(&"pickling".to_owned()) && main.contains(&"unpickling".to_owned()), "{main:?}");
+}
+
+#[test]
+fn threads_of_one_process_of_a_hybrid_share_its_lock_and_no_others() {
+    let run = Run::of_model("hybrid", 4, SQUARES, 2_000_000, 4);
+    run.check();
+    let mut owners: BTreeMap<LockId, BTreeSet<LaneId>> = BTreeMap::new();
+    for event in &run.events {
+        if let EventKind::Take { lock, .. } = event.kind {
+            owners.entry(lock).or_default().insert(event.lane);
+        }
+    }
+    for lane in &run.controller.plan().lanes {
+        for (lock, owners) in &owners {
+            assert!(!owners.contains(&lane.id) || lane.lock == Some(*lock), "{} took {lock}", lane.name);
+        }
+    }
+    assert_eq!(owners[&LockId(1)].len() + owners[&LockId(2)].len(), 4, "each thread did its task");
+}
+
+#[test]
 fn a_task_that_raises_fails_alone() {
     let source = "def work(n, task):
     if task == 1:
         return 1 / 0
     return task
 ";
-    for (model, workers) in [("sequential", 1), ("threads", 2), ("processes", 2)] {
+    for (model, workers) in MODELS {
         let run = Run::of_model(model, workers, source, 1, 4);
         let outcomes: Vec<_> = run.outcomes().into_values().collect();
         let repr = |value: &str| TaskOutcome::Repr(value.to_owned());
@@ -295,7 +458,13 @@ def work(n):
 def outcome():
     return done
 ";
-    for (model, workers, outcome) in [("sequential", 1, "3"), ("threads", 2, "3"), ("processes", 2, "0")] {
+    for (model, workers, outcome) in [
+        ("sequential", 1, "3"),
+        ("threads", 2, "3"),
+        ("processes", 2, "0"),
+        ("processes:fork", 2, "0"),
+        ("subinterpreters", 2, "0"),
+    ] {
         let run = Run::of_model(model, workers, source, 1, 3);
         let told: Vec<_> = run.reports.iter().filter(|report| matches!(report, Report::Outcome(_))).collect();
         assert_eq!(told, [&Report::Outcome(TaskOutcome::Repr(outcome.to_owned()))], "{model}");
@@ -360,7 +529,7 @@ fn with_no_worker_left_the_remaining_tasks_are_told_so() {
 
 #[test]
 fn a_killed_first_process_ends_everything_and_every_lane_says_so() {
-    for (model, workers) in [("sequential", 1), ("threads", 2), ("processes", 2)] {
+    for (model, workers) in MODELS {
         let mut run = Run::go(spec(model, workers, ENDLESS, 1, 2));
         run.until("a task runs", |run| run.events.iter().any(|event| matches!(event.kind, EventKind::TaskStarted(_))));
         kill(run.controller.pid());
@@ -374,7 +543,7 @@ fn a_killed_first_process_ends_everything_and_every_lane_says_so() {
 
 #[test]
 fn an_endless_loop_is_stopped_at_once() {
-    for (model, workers) in [("sequential", 1), ("threads", 2), ("processes", 2)] {
+    for (model, workers) in MODELS {
         let mut run = Run::go(spec(model, workers, ENDLESS, 1, 2));
         run.until("a task runs", |run| run.events.iter().any(|event| matches!(event.kind, EventKind::TaskStarted(_))));
         run.controller.stop();
@@ -411,7 +580,13 @@ fn a_worker_inherits_its_channel_and_the_shared_memory_and_nothing_else() {
 
 #[test]
 fn as_many_workers_as_there_may_be_do_their_tasks() {
-    for (model, workers) in [("threads", 1024), ("processes", 64)] {
+    for (model, workers) in [
+        ("threads", 1024),
+        ("processes", 64),
+        ("processes:fork", 64),
+        ("processes:forkserver", 64),
+        ("subinterpreters", 64),
+    ] {
         let run = Run::of_model(model, workers, SQUARES, 100, workers + 1);
         assert_eq!(run.outcomes().into_values().collect::<Vec<_>>(), vec![squares(100); workers as usize + 1]);
         // Not checked: rings are small when there are many, and main starts a thousand threads faster than we read.
@@ -533,7 +708,7 @@ fn helper_a_controller_that_is_going_to_be_killed() {
 
 #[test]
 fn a_controller_that_is_killed_leaves_no_process() {
-    for model in ["threads", "processes"] {
+    for (model, _) in MODELS.into_iter().filter(|(model, _)| *model != "sequential") {
         let mut helper = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "helper_a_controller_that_is_going_to_be_killed", "--nocapture"])
             .env("GILSCOPE_TEST_CONTROLLER", model)

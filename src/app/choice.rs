@@ -48,9 +48,29 @@ impl ModelChoice {
         self.model.title(workers)
     }
 
+    /// The same, spread over a number of processes if one was chosen.
+    pub fn heading_over(&self, workers: u32, processes: Option<u32>) -> String {
+        self.model.title_over(workers, processes)
+    }
+
     /// Small, at its finish bar, for so many workers.
     pub fn label(&self, workers: u32) -> String {
         self.model.label(workers)
+    }
+
+    /// The same, spread over a number of processes if one was chosen.
+    pub fn label_over(&self, workers: u32, processes: Option<u32>) -> String {
+        self.model.label_over(workers, processes)
+    }
+
+    /// Whether each worker has a lock to itself, or at least an interpreter.
+    pub fn has_own_locks(&self) -> bool {
+        matches!(self.model.family, "processes" | "subinterpreters")
+    }
+
+    /// Whether its threads need no lock.
+    pub fn has_no_lock(&self) -> bool {
+        self.model.family == "free-threads"
     }
 
     /// The name of its `index`th worker's lane (from 0) before there are any.

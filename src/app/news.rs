@@ -272,7 +272,12 @@ fn put_bar(state: &mut State, model: &str, workers: u32, bar: BarState) {
     }
     let Some(choice) = state.models.iter().find(|choice| choice.id == model) else { return };
     let workers = choice.lanes(workers);
-    let new = Bar { model: model.to_owned(), workers, label: choice.label(workers), state: bar };
+    let new = Bar {
+        model: model.to_owned(),
+        workers,
+        label: choice.label_over(workers, state.experiment.processes),
+        state: bar,
+    };
     match state.bars.iter_mut().find(|old| old.model == new.model && old.workers == new.workers) {
         Some(old) => *old = new,
         None => state.bars.push(new),

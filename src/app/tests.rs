@@ -19,6 +19,7 @@ fn lab() -> State {
         workload: "sum-squares".to_owned(),
         model: "threads".to_owned(),
         workers: 2,
+        processes: None,
         tasks: None,
         args: Vec::new(),
         switch_interval: ms(5),

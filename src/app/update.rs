@@ -201,6 +201,7 @@ fn choose_workers(state: &mut State, by: i64) -> Vec<Effect> {
         return Vec::new();
     }
     state.experiment.workers = u32::try_from(wanted).unwrap_or(1);
+    state.experiment.processes = None;
     if state.experiment.tasks.is_none() {
         state.experiment.args.clone_from(&state.given);
         return start_over(state);

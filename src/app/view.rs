@@ -111,10 +111,11 @@ impl Gutters {
     }
 }
 
-/// The lanes that are drawn: those that do tasks, or all if none does.
+/// The lanes that are drawn: those that do tasks, whose places are the numbers in their names, and after them the
+/// server that makes them; or all lanes if none does tasks.
 pub fn drawn_lanes(log: &Trace) -> Vec<LaneId> {
-    let workers: Vec<LaneId> =
-        log.lanes().filter(|(_, info)| info.role == Role::Worker).map(|(lane, _)| lane).collect();
+    let of = |role| log.lanes().filter(move |(_, info)| info.role == role).map(|(lane, _)| lane);
+    let workers: Vec<LaneId> = of(Role::Worker).chain(of(Role::Server)).collect();
     if workers.is_empty() { log.lanes().map(|(lane, _)| lane).collect() } else { workers }
 }
 
@@ -185,7 +186,8 @@ impl View {
 
     /// The latest instant, of the last second before `latest`, at which the trigger fired.
     fn fire(&self, log: &Trace, latest: Nanos, interval: Nanos) -> Option<Nanos> {
-        let lane = self.picked.or_else(|| drawn_lanes(log).first().copied())?;
+        let first_worker = || log.lanes().find(|(_, info)| info.role == Role::Worker).map(|(lane, _)| lane);
+        let lane = self.picked.or_else(first_worker).or_else(|| drawn_lanes(log).first().copied())?;
         match self.trigger {
             Trigger::Anywhere => None,
             Trigger::Take => [Nanos(interval.0.saturating_mul(4)), STANDS]

@@ -175,7 +175,7 @@ fn seen(state: &State) -> String {
     let figures = &state.figures;
     let workers = figures.lanes.len() as u64;
     let share = |lane_state| figures.share(lane_state);
-    let own_locks = state.model_shown().is_some_and(|model| model.id == "processes");
+    let own_locks = state.model_shown().is_some_and(ModelChoice::has_own_locks);
     let start_up = share(LaneState::Starting);
     if figures.ledger.is_none() || figures.elapsed < Nanos::from_millis(200) && state.phase == Phase::Running {
         return "It has just begun.".to_owned();
@@ -184,18 +184,36 @@ fn seen(state: &State) -> String {
         return "Much of this run was not observed (╱); its figures say little.".to_owned();
     }
     if own_locks {
-        let mut text = "Each process has its own lock, so nobody waits for another's.".to_owned();
+        let whose = if state.model_shown().is_some_and(|model| model.id == "subinterpreters") {
+            "interpreter"
+        } else {
+            "process"
+        };
+        let mut text = format!("Each {whose} has its own lock, so nobody waits for another's.");
         if start_up >= 0.005 {
             text += &format!(" Start-up (s) took {}.", percent(start_up));
         }
         if share(LaneState::WaitingCore) >= 0.1 {
-            text +=
-                &format!(" For {} of the time a process wanted a core (!).", percent(share(LaneState::WaitingCore)));
+            text += &format!(" For {} of the time a worker wanted a core (!).", percent(share(LaneState::WaitingCore)));
         }
         return text;
     }
     if workers <= 1 {
         return "One task after another, on one core: what the others are measured against.".to_owned();
+    }
+    if state.model_shown().is_some_and(ModelChoice::has_no_lock) {
+        let wants = share(LaneState::WaitingCore);
+        let short = match wants >= 0.1 {
+            true => format!(" For {} of the time a thread wanted a core (!).", percent(wants)),
+            false => String::new(),
+        };
+        return format!("There is no lock, so all threads run at once; what they share they contend for.{short}");
+    }
+    if state.model_shown().is_some_and(|model| model.id == "hybrid") && share(LaneState::WaitingGil) >= 0.05 {
+        let waits = percent(share(LaneState::WaitingGil));
+        return format!(
+            "The threads of a process take turns on its lock, the processes run at once. Waiting: {waits}."
+        );
     }
     if share(LaneState::WaitingGil) >= 0.25 {
         // Of many threads, some are born late or done early: they do not wait.
@@ -235,7 +253,7 @@ fn next(state: &State) -> String {
     let current = state.models.iter().position(|choice| choice.id == state.experiment.model);
     let Some(current) = current.filter(|_| state.models.len() > 1) else { return String::new() };
     let next: &ModelChoice = &state.models[(current + 1) % state.models.len()];
-    let label = next.label(next.lanes(state.experiment.workers));
+    let label = next.label_over(next.lanes(state.experiment.workers), state.experiment.processes);
     let done = state.bars.iter().any(|bar| bar.model == next.id && matches!(bar.state, BarState::Done(_)));
     if done { String::new() } else { format!(" {key}: the same work, {label}.") }
 }

@@ -6,11 +6,16 @@
 //! the socket does not take at once. Whoever wants to wait does so in the
 //! open, with [`Channel::wait`] or `poll`.
 
+use std::io::{IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, SocketFlags, SocketType, recv, recvmsg, send, sendmsg, socketpair,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -21,6 +26,9 @@ const LENGTHS: usize = 8;
 
 /// How much is asked of the socket at a time, while no long message is known to come.
 const CHUNK: usize = 16 << 10;
+
+/// How many descriptors come with a message at most.
+const DESCRIPTORS: usize = 2;
 
 /// Why a channel is of no more use.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +71,8 @@ pub struct Channel {
     /// How much of `outgoing` the socket has taken.
     sent: usize,
     closed: bool,
+    /// Descriptors that have arrived.
+    descriptors: Vec<OwnedFd>,
 }
 
 impl Channel {
@@ -74,7 +84,50 @@ impl Channel {
 
     /// The other end, from the socket that was handed over.
     pub fn new(socket: OwnedFd, limit: usize) -> Channel {
-        Channel { socket, limit, incoming: Vec::new(), outgoing: Vec::new(), sent: 0, closed: false }
+        Channel {
+            socket,
+            limit,
+            incoming: Vec::new(),
+            outgoing: Vec::new(),
+            sent: 0,
+            closed: false,
+            descriptors: Vec::new(),
+        }
+    }
+
+    /// Sends a short message and copies of descriptors with it, waiting for the other end to take it.
+    ///
+    /// They arrive with its first byte. The other end must be waiting for a message: in the middle of a long one it
+    /// does not look for descriptors, and they would be lost.
+    pub fn send_with(
+        &mut self,
+        header: &impl Serialize,
+        descriptors: [BorrowedFd<'_>; DESCRIPTORS],
+    ) -> Result<(), ChannelError> {
+        self.flush_waiting()?;
+        let header = serde_json::to_vec(header)?;
+        let length = u32::try_from(header.len()).expect("a header is short");
+        let message = [&length.to_le_bytes()[..], &[0; 4], &header].concat();
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
+        let sent = loop {
+            match sendmsg(&self.socket, &[IoSlice::new(&message)], &mut ancillary, SendFlags::NOSIGNAL) {
+                Ok(sent) => break sent,
+                Err(Errno::INTR) => {}
+                // Whoever reads next learns of the end.
+                Err(Errno::PIPE | Errno::CONNRESET) => return Ok(()),
+                Err(error) => return Err(ChannelError::Socket(error)),
+            }
+        };
+        self.outgoing.extend_from_slice(&message[sent..]);
+        self.flush_waiting()
+    }
+
+    /// The descriptors that came with the message just received.
+    pub fn take_descriptors(&mut self) -> Option<[OwnedFd; DESCRIPTORS]> {
+        let mut descriptors = self.descriptors.drain(..DESCRIPTORS.min(self.descriptors.len()));
+        Some([descriptors.next()?, descriptors.next()?])
     }
 
     /// Sends a message, or as much of it as the socket takes; the rest goes with [`Channel::flush`].
@@ -205,7 +258,16 @@ impl Channel {
             recv(&self.socket, room, RecvFlags::DONTWAIT).map(|(taken, _)| taken)
         } else {
             let mut chunk = [0; CHUNK];
-            let taken = recv(&self.socket, &mut chunk[..], RecvFlags::DONTWAIT).map(|(taken, _)| taken);
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+            let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+            let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+            let taken = recvmsg(&self.socket, &mut [IoSliceMut::new(&mut chunk)], &mut ancillary, flags);
+            let taken = taken.map(|message| message.bytes);
+            for message in ancillary.drain() {
+                if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+                    self.descriptors.extend(descriptors);
+                }
+            }
             self.incoming.extend_from_slice(&chunk[..taken.unwrap_or(0)]);
             taken
         };
@@ -281,6 +343,21 @@ mod tests {
         one.send(&1, &vec![7; 20 << 20]).unwrap();
         drop(one);
         while other.receive::<u32>().unwrap() != Received::Closed {}
+    }
+
+    #[test]
+    fn descriptors_arrive_with_their_message() {
+        let (mut one, mut other) = both_ends(1 << 20);
+        let (reader, writer) = rustix::pipe::pipe().unwrap();
+        one.send(&0, b"").unwrap();
+        one.send_with(&1, [reader.as_fd(), writer.as_fd()]).unwrap();
+        drop((reader, writer));
+        assert_eq!(other.receive::<u32>().unwrap(), Received::Message(0, Vec::new()));
+        assert_eq!(other.receive::<u32>().unwrap(), Received::Message(1, Vec::new()));
+        let [reader, writer] = other.take_descriptors().unwrap();
+        rustix::io::write(&writer, b"x").unwrap();
+        assert_eq!(rustix::io::read(&reader, &mut [0; 8]).unwrap(), 1);
+        assert!(other.take_descriptors().is_none());
     }
 
     #[test]

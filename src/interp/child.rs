@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::spawn::{Born, SUBCOMMAND};
-use super::{first, worker};
+use super::{first, server, worker};
 
 /// The exit status of a process whose maker is gone.
 pub(super) const ORPHANED: i32 = 3;
@@ -32,6 +32,7 @@ pub fn main() -> ExitCode {
     let result = match born.role.as_str() {
         "first" => first::live(born),
         "worker" => worker::live(born),
+        "server" => server::live(born),
         role => Err(format!("no interpreter is a {role}")),
     };
     match result {

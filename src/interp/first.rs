@@ -10,9 +10,9 @@ use super::interpreter::{Interpreter, Settings, interpreter_failed, told};
 use super::message::{CONTROL_LIMIT, LaneEnd, Load, Order, Report};
 use super::reporter::Reporter;
 use super::spawn::Born;
-use super::{in_place, processes, threads};
+use super::{in_place, processes, subinterpreters, threads};
 use crate::clock::{Clock, Monotonic};
-use crate::event::{Detail, EventKind, LaneId, Line, LockId, State};
+use crate::event::{Detail, EventKind, LaneId, Line, State};
 use crate::model::Pool;
 use crate::record::{Recorder, Rings};
 use crate::vm::Value;
@@ -77,7 +77,7 @@ fn load_and_run(
     recorder: Recorder,
 ) -> Result<(), String> {
     let settings = Settings {
-        lock: load.plan.lanes.first().and_then(|lane| lane.lock).unwrap_or(LockId(0)),
+        lock: load.plan.lanes.first().and_then(|lane| lane.lock),
         rules: load.rules,
         rings: rings.clone(),
         record: load.record,
@@ -123,7 +123,8 @@ fn do_all(first: &First, main: &mut WorkerHost) {
     match first.load.plan.pool {
         Pool::InPlace => in_place::run(first, main),
         Pool::Threads { .. } => threads::run(first, main),
-        Pool::Processes { .. } => processes::run(first, main),
+        Pool::Processes { .. } | Pool::Hybrid { .. } => processes::run(first, main),
+        Pool::Subinterpreters { .. } => subinterpreters::run(first, main),
     }
     if first.interpreter.has("outcome") {
         let outcome = first.interpreter.call(main, "outcome", Vec::new());

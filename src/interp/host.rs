@@ -17,7 +17,8 @@ use crate::vm::{Host, Stopped};
 /// dropped, whatever the reason, it lets go of the lock and its lane is done.
 pub(super) struct WorkerHost<'i> {
     lane: LaneId,
-    lock: LockId,
+    /// None: there is no lock to take, and taking and dropping it only changes the lane's state.
+    lock: Option<LockId>,
     gil: &'i Gil,
     /// Written at every instruction, so it is looked up once.
     place: &'i AtomicU32,
@@ -34,7 +35,7 @@ impl<'i> WorkerHost<'i> {
     /// For the calling thread, which does not hold the lock yet.
     pub(super) fn new(
         lane: LaneId,
-        lock: LockId,
+        lock: Option<LockId>,
         gil: &'i Gil,
         ring: &'i SharedRing,
         recorder: Recorder,
@@ -68,7 +69,9 @@ impl<'i> WorkerHost<'i> {
     /// The same for one who asked at a certain time, or whose wait is on record already.
     fn take_asked_at(&mut self, asked: Option<Nanos>, to: State) {
         debug_assert!(!self.holding);
-        let (lock, lane, line) = (self.lock, self.lane, self.line);
+        self.holding = true;
+        let Some(lock) = self.lock else { return self.enter(to, Detail::None) };
+        let (lane, line) = (self.lane, self.line);
         let asked = Cell::new(asked);
         // One recorder, three closures; the lock calls them one at a time.
         let recorder = RefCell::new(&mut self.recorder);
@@ -84,14 +87,14 @@ impl<'i> WorkerHost<'i> {
         let request = || recorder.borrow_mut().record(line, EventKind::DropRequest { lock });
         let stamp = |_| recorder.borrow_mut().record(line, EventKind::Take { lock, to });
         self.gil.take(lane, interval, request, stamp);
-        self.holding = true;
     }
 
     /// Drops the lock; from then on the lane is in state `to`. Where a request was set, another has it on return.
     pub(super) fn drop_to(&mut self, to: State, detail: Detail) {
         debug_assert!(self.holding);
         self.holding = false;
-        let (lock, line, recorder) = (self.lock, self.line, &mut self.recorder);
+        let Some(lock) = self.lock else { return self.enter(to, detail) };
+        let (line, recorder) = (self.line, &mut self.recorder);
         self.gil.drop_lock(self.lane, |requested| {
             recorder.record(line, EventKind::Drop { lock, to, detail, requested });
         });

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::host::WorkerHost;
 use super::message::TaskOutcome;
+use super::pickles;
 use crate::event::{Detail, EventKind, LaneId, Line, LockId, State, TaskId};
 use crate::gil::Gil;
 use crate::record::{Recorder, Rings, SharedRing};
@@ -21,10 +22,11 @@ const TEXT_LIMIT: usize = 4 << 10;
 /// An interpreter: one in each process.
 pub(super) struct Interpreter {
     gil: Gil,
-    lock: LockId,
+    /// None in a free-threaded one: its threads need no lock.
+    lock: Option<LockId>,
     /// Of every lane of the run, though not all of them live here.
     lanes: Vec<SharedRing>,
-    module: Module,
+    module: Arc<Module>,
     rules: Rules,
     rings: Rings,
     record: bool,
@@ -32,7 +34,7 @@ pub(super) struct Interpreter {
 
 /// What an interpreter is made with.
 pub(super) struct Settings {
-    pub(super) lock: LockId,
+    pub(super) lock: Option<LockId>,
     pub(super) rules: Rules,
     pub(super) rings: Rings,
     pub(super) record: bool,
@@ -51,10 +53,23 @@ impl Interpreter {
     /// Compiles the source: the step `import`. The module's body has not run yet.
     pub(super) fn new(source: &str, file: &str, name: &str, settings: Settings) -> Result<Interpreter, String> {
         let program = vm::compile(source, file).map_err(|error| error.to_string())?;
-        let module = Module::new(Arc::new(program), name);
+        let module = Arc::new(Module::new(Arc::new(program), name));
         let Settings { lock, rules, rings, record } = settings;
         let lanes = (0..rings.shape().rings).map(|ring| rings.ring(ring)).collect();
         Ok(Interpreter { gil: Gil::new(), lock, lanes, module, rules, rings, record })
+    }
+
+    /// After a fork, in the child: the same module with all that its globals had come to, under a new lock. (CPython's
+    /// `PyOS_AfterFork_Child` likewise makes the lock anew; the one that was copied is held by a thread that is not
+    /// here.)
+    pub(super) fn copied(&self, lock: Option<LockId>) -> Interpreter {
+        let (lanes, module, rings) = (self.lanes.clone(), Arc::clone(&self.module), self.rings.clone());
+        Interpreter { gil: Gil::new(), lock, lanes, module, rules: self.rules, rings, record: self.record }
+    }
+
+    /// The shared memory.
+    pub(super) fn rings(&self) -> &Rings {
+        &self.rings
     }
 
     /// The calling thread's view of it, without the lock.
@@ -67,7 +82,7 @@ impl Interpreter {
     pub(super) fn prepare(&self, host: &mut WorkerHost) -> Result<(), Failure> {
         host.enter(State::Starting, Detail::Prepare);
         host.prepares(true);
-        let result = Thread::new(&self.module, &mut *host, self.rules).run_body().map_err(Failure::from);
+        let result = Thread::new(&*self.module, &mut *host, self.rules).run_body().map_err(Failure::from);
         host.prepares(false);
         host.leave_program();
         result
@@ -101,7 +116,7 @@ impl Interpreter {
         function: &str,
         args: Vec<(String, Value)>,
     ) -> Result<Value, Failure> {
-        let mut thread = Thread::new(&self.module, &mut *host, self.rules);
+        let mut thread = Thread::new(&*self.module, &mut *host, self.rules);
         let result = thread.call(function, Vec::new(), args).map_err(Failure::from);
         host.leave_program();
         result
@@ -119,6 +134,16 @@ impl Interpreter {
         let result = self.call(host, function, args);
         host.record(EventKind::TaskEnded { task, ok: result.is_ok() });
         result
+    }
+
+    /// Does a task that arrives as a pickle and whose result leaves as one. With the lock held and the lane unpickling.
+    pub(super) fn answer(&self, host: &mut WorkerHost, task: TaskId, call: &[u8]) -> Result<Vec<u8>, Failure> {
+        let (function, args) = pickles::called(call)?;
+        host.enter(State::Running, Detail::None);
+        let value = self.task(host, task, &function, args)?;
+        host.enter(State::Pickling, Detail::None);
+        let cannot = |why| Failure::without_line(format!("the result cannot be sent back: {why}"));
+        pickles::of(&value).map_err(cannot)
     }
 }
 

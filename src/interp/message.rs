@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{LaneId, Line, Nanos, TaskId};
+use super::offspring::Exit;
+use crate::event::{LaneId, Line, LockId, Nanos, TaskId};
 use crate::model::Plan;
 use crate::vm::pickle::MAX_BYTES;
 use crate::vm::{MAX_SOURCE, Rules};
@@ -211,7 +212,7 @@ pub(super) enum Request {
         /// Where the evaluation loop looks at the eval breaker.
         rules: Rules,
         /// The GIL it is to have.
-        lock: crate::event::LockId,
+        lock: LockId,
         /// Whether events are recorded.
         record: bool,
     },
@@ -219,6 +220,13 @@ pub(super) enum Request {
     Prepare,
     /// Do a task; the body is a pickle of `(function, kwargs)`.
     Task(TaskId),
+    /// To a forkserver: make a worker. Its channel and its standard error come with the message.
+    Fork {
+        /// Its lane.
+        lane: LaneId,
+        /// The GIL it is to have.
+        lock: LockId,
+    },
     /// Be gone.
     End,
 }
@@ -241,6 +249,27 @@ pub(super) enum Reply {
     },
     /// It cannot go on.
     Failed(String),
+    /// From a forkserver: a worker is there.
+    Forked {
+        /// Its lane.
+        lane: LaneId,
+        /// Its number.
+        pid: u32,
+    },
+    /// From a forkserver: there is no worker, and why.
+    NotForked {
+        /// Which.
+        lane: LaneId,
+        /// Why.
+        why: String,
+    },
+    /// From a forkserver: a worker is gone.
+    Gone {
+        /// Which.
+        lane: LaneId,
+        /// How it went.
+        exit: Exit,
+    },
 }
 
 #[cfg(test)]

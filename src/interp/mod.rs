@@ -12,7 +12,7 @@
 //! program anew as a **first process**, leader of a process group, which boots
 //! an interpreter and loads the module before the clock starts. That process
 //! does the tasks itself (sequential), in threads of its own, or in **worker
-//! processes** that it starts in turn. Orders and reports go over a socket,
+//! processes** that it starts in turn, or that a forkserver makes for it. Orders and reports go over a socket,
 //! events through shared memory that outlives everyone who writes to it.
 //!
 //! ```text
@@ -38,15 +38,20 @@ mod channel;
 pub mod child;
 mod controller;
 mod first;
+mod fork;
 mod host;
+mod hybrid;
 mod in_place;
 mod interpreter;
 mod message;
+mod offspring;
 mod output;
 mod pickles;
 mod processes;
 mod reporter;
+mod server;
 mod spawn;
+mod subinterpreters;
 mod threads;
 mod worker;
 

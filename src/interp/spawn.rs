@@ -40,7 +40,7 @@ pub(super) fn this_program() -> PathBuf {
 pub(super) struct Birth<'a> {
     /// The program to execute.
     pub(super) program: &'a Path,
-    /// What it is to be: `first`, `worker`.
+    /// What it is to be: `first`, `worker`, `server`.
     pub(super) role: &'a str,
     /// The lane of its main thread.
     pub(super) lane: LaneId,

@@ -16,7 +16,7 @@ use crate::event::{Detail, LaneId, Line, State, TaskId};
 use crate::model::LanePlan;
 
 /// Python's own frames do not lie on it, so it need not be large; the system's default may be anything.
-const STACK: usize = 2 << 20;
+pub(super) const STACK: usize = 2 << 20;
 
 /// What the threads of the pool share with the main thread.
 struct Pool<'a> {

@@ -1,12 +1,14 @@
-//! A worker process: a new interpreter that is told everything by pickle.
+//! A worker process: an interpreter that is told everything by pickle.
 //!
-//! Its birth has the steps of CPython's `spawn`: the fork and the exec were
+//! The birth of a spawned one has the steps of CPython's `spawn`: the fork and the exec were
 //! recorded by its maker; here follow the interpreter's set-up (`init`), the
 //! module's source read and compiled (`import`), the preparation data
 //! unpickled, and the main module run as `__mp_main__` (`prepare`), so that
-//! what stands under its guard is not run again.
+//! what stands under its guard is not run again. One that is a copy of another
+//! process (`fork`, `forkserver`) has nothing of this to do.
 
 use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::channel::Channel;
@@ -16,14 +18,21 @@ use super::interpreter::{Failure, Interpreter, Settings, interpreter_failed};
 use super::message::{Reply, Request, WORKER_LIMIT};
 use super::pickles;
 use super::spawn::Born;
-use crate::event::{Detail, EventKind, Line, State, TaskId};
+use crate::event::{Detail, EventKind, LaneId, Line, LockId, State, TaskId};
 use crate::record::{Recorder, Rings};
 
 /// What `multiprocessing.spawn.prepare` calls the main module.
 const MAIN: &str = "__mp_main__";
 
-/// Is set up, does tasks until told to end.
-pub(super) fn live(born: Born) -> Result<(), String> {
+/// An interpreter that was set up in a new process.
+pub(super) struct Booted {
+    lane: LaneId,
+    interpreter: Interpreter,
+    channel: Channel,
+}
+
+/// Sets an interpreter up, as the maker says: the steps `init` and `import`.
+pub(super) fn boot(born: Born) -> Result<Booted, String> {
     let rings = Rings::open(born.rings).map_err(|error| error.to_string())?;
     let lane = born.lane;
     let mut recorder = if born.record { Recorder::new(&rings, lane.0, lane) } else { Recorder::off() };
@@ -33,33 +42,87 @@ pub(super) fn live(born: Born) -> Result<(), String> {
         return Err("nobody said what to boot".to_owned());
     };
     recorder.record(Line::NONE, EventKind::State { to: State::Starting, detail: Detail::Import });
-    let settings = Settings { lock, rules, rings, record };
-    let interpreter = match Interpreter::new(&String::from_utf8_lossy(&source), &file, MAIN, settings) {
-        Ok(interpreter) => interpreter,
-        Err(why) => return fail(&mut channel, why),
-    };
-    drop(recorder);
-    let mut host = interpreter.host(lane);
-    let end = catch_unwind(AssertUnwindSafe(|| work(&interpreter, &mut host, &mut channel)));
-    drop(host);
-    let _ = std::io::stdout().flush();
-    match end {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(why)) => fail(&mut channel, why),
-        Err(panic) => fail(&mut channel, interpreter_failed(&*panic)),
+    let settings = Settings { lock: Some(lock), rules, rings, record };
+    match Interpreter::new(&String::from_utf8_lossy(&source), &file, MAIN, settings) {
+        Ok(interpreter) => Ok(Booted { lane, interpreter, channel }),
+        Err(why) => {
+            say(&mut channel, &Reply::Failed(why.clone()), b"");
+            Err(why)
+        }
     }
 }
 
-/// Is prepared, then does tasks until told to end.
-fn work(interpreter: &Interpreter, host: &mut WorkerHost, channel: &mut Channel) -> Result<(), String> {
-    let (Request::Prepare, preparation) = next(channel) else {
-        return Err("nobody said what to prepare".to_owned());
-    };
+impl Booted {
+    /// Lives on with it; a failure is told to the maker.
+    pub(super) fn live(
+        self,
+        life: impl FnOnce(&Interpreter, &mut WorkerHost, &mut Channel) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let Booted { lane, interpreter, mut channel } = self;
+        let mut host = interpreter.host(lane);
+        let end = catch_unwind(AssertUnwindSafe(|| life(&interpreter, &mut host, &mut channel)));
+        drop(host);
+        let _ = std::io::stdout().flush();
+        let end = end.unwrap_or_else(|panic| Err(interpreter_failed(&*panic)));
+        if let Err(why) = &end {
+            say(&mut channel, &Reply::Failed(why.clone()), b"");
+        }
+        end
+    }
+}
+
+/// A spawned worker: is set up and prepared, does tasks until told to end.
+pub(super) fn live(born: Born) -> Result<(), String> {
+    boot(born)?.live(|interpreter, host, channel| {
+        prepare(interpreter, host, channel)?;
+        host.drop_to(State::Idle, Detail::None);
+        serve(interpreter, host, channel)
+    })
+}
+
+/// A worker that is a copy of `parent`'s process, in that copy: it has the module already, with all its globals.
+/// The copy of a forkserver gets the preparation data, as in CPython; the copy of main needs none.
+pub(super) fn live_copied(
+    parent: &Interpreter,
+    lane: LaneId,
+    lock: LockId,
+    socket: OwnedFd,
+    prepared: bool,
+) -> Result<(), String> {
+    let interpreter = parent.copied(Some(lock));
+    let channel = Channel::new(socket, WORKER_LIMIT);
+    Booted { lane, interpreter, channel }.live(|interpreter, host, channel| {
+        if prepared {
+            let preparation = preparation(channel)?;
+            host.take(State::Unpickling);
+            pickles::prepared(&preparation)?;
+            host.drop_to(State::Idle, Detail::None);
+        } else {
+            host.enter(State::Idle, Detail::None);
+        }
+        serve(interpreter, host, channel)
+    })
+}
+
+/// The preparation data, waiting for them.
+fn preparation(channel: &mut Channel) -> Result<Vec<u8>, String> {
+    match next(channel) {
+        (Request::Prepare, preparation) => Ok(preparation),
+        _ => Err("nobody said what to prepare".to_owned()),
+    }
+}
+
+/// Unpickles the preparation data and runs the module's body: the step `prepare`. With the lock afterwards.
+pub(super) fn prepare(interpreter: &Interpreter, host: &mut WorkerHost, channel: &mut Channel) -> Result<(), String> {
+    let preparation = preparation(channel)?;
     host.take(State::Unpickling);
     pickles::prepared(&preparation)?;
     let prepared = interpreter.prepare(host);
-    prepared.map_err(|Failure { text, line }| format!("the file could not be loaded: line {line}: {text}"))?;
-    host.drop_to(State::Idle, Detail::None);
+    prepared.map_err(|Failure { text, line }| format!("the file could not be loaded: line {line}: {text}"))
+}
+
+/// Does tasks until told to end.
+fn serve(interpreter: &Interpreter, host: &mut WorkerHost, channel: &mut Channel) -> Result<(), String> {
     say(channel, &Reply::Ready, b"");
     while let (Request::Task(task), call) = next(channel) {
         host.take(State::Unpickling);
@@ -72,24 +135,15 @@ fn work(interpreter: &Interpreter, host: &mut WorkerHost, channel: &mut Channel)
 }
 
 /// With the lock held: from the pickle of a call to the pickle of its result.
-fn do_task(interpreter: &Interpreter, host: &mut WorkerHost, task: TaskId, call: &[u8]) -> (Reply, Vec<u8>) {
-    let result = pickles::called(call).and_then(|(function, args)| {
-        host.enter(State::Running, Detail::None);
-        interpreter.task(host, task, &function, args)
-    });
-    let pickled = result.and_then(|value| {
-        host.enter(State::Pickling, Detail::None);
-        let cannot = |why| Failure::without_line(format!("the result cannot be sent back: {why}"));
-        pickles::of(&value).map_err(cannot)
-    });
-    match pickled {
+pub(super) fn do_task(interpreter: &Interpreter, host: &mut WorkerHost, task: TaskId, call: &[u8]) -> (Reply, Vec<u8>) {
+    match interpreter.answer(host, task, call) {
         Ok(pickle) => (Reply::Returned(task), pickle),
         Err(Failure { text, line }) => (Reply::Raised { task, text, line }, Vec::new()),
     }
 }
 
 /// The next request, waiting for it. If there will be none, the process ends.
-fn next(channel: &mut Channel) -> (Request, Vec<u8>) {
+pub(super) fn next(channel: &mut Channel) -> (Request, Vec<u8>) {
     match channel.receive_waiting() {
         Ok(Some(request)) => request,
         Ok(None) | Err(_) => std::process::exit(ORPHANED),
@@ -97,13 +151,8 @@ fn next(channel: &mut Channel) -> (Request, Vec<u8>) {
 }
 
 /// Says something and waits until it is heard, or at least taken.
-fn say(channel: &mut Channel, reply: &Reply, body: &[u8]) {
+pub(super) fn say(channel: &mut Channel, reply: &Reply, body: &[u8]) {
     if channel.send(reply, body).and_then(|()| channel.flush_waiting()).is_err() {
         std::process::exit(ORPHANED);
     }
-}
-
-fn fail(channel: &mut Channel, why: String) -> Result<(), String> {
-    say(channel, &Reply::Failed(why.clone()), b"");
-    Err(why)
 }

@@ -4,15 +4,26 @@
 //! tasks. It starts nothing: that is the interpreter's business. A new model
 //! is one new file with a `MODEL`, and one line in [`ALL`].
 
+mod hybrid;
 mod plan;
 mod processes;
 mod sequential;
+mod subinterpreters;
 mod threads;
 
 pub use plan::{LanePlan, LockPlan, Plan, Pool, Role, Start};
 
 /// Every model, in the order of pickers and lists.
-pub static ALL: &[&Model] = &[&sequential::MODEL, &threads::MODEL, &processes::SPAWN];
+pub static ALL: &[&Model] = &[
+    &sequential::MODEL,
+    &threads::MODEL,
+    &processes::SPAWN,
+    &processes::FORK,
+    &processes::FORKSERVER,
+    &threads::FREE,
+    &subinterpreters::MODEL,
+    &hybrid::MODEL,
+];
 
 /// A way to spread tasks over workers.
 #[derive(Debug)]
@@ -29,9 +40,10 @@ pub struct Model {
     pub description: &'static str,
     /// How many workers it takes at most; none where the number is ignored.
     pub ceiling: Option<Ceiling>,
-    title: fn(u32) -> String,
-    label: fn(u32) -> String,
-    plan: fn(u32) -> Plan,
+    /// Each of these is told the workers and over how many processes they are to be spread, which only `hybrid` heeds.
+    title: fn(u32, u32) -> String,
+    label: fn(u32, u32) -> String,
+    plan: fn(u32, u32) -> Plan,
 }
 
 /// The most workers of a kind, and why not more.
@@ -48,12 +60,27 @@ pub struct Ceiling {
 impl Model {
     /// The headline for so many workers: `4 THREADS, ONE GIL`.
     pub fn title(&self, workers: u32) -> String {
-        (self.title)(workers)
+        self.title_over(workers, None)
+    }
+
+    /// The same, spread over a number of processes if one was chosen.
+    pub fn title_over(&self, workers: u32, processes: Option<u32>) -> String {
+        (self.title)(workers, processes.unwrap_or_else(|| hybrid::split(workers)))
     }
 
     /// The same in small letters, where several models stand side by side: `4 threads`.
     pub fn label(&self, workers: u32) -> String {
-        (self.label)(workers)
+        self.label_over(workers, None)
+    }
+
+    /// The same, spread over a number of processes if one was chosen.
+    pub fn label_over(&self, workers: u32, processes: Option<u32>) -> String {
+        (self.label)(workers, processes.unwrap_or_else(|| hybrid::split(workers)))
+    }
+
+    /// Whether it spreads its workers over processes of several threads, so that `2x4` makes sense.
+    pub fn is_hybrid(&self) -> bool {
+        self.id == hybrid::MODEL.id
     }
 
     /// How many lanes do tasks, of so many workers asked for.
@@ -63,11 +90,23 @@ impl Model {
 
     /// Which lanes and locks there will be with so many workers.
     pub fn plan(&self, workers: u32) -> Result<Plan, Refusal> {
+        self.plan_over(workers, None)
+    }
+
+    /// The same, spread over a number of processes if one was chosen, which only `hybrid` heeds.
+    pub fn plan_over(&self, workers: u32, processes: Option<u32>) -> Result<Plan, Refusal> {
+        let processes = processes.unwrap_or_else(|| hybrid::split(workers));
         match self.ceiling {
-            Some(_) if workers == 0 => Err(Refusal::NoWorkers { model: self.id }),
-            Some(ceiling) if workers > ceiling.workers => Err(Refusal::TooMany { model: self.id, workers, ceiling }),
-            _ => Ok((self.plan)(workers)),
+            Some(_) if workers == 0 => return Err(Refusal::NoWorkers { model: self.id }),
+            Some(ceiling) if workers > ceiling.workers => {
+                return Err(Refusal::TooMany { model: self.id, workers, ceiling });
+            }
+            _ => {}
         }
+        if self.is_hybrid() {
+            hybrid::check(workers, processes)?;
+        }
+        Ok((self.plan)(workers, processes))
     }
 
     /// Whether it goes by this name.
@@ -141,11 +180,11 @@ mod tests {
                 let plan = model.plan(workers).unwrap();
                 for (index, lane) in plan.lanes.iter().enumerate() {
                     assert_eq!(lane.id.index(), index);
-                    let lock = lane.lock.map(|lock| &plan.locks[lock.index()]);
-                    assert_eq!(lock.map(|lock| lock.process), Some(lane.process), "a lock lives in one process");
-                    if lane.role == Role::Worker {
-                        assert!(lock.unwrap().of_workers);
-                    }
+                    assert!(lane.parent.is_none_or(|parent| parent < lane.id), "parents come before their children");
+                    assert_eq!(lane.parent.is_none(), index == 0);
+                    let Some(lock) = lane.lock.map(|lock| &plan.locks[lock.index()]) else { continue };
+                    assert_eq!(lock.process, lane.process, "a lock lives in one process");
+                    assert!(lane.role != Role::Worker || lock.of_workers);
                 }
                 for (index, lock) in plan.locks.iter().enumerate() {
                     assert_eq!(lock.id.index(), index);
@@ -164,6 +203,44 @@ mod tests {
         let locks: Vec<_> = processes.locks.iter().map(|lock| (lock.process, lock.of_workers)).collect();
         assert_eq!(locks, [(0, false), (1, true), (2, true), (3, true)]);
         assert_eq!((processes.worker_processes(), processes.threads_per_process()), (3, 1));
+        let free = find("free-threads").unwrap().plan(3).unwrap();
+        assert!(free.locks.is_empty() && free.lanes.iter().all(|lane| lane.lock.is_none() && lane.process == 0));
+        let interpreters = find("subinterpreters").unwrap().plan(3).unwrap();
+        assert_eq!((interpreters.worker_processes(), interpreters.locks.len()), (1, 4));
+    }
+
+    #[test]
+    fn a_worker_is_the_child_of_whoever_makes_it() {
+        let parents = |model: &str| {
+            let plan = find(model).unwrap().plan(2).unwrap();
+            let name = |lane: Option<LaneId>| lane.map(|lane| plan.lanes[lane.index()].name.clone());
+            plan.workers().map(|lane| name(lane.parent)).collect::<Vec<_>>()
+        };
+        assert_eq!(parents("processes"), [Some("main".into()), Some("main".into())]);
+        assert_eq!(parents("processes:fork"), [Some("main".into()), Some("main".into())]);
+        assert_eq!(parents("processes:forkserver"), [Some("forkserver".into()), Some("forkserver".into())]);
+        assert_eq!(parents("hybrid"), [Some("process 1".into()), Some("process 1".into())]);
+    }
+
+    #[test]
+    fn a_hybrid_spreads_its_threads_over_its_processes() {
+        let model = find("hybrid").unwrap();
+        let spread = |workers, processes| -> Vec<usize> {
+            let plan = model.plan_over(workers, processes).unwrap();
+            let workers = |process| plan.lanes_of(process).filter(|lane| lane.role == Role::Worker).count();
+            (1..).map(workers).take_while(|threads| *threads > 0).collect()
+        };
+        assert_eq!(spread(8, Some(2)), [4, 4]);
+        assert_eq!(spread(8, None), [4, 4]);
+        assert_eq!(spread(7, None), [4, 3]);
+        assert_eq!(spread(1, None), [1]);
+        assert_eq!(spread(16, None), [4, 4, 4, 4]);
+        let plan = model.plan_over(8, Some(2)).unwrap();
+        let locks: Vec<_> = plan.locks.iter().map(|lock| (lock.process, lock.of_workers)).collect();
+        assert_eq!(locks, [(0, false), (1, true), (2, true)]);
+        assert_eq!(plan.lanes[0].role, Role::Master);
+        assert_eq!(model.title_over(8, Some(2)), "2 PROCESSES × 4 THREADS, 2 LOCKS");
+        assert!(model.plan_over(2, Some(3)).is_err() && model.plan_over(1000, Some(500)).is_err());
     }
 
     #[test]
@@ -191,7 +268,11 @@ mod tests {
         let refusal = |name: &str| find(name).unwrap_err().to_string();
         assert_eq!(refusal("thread"), "there is no model `thread`; did you mean `threads`?");
         assert_eq!(refusal("seqential"), "there is no model `seqential`; did you mean `sequential`?");
-        assert_eq!(refusal("xyz"), "there is no model `xyz`; there are sequential, threads, processes");
+        assert_eq!(
+            refusal("xyz"),
+            "there is no model `xyz`; there are sequential, threads, processes, processes:fork, \
+             processes:forkserver, free-threads, subinterpreters, hybrid"
+        );
     }
 
     #[test]

@@ -26,6 +26,10 @@ pub enum Role {
 pub enum Start {
     /// A new interpreter, told everything by pickle.
     Spawn,
+    /// A copy of the process that starts it, with all it had loaded.
+    Fork,
+    /// A copy of a process that was started for being copied.
+    Forkserver,
 }
 
 impl Start {
@@ -33,6 +37,8 @@ impl Start {
     pub const fn name(self) -> &'static str {
         match self {
             Start::Spawn => "spawn",
+            Start::Fork => "fork",
+            Start::Forkserver => "forkserver",
         }
     }
 }
@@ -50,6 +56,9 @@ pub struct LanePlan {
     pub process: u32,
     /// The GIL it needs.
     pub lock: Option<LockId>,
+    /// The lane that makes it; none for the first.
+    #[serde(default)]
+    pub parent: Option<LaneId>,
 }
 
 /// A lock of the run to come.
@@ -83,6 +92,16 @@ pub enum Pool {
         /// How they are made.
         start: Start,
     },
+    /// Processes forked by a master, of several threads each.
+    Hybrid {
+        /// How many processes.
+        processes: u32,
+    },
+    /// Threads of the first process, each with an interpreter of its own.
+    Subinterpreters {
+        /// How many.
+        count: u32,
+    },
 }
 
 /// A model applied to a number of workers: which lanes and locks there will be, and who does the tasks.
@@ -110,10 +129,29 @@ impl Plan {
         id
     }
 
-    /// Adds a lane that lives in `process` and needs `lock`.
-    pub(super) fn lane(&mut self, name: impl Into<String>, role: Role, process: u32, lock: Option<LockId>) {
+    /// Adds a lane that lives in `process` and needs `lock`, made by the first lane there is.
+    pub(super) fn lane(&mut self, name: impl Into<String>, role: Role, process: u32, lock: Option<LockId>) -> LaneId {
+        let parent = self.lanes.first().map(|first| first.id);
+        self.lane_of(parent, name, role, process, lock)
+    }
+
+    /// The same, made by `parent`.
+    pub(super) fn lane_of(
+        &mut self,
+        parent: Option<LaneId>,
+        name: impl Into<String>,
+        role: Role,
+        process: u32,
+        lock: Option<LockId>,
+    ) -> LaneId {
         let id = LaneId(u32::try_from(self.lanes.len()).expect("the ceilings on workers are far below 2^32"));
-        self.lanes.push(LanePlan { id, name: name.into(), role, process, lock });
+        self.lanes.push(LanePlan { id, name: name.into(), role, process, lock, parent });
+        id
+    }
+
+    /// The lanes that live in `process`, that of its main thread first.
+    pub fn lanes_of(&self, process: u32) -> impl Iterator<Item = &LanePlan> {
+        self.lanes.iter().filter(move |lane| lane.process == process)
     }
 
     /// The lanes that do tasks.

@@ -10,12 +10,12 @@ pub(super) static MODEL: Model = Model {
     start: None,
     description: "One thread does the tasks one after another: the baseline.",
     ceiling: None,
-    title: |_| "ONE AT A TIME".to_owned(),
-    label: |_| "one at a time".to_owned(),
+    title: |_, _| "ONE AT A TIME".to_owned(),
+    label: |_, _| "one at a time".to_owned(),
     plan,
 };
 
-fn plan(_workers: u32) -> Plan {
+fn plan(_workers: u32, _processes: u32) -> Plan {
     let mut plan = Plan::new(Pool::InPlace);
     let lock = plan.lock("GIL", 0, true);
     plan.lane("main", Role::Worker, 0, Some(lock));

@@ -137,6 +137,7 @@ fn lane(record: &Record, index: usize) -> Lane {
         id,
         name: info.name.clone(),
         role: info.role,
+        parent: record.description.lanes[index].parent,
         pid: info.pid,
         tid: info.tid,
         lock: info.lock,

@@ -142,6 +142,8 @@ pub struct Lane {
     pub name: String,
     /// What it was to the run.
     pub role: Role,
+    /// The lane that made it; null for the first.
+    pub parent: Option<LaneId>,
     /// Its process.
     pub pid: Option<u32>,
     /// Its thread.

@@ -15,6 +15,8 @@ pub struct Experiment {
     pub model: String,
     /// How many execution units do tasks.
     pub workers: u32,
+    /// Over how many processes the hybrid model spreads them (`2x4`); its own choice unless said otherwise.
+    pub processes: Option<u32>,
     /// How many times `work` is called; as often as there are workers unless said otherwise.
     pub tasks: Option<u32>,
     /// The arguments of `work` that differ from the workload's defaults.
@@ -50,7 +52,7 @@ impl Experiment {
         }
         Ok(Order {
             workload,
-            plan: model::find(&self.model)?.plan(self.workers)?,
+            plan: model::find(&self.model)?.plan_over(self.workers, self.processes)?,
             args,
             tasks: self.task_count(),
             switch_interval: self.switch_interval,

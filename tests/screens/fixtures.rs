@@ -30,6 +30,7 @@ pub fn lab(model: &str, workers: u32) -> State {
         workload: "sum-squares".to_owned(),
         model: model.to_owned(),
         workers,
+        processes: None,
         tasks: None,
         args: Vec::new(),
         switch_interval: Nanos::from_millis(5),

@@ -115,6 +115,7 @@ fn experiment(model: &str) -> Experiment {
         workload: "sum".to_owned(),
         model: model.to_owned(),
         workers: 2,
+        processes: None,
         tasks: None,
         args: Vec::new(),
         switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,

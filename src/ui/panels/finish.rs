@@ -32,7 +32,10 @@ fn all(state: &State) -> Vec<Row<'_>> {
         {
             rows.push(Row::Coming(model.label(1), since.map(|since| state.now - since)));
         } else if bars.is_empty() {
-            rows.push(Row::NotRun(model, model.label(model.lanes(state.experiment.workers))));
+            rows.push(Row::NotRun(
+                model,
+                model.label_over(model.lanes(state.experiment.workers), state.experiment.processes),
+            ));
         } else {
             rows.extend(bars.into_iter().map(Row::Bar));
         }

@@ -35,7 +35,10 @@ pub fn render(state: &State, canvas: &mut Canvas) {
     let end = canvas.text_before(width.saturating_sub(1), 1, &phase, ink).saturating_sub(2);
     let key = |action| state.keymap.key(action);
     let workers = state.experiment.workers;
-    let model = state.model().map_or_else(|| state.experiment.model.clone(), |model| model.heading(workers));
+    let model = state.model().map_or_else(
+        || state.experiment.model.clone(),
+        |model| model.heading_over(workers, state.experiment.processes),
+    );
     let tasks = state.experiment.task_count();
     let mut parts = vec![
         (sanitised(state.workload_title()), key(Action::NextWorkload), Ink::Text),

@@ -1,7 +1,7 @@
 //! The lock's row: whose turn it is.
 
-use crate::app::State;
 use crate::app::words::percent;
+use crate::app::{ModelChoice, State};
 use crate::event::State as LaneState;
 
 use super::super::canvas::Canvas;
@@ -19,7 +19,11 @@ pub fn render(state: &State, scene: &Scene, canvas: &mut Canvas) {
         let waits = percent(state.figures.share(LaneState::WaitingGil));
         let text = match scene.locks.len() {
             0 => "no lock".to_owned(),
-            count => format!("{count} locks, one each   waiting for a lock: {waits}"),
+            count => {
+                let each = state.model_shown().is_none_or(ModelChoice::has_own_locks);
+                let whose = if each { "one each" } else { "one a process" };
+                format!("{count} locks, {whose}   waiting for a lock: {waits}")
+            }
         };
         canvas.text(left, 0, &text, Ink::Text);
         return;

@@ -48,7 +48,7 @@ pub fn render(state: &State, plan: &Plan, canvas: &mut Canvas) {
     let top = spare.div_ceil(2);
     if spare >= 4 {
         let x = lanes.text(left, top - 2, &state.keymap.key(Action::RunOrStop), Ink::Key);
-        let label = model.label(model.lanes(state.experiment.workers));
+        let label = model.label_over(model.lanes(state.experiment.workers), state.experiment.processes);
         let text = format!("runs {} with {label}", sanitised(state.workload_title()));
         let text = if model.is_baseline() { text.replace("with ", "") } else { text };
         lanes.text(x + 1, top - 2, &text, Ink::Strong);
