@@ -42,7 +42,7 @@ fn turns(each: usize, live: bool) -> Trace {
     for _ in 0..each {
         builder = builder.running(ms(10)).waiting(ms(10));
     }
-    builder = builder.lane("thread 2");
+    builder = builder.lane("thread 2").line(8);
     for _ in 0..each {
         builder = builder.waiting(ms(10)).running(ms(10));
     }
@@ -226,7 +226,8 @@ fn the_cursor_says_state_since_when_and_who_held_the_lock_meanwhile() {
     let said = cursor::sentence(&state, &log).unwrap();
     assert_eq!(
         said,
-        "0.014 s  thread 1 waits for the GIL since 0.010 s, for 10.0 ms; meanwhile held by thread 2 10.0 ms"
+        "0.014 s  thread 1 waits for the GIL since 0.010 s, for 10.0 ms; held here by thread 2 at line 8 (10.0 ms of it; 200 ms in all \
+         while thread 1 waited)"
     );
     update(&mut state, Some(&log), Action::NextLane);
     assert!(cursor::sentence(&state, &log).unwrap().starts_with("0.014 s  thread 2 runs since 0.010 s, for 10.0 ms"));
@@ -258,7 +259,8 @@ fn the_sentence_says_what_is_seen_and_the_next_key() {
     let state = done(&log);
     assert_eq!(
         words::sentence(&state),
-        "One thread holds the lock, one waits. The work fills one core at most. m: the same work, 2 processes."
+        "One thread holds the lock, one waits (50% of all their time). The work fills one core at most. m: the same work, \
+         2 processes."
     );
     let log = TraceBuilder::new()
         .lock("GIL")
@@ -267,7 +269,7 @@ fn the_sentence_says_what_is_seen_and_the_next_key() {
         .lane("thread 2")
         .state(LaneState::Io, ms(900))
         .build();
-    assert!(words::sentence(&done(&log)).contains("the waits overlap"));
+    assert!(words::sentence(&done(&log)).contains("2.0 of 2 waits go on at once"));
     let log = TraceBuilder::new()
         .lock("GIL")
         .lane("thread 1")

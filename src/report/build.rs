@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::{self, Accounts, CoreEvidence, TaskOutcome};
 use crate::event::{LaneId, LockId, Nanos, State};
+use crate::insight::{self, Facts};
 use crate::model::Role;
 use crate::session::{Phase, Record};
 use crate::trace::{Ledger, Trace};
@@ -52,6 +53,7 @@ pub fn report(record: &Record, workload: &Workload, machine: &engine::machine::M
         lanes: (0..record.description.lanes.len()).map(|index| lane(record, index)).collect(),
         ledger_ns: states(&trace.ledger()),
         blame: trace.blame(),
+        insights: insight::find(&Facts::of_record(record, machine.logical_cores)),
         memory: memory(record),
         context_switches: context_switches(record, &workers),
         events: Events { recorded: trace.events_recorded(), dropped: record.dropped() },
