@@ -8,7 +8,7 @@ use crossterm::event::Event as Input;
 use crate::app::{self, Action, Effect, Ending, Key, News, State};
 use crate::clock::{Clock, Monotonic};
 use crate::engine::sampler::{Sample, Sampler};
-use crate::engine::{Source, TaskOutcome, emulated};
+use crate::engine::{Source, emulated};
 use crate::event::Nanos;
 use crate::session::{Director, Experiment, Launch, Notice, Phase, Record, Stage, is_whole};
 use crate::trace::Trace;
@@ -232,24 +232,6 @@ fn ending(record: &Record) -> Ending {
         Phase::Failed(why) => Ending::Failed(why.clone()),
         Phase::Stopped => Ending::Stopped,
         _ if is_whole(record) => Ending::Done,
-        _ => Ending::Failed(first_failure(record)),
-    }
-}
-
-/// The first thing that went wrong, in a sentence.
-fn first_failure(record: &Record) -> String {
-    let lanes = record.description.lanes.iter().zip(&record.ends);
-    let dead = lanes.filter_map(|(lane, end)| Some((lane, end.as_ref()?))).find(|(_, end)| *end != "done");
-    if let Some((lane, end)) = dead {
-        return format!("{}: {end}", lane.name);
-    }
-    let failed = record.results.iter().enumerate().find_map(|(task, result)| match result {
-        Some(TaskOutcome::Error { text, line }) => Some((task, text, line)),
-        _ => None,
-    });
-    match failed {
-        Some((task, text, Some(line))) => format!("task {task}: {text} (line {line})"),
-        Some((task, text, None)) => format!("task {task}: {text}"),
-        None => "not every task has a result".to_owned(),
+        _ => Ending::Failed(record.failure().unwrap_or_else(|| "nobody did the work".to_owned())),
     }
 }
