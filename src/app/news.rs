@@ -2,7 +2,7 @@
 
 use crate::event::Nanos;
 use crate::insight::Facts;
-use crate::session::Length;
+use crate::session::{Comparison, Length};
 use crate::trace::Trace;
 use crate::workload::ArgValue;
 
@@ -51,6 +51,8 @@ pub enum News {
     Machine(Machine),
     /// The share of the last second spent on each line was sampled.
     Lines(Vec<f32>),
+    /// A comparison has come so far.
+    Compared(Box<Comparison>),
     /// Something to say once: a refusal, a remedy.
     Message(String),
 }
@@ -96,6 +98,12 @@ pub fn hear(state: &mut State, log: Option<&Trace>, news: News) -> Vec<Effect> {
                 return effects;
             }
             state.code.shares = shares;
+        }
+        News::Compared(comparison) => {
+            if state.compare.comparison.as_ref() == Some(&*comparison) {
+                return effects;
+            }
+            state.compare.comparison = Some(*comparison);
         }
         News::Message(text) => state.message = Some(text),
     }

@@ -1,11 +1,15 @@
 //! Sentences and words, as pure functions of what is known.
 
+mod kitchen;
+
 use unicode_width::UnicodeWidthChar;
 
 use crate::event::{LaneId, Nanos, State as LaneState};
-pub use crate::insight::words::{number, percent};
+pub use crate::insight::words::{bytes, number, percent};
 use crate::session::format_duration;
 use crate::vm::Rules;
+
+pub use kitchen::Wording;
 
 use super::action::Action;
 use super::choice::ModelChoice;

@@ -35,7 +35,9 @@ fn find(facts: &Facts) -> Option<Said> {
             format!("One thread holds the lock, {} {wait} ({} of all their time)", number(rest), percent(waits))
         }
         1 => format!("One thread holds the lock, {} of {rest} wait ({} of their time)", mean(waiters), percent(waits)),
-        _ => format!("In each process one thread holds its lock, the others wait: {} of all their time", percent(waits)),
+        _ => {
+            format!("In each process one thread holds its lock, the others wait: {} of all their time", percent(waits))
+        }
     };
     if facts.shared.len() == 1 {
         sentence += match (facts.trace.cores().len() > 1, facts.cores_busy() <= 1.2) {

@@ -25,7 +25,8 @@ fn find(facts: &Facts) -> Option<Said> {
     if workers.max(sending) < SHARE {
         return None;
     }
-    let whose = if workers >= sending { "the workers' time" } else { "the run in the process that hands out the tasks" };
+    let whose =
+        if workers >= sending { "the workers' time" } else { "the run in the process that hands out the tasks" };
     Said::with(
         format!("Turning arguments and results into bytes and back took {} of {whose}.", percent(workers.max(sending))),
         "Try: to send less, or threads, which share their memory.",

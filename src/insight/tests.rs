@@ -207,6 +207,7 @@ fn a_blocking_call_in_a_coroutine_blocks_the_loop_and_short_turns_do_not() {
         .line(7)
         .running(ms(1))
         .state(State::Io, ms(200))
+        .state(State::Done, ms(2))
         .lane("task 2")
         .state(State::Ready, ms(201))
         .running(ms(1))
@@ -285,7 +286,10 @@ fn nothing_is_said_of_a_run_that_was_hardly_observed_or_has_hardly_begun() {
         .state(State::Unknown, whole)
         .build();
     assert_eq!(ids(&trace), [""; 0]);
-    assert_eq!(ids(&TraceBuilder::new().lock("GIL").lane("a").running(ms(4)).lane("b").waiting(ms(4)).build()), [""; 0]);
+    assert_eq!(
+        ids(&TraceBuilder::new().lock("GIL").lane("a").running(ms(4)).lane("b").waiting(ms(4)).build()),
+        [""; 0]
+    );
 }
 
 #[test]

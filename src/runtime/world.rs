@@ -10,7 +10,7 @@ use crate::clock::{Clock, Monotonic};
 use crate::engine::sampler::{Sample, Sampler};
 use crate::engine::{Source, emulated};
 use crate::event::Nanos;
-use crate::session::{Director, Experiment, Launch, Notice, Phase, Record, Stage, is_whole};
+use crate::session::{Comparer, Director, Experiment, Launch, Notice, Phase, Record, Run, Stage, is_whole};
 use crate::trace::Trace;
 use crate::workload::{self, Workload};
 
@@ -45,6 +45,8 @@ pub struct World {
     state: State,
     workload: Arc<Workload>,
     director: Director<Miniature>,
+    comparer: Comparer<Miniature>,
+    compared_told: Nanos,
     sampler: Option<Sampler>,
     lines: Lines,
     lines_told: Nanos,
@@ -59,6 +61,8 @@ impl World {
             state: options.state,
             workload: Arc::clone(&workload),
             director: Director::new(Miniature),
+            comparer: Comparer::new(Miniature),
+            compared_told: Nanos::ZERO,
             // Without it the screen says that the machine's figures are not known.
             sampler: Sampler::start().ok(),
             lines: Lines::default(),
@@ -83,8 +87,16 @@ impl World {
     }
 
     /// Whether worker processes are at work.
-    pub fn is_busy(&self) -> bool {
-        self.director.stage() != Stage::Idle
+    pub fn is_busy(&mut self) -> bool {
+        self.director.stage() != Stage::Idle || self.comparer.run().is_some()
+    }
+
+    /// The run that is alive, whatever it is for.
+    fn alive(&mut self) -> Option<&mut Run> {
+        match self.comparer.run() {
+            Some(run) => Some(run),
+            None => self.director.run(),
+        }
     }
 
     /// What the state wants of the loop, since the last call.
@@ -125,17 +137,18 @@ impl World {
         self.look_at_lines(now);
         self.hear(News::Tick(now));
         self.notice(notices);
+        self.look_at_comparison(now);
         self.look_at_machine();
     }
 
     /// Halts the run, lets `lend` give the terminal away and take it back, and lets the run go on.
     pub fn suspend(&mut self, lend: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         let from = Monotonic.now();
-        if let Some(run) = self.director.run() {
+        if let Some(run) = self.alive() {
             run.suspend();
         }
         let lent = lend();
-        if let Some(run) = self.director.run() {
+        if let Some(run) = self.alive() {
             run.resume(from, Monotonic.now());
         }
         lent
@@ -152,6 +165,14 @@ impl World {
                 Effect::RunBaseline(experiment) => {
                     let notices = self.director.measure(&experiment);
                     self.notice(notices);
+                }
+                Effect::Compare(contest) => {
+                    let _ = self.comparer.start(Arc::clone(&self.workload), &contest, Monotonic.now());
+                    self.tell_comparison();
+                }
+                Effect::CancelComparison => {
+                    let _ = self.comparer.cancel();
+                    self.tell_comparison();
                 }
                 Effect::Stop => {
                     let notices = self.director.stop();
@@ -196,6 +217,25 @@ impl World {
         }
     }
 
+    /// What it has found out is told when a run begins or ends, and in between as often as figures may change.
+    fn look_at_comparison(&mut self, now: Nanos) {
+        if !self.state.compare.is_under_way() {
+            return;
+        }
+        let notices = self.comparer.poll(now);
+        if !notices.is_empty() || now - self.compared_told >= LINES_EVERY {
+            self.compared_told = now;
+            self.tell_comparison();
+        }
+    }
+
+    fn tell_comparison(&mut self) {
+        if let Some(comparison) = self.comparer.comparison() {
+            let news = News::Compared(Box::new(comparison.clone()));
+            self.hear(news);
+        }
+    }
+
     fn look_at_lines(&mut self, now: Nanos) {
         if self.director.stage() != Stage::Running {
             return;
@@ -212,12 +252,12 @@ impl World {
     }
 
     fn look_at_machine(&mut self) {
+        let pids = self.alive().map(|run| run.pids()).unwrap_or_default();
         let Some(sampler) = &self.sampler else { return };
         let samples: Vec<Sample> = sampler.samples().try_iter().collect();
-        let pids = self.director.run().map(|run| run.pids()).unwrap_or_default();
         sampler.watch(pids);
         for sample in samples {
-            if let Some(run) = self.director.run() {
+            if let Some(run) = self.alive() {
                 run.note_sample(&sample);
             }
             let (cores, used) = sample.cores.iter().map(|(core, used)| (*core, Some(*used))).unzip();

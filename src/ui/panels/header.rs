@@ -1,14 +1,14 @@
 //! What this is, what it costs, what is chosen, how far it has come.
 
 use crate::app::words::{self, sanitised};
-use crate::app::{Action, Phase, State};
+use crate::app::{Action, Phase, Screen, State};
 
 use super::super::canvas::Canvas;
 use super::super::theme::Ink;
 
 /// Two lines:
 /// ```text
-/// gilscope   1 Lab                         MINIATURE CPython · exact · itself 0.8%
+/// gilscope   1 Lab  2 Compare              MINIATURE CPython · exact · itself 0.8%
 /// sum of squares w   4 THREADS, ONE GIL m   4 workers n           RUNNING 2.4 s
 /// ```
 pub fn render(state: &State, canvas: &mut Canvas) {
@@ -23,8 +23,9 @@ pub fn render(state: &State, canvas: &mut Canvas) {
     let text = evidence[..shown].join(" · ");
     let left = width.saturating_sub(text.chars().count() as u16 + 1);
     canvas.text(left, 0, &text, ink);
-    if name + 12 < left {
-        canvas.text(name + 3, 0, "1 Lab", Ink::Dim);
+    tabs(state, name + 3, left, canvas);
+    if state.screen == Screen::Compare {
+        return;
     }
 
     let phase = words::phase(state);
@@ -65,5 +66,21 @@ pub fn render(state: &State, canvas: &mut Canvas) {
         }
         x = canvas.text(x, 1, text, *ink);
         x = canvas.text(x + 1, 1, key, Ink::Key) + 3;
+    }
+}
+
+/// Each screen with its key; the one that is shown stands out.
+fn tabs(state: &State, x: u16, end: u16, canvas: &mut Canvas) {
+    let mut x = x;
+    for (screen, action, name) in
+        [(Screen::Lab, Action::ShowLab, "Lab"), (Screen::Compare, Action::ShowCompare, "Compare")]
+    {
+        let text = format!("{} {name}", state.keymap.key(action));
+        let length = text.chars().count() as u16;
+        if x + length + 1 >= end {
+            return;
+        }
+        let ink = if screen == state.screen { Ink::Strong } else { Ink::Dim };
+        x = canvas.text(x, 0, &text, ink) + 2;
     }
 }
