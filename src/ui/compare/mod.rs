@@ -16,7 +16,7 @@ mod ledger;
 mod profile;
 
 use crate::app::words::{self, capital, sanitised};
-use crate::app::{Action, Side, State, compare};
+use crate::app::{Action, ModelChoice, Side, State, compare};
 use crate::event::Nanos;
 use crate::session::{Comparison, Progress, Row};
 
@@ -89,10 +89,11 @@ fn models(state: &State, canvas: &mut Canvas) {
     let cores = state.machine.cores.len().max(1);
     canvas.text(1, 0, &format!("length: time   height: cores busy, full = {cores}   s: start-up"), Ink::Dim);
     let bottom = canvas.height();
+    let label = |model: &ModelChoice| model.label(model.lanes(state.experiment.workers));
+    let left = state.models.iter().map(|model| label(model).chars().count()).max().unwrap_or(0) as u16 + 3;
     for (y, model) in (2..bottom).zip(&state.models) {
-        let label = model.label(model.lanes(state.experiment.workers));
-        let x = canvas.text(1, y, &label, Ink::Text);
-        canvas.text(x + 2, y, "not run yet", Ink::Dim);
+        canvas.text_to(1, y, left - 1, &label(model), Ink::Text);
+        canvas.text(left, y, "not run yet", Ink::Dim);
     }
 }
 
