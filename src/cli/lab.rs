@@ -84,7 +84,5 @@ fn look() -> Look {
         _ if term.is_empty() || term.contains("mono") || term.starts_with("vt") => Depth::None,
         _ => Depth::Ansi,
     };
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].map(says).into_iter().find(|value| !value.is_empty());
-    let plain = locale.is_some_and(|locale| matches!(locale.as_str(), "C" | "POSIX"));
-    Look { depth, ascii: set("GILSCOPE_ASCII") || plain, ..Look::default() }
+    Look { depth, ascii: super::ascii_only(), ..Look::default() }
 }
