@@ -90,8 +90,6 @@ fn look() -> Look {
         _ if term.is_empty() || term.contains("mono") || term.starts_with("vt") => Depth::None,
         _ => Depth::Ansi,
     };
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].map(says).into_iter().find(|value| !value.is_empty());
-    let plain = locale.is_some_and(|locale| matches!(locale.as_str(), "C" | "POSIX"));
     let wording = if set("GILSCOPE_KITCHEN") { Wording::Kitchen } else { Wording::Plain };
-    Look { depth, ascii: set("GILSCOPE_ASCII") || plain, wording, ..Look::default() }
+    Look { depth, ascii: super::ascii_only(), wording, ..Look::default() }
 }

@@ -8,9 +8,8 @@ use crossterm::event::Event as Input;
 use crate::app::{self, Action, Effect, Ending, Key, News, State};
 use crate::clock::{Clock, Monotonic};
 use crate::engine::sampler::{Sample, Sampler};
-use crate::engine::{Source, emulated};
 use crate::event::Nanos;
-use crate::session::{Comparer, Director, Experiment, Launch, Notice, Phase, Record, Run, Stage, is_whole};
+use crate::session::{Comparer, Director, Miniature, Notice, Phase, Record, Run, Stage, is_whole};
 use crate::trace::Trace;
 use crate::workload::{self, Workload};
 
@@ -29,16 +28,6 @@ pub struct Options {
 
 /// The line shares are figures: they change four times a second at most.
 const LINES_EVERY: Nanos = Nanos::from_millis(250);
-
-/// Starts the miniature.
-struct Miniature;
-
-impl Launch for Miniature {
-    fn launch(&mut self, workload: &Workload, experiment: &Experiment) -> Result<Box<dyn Source>, String> {
-        let order = experiment.order(workload, true).map_err(|why| why.to_string())?;
-        Ok(Box::new(emulated::start(order).map_err(|why| why.to_string())?))
-    }
-}
 
 /// Everything the loop turns around.
 pub struct World {

@@ -5,6 +5,8 @@ mod comparison;
 mod director;
 mod experiment;
 mod length;
+mod miniature;
+mod notes;
 mod run;
 mod size;
 mod summary;
@@ -14,5 +16,7 @@ pub use comparison::{Comparison, Ideal, Profile, Progress, Row, RunSummary, Spre
 pub use director::{Director, Launch, Notice, Stage, is_whole};
 pub use experiment::{Experiment, format_duration, parse_duration};
 pub use length::Length;
+pub use miniature::Miniature;
+pub use notes::{NotesFigure, NotesTable};
 pub use run::{Phase, Record, Run};
 pub use size::{Sizing, Step};
