@@ -34,10 +34,11 @@ pub fn sentence(state: &State, log: &Trace) -> Option<String> {
     if !detail.is_empty() {
         text += &format!(" ({detail})");
     }
-    let since = instant(span.from - begin, state.view.axis.cell);
-    text += &format!(" since {since}, for {}", span.to - span.from);
     if span.state == LaneState::WaitingGil {
-        text += &blame(log, lane, span, at);
+        text += &format!(", {}{}", span.to - span.from, blame(log, lane, span, at));
+    } else {
+        let since = instant(span.from - begin, state.view.axis.cell);
+        text += &format!(" since {since}, for {}", span.to - span.from);
     }
     let line = log.line_at(lane, at);
     if line != Line::NONE {
@@ -62,7 +63,7 @@ fn blame(log: &Trace, lane: LaneId, span: Span, at: Nanos) -> String {
         }
         let charged = log.blame().into_iter().filter(|blame| blame.waiter == lane && blame.holder == holder);
         let in_all: Nanos = charged.map(|blame| blame.ns).sum();
-        text += &format!(" ({of_this} of it; {in_all} in all while {} waited)", name(lane));
+        text += &format!(": {of_this} of it, {in_all} in all while {} waited", name(lane));
     }
     if !held.is_empty() {
         let others = held.len().saturating_sub(NAMED);
@@ -71,7 +72,7 @@ fn blame(log: &Trace, lane: LaneId, span: Span, at: Nanos) -> String {
         if others > 0 {
             parts.push(format!("{others} more"));
         }
-        let also = if text.is_empty() { "; meanwhile held by" } else { ", also by" };
+        let also = if text.is_empty() { "; meanwhile held by" } else { "; before or after by" };
         text += &format!("{also} {}", parts.join(", "));
     }
     text

@@ -227,8 +227,8 @@ fn the_cursor_says_state_since_when_and_who_held_the_lock_meanwhile() {
     let said = cursor::sentence(&state, &log).unwrap();
     assert_eq!(
         said,
-        "0.014 s  thread 1 waits for the GIL since 0.010 s, for 10.0 ms; held here by thread 2 at line 8 (10.0 ms of it; 200 ms in all \
-         while thread 1 waited)"
+        "0.014 s  thread 1 waits for the GIL, 10.0 ms; held here by thread 2 at line 8: 10.0 ms of it, 200 ms in all while \
+         thread 1 waited"
     );
     update(&mut state, Some(&log), Action::NextLane);
     assert!(cursor::sentence(&state, &log).unwrap().starts_with("0.014 s  thread 2 runs since 0.010 s, for 10.0 ms"));

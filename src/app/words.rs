@@ -5,7 +5,7 @@ mod kitchen;
 use unicode_width::UnicodeWidthChar;
 
 use crate::event::{LaneId, Nanos, State as LaneState};
-pub use crate::insight::words::{bytes, number, percent};
+pub use crate::insight::words::{number, percent};
 use crate::session::format_duration;
 use crate::vm::Rules;
 

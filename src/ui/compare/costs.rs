@@ -1,7 +1,7 @@
 //! What each model costs: memory, start-up, hand-offs, context switches.
 
-use crate::app::words::bytes;
 use crate::event::Nanos;
+use crate::report::bytes;
 use crate::session::Row;
 
 use super::super::canvas::Canvas;
@@ -9,6 +9,9 @@ use super::super::theme::Ink;
 use super::Columns;
 
 const HEADINGS: [&str; 5] = ["memory", "start-up", "hand-offs", "waited", "preempted"];
+
+/// The same where columns are narrow.
+const SHORT: [&str; 5] = ["memory", "start", "handoff", "waited", "preempt"];
 
 /// A column's width: as much as fits beside the names.
 fn column(columns: Columns) -> u16 {
@@ -18,10 +21,16 @@ fn column(columns: Columns) -> u16 {
 /// Above the first model, in the legend's row.
 pub fn heading(columns: Columns, canvas: &mut Canvas) {
     let width = column(columns);
-    for (index, heading) in (1..).zip(HEADINGS) {
-        // The last two are both of context switches.
+    let headings = if width > 10 { HEADINGS } else { SHORT };
+    for (index, heading) in (1..).zip(headings) {
         canvas.text_before(columns.left + index * width, 0, heading, Ink::Dim);
     }
+}
+
+/// What the headings do not say.
+pub fn legend(canvas: &mut Canvas) {
+    let text = "medians · start-up a worker · context switches: because it waited, although it could go on";
+    canvas.text_to(1, 0, canvas.width(), text, Ink::Dim);
 }
 
 /// The medians over the runs; `?` for what is not known.

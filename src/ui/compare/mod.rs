@@ -15,9 +15,10 @@ mod costs;
 mod ledger;
 mod profile;
 
-use crate::app::words::{self, capital, sanitised};
+use crate::app::words::{capital, sanitised};
 use crate::app::{Action, ModelChoice, Side, State, compare};
 use crate::event::Nanos;
+use crate::report;
 use crate::session::{Comparison, Progress, Row};
 
 use super::canvas::{Canvas, wrapped};
@@ -112,7 +113,7 @@ fn body(state: &State, comparison: &Comparison, canvas: &mut Canvas) {
     let first = (state.compare.scroll as u16).min(rows.saturating_sub(fit));
     let top = 1 + gap;
     let longest = comparison.longest();
-    let cell = crate::app::axis::fitting(longest, columns.cells);
+    let cell = Nanos(longest.0.div_ceil(u64::from(columns.cells)).max(1));
     let mut legend = match state.compare.side {
         Side::Profiles => format!("length: time   height: cores busy, full = {}   s: start-up", comparison.cores),
         Side::Ledger => "where the workers' time went, start to end".to_owned(),
@@ -121,7 +122,8 @@ fn body(state: &State, comparison: &Comparison, canvas: &mut Canvas) {
     if fit < rows {
         legend = format!("{legend}   {} to {} of {rows} ↑↓", first + 1, (first + fit).min(rows));
     }
-    canvas.text_to(1, 0, canvas.width(), &legend, Ink::Dim);
+    let end = if state.compare.side == Side::Costs { columns.left - 1 } else { canvas.width() };
+    canvas.text_to(1, 0, end, legend.trim_start(), Ink::Dim);
     if state.compare.side == Side::Costs {
         costs::heading(columns, canvas);
     }
@@ -143,6 +145,7 @@ fn body(state: &State, comparison: &Comparison, canvas: &mut Canvas) {
             let y = (top + fit.min(rows) * (each + gap)).saturating_sub(gap).min(height.saturating_sub(1));
             profile::axis(cell, columns, &mut canvas.part(0, y, canvas.width(), 1));
         }
+        Side::Costs => costs::legend(&mut canvas.part(0, height.saturating_sub(1), canvas.width(), 1)),
         Side::Ledger => ledger::legend(comparison, &mut canvas.part(0, height.saturating_sub(1), canvas.width(), 1)),
         _ => {}
     }
@@ -183,16 +186,13 @@ fn label(state: &State, comparison: &Comparison, index: usize, row: &Row, column
     }
 }
 
-/// Of a row: how much faster than one at a time. Repeats earn the plain figure.
+/// Of a row: how much faster than one at a time.
 fn gain(comparison: &Comparison, row: &Row) -> String {
-    let (Some(baseline), Some(own)) = (comparison.baseline().and_then(Row::elapsed), row.elapsed()) else {
-        return String::new();
-    };
-    if comparison.baseline().is_some_and(|baseline| baseline.model == row.model) {
-        return "1×".to_owned();
+    match comparison.speedup(row) {
+        _ if comparison.baseline().is_some_and(|baseline| baseline.model == row.model) => "1×".to_owned(),
+        Some(speedup) => report::gain(speedup, row.whole().count()),
+        None => String::new(),
     }
-    let text = words::gain(baseline.median, own.median);
-    if row.whole().count() > 1 { text.trim_start_matches('≈').to_owned() } else { text }
 }
 
 /// A bar and how much longer it takes.

@@ -6,6 +6,9 @@ use crate::app::{Action, Phase, Screen, State};
 use super::super::canvas::Canvas;
 use super::super::theme::Ink;
 
+/// Columns of the screens' names, together.
+const TABS: usize = 16;
+
 /// Two lines:
 /// ```text
 /// gilscope   1 Lab  2 Compare              MINIATURE CPython · exact · itself 0.8%
@@ -17,6 +20,11 @@ pub fn render(state: &State, canvas: &mut Canvas) {
     let name = canvas.text(1, 0, "gilscope", Ink::Strong);
     let mut shown = evidence.len();
     while shown > 1 && evidence[..shown].join(" · ").chars().count() + usize::from(name) + 3 > usize::from(width) {
+        shown -= 1;
+    }
+    // That nothing was lost is said where there is room beside the screens' names.
+    let length = evidence[..shown].join(" · ").chars().count() + usize::from(name) + TABS + 6;
+    if state.figures.dropped == 0 && shown == evidence.len() && length > usize::from(width) {
         shown -= 1;
     }
     let ink = if state.figures.dropped > 0 { Ink::Bad } else { Ink::Text };
