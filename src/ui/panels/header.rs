@@ -77,18 +77,21 @@ pub fn render(state: &State, canvas: &mut Canvas) {
     }
 }
 
-/// Each screen with its key; the one that is shown stands out.
+/// Each screen with its key; the one that is shown stands out, and stands alone where there is no room for both.
 fn tabs(state: &State, x: u16, end: u16, canvas: &mut Canvas) {
+    let tab = |(screen, action, name): (Screen, Action, &str)| (screen, format!("{} {name}", state.keymap.key(action)));
+    let mut tabs =
+        [(Screen::Lab, Action::ShowLab, "Lab"), (Screen::Compare, Action::ShowCompare, "Compare")].map(tab).to_vec();
+    let length = |tabs: &[(Screen, String)]| tabs.iter().map(|(_, tab)| tab.chars().count() as u16 + 2).sum::<u16>();
+    if x + length(&tabs) > end {
+        tabs.retain(|(screen, _)| *screen == state.screen);
+    }
+    if x + length(&tabs) > end + 1 {
+        return;
+    }
     let mut x = x;
-    for (screen, action, name) in
-        [(Screen::Lab, Action::ShowLab, "Lab"), (Screen::Compare, Action::ShowCompare, "Compare")]
-    {
-        let text = format!("{} {name}", state.keymap.key(action));
-        let length = text.chars().count() as u16;
-        if x + length + 1 >= end {
-            return;
-        }
+    for (screen, tab) in tabs {
         let ink = if screen == state.screen { Ink::Strong } else { Ink::Dim };
-        x = canvas.text(x, 0, &text, ink) + 2;
+        x = canvas.text(x, 0, &tab, ink) + 2;
     }
 }
