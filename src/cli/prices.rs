@@ -52,7 +52,7 @@ pub fn prices(options: &Prices) -> Result<ExitCode> {
         if contests.interrupted() {
             return None;
         }
-        let found = contests.carry_out(&workload, &contest(models, workers, seconds, repeats))?;
+        let found = contests.carry_out_only(&workload, &contest(models, workers, seconds, repeats))?;
         failed |= found.has_failures();
         Some(found)
     };

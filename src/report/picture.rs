@@ -12,10 +12,13 @@ use crate::session::{Comparison, Progress, Row, RunSummary};
 use super::comparison::{bytes, gain, median_span, number};
 
 /// How wide the picture of a run is at most.
-const CHART: usize = 44;
+const CHART: usize = 42;
 
 /// How wide a model's name is at most.
 const LABEL: usize = 18;
+
+/// How wide the figures beside the picture are at most.
+const FIGURES: usize = 36;
 
 /// Eighths of a cell, from the bottom.
 const BLOCKS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -32,6 +35,13 @@ pub fn text(comparison: &Comparison) -> String {
         }
         axis(longest, cell, &mut out);
         costs(comparison, &mut out);
+    }
+    let unseen = |row: &Row| row.typical().is_some() && row.whole().all(|run| run.peak_rss.is_none());
+    if comparison.rows.iter().any(unseen) {
+        let _ = writeln!(
+            out,
+            " ? memory is read five times a second; these runs were shorter (--lasts 3s makes them longer)"
+        );
     }
     if let Some(ideal) = comparison.ideal() {
         let cores = comparison.cores;
@@ -96,14 +106,14 @@ fn picture(comparison: &Comparison, row: &Row, cell: Nanos, out: &mut String) {
     let figures = row.elapsed().map_or_else(String::new, |elapsed| {
         let whiskers = match row.whole().count() {
             1 => String::new(),
-            _ => format!(" [{}–{}]", elapsed.min, elapsed.max),
+            _ => format!("[{}–{}]", elapsed.min, elapsed.max),
         };
         let gain = match comparison.speedup(row) {
             _ if row.model == "sequential" => "1×".to_owned(),
             Some(speedup) => gain(speedup, row.whole().count()),
             None => String::new(),
         };
-        format!("{:<8}{whiskers}  {gain}", elapsed.median.to_string())
+        format!("{:<8} {whiskers:<17}  {gain}", elapsed.median.to_string())
     });
     let _ = writeln!(out, "{}", format!(" {:<LABEL$} {upper:<CHART$}  {}", "", reasons(run)).trim_end());
     let _ = writeln!(out, "{}", format!(" {:<LABEL$} {lower:<CHART$}  {figures}", short(&row.label)).trim_end());
@@ -115,14 +125,16 @@ fn short(label: &str) -> String {
 
 /// The biggest shares of the workers' time beside running.
 fn reasons(run: &RunSummary) -> String {
-    let said: Vec<String> = run
-        .reasons()
-        .into_iter()
-        .filter(|(_, share)| *share >= 0.05)
-        .take(2)
-        .map(|(state, share)| format!("{} {:.0}%", words(state), share * 100.0))
-        .collect();
-    said.join(", ")
+    let mut said = String::new();
+    for (state, share) in run.reasons().into_iter().filter(|(_, share)| *share >= 0.05) {
+        let comma = if said.is_empty() { "" } else { ", " };
+        let more = format!("{comma}{} {:.0}%", words(state), share * 100.0);
+        if said.len() + more.len() > FIGURES {
+            break;
+        }
+        said += &more;
+    }
+    said
 }
 
 /// The state's words where they are followed by a share, in a narrow column.
@@ -142,7 +154,7 @@ fn blocks(run: &RunSummary, cell: Nanos, cores: usize) -> (String, String) {
         // Whatever was busy at all leaves a mark.
         let eighths = if busy > 0.0 { eighths.max(1) } else { eighths };
         let glyph = |eighths: usize| match eighths {
-            1.. if starting > busy / 2.0 => 's',
+            4.. if starting > busy / 2.0 => 's',
             eighths => BLOCKS[eighths],
         };
         rows.0.push(glyph(eighths.saturating_sub(8)));
