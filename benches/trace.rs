@@ -3,9 +3,15 @@
 //! `cargo bench --bench trace`
 
 use divan::{Bencher, black_box};
+use gilscope::app::{self, Action, Ending, ModelChoice, News};
 use gilscope::event::{CoreId, Detail, Event, EventKind, LaneId, Line, LockId, Nanos, State};
 use gilscope::model::Role;
+use gilscope::session::Experiment;
 use gilscope::trace::{CoreEvidence, LaneInfo, LockInfo, Trace};
+use gilscope::ui;
+use gilscope::vm::Rules;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
 
 const LANES: u32 = 64;
 const COLUMNS: usize = 200;
@@ -149,4 +155,28 @@ fn main() {
         }
     }
     divan::main();
+}
+
+/// The whole screen at the end of such a run: every query and every cell.
+#[divan::bench(args = MILLIONS)]
+fn full_frame_200x60(bencher: Bencher, millions: u64) {
+    let trace = trace(Shape::Threads, millions * 1_000_000);
+    let experiment = Experiment {
+        workload: "sum-squares".to_owned(),
+        model: "threads".to_owned(),
+        workers: LANES,
+        tasks: None,
+        args: Vec::new(),
+        switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
+        rules: Rules::default(),
+    };
+    let mut state = app::State::new(experiment, Vec::new(), ModelChoice::built_in());
+    app::hear(&mut state, None, News::Resized(200, 60));
+    app::update(&mut state, None, Action::RunOrStop);
+    app::hear(&mut state, Some(&trace), News::Began);
+    app::hear(&mut state, Some(&trace), News::Tick(trace.now()));
+    app::hear(&mut state, Some(&trace), News::Ended(Ending::Done));
+    let area = Rect::new(0, 0, 200, 60);
+    let mut buffer = Buffer::empty(area);
+    bencher.bench_local(|| ui::render(&state, Some(&trace), area, &mut buffer));
 }

@@ -3,16 +3,16 @@
 # bound = "native"
 # watch = "SHA-256 is C code that lets the lock go: here threads do run in parallel."
 # [arguments.n]
-# help = "mebibytes to hash, round by round"
+# help = "mebibytes to hash in each round"
 # default = 4
 # min = 1
 # max = 1024
-# size = true
 # [arguments.rounds]
 # help = "how often"
 # default = 20
 # min = 1
 # max = 1000000
+# size = true
 # ///
 
 import hashlib

@@ -1,6 +1,6 @@
 //! Tables, JSON and CSV of a run and of a comparison.
 //!
-//! [`schema`] says what a report contains, [`build`] fills it from a run's
+//! `schema` says what a report contains, `build` fills it from a run's
 //! record; the writers only lay it out.
 
 mod build;

@@ -1,7 +1,7 @@
 //! The miniature CPython that workers run: a subset of Python, compiled to
 //! CPython's instructions and evaluated as CPython evaluates them.
 //!
-//! [`compile`] turns a source into a [`Program`]; a [`Module`] is the program
+//! [`compile()`] turns a source into a [`Program`]; a [`Module`] is the program
 //! loaded into one interpreter, with its globals; a [`Thread`] runs calls of
 //! its functions. Of the world the evaluation loop knows only its [`Host`].
 //!

@@ -73,5 +73,14 @@ fn top(state: &State, here: Option<&[(usize, char, usize)]>, room: usize) -> usi
         Some(line) => line.saturating_sub(2),
         None => first,
     };
-    wanted.min(lines.len().saturating_sub(room))
+    wanted.min(lines.len().saturating_sub(room).max(after_metadata(lines)))
+}
+
+/// The first line that is not of the metadata block at the head of the file, nor blank behind it.
+fn after_metadata(lines: &[String]) -> usize {
+    let Some(end) = lines.iter().position(|line| line == "# ///") else { return 0 };
+    if !lines[..end].iter().all(|line| line.starts_with('#')) {
+        return 0;
+    }
+    end + 1 + lines[end + 1..].iter().take_while(|line| line.is_empty()).count()
 }
