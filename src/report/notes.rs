@@ -166,3 +166,80 @@ pub fn notes_text(report: &NotesReport, cores: usize) -> String {
 fn times(ratio: f64) -> String {
     if ratio < 9.995 { format!("{ratio:.2}") } else { format!("{ratio:.1}") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::{Experiment, Profile, RunSummary};
+    use crate::trace::Ledger;
+    use crate::vm::Rules;
+
+    /// A run of two workers whose time went into one state beside running.
+    fn run(millis: u64, state: State, share: u64) -> RunSummary {
+        let mut ledger = Ledger([Nanos::ZERO; State::COUNT]);
+        ledger.0[State::Running.index()] = Nanos::from_millis(2 * millis * (100 - share) / 100);
+        ledger.0[state.index()] += Nanos::from_millis(2 * millis * share / 100);
+        RunSummary {
+            elapsed: Nanos::from_millis(millis),
+            workers: 2,
+            ledger,
+            cores_busy: 1.0,
+            handoffs: 0,
+            voluntary: None,
+            involuntary: None,
+            peak_rss: None,
+            peak_pss: None,
+            startup: Nanos::from_millis(40),
+            first_work: None,
+            profile: Profile::default(),
+            failure: None,
+        }
+    }
+
+    fn sleeping(threads: RunSummary, processes: RunSummary) -> NotesReport {
+        let table = NotesTable::all().into_iter().find(|table| table.workload == "sleep").unwrap();
+        let workload = crate::workload::load("sleep").unwrap();
+        let experiment = Experiment {
+            workload: "sleep".to_owned(),
+            model: "sequential".to_owned(),
+            workers: 4,
+            tasks: None,
+            args: Vec::new(),
+            switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
+            rules: Rules::V3_10,
+        };
+        let row = |model: &str, run| Row {
+            model: model.to_owned(),
+            label: model.to_owned(),
+            runs: vec![run],
+            refusal: None,
+        };
+        let rows = vec![
+            row("sequential", run(20, State::Io, 97)),
+            row("threads", threads),
+            row("processes", processes),
+        ];
+        let comparison = Comparison { rows, ..Comparison::new(&workload, experiment, 2, 1) };
+        notes(&table, &[comparison], &workload, &Machine::this())
+    }
+
+    #[test]
+    fn a_ratio_like_theirs_needs_no_reason_and_another_has_that_of_its_ledger() {
+        let report = sleeping(run(6, State::Io, 90), run(200, State::Starting, 80));
+        let line = |model: &str| report.lines.iter().find(|line| line.model == model).unwrap();
+        assert_eq!(line("sequential").ratio, Some(1.0));
+        assert_eq!(line("threads").why, None);
+        let why = line("processes").why.clone().unwrap();
+        assert!(why.contains("Start-up is 80%") && why.contains("40.0 ms each"), "{why}");
+        let text = notes_text(&report, 2);
+        assert!(text.lines().all(|line| line.chars().count() <= 100) && text.contains("4 processes"), "{text}");
+    }
+
+    #[test]
+    fn too_few_cores_are_named_and_a_model_that_costs_less_too() {
+        let report = sleeping(run(20, State::WaitingCore, 50), run(4, State::Io, 5));
+        let why = |model: &str| report.lines.iter().find(|line| line.model == model).unwrap().why.clone().unwrap();
+        assert!(why("threads").contains("2 workers share 2 cores"), "{}", why("threads"));
+        assert!(why("processes").contains("hardly anything is paid"), "{}", why("processes"));
+    }
+}

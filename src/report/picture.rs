@@ -218,9 +218,43 @@ fn costs(comparison: &Comparison, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::Profile;
+    use crate::trace::Ledger;
 
     #[test]
     fn the_marks_of_the_axis_are_round() {
         assert_eq!([1, 3, 7, 20, 26, 700_000_000].map(round_step), [1, 5, 10, 20, 50, 1_000_000_000]);
+    }
+
+    #[test]
+    fn height_is_cores_busy_and_length_is_time() {
+        let profile = |busy: &[f32], starting: &[f32]| Profile {
+            cell: Nanos(100),
+            busy: busy.to_vec(),
+            starting: starting.to_vec(),
+        };
+        let draw = |profile: Profile| {
+            let elapsed = Nanos(100 * profile.busy.len() as u64);
+            let run = RunSummary {
+                elapsed,
+                workers: 2,
+                ledger: Ledger([Nanos::ZERO; State::COUNT]),
+                cores_busy: 0.0,
+                handoffs: 0,
+                voluntary: None,
+                involuntary: None,
+                peak_rss: None,
+                peak_pss: None,
+                startup: Nanos::ZERO,
+                first_work: None,
+                profile,
+                failure: None,
+            };
+            blocks(&run, Nanos(100), 2)
+        };
+        assert_eq!(draw(profile(&[1.0, 1.0, 0.5], &[0.0; 3])), ("   ".into(), "██▄".into()), "one core is half as high");
+        assert_eq!(draw(profile(&[2.0, 1.5, 0.0], &[0.0; 3])), ("█▄ ".into(), "██ ".into()), "both fill it");
+        assert_eq!(draw(profile(&[2.0, 2.0], &[2.0, 0.5])), ("s█".into(), "s█".into()), "start-up is told apart");
+        assert_eq!(draw(profile(&[0.001], &[0.001])), (" ".into(), "▁".into()), "the least work leaves a mark");
     }
 }
