@@ -50,7 +50,8 @@ pub struct NotesLine {
 pub fn notes(table: &NotesTable, comparisons: &[Comparison], workload: &Workload, machine: &Machine) -> NotesReport {
     let first = table.figures.first();
     let theirs = first.map_or(Nanos(1), |figure| figure.elapsed());
-    let ours = first.and_then(|figure| figure.row(figure.known_models().next()?, comparisons)?.1.elapsed());
+    let reference = first.and_then(|figure| figure.row(figure.known_models().next()?, comparisons)).map(|(_, row)| row);
+    let ours = reference.and_then(Row::elapsed);
     let mut lines = Vec::new();
     for figure in &table.figures {
         let several = figure.known_models().count() > 1;
@@ -70,7 +71,9 @@ pub fn notes(table: &NotesTable, comparisons: &[Comparison], workload: &Workload
                 why: ratio
                     .zip(found)
                     .filter(|(ratio, _)| (ratio / notes_ratio).max(notes_ratio / ratio) > SAME)
-                    .and_then(|(ratio, (comparison, row))| why(table, comparison, row, ratio > notes_ratio)),
+                    .and_then(|(ratio, (comparison, row))| {
+                        why(table, comparison, row, reference?, ratio > notes_ratio)
+                    }),
             });
         }
     }
@@ -82,15 +85,21 @@ pub fn notes(table: &NotesTable, comparisons: &[Comparison], workload: &Workload
     }
 }
 
-/// One sentence from the ledger: the state that makes the difference.
-fn why(table: &NotesTable, comparison: &Comparison, row: &Row, slower: bool) -> Option<String> {
+/// One sentence from the ledger: the state that makes the difference. None without a whole run of both.
+fn why(table: &NotesTable, comparison: &Comparison, row: &Row, reference: &Row, slower: bool) -> Option<String> {
     let run = row.typical()?;
+    let starved = reference.typical()?.share(State::WaitingCore);
     let share = |state| run.share(state);
     let percent = |share: f64| format!("{:.0}%", share * 100.0);
     let waits = [State::Starting, State::WaitingCore, State::WaitingGil, State::Pickling, State::Unpickling];
     let most = waits.into_iter().max_by(|one, other| share(*one).total_cmp(&share(*other)))?;
     let (workers, cores) = (run.workers, comparison.cores);
     Some(match most {
+        // One worker alone has no rival among ours.
+        _ if reference.model == "sequential" && starved >= 0.15 => format!(
+            "The first line itself wanted a core {} of its time: this machine is busy with something else.",
+            percent(starved)
+        ),
         _ if !slower && share(most) < 0.1 => format!(
             "Workers run, or wait for what the work itself waits for, {} of their time: hardly anything is paid for \
              the model here.",
@@ -208,17 +217,10 @@ mod tests {
             switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
             rules: Rules::V3_10,
         };
-        let row = |model: &str, run| Row {
-            model: model.to_owned(),
-            label: model.to_owned(),
-            runs: vec![run],
-            refusal: None,
-        };
-        let rows = vec![
-            row("sequential", run(20, State::Io, 97)),
-            row("threads", threads),
-            row("processes", processes),
-        ];
+        let row =
+            |model: &str, run| Row { model: model.to_owned(), label: model.to_owned(), runs: vec![run], refusal: None };
+        let rows =
+            vec![row("sequential", run(20, State::Io, 97)), row("threads", threads), row("processes", processes)];
         let comparison = Comparison { rows, ..Comparison::new(&workload, experiment, 2, 1) };
         notes(&table, &[comparison], &workload, &Machine::this())
     }

@@ -252,7 +252,11 @@ mod tests {
             };
             blocks(&run, Nanos(100), 2)
         };
-        assert_eq!(draw(profile(&[1.0, 1.0, 0.5], &[0.0; 3])), ("   ".into(), "██▄".into()), "one core is half as high");
+        assert_eq!(
+            draw(profile(&[1.0, 1.0, 0.5], &[0.0; 3])),
+            ("   ".into(), "██▄".into()),
+            "one core is half as high"
+        );
         assert_eq!(draw(profile(&[2.0, 1.5, 0.0], &[0.0; 3])), ("█▄ ".into(), "██ ".into()), "both fill it");
         assert_eq!(draw(profile(&[2.0, 2.0], &[2.0, 0.5])), ("s█".into(), "s█".into()), "start-up is told apart");
         assert_eq!(draw(profile(&[0.001], &[0.001])), (" ".into(), "▁".into()), "the least work leaves a mark");
