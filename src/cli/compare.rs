@@ -50,7 +50,7 @@ pub struct Compare {
     /// Where the interpreter may switch: at loops and calls (3.10) or nearly anywhere (3.9)
     #[arg(long, default_value = "3.10", value_parser = ["3.9", "3.10"])]
     rules: String,
-    /// Run a set of comparisons instead of one workload: `notes` are the textbook's tables, with its sizes and ratios
+    /// Run a set of comparisons instead of one workload: `notes` are the teaching notes' tables, with their sizes
     #[arg(long, value_enum, conflicts_with = "csv")]
     suite: Option<Suite>,
     /// Report as JSON (schema gilscope.compare/1)

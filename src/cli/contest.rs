@@ -38,9 +38,22 @@ impl Contests {
         self.interrupted.load(Ordering::Relaxed)
     }
 
-    /// Carries out one. What was done before an interruption is kept.
+    /// Carries out one, the baseline included. What was done before an interruption is kept.
     pub(super) fn carry_out(&mut self, workload: &Arc<Workload>, contest: &Contest) -> Option<Comparison> {
-        let mut comparer = Comparer::new(Miniature);
+        self.see_through(Comparer::new(Miniature), workload, contest)
+    }
+
+    /// The same without the baseline.
+    pub(super) fn carry_out_only(&mut self, workload: &Arc<Workload>, contest: &Contest) -> Option<Comparison> {
+        self.see_through(Comparer::without_baseline(Miniature), workload, contest)
+    }
+
+    fn see_through(
+        &mut self,
+        mut comparer: Comparer<Miniature>,
+        workload: &Arc<Workload>,
+        contest: &Contest,
+    ) -> Option<Comparison> {
         comparer.start(Arc::clone(workload), contest, Monotonic.now());
         while comparer.comparison().is_some_and(|comparison| !comparison.is_over()) {
             thread::sleep(EVERY);

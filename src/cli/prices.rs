@@ -16,9 +16,9 @@ use serde_json::json;
 use crate::engine::machine::Machine;
 use crate::model::{self, Model};
 use crate::report::{Price, prices_text};
-use crate::session::{Comparison, Contest, Experiment, Spread};
+use crate::session::{Contest, Experiment, Row, Spread};
 use crate::vm::Rules;
-use crate::workload::ArgValue;
+use crate::workload::{ArgValue, Workload};
 
 use super::compare::print;
 use super::contest::Contests;
@@ -46,39 +46,27 @@ pub fn prices(options: &Prices) -> Result<ExitCode> {
     let workload = Arc::new(crate::workload::load(WORKLOAD).map_err(refuse)?);
     // Those without a ceiling have no number of workers, so there is none more.
     let models: Vec<&Model> = model::ALL.iter().copied().filter(|model| model.ceiling.is_some()).collect();
-    let mut contests = Contests::new()?;
-    let mut failed = false;
-    let mut measure = |models: &[&Model], workers, seconds, repeats| -> Option<Comparison> {
-        if contests.interrupted() {
-            return None;
-        }
-        let found = contests.carry_out(&workload, &contest(models, workers, seconds, repeats))?;
-        failed |= found.has_failures();
-        Some(found)
-    };
-    let starts = measure(&models, 1, 0.0, options.repeat);
-    let prices: Vec<Price> = models
-        .iter()
-        .map(|model| {
-            let row = |comparison: &Option<Comparison>| {
-                comparison.as_ref()?.rows.iter().find(|row| row.model == model.id).cloned()
-            };
-            let start = row(&starts).and_then(|row| Spread::of(row.whole().filter_map(|run| run.first_work)));
-            let more = more(model);
-            let memory = |workers, measure: &mut dyn FnMut(&[&Model], u32, f64, u32) -> Option<Comparison>| {
-                row(&measure(&[*model], workers, SLEEP, 1))?.median_of(|run| run.peak_pss.map(|bytes| bytes as f64))
-            };
-            let (one, several) = (memory(1, &mut measure), memory(1 + more, &mut measure));
-            let memory = several.zip(one).map(|(several, one)| ((several - one) / f64::from(more)).max(0.0) as u64);
-            Price { model: model.id, description: model.description, start_ns: start, memory_bytes: memory, more }
-        })
-        .collect();
-    let interrupted = contests.interrupted();
-    let machine = Machine::this();
+    let mut bench = Bench { contests: Contests::new()?, workload, failed: false };
+    let starts = bench.measure(&models, 1, 0.0, options.repeat);
+    let mut prices = Vec::new();
+    for model in models {
+        let start = starts.iter().find(|row| row.model == model.id);
+        let more = more(model);
+        let (one, several) = (bench.memory(model, 1), bench.memory(model, 1 + more));
+        let each = |(several, one): (f64, f64)| ((several - one) / f64::from(more)).max(0.0) as u64;
+        prices.push(Price {
+            model: model.id,
+            description: model.description,
+            start_ns: start.and_then(|row| Spread::of(row.whole().filter_map(|run| run.first_work))),
+            memory_bytes: several.zip(one).map(each),
+            more,
+        });
+    }
+    let interrupted = bench.contests.interrupted();
     let mut out = io::stdout().lock();
     if options.json {
         let report = json!({
-            "schema": "gilscope.prices/1", "engine": "emulated", "machine": machine, "prices": prices,
+            "schema": "gilscope.prices/1", "engine": "emulated", "machine": Machine::this(), "prices": prices,
             "end": if interrupted { "cancelled" } else { "ended" },
         });
         serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
@@ -89,9 +77,35 @@ pub fn prices(options: &Prices) -> Result<ExitCode> {
     out.flush()?;
     Ok(match () {
         () if interrupted => ExitCode::from(INTERRUPTED),
-        () if failed => ExitCode::from(FAILED),
+        () if bench.failed => ExitCode::from(FAILED),
         () => ExitCode::SUCCESS,
     })
+}
+
+/// Where workers are priced.
+struct Bench {
+    contests: Contests,
+    workload: Arc<Workload>,
+    failed: bool,
+}
+
+impl Bench {
+    /// One row a model; nothing once somebody has interrupted.
+    fn measure(&mut self, models: &[&Model], workers: u32, seconds: f64, repeats: u32) -> Vec<Row> {
+        if self.contests.interrupted() {
+            return Vec::new();
+        }
+        let contest = contest(models, workers, seconds, repeats);
+        let Some(found) = self.contests.carry_out_only(&self.workload, &contest) else { return Vec::new() };
+        self.failed |= found.has_failures();
+        found.rows
+    }
+
+    /// The proportional memory of a run with so many workers, in bytes.
+    fn memory(&mut self, model: &Model, workers: u32) -> Option<f64> {
+        let rows = self.measure(&[model], workers, SLEEP, 1);
+        rows.first()?.median_of(|run| run.peak_pss.map(|bytes| bytes as f64))
+    }
 }
 
 /// So many more workers make a difference that can be told from noise.

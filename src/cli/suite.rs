@@ -30,7 +30,7 @@ pub(super) fn notes(repeats: Option<u32>, as_json: bool) -> Result<ExitCode> {
         let mut comparisons = Vec::new();
         for contest in table.contests(repeats) {
             if !contests.interrupted() {
-                comparisons.extend(contests.carry_out(&workload, &contest));
+                comparisons.extend(contests.carry_out_only(&workload, &contest));
             }
         }
         failed |= comparisons.iter().any(|comparison| comparison.has_failures());

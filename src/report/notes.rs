@@ -50,7 +50,8 @@ pub struct NotesLine {
 pub fn notes(table: &NotesTable, comparisons: &[Comparison], workload: &Workload, machine: &Machine) -> NotesReport {
     let first = table.figures.first();
     let theirs = first.map_or(Nanos(1), |figure| figure.elapsed());
-    let ours = first.and_then(|figure| figure.row(figure.known_models().next()?, comparisons)?.1.elapsed());
+    let reference = first.and_then(|figure| figure.row(figure.known_models().next()?, comparisons)).map(|(_, row)| row);
+    let ours = reference.and_then(Row::elapsed);
     let mut lines = Vec::new();
     for figure in &table.figures {
         let several = figure.known_models().count() > 1;
@@ -70,7 +71,9 @@ pub fn notes(table: &NotesTable, comparisons: &[Comparison], workload: &Workload
                 why: ratio
                     .zip(found)
                     .filter(|(ratio, _)| (ratio / notes_ratio).max(notes_ratio / ratio) > SAME)
-                    .and_then(|(ratio, (comparison, row))| why(table, comparison, row, ratio > notes_ratio)),
+                    .and_then(|(ratio, (comparison, row))| {
+                        why(table, comparison, row, reference?, ratio > notes_ratio)
+                    }),
             });
         }
     }
@@ -82,15 +85,21 @@ pub fn notes(table: &NotesTable, comparisons: &[Comparison], workload: &Workload
     }
 }
 
-/// One sentence from the ledger: the state that makes the difference.
-fn why(table: &NotesTable, comparison: &Comparison, row: &Row, slower: bool) -> Option<String> {
+/// One sentence from the ledger: the state that makes the difference. None without a whole run of both.
+fn why(table: &NotesTable, comparison: &Comparison, row: &Row, reference: &Row, slower: bool) -> Option<String> {
     let run = row.typical()?;
+    let starved = reference.typical()?.share(State::WaitingCore);
     let share = |state| run.share(state);
     let percent = |share: f64| format!("{:.0}%", share * 100.0);
     let waits = [State::Starting, State::WaitingCore, State::WaitingGil, State::Pickling, State::Unpickling];
     let most = waits.into_iter().max_by(|one, other| share(*one).total_cmp(&share(*other)))?;
     let (workers, cores) = (run.workers, comparison.cores);
     Some(match most {
+        // One worker alone has no rival among ours.
+        _ if reference.model == "sequential" && starved >= 0.15 => format!(
+            "The first line itself wanted a core {} of its time: this machine is busy with something else.",
+            percent(starved)
+        ),
         _ if !slower && share(most) < 0.1 => format!(
             "Workers run, or wait for what the work itself waits for, {} of their time: hardly anything is paid for \
              the model here.",
@@ -165,4 +174,74 @@ pub fn notes_text(report: &NotesReport, cores: usize) -> String {
 /// A ratio of times: 1.00 is as long as the first line.
 fn times(ratio: f64) -> String {
     if ratio < 9.995 { format!("{ratio:.2}") } else { format!("{ratio:.1}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::{Experiment, Profile, RunSummary};
+    use crate::trace::Ledger;
+    use crate::vm::Rules;
+
+    /// A run of two workers whose time went into one state beside running.
+    fn run(millis: u64, state: State, share: u64) -> RunSummary {
+        let mut ledger = Ledger([Nanos::ZERO; State::COUNT]);
+        ledger.0[State::Running.index()] = Nanos::from_millis(2 * millis * (100 - share) / 100);
+        ledger.0[state.index()] += Nanos::from_millis(2 * millis * share / 100);
+        RunSummary {
+            elapsed: Nanos::from_millis(millis),
+            workers: 2,
+            ledger,
+            cores_busy: 1.0,
+            handoffs: 0,
+            voluntary: None,
+            involuntary: None,
+            peak_rss: None,
+            peak_pss: None,
+            startup: Nanos::from_millis(40),
+            first_work: None,
+            profile: Profile::default(),
+            failure: None,
+        }
+    }
+
+    fn sleeping(threads: RunSummary, processes: RunSummary) -> NotesReport {
+        let table = NotesTable::all().into_iter().find(|table| table.workload == "sleep").unwrap();
+        let workload = crate::workload::load("sleep").unwrap();
+        let experiment = Experiment {
+            workload: "sleep".to_owned(),
+            model: "sequential".to_owned(),
+            workers: 4,
+            tasks: None,
+            args: Vec::new(),
+            switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
+            rules: Rules::V3_10,
+        };
+        let row =
+            |model: &str, run| Row { model: model.to_owned(), label: model.to_owned(), runs: vec![run], refusal: None };
+        let rows =
+            vec![row("sequential", run(20, State::Io, 97)), row("threads", threads), row("processes", processes)];
+        let comparison = Comparison { rows, ..Comparison::new(&workload, experiment, 2, 1) };
+        notes(&table, &[comparison], &workload, &Machine::this())
+    }
+
+    #[test]
+    fn a_ratio_like_theirs_needs_no_reason_and_another_has_that_of_its_ledger() {
+        let report = sleeping(run(6, State::Io, 90), run(200, State::Starting, 80));
+        let line = |model: &str| report.lines.iter().find(|line| line.model == model).unwrap();
+        assert_eq!(line("sequential").ratio, Some(1.0));
+        assert_eq!(line("threads").why, None);
+        let why = line("processes").why.clone().unwrap();
+        assert!(why.contains("Start-up is 80%") && why.contains("40.0 ms each"), "{why}");
+        let text = notes_text(&report, 2);
+        assert!(text.lines().all(|line| line.chars().count() <= 100) && text.contains("4 processes"), "{text}");
+    }
+
+    #[test]
+    fn too_few_cores_are_named_and_a_model_that_costs_less_too() {
+        let report = sleeping(run(20, State::WaitingCore, 50), run(4, State::Io, 5));
+        let why = |model: &str| report.lines.iter().find(|line| line.model == model).unwrap().why.clone().unwrap();
+        assert!(why("threads").contains("2 workers share 2 cores"), "{}", why("threads"));
+        assert!(why("processes").contains("hardly anything is paid"), "{}", why("processes"));
+    }
 }

@@ -12,10 +12,13 @@ use crate::session::{Comparison, Progress, Row, RunSummary};
 use super::comparison::{bytes, gain, median_span, number};
 
 /// How wide the picture of a run is at most.
-const CHART: usize = 44;
+const CHART: usize = 42;
 
 /// How wide a model's name is at most.
 const LABEL: usize = 18;
+
+/// How wide the figures beside the picture are at most.
+const FIGURES: usize = 36;
 
 /// Eighths of a cell, from the bottom.
 const BLOCKS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -32,6 +35,13 @@ pub fn text(comparison: &Comparison) -> String {
         }
         axis(longest, cell, &mut out);
         costs(comparison, &mut out);
+    }
+    let unseen = |row: &Row| row.typical().is_some() && row.whole().all(|run| run.peak_rss.is_none());
+    if comparison.rows.iter().any(unseen) {
+        let _ = writeln!(
+            out,
+            " ? memory is read five times a second; these runs were shorter (--lasts 3s makes them longer)"
+        );
     }
     if let Some(ideal) = comparison.ideal() {
         let cores = comparison.cores;
@@ -96,14 +106,14 @@ fn picture(comparison: &Comparison, row: &Row, cell: Nanos, out: &mut String) {
     let figures = row.elapsed().map_or_else(String::new, |elapsed| {
         let whiskers = match row.whole().count() {
             1 => String::new(),
-            _ => format!(" [{}–{}]", elapsed.min, elapsed.max),
+            _ => format!("[{}–{}]", elapsed.min, elapsed.max),
         };
         let gain = match comparison.speedup(row) {
             _ if row.model == "sequential" => "1×".to_owned(),
             Some(speedup) => gain(speedup, row.whole().count()),
             None => String::new(),
         };
-        format!("{:<8}{whiskers}  {gain}", elapsed.median.to_string())
+        format!("{:<8} {whiskers:<17}  {gain}", elapsed.median.to_string())
     });
     let _ = writeln!(out, "{}", format!(" {:<LABEL$} {upper:<CHART$}  {}", "", reasons(run)).trim_end());
     let _ = writeln!(out, "{}", format!(" {:<LABEL$} {lower:<CHART$}  {figures}", short(&row.label)).trim_end());
@@ -115,14 +125,16 @@ fn short(label: &str) -> String {
 
 /// The biggest shares of the workers' time beside running.
 fn reasons(run: &RunSummary) -> String {
-    let said: Vec<String> = run
-        .reasons()
-        .into_iter()
-        .filter(|(_, share)| *share >= 0.05)
-        .take(2)
-        .map(|(state, share)| format!("{} {:.0}%", words(state), share * 100.0))
-        .collect();
-    said.join(", ")
+    let mut said = String::new();
+    for (state, share) in run.reasons().into_iter().filter(|(_, share)| *share >= 0.05) {
+        let comma = if said.is_empty() { "" } else { ", " };
+        let more = format!("{comma}{} {:.0}%", words(state), share * 100.0);
+        if said.len() + more.len() > FIGURES {
+            break;
+        }
+        said += &more;
+    }
+    said
 }
 
 /// The state's words where they are followed by a share, in a narrow column.
@@ -142,7 +154,7 @@ fn blocks(run: &RunSummary, cell: Nanos, cores: usize) -> (String, String) {
         // Whatever was busy at all leaves a mark.
         let eighths = if busy > 0.0 { eighths.max(1) } else { eighths };
         let glyph = |eighths: usize| match eighths {
-            1.. if starting > busy / 2.0 => 's',
+            4.. if starting > busy / 2.0 => 's',
             eighths => BLOCKS[eighths],
         };
         rows.0.push(glyph(eighths.saturating_sub(8)));
@@ -206,9 +218,47 @@ fn costs(comparison: &Comparison, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::Profile;
+    use crate::trace::Ledger;
 
     #[test]
     fn the_marks_of_the_axis_are_round() {
         assert_eq!([1, 3, 7, 20, 26, 700_000_000].map(round_step), [1, 5, 10, 20, 50, 1_000_000_000]);
+    }
+
+    #[test]
+    fn height_is_cores_busy_and_length_is_time() {
+        let profile = |busy: &[f32], starting: &[f32]| Profile {
+            cell: Nanos(100),
+            busy: busy.to_vec(),
+            starting: starting.to_vec(),
+        };
+        let draw = |profile: Profile| {
+            let elapsed = Nanos(100 * profile.busy.len() as u64);
+            let run = RunSummary {
+                elapsed,
+                workers: 2,
+                ledger: Ledger([Nanos::ZERO; State::COUNT]),
+                cores_busy: 0.0,
+                handoffs: 0,
+                voluntary: None,
+                involuntary: None,
+                peak_rss: None,
+                peak_pss: None,
+                startup: Nanos::ZERO,
+                first_work: None,
+                profile,
+                failure: None,
+            };
+            blocks(&run, Nanos(100), 2)
+        };
+        assert_eq!(
+            draw(profile(&[1.0, 1.0, 0.5], &[0.0; 3])),
+            ("   ".into(), "██▄".into()),
+            "one core is half as high"
+        );
+        assert_eq!(draw(profile(&[2.0, 1.5, 0.0], &[0.0; 3])), ("█▄ ".into(), "██ ".into()), "both fill it");
+        assert_eq!(draw(profile(&[2.0, 2.0], &[2.0, 0.5])), ("s█".into(), "s█".into()), "start-up is told apart");
+        assert_eq!(draw(profile(&[0.001], &[0.001])), (" ".into(), "▁".into()), "the least work leaves a mark");
     }
 }

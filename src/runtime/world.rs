@@ -159,10 +159,13 @@ impl World {
                     let notices = self.director.measure(&experiment);
                     self.notice(notices);
                 }
-                Effect::Compare(contest) => {
-                    let _ = self.comparer.start(Arc::clone(&self.workload), &contest, Monotonic.now());
-                    self.tell_comparison();
-                }
+                Effect::Compare(contest) => match self.chosen(&contest.experiment.workload) {
+                    Ok(workload) => {
+                        let _ = self.comparer.start(workload, &contest, Monotonic.now());
+                        self.tell_comparison();
+                    }
+                    Err(why) => self.hear(News::Message(why)),
+                },
                 Effect::CancelComparison => {
                     let _ = self.comparer.cancel();
                     self.tell_comparison();

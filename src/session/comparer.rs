@@ -23,7 +23,8 @@ use super::{Experiment, Launch, Run, is_whole};
 pub struct Contest {
     /// The settings that all runs share; its model is of no account.
     pub experiment: Experiment,
-    /// The models, by id. The baseline runs whether it is among them or not, and first.
+    /// The models, by id. The baseline runs whether it is among them or not, and first (unless the comparer is one
+    /// [`without_baseline`](Comparer::without_baseline)).
     pub models: Vec<String>,
     /// How often each runs; at least once.
     pub repeats: u32,
@@ -60,6 +61,7 @@ pub enum ComparisonNotice {
 /// Runs one comparison at a time.
 pub struct Comparer<L> {
     launcher: L,
+    baseline: bool,
     work: Option<Work>,
     comparison: Option<Comparison>,
 }
@@ -81,7 +83,12 @@ struct Work {
 impl<L: Launch> Comparer<L> {
     /// A comparer with nothing to do.
     pub fn new(launcher: L) -> Comparer<L> {
-        Comparer { launcher, work: None, comparison: None }
+        Comparer { launcher, baseline: true, work: None, comparison: None }
+    }
+
+    /// One that runs the models it is told and no other: where lengths are not set against one task after another.
+    pub fn without_baseline(launcher: L) -> Comparer<L> {
+        Comparer { baseline: false, ..Comparer::new(launcher) }
     }
 
     /// What has been found out so far; none before the first start.
@@ -98,7 +105,7 @@ impl<L: Launch> Comparer<L> {
     pub fn start(&mut self, workload: Arc<Workload>, contest: &Contest, now: Nanos) -> Vec<ComparisonNotice> {
         self.cancel();
         let experiment = contest.experiment.baseline();
-        let mut models = vec![experiment.model.clone()];
+        let mut models: Vec<String> = self.baseline.then(|| experiment.model.clone()).into_iter().collect();
         for id in &contest.models {
             // A model goes by several names.
             let id = model::find(id).map_or(id.as_str(), |model| model.id);
