@@ -1,9 +1,14 @@
 //! The command line.
 
+mod compare;
+mod contest;
 mod lab;
 mod list;
+mod prices;
 mod run;
+mod suite;
 
+use std::env;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -39,6 +44,10 @@ enum Command {
     Lab(lab::Lab),
     /// Run a workload without a screen and report what happened
     Run(run::Run),
+    /// Run the same work under several models and set them side by side
+    Compare(compare::Compare),
+    /// What one more worker costs under each model: start time and memory, measured now
+    Prices(prices::Prices),
     /// List what there is to run
     List(list::List),
     /// Print completions for a shell
@@ -186,6 +195,15 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Whether output keeps to ASCII: asked for, or the locale has nothing else.
+fn ascii_only() -> bool {
+    let set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
+    let says = |name: &str| env::var(name).unwrap_or_default();
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].map(says).into_iter().find(|value| !value.is_empty());
+    let plain = locale.is_some_and(|locale| matches!(locale.as_str(), "C" | "POSIX"));
+    set("GILSCOPE_ASCII") || plain
+}
+
 /// Says what is wrong. Nobody may be there to hear it: a terminal that has vanished is no reason to panic.
 fn complain(what: &dyn std::fmt::Display) {
     let text = what.to_string();
@@ -205,6 +223,8 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         None => lab::lab(&lab::Lab::unasked()),
         Some(Command::Lab(options)) => lab::lab(&options),
         Some(Command::Run(options)) => run::run(&options),
+        Some(Command::Compare(options)) => compare::compare(&options),
+        Some(Command::Prices(options)) => prices::prices(&options),
         Some(Command::List(options)) => list::list(&options),
         Some(Command::Completions { shell }) => {
             let mut text = Vec::new();

@@ -25,6 +25,8 @@ pub mod trace;
 
 pub mod session;
 
+pub mod insight;
+
 pub mod report;
 
 pub mod app;

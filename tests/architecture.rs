@@ -17,6 +17,7 @@ const ORDER: &[&[&str]] = &[
     &["engine"],
     &["trace"],
     &["session"],
+    &["insight"],
     &["report"],
     &["app"],
     &["ui"],

@@ -164,6 +164,28 @@ fn threads_take_turns_on_one_lock_and_are_charged_for_it() {
 }
 
 #[test]
+fn a_report_says_why_the_run_took_as_long_as_it_did() {
+    let ids = |args: &[&str]| -> Vec<String> {
+        let report = report(args);
+        let insights = report["insights"].as_array().expect("a list").clone();
+        assert!(insights.iter().all(|insight| insight["sentence"].as_str().is_some_and(|text| text.ends_with('.'))));
+        insights.iter().filter_map(|insight| insight["id"].as_str().map(str::to_owned)).collect()
+    };
+    let busy = ids(&["run", "sum-squares", "-m", "threads", "-n", "3", "--arg", "n=400000", "--json"]);
+    assert!(busy.iter().any(|id| id == "lock-bound"), "{busy:?}");
+    assert!(busy.iter().all(|id| id != "io-overlaps" && id != "convoy"), "{busy:?}");
+    let asleep = ids(&["run", "sleep", "-m", "threads", "-n", "4", "--arg", "seconds=0.4", "--json"]);
+    assert!(asleep.iter().any(|id| id == "io-overlaps"), "{asleep:?}");
+    assert!(asleep.iter().all(|id| id != "lock-bound"), "{asleep:?}");
+    let alone = ids(&["run", "sleep", "-m", "sequential", "--tasks", "2", "--arg", "seconds=0.2", "--json"]);
+    assert!(alone.is_empty(), "{alone:?}");
+
+    let table = gilscope(&["run", "sleep", "-m", "threads", "-n", "4", "--arg", "seconds=0.4"]);
+    let text = String::from_utf8_lossy(&table.stdout);
+    assert!(text.contains("Whoever waits for I/O lets the lock go"), "{text}");
+}
+
+#[test]
 fn a_failing_task_is_told_with_its_line_and_the_others_go_on() {
     let folder = tempfile::tempdir().unwrap();
     let path = file(

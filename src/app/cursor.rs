@@ -1,7 +1,7 @@
 //! What the cursor points at, in words: state, since when, who held the lock meanwhile.
 
-use crate::event::{LaneId, Line, State as LaneState};
-use crate::trace::Trace;
+use crate::event::{LaneId, Line, Nanos, State as LaneState};
+use crate::trace::{Span, Trace};
 
 use super::state::State;
 use super::view::drawn_lanes;
@@ -34,13 +34,11 @@ pub fn sentence(state: &State, log: &Trace) -> Option<String> {
     if !detail.is_empty() {
         text += &format!(" ({detail})");
     }
-    let since = instant(span.from - begin, state.view.axis.cell);
-    text += &format!(" since {since}, for {}", span.to - span.from);
     if span.state == LaneState::WaitingGil {
-        let held = holders(log, lane, span);
-        if !held.is_empty() {
-            text += &format!("; meanwhile held by {held}");
-        }
+        text += &format!(", {}{}", span.to - span.from, blame(log, lane, span, at));
+    } else {
+        let since = instant(span.from - begin, state.view.axis.cell);
+        text += &format!(" since {since}, for {}", span.to - span.from);
     }
     let line = log.line_at(lane, at);
     if line != Line::NONE {
@@ -49,14 +47,33 @@ pub fn sentence(state: &State, log: &Trace) -> Option<String> {
     Some(text)
 }
 
-fn holders(log: &Trace, lane: LaneId, span: crate::trace::Span) -> String {
-    let holders = log.holders_during(lane, span);
-    let others = holders.len().saturating_sub(NAMED);
-    let named = holders.iter().take(NAMED);
-    let mut parts: Vec<String> =
-        named.map(|(lane, held)| format!("{} {held}", sanitised(&log.lane(*lane).name))).collect();
-    if others > 0 {
-        parts.push(format!("{others} more"));
+/// For whom a lane waits: who holds the lock at the cursor and at which line, how much of this wait that was and how
+/// much it was in all; then who else held it during this wait.
+fn blame(log: &Trace, lane: LaneId, span: Span, at: Nanos) -> String {
+    let name = |lane: LaneId| sanitised(&log.lane(lane).name);
+    let mut held = log.holders_during(lane, span);
+    let mut text = String::new();
+    let owner = log.lane(lane).lock.and_then(|lock| log.owner_at(lock, at)).map(|(owner, _)| owner);
+    if let Some(place) = held.iter().position(|(holder, _)| Some(*holder) == owner) {
+        let (holder, of_this) = held.remove(place);
+        text += &format!("; held here by {}", name(holder));
+        let line = log.line_at(holder, at);
+        if line != Line::NONE {
+            text += &format!(" at line {line}");
+        }
+        let charged = log.blame().into_iter().filter(|blame| blame.waiter == lane && blame.holder == holder);
+        let in_all: Nanos = charged.map(|blame| blame.ns).sum();
+        text += &format!(": {of_this} of it, {in_all} in all while {} waited", name(lane));
     }
-    parts.join(", ")
+    if !held.is_empty() {
+        let others = held.len().saturating_sub(NAMED);
+        let mut parts: Vec<String> =
+            held.iter().take(NAMED).map(|(lane, held)| format!("{} {held}", name(*lane))).collect();
+        if others > 0 {
+            parts.push(format!("{others} more"));
+        }
+        let also = if text.is_empty() { "; meanwhile held by" } else { "; before or after by" };
+        text += &format!("{also} {}", parts.join(", "));
+    }
+    text
 }

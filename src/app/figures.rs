@@ -3,6 +3,7 @@
 //! the large meter changes twice a second.
 
 use crate::event::{LaneId, Nanos, State as LaneState};
+use crate::insight::{self, Facts, Finding};
 use crate::trace::{Ledger, Trace};
 
 use super::view::{drawn_lanes, worker_locks};
@@ -11,6 +12,8 @@ use super::view::{drawn_lanes, worker_locks};
 const STAND: Nanos = Nanos::from_millis(250);
 /// How long the meter stands.
 const METER_STANDS: Nanos = Nanos::from_millis(500);
+/// How long what is said of the run stands: it is read, not glanced at.
+const SAID_STANDS: Nanos = Nanos::from_secs(1);
 /// What the live meter is the mean of.
 const METER_SPAN: Nanos = Nanos::from_secs(1);
 
@@ -21,6 +24,10 @@ pub struct Figures {
     next: Nanos,
     /// When the meter is read again.
     next_meter: Nanos,
+    /// When the diagnoses are made again.
+    next_said: Nanos,
+    /// The diagnoses that hold of the run so far, the most particular first.
+    pub insights: Vec<Finding>,
     /// How long the run had lasted.
     pub elapsed: Nanos,
     /// How far the log reached.
@@ -55,6 +62,14 @@ impl Figures {
         true
     }
 
+    /// Makes the diagnoses of a live run again if they have stood long enough.
+    pub fn diagnose(&mut self, facts: &Facts, now: Nanos) {
+        if now >= self.next_said {
+            self.next_said = now + SAID_STANDS;
+            self.insights = insight::find(facts);
+        }
+    }
+
     /// Whether it is time for figures that are not read from the log to change.
     pub fn step(&mut self, now: Nanos) -> bool {
         if now < self.next {
@@ -65,8 +80,10 @@ impl Figures {
     }
 
     /// Reads them for good: the run is over.
-    pub fn finish(&mut self, log: &Trace) {
+    pub fn finish(&mut self, facts: &Facts) {
+        let log = facts.trace;
         self.read(log);
+        self.insights = insight::find(facts);
         self.cores_busy = busy(log, log.begin_at());
     }
 

@@ -1,7 +1,8 @@
 //! What the runtime tells the state.
 
 use crate::event::Nanos;
-use crate::session::Length;
+use crate::insight::Facts;
+use crate::session::{Comparison, Length};
 use crate::trace::Trace;
 use crate::workload::ArgValue;
 
@@ -50,6 +51,8 @@ pub enum News {
     Machine(Machine),
     /// The share of the last second spent on each line was sampled.
     Lines(Vec<f32>),
+    /// A comparison has come so far.
+    Compared(Box<Comparison>),
     /// Something to say once: a refusal, a remedy.
     Message(String),
 }
@@ -96,6 +99,12 @@ pub fn hear(state: &mut State, log: Option<&Trace>, news: News) -> Vec<Effect> {
             }
             state.code.shares = shares;
         }
+        News::Compared(comparison) => {
+            if state.compare.comparison.as_ref() == Some(&*comparison) {
+                return effects;
+            }
+            state.compare.comparison = Some(*comparison);
+        }
         News::Message(text) => state.message = Some(text),
     }
     state.touch();
@@ -122,7 +131,11 @@ fn tick(state: &mut State, log: Option<&Trace>, now: Nanos) {
     match state.phase {
         Phase::Running => {
             let cells = gutters(state, Some(log)).cells;
-            changed |= state.figures.refresh(log, now);
+            if state.figures.refresh(log, now) {
+                let facts = facts(state, log);
+                state.figures.diagnose(&facts, now);
+                changed = true;
+            }
             changed |= state.view.follow(log, state.experiment.switch_interval, now, cells);
         }
         // The picture stands; the baseline's bar grows.
@@ -132,6 +145,12 @@ fn tick(state: &mut State, log: Option<&Trace>, now: Nanos) {
     if changed {
         state.touch();
     }
+}
+
+/// The run on the screen as the diagnoses see it.
+fn facts<'a>(state: &State, log: &'a Trace) -> Facts<'a> {
+    let interval = state.ran.as_ref().map_or(state.experiment.switch_interval, |ran| ran.switch_interval);
+    Facts::new(log, state.machine.cores.len().max(1), interval)
 }
 
 fn resize(state: &mut State, log: Option<&Trace>) {
@@ -181,7 +200,8 @@ fn run_ended(state: &mut State, log: Option<&Trace>, ending: Ending) -> Vec<Effe
     let elapsed = log.map_or(Nanos::ZERO, Trace::elapsed);
     if let Some(log) = log {
         let cells = gutters(state, Some(log)).cells;
-        state.figures.finish(log);
+        let facts = facts(state, log);
+        state.figures.finish(&facts);
         if state.view.frozen.is_none() {
             state.view.show_whole(log, cells);
         }

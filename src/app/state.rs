@@ -5,9 +5,11 @@ use crate::session::{Experiment, Length};
 use crate::workload::ArgValue;
 
 use super::choice::{ModelChoice, WorkloadChoice};
+use super::compare::{Compare, Screen};
 use super::figures::Figures;
 use super::keymap::Keymap;
 use super::view::View;
+use super::words::Wording;
 
 /// How far things have come, as the stable words on the screen say it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,6 +137,8 @@ pub struct Look {
     pub depth: Depth,
     /// With ASCII alone.
     pub ascii: bool,
+    /// In which words.
+    pub wording: Wording,
 }
 
 /// The tallest picture of settings: how many lines they have.
@@ -163,6 +167,10 @@ pub struct State {
     pub has_run: bool,
     /// How far things have come.
     pub phase: Phase,
+    /// Which screen is on the terminal.
+    pub screen: Screen,
+    /// The Compare screen.
+    pub compare: Compare,
     /// What is looked at.
     pub view: View,
     /// The finish line.
@@ -201,6 +209,8 @@ impl State {
             ran: None,
             has_run: false,
             phase: Phase::Ready,
+            screen: Screen::default(),
+            compare: Compare::default(),
             view: View::default(),
             bars: Vec::new(),
             figures: Figures::default(),

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::event::{CoreId, LaneId, Nanos, State as LaneState};
+use crate::session::{Comparison, Progress};
 use crate::session::{Experiment, Length};
 use crate::trace::Trace;
 use crate::trace::testing::{BEGIN, TraceBuilder};
@@ -43,7 +44,7 @@ fn turns(each: usize, live: bool) -> Trace {
     for _ in 0..each {
         builder = builder.running(ms(10)).waiting(ms(10));
     }
-    builder = builder.lane("thread 2");
+    builder = builder.lane("thread 2").line(8);
     for _ in 0..each {
         builder = builder.waiting(ms(10)).running(ms(10));
     }
@@ -227,7 +228,8 @@ fn the_cursor_says_state_since_when_and_who_held_the_lock_meanwhile() {
     let said = cursor::sentence(&state, &log).unwrap();
     assert_eq!(
         said,
-        "0.014 s  thread 1 waits for the GIL since 0.010 s, for 10.0 ms; meanwhile held by thread 2 10.0 ms"
+        "0.014 s  thread 1 waits for the GIL, 10.0 ms; held here by thread 2 at line 8: 10.0 ms of it, 200 ms in all while \
+         thread 1 waited"
     );
     update(&mut state, Some(&log), Action::NextLane);
     assert!(cursor::sentence(&state, &log).unwrap().starts_with("0.014 s  thread 2 runs since 0.010 s, for 10.0 ms"));
@@ -259,7 +261,8 @@ fn the_sentence_says_what_is_seen_and_the_next_key() {
     let state = done(&log);
     assert_eq!(
         words::sentence(&state),
-        "One thread holds the lock, one waits. The work fills one core at most. m: the same work, 2 processes."
+        "One thread holds the lock, one waits (50% of all their time). The work fills one core at most. m: the same work, \
+         2 processes."
     );
     let log = TraceBuilder::new()
         .lock("GIL")
@@ -268,7 +271,7 @@ fn the_sentence_says_what_is_seen_and_the_next_key() {
         .lane("thread 2")
         .state(LaneState::Io, ms(900))
         .build();
-    assert!(words::sentence(&done(&log)).contains("the waits overlap"));
+    assert!(words::sentence(&done(&log)).contains("2.0 of 2 waits go on at once"));
     let log = TraceBuilder::new()
         .lock("GIL")
         .lane("thread 1")
@@ -392,4 +395,66 @@ fn arguments_asked_for_by_name_stay_and_those_found_by_sizing_go() {
     assert_eq!(state.experiment.args, sized);
     update(&mut state, None, Action::MoreWorkers);
     assert_eq!(state.experiment.args, given);
+}
+
+#[test]
+fn enter_on_the_compare_screen_compares_every_model_and_then_cancels() {
+    let mut state = lab();
+    update(&mut state, None, Action::ShowCompare);
+    let effects = update(&mut state, None, Action::RunOrStop);
+    let [Effect::Compare(contest)] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!(contest.models, state.models.iter().map(|model| model.id.clone()).collect::<Vec<_>>());
+    assert_eq!(contest.lasts, Some(Nanos::from_secs(3)));
+    let comparison = under_way(&state);
+    hear(&mut state, None, News::Compared(Box::new(comparison.clone())));
+    assert_eq!(state.compare.word(), "SIZING");
+    // What is being compared stays what it is.
+    update(&mut state, None, Action::NextWorkload);
+    assert_eq!(state.experiment.workload, "sum-squares");
+    assert!(state.message.as_deref().is_some_and(|message| message.starts_with("Enter cancels")));
+    // And nothing else runs meanwhile.
+    update(&mut state, None, Action::ShowLab);
+    assert_eq!(update(&mut state, None, Action::RunOrStop), []);
+    update(&mut state, None, Action::ShowCompare);
+    assert_eq!(update(&mut state, None, Action::RunOrStop), [Effect::CancelComparison]);
+    let cancelled = Comparison { progress: Progress::Cancelled, ..comparison };
+    hear(&mut state, None, News::Compared(Box::new(cancelled)));
+    assert_eq!(state.compare.word(), "CANCELLED");
+    update(&mut state, None, Action::NextWorkload);
+    assert_eq!((state.compare.word(), state.experiment.workload.as_str()), ("READY", "sleep"));
+}
+
+#[test]
+fn a_comparison_ends_the_run_of_the_lab_first() {
+    let log = turns(3, true);
+    let mut state = running(&log);
+    update(&mut state, Some(&log), Action::ShowCompare);
+    let effects = update(&mut state, Some(&log), Action::RunOrStop);
+    assert!(matches!(effects.as_slice(), [Effect::Stop, Effect::Compare(_)]), "{effects:?}");
+}
+
+#[test]
+fn ledger_and_costs_are_opened_and_closed_by_their_keys() {
+    let mut state = lab();
+    update(&mut state, None, Action::ShowCompare);
+    for (action, side) in
+        [(Action::Ledger, Side::Ledger), (Action::Costs, Side::Costs), (Action::Costs, Side::Profiles)]
+    {
+        update(&mut state, None, action);
+        assert_eq!(state.compare.side, side);
+    }
+}
+
+fn under_way(state: &State) -> Comparison {
+    Comparison {
+        title: "sum of squares".to_owned(),
+        experiment: state.experiment.baseline(),
+        cores: 2,
+        repeats: 5,
+        rows: Vec::new(),
+        progress: Progress::Sizing,
+        done: 0,
+        total: 15,
+        time_left: None,
+    }
 }

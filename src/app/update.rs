@@ -1,13 +1,14 @@
 //! What an action changes.
 
 use crate::event::{LaneId, Nanos};
-use crate::session::{Experiment, Length};
+use crate::session::{Contest, Experiment, Length};
 use crate::trace::Trace;
 use crate::vm::Rules;
 
 use super::action::Action;
 use super::axis::{self, Axis};
 use super::choice::ModelChoice;
+use super::compare::{self, Screen};
 use super::figures::Figures;
 use super::news::{gutters, order_baseline, wants_baseline};
 use super::state::{Phase, SETTINGS, State, ThemeName};
@@ -38,6 +39,10 @@ pub enum Effect {
     Run(Experiment, Length),
     /// Measure this, whose arguments are settled: `News::BaselineBegan`, in the end `News::BaselineEnded`.
     RunBaseline(Experiment),
+    /// Compare, ending whatever compares: `News::Compared` as it comes along.
+    Compare(Contest),
+    /// End the comparison; what it has found out so far is told once more.
+    CancelComparison,
     /// End whatever runs; its ending is told as ever.
     Stop,
     /// Change the interval of what runs.
@@ -76,6 +81,10 @@ pub fn update(state: &mut State, log: Option<&Trace>, action: Action) -> Vec<Eff
             };
             return Vec::new();
         }
+        Action::NextWording => {
+            state.look.wording = state.look.wording.next();
+            return Vec::new();
+        }
         _ => {}
     }
     state.message = None;
@@ -91,20 +100,61 @@ pub fn update(state: &mut State, log: Option<&Trace>, action: Action) -> Vec<Eff
         return set(state, line, action);
     }
     match action {
-        Action::RunOrStop if state.phase.is_busy() => vec![Effect::Stop],
-        Action::RunOrStop => run(state),
-        Action::NextModel => choose_model(state, 1),
-        Action::PreviousModel => choose_model(state, -1),
+        Action::ShowLab => state.screen = Screen::Lab,
+        Action::ShowCompare => state.screen = Screen::Compare,
+        _ if state.screen == Screen::Compare => return compare::update(state, action),
+        // One thing runs at a time: runs side by side would take each other's cores.
+        Action::RunOrStop | Action::NextModel | Action::PreviousModel | Action::Baseline
+            if state.compare.is_under_way() =>
+        {
+            let key = state.keymap.key(Action::ShowCompare);
+            state.message = Some(format!("A comparison is under way: {key} shows it."));
+        }
+        _ => return lab(state, log, action),
+    }
+    Vec::new()
+}
+
+/// What changes what is run, wherever one is.
+pub fn choose(state: &mut State, action: Action) -> Vec<Effect> {
+    match action {
         Action::NextWorkload => choose_workload(state, 1),
         Action::PreviousWorkload => choose_workload(state, -1),
         Action::MoreWorkers => choose_workers(state, 1),
         Action::FewerWorkers => choose_workers(state, -1),
-        Action::LongerInterval => choose_interval(state, true),
-        Action::ShorterInterval => choose_interval(state, false),
         Action::NextLength => {
             state.length = state.length.next();
             state.experiment.args.clone_from(&state.given);
             start_over(state)
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Does what was asked for in the lab.
+fn lab(state: &mut State, log: Option<&Trace>, action: Action) -> Vec<Effect> {
+    match action {
+        Action::RunOrStop if state.phase.is_busy() => vec![Effect::Stop],
+        Action::RunOrStop => run(state),
+        Action::NextModel => choose_model(state, 1),
+        Action::PreviousModel => choose_model(state, -1),
+        Action::NextWorkload
+        | Action::PreviousWorkload
+        | Action::MoreWorkers
+        | Action::FewerWorkers
+        | Action::NextLength => {
+            // Other work is to be compared anew.
+            if !state.compare.is_under_way() {
+                state.compare.comparison = None;
+            }
+            choose(state, action)
+        }
+        Action::LongerInterval => choose_interval(state, true),
+        Action::ShorterInterval => choose_interval(state, false),
+        Action::Ledger | Action::Costs => {
+            let key = state.keymap.key(Action::ShowCompare);
+            state.message = Some(format!("{key} compares all models; there this key has a meaning."));
+            Vec::new()
         }
         Action::Baseline => {
             if wants_baseline(state) {

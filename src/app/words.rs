@@ -1,10 +1,15 @@
 //! Sentences and words, as pure functions of what is known.
 
+mod kitchen;
+
 use unicode_width::UnicodeWidthChar;
 
 use crate::event::{LaneId, Nanos, State as LaneState};
+pub use crate::insight::words::{number, percent};
 use crate::session::format_duration;
 use crate::vm::Rules;
+
+pub use kitchen::Wording;
 
 use super::action::Action;
 use super::choice::ModelChoice;
@@ -25,24 +30,10 @@ pub fn sanitised(text: &str) -> String {
         .collect()
 }
 
-/// A number as people say it.
-pub fn number(value: u64) -> String {
-    const WORDS: [&str; 10] = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
-    WORDS.get(usize::try_from(value).unwrap_or(usize::MAX)).map_or_else(|| value.to_string(), |word| (*word).to_owned())
-}
-
 /// The same at the beginning of a sentence.
 pub fn capital(text: &str) -> String {
     let mut characters = text.chars();
     characters.next().map_or_else(String::new, |first| format!("{}{}", first.to_uppercase(), characters.as_str()))
-}
-
-/// A share as a whole percentage; what is there but rounds to nothing is `<1%`.
-pub fn percent(share: f64) -> String {
-    match share * 100.0 {
-        value if value > 0.0 && value < 0.5 => "<1%".to_owned(),
-        value => format!("{:.0}%", value.clamp(0.0, 100.0)),
-    }
 }
 
 /// A chosen span, as short as it can be: `5 ms`, `0.1 ms`, `20 µs`.
@@ -175,7 +166,6 @@ fn seen(state: &State) -> String {
     let figures = &state.figures;
     let workers = figures.lanes.len() as u64;
     let share = |lane_state| figures.share(lane_state);
-    let own_locks = state.model_shown().is_some_and(ModelChoice::has_own_locks);
     let start_up = share(LaneState::Starting);
     if figures.ledger.is_none() || figures.elapsed < Nanos::from_millis(200) && state.phase == Phase::Running {
         return "It has just begun.".to_owned();
@@ -183,6 +173,13 @@ fn seen(state: &State) -> String {
     if share(LaneState::Unknown) > 0.25 {
         return "Much of this run was not observed (╱); its figures say little.".to_owned();
     }
+    if let Some(finding) = figures.insights.first() {
+        return finding.sentence.clone();
+    }
+    // Nothing stands in the way of this run: what is there to see is how it is built.
+    let wants = share(LaneState::WaitingCore);
+    let short = format!("For {} of the time a worker wanted a core (!).", percent(wants));
+    let own_locks = state.model_shown().is_some_and(ModelChoice::has_own_locks);
     if own_locks {
         let whose = if state.model_shown().is_some_and(|model| model.id == "subinterpreters") {
             "interpreter"
@@ -193,8 +190,8 @@ fn seen(state: &State) -> String {
         if start_up >= 0.005 {
             text += &format!(" Start-up (s) took {}.", percent(start_up));
         }
-        if share(LaneState::WaitingCore) >= 0.1 {
-            text += &format!(" For {} of the time a worker wanted a core (!).", percent(share(LaneState::WaitingCore)));
+        if wants >= 0.1 {
+            text += &format!(" {short}");
         }
         return text;
     }
@@ -202,12 +199,8 @@ fn seen(state: &State) -> String {
         return "One task after another, on one core: what the others are measured against.".to_owned();
     }
     if state.model_shown().is_some_and(ModelChoice::has_no_lock) {
-        let wants = share(LaneState::WaitingCore);
-        let short = match wants >= 0.1 {
-            true => format!(" For {} of the time a thread wanted a core (!).", percent(wants)),
-            false => String::new(),
-        };
-        return format!("There is no lock, so all threads run at once; what they share they contend for.{short}");
+        let wanting = if wants >= 0.1 { format!(" {short}") } else { String::new() };
+        return format!("There is no lock, so all threads run at once; what they share they contend for.{wanting}");
     }
     if state.model_shown().is_some_and(|model| model.id == "hybrid") && share(LaneState::WaitingGil) >= 0.05 {
         let waits = percent(share(LaneState::WaitingGil));
@@ -215,36 +208,10 @@ fn seen(state: &State) -> String {
             "The threads of a process take turns on its lock, the processes run at once. Waiting: {waits}."
         );
     }
-    if share(LaneState::WaitingGil) >= 0.25 {
-        // Of many threads, some are born late or done early: they do not wait.
-        let average = ((share(LaneState::WaitingGil) * workers as f64).round() as u64).clamp(1, workers - 1);
-        let waiting = match average == workers - 1 {
-            true => number(average),
-            false => format!("on average {}", number(average)),
-        };
-        let waits = if average == 1 { "waits" } else { "wait" };
-        let work = match (figures.cores_seen > 1, figures.cores_busy <= 1.2) {
-            (true, true) => " The work hops between cores but never fills more than one's worth.",
-            (true, false) => " The work hops between cores.",
-            (false, _) => " The work fills one core at most.",
-        };
-        let wants = share(LaneState::WaitingCore);
-        let short = match wants >= 0.1 {
-            true => format!(" For {} of the time a thread wanted a core (!).", percent(wants)),
-            false => String::new(),
-        };
-        return format!("One thread holds the lock, {waiting} {waits}.{work}{short}");
+    if wants >= 0.2 {
+        return short;
     }
-    if share(LaneState::Native) >= 0.3 {
-        return "The C code lets the lock go, so threads do fill the cores.".to_owned();
-    }
-    if share(LaneState::Io) >= 0.5 {
-        return "Whoever waits for I/O lets the lock go, so the waits overlap: threads help here.".to_owned();
-    }
-    if share(LaneState::WaitingCore) >= 0.2 {
-        return format!("For {} of the time a thread wanted a core (!).", percent(share(LaneState::WaitingCore)));
-    }
-    format!("The threads run {} of their time.", percent(share(LaneState::Running)))
+    format!("The workers run {} of their time.", percent(share(LaneState::Running)))
 }
 
 /// The next key worth pressing.
@@ -284,13 +251,6 @@ mod tests {
         assert_eq!(marks.len(), 61);
         assert_eq!(mark(&lanes, LaneId(79)), '*');
         assert_eq!(mark(&lanes, LaneId(0)), '0');
-    }
-
-    #[test]
-    fn what_is_there_is_never_called_nothing() {
-        assert_eq!(percent(0.001), "<1%");
-        assert_eq!(percent(0.0), "0%");
-        assert_eq!(percent(0.249), "25%");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use color_eyre::eyre::Result;
 
-use crate::app::{Depth, Look, ModelChoice, State, WorkloadChoice};
+use crate::app::{Depth, Look, ModelChoice, State, Wording, WorkloadChoice};
 use crate::engine::machine::cores_of_affinity;
 use crate::runtime::{self, Options};
 use crate::terminal;
@@ -25,6 +25,9 @@ pub struct Lab {
     /// Start running at once
     #[arg(long)]
     run: bool,
+    /// Speak of cooks, knives and kitchens in place of threads, locks and processes (also: GILSCOPE_KITCHEN=1)
+    #[arg(long)]
+    kitchen: bool,
 }
 
 impl Lab {
@@ -56,6 +59,9 @@ pub fn lab(options: &Lab) -> Result<ExitCode> {
     }
     let mut state = State::new(experiment, choices, ModelChoice::built_in());
     state.look = look();
+    if options.kitchen {
+        state.look.wording = Wording::Kitchen;
+    }
     state.machine.cores = cores_of_affinity().unwrap_or_default();
     state.machine.used = vec![None; state.machine.cores.len()];
     runtime::run(Options { state, workload, run: options.run })?;
@@ -84,7 +90,6 @@ fn look() -> Look {
         _ if term.is_empty() || term.contains("mono") || term.starts_with("vt") => Depth::None,
         _ => Depth::Ansi,
     };
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].map(says).into_iter().find(|value| !value.is_empty());
-    let plain = locale.is_some_and(|locale| matches!(locale.as_str(), "C" | "POSIX"));
-    Look { depth, ascii: set("GILSCOPE_ASCII") || plain, ..Look::default() }
+    let wording = if set("GILSCOPE_KITCHEN") { Wording::Kitchen } else { Wording::Plain };
+    Look { depth, ascii: super::ascii_only(), wording, ..Look::default() }
 }

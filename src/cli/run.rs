@@ -86,7 +86,7 @@ pub fn run(options: &Run) -> Result<ExitCode> {
 }
 
 /// Set by Ctrl-C and by whoever asks the program to end.
-fn interruption() -> Result<Arc<AtomicBool>> {
+pub(super) fn interruption() -> Result<Arc<AtomicBool>> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     let flag = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {

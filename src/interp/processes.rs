@@ -25,7 +25,6 @@ use super::message::{LaneEnd, Reply, Report, Request, TaskOutcome, WORKER_LIMIT}
 use super::offspring::{Exit, Offspring};
 use super::spawn::{Birth, DONE, birth_ordered, this_program};
 use super::{hybrid, pickles, worker};
-use crate::clock::{Clock, Monotonic};
 use crate::event::{Detail, LaneId, Line, LockId, State, TaskId};
 use crate::model::{self, LanePlan, Role, Start};
 

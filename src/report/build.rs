@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::{self, Accounts, CoreEvidence, TaskOutcome};
 use crate::event::{LaneId, LockId, Nanos, State};
+use crate::insight::{self, Facts};
 use crate::model::Role;
 use crate::session::{Phase, Record};
 use crate::trace::{Ledger, Trace};
@@ -38,7 +39,7 @@ pub fn report(record: &Record, workload: &Workload, machine: &engine::machine::M
         end,
         failure,
         elapsed_ns: elapsed,
-        cores_busy: cores_busy(record, &workers),
+        cores_busy: record.cores_busy(),
         results: record.results.iter().map(task_result).collect(),
         outcome: record.outcome.clone(),
         output: record.output.clone(),
@@ -52,27 +53,11 @@ pub fn report(record: &Record, workload: &Workload, machine: &engine::machine::M
         lanes: (0..record.description.lanes.len()).map(|index| lane(record, index)).collect(),
         ledger_ns: states(&trace.ledger()),
         blame: trace.blame(),
+        insights: insight::find(&Facts::of_record(record, machine.logical_cores)),
         memory: memory(record),
         context_switches: context_switches(record, &workers),
         events: Events { recorded: trace.events_recorded(), dropped: record.dropped() },
     }
-}
-
-/// The workers' time on cores divided by the run's length: by the kernel's sums
-/// where every worker has them, else by the time its lanes were in states that need a core.
-pub fn cores_busy(record: &Record, workers: &[LaneId]) -> f64 {
-    let elapsed = record.trace.elapsed();
-    if elapsed == Nanos::ZERO {
-        return 0.0;
-    }
-    let by_kernel: Option<Vec<Nanos>> =
-        workers.iter().map(|lane| record.accounts.get(lane.index())?.as_ref()?.on_cpu).collect();
-    let by_kernel: Option<Nanos> = by_kernel.map(|sums| sums.into_iter().sum());
-    let on_core = by_kernel.unwrap_or_else(|| {
-        let ledger = record.trace.ledger();
-        State::ALL.into_iter().filter(|state| state.on_core()).map(|state| ledger.0[state.index()]).sum()
-    });
-    on_core.0 as f64 / elapsed.0 as f64
 }
 
 fn experiment(record: &Record, workload: &Workload, workers: usize) -> Experiment {

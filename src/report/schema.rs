@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::engine::CoreEvidence;
 use crate::event::{LaneId, LockId, Nanos};
+use crate::insight::Finding;
 use crate::model::{Role, Start};
 use crate::trace::{Blame, Distribution, Evidence};
 use crate::workload::ArgValue;
@@ -45,6 +46,8 @@ pub struct Report {
     pub ledger_ns: BTreeMap<&'static str, Nanos>,
     /// Who waited while whom held the lock.
     pub blame: Vec<Blame>,
+    /// The diagnoses that hold, the most particular first.
+    pub insights: Vec<Finding>,
     /// What it took.
     pub memory: Memory,
     /// Of the workers' threads, by the kernel's count.

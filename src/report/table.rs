@@ -8,6 +8,9 @@ use crate::model::Role;
 use super::printable;
 use super::schema::{Report, TaskResult};
 
+/// As wide as sentences get.
+const COLUMNS: usize = 100;
+
 /// How many lanes and results are listed one by one.
 const LISTED: usize = 16;
 
@@ -30,6 +33,7 @@ pub fn write_table(report: &Report, mut out: impl Write) -> io::Result<()> {
     };
     let cores = report.machine.logical_cores;
     writeln!(out, "{end} after {} · cores busy {:.2} of {cores}", report.elapsed_ns, report.cores_busy)?;
+    insights(report, &mut out)?;
     ledger(report, &mut out)?;
     locks(report, &mut out)?;
     lanes(report, &mut out)?;
@@ -38,6 +42,37 @@ pub fn write_table(report: &Report, mut out: impl Write) -> io::Result<()> {
         writeln!(out, "\n{} of {} events were lost", report.events.dropped, report.events.recorded)?;
     }
     Ok(())
+}
+
+fn insights(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    if !report.insights.is_empty() {
+        writeln!(out)?;
+    }
+    for finding in &report.insights {
+        let said = [Some(finding.sentence.as_str()), finding.advice];
+        let text = said.into_iter().flatten().collect::<Vec<_>>().join(" ");
+        for (index, line) in lines(&text, COLUMNS - 2).into_iter().enumerate() {
+            writeln!(out, "{}{line}", if index == 0 { "· " } else { "  " })?;
+        }
+    }
+    Ok(())
+}
+
+/// Text broken at spaces.
+fn lines(text: &str, columns: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().expect("there is always a line");
+        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > columns {
+            lines.push(word.to_owned());
+        } else {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines
 }
 
 fn ledger(report: &Report, out: &mut impl Write) -> io::Result<()> {

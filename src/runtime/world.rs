@@ -8,9 +8,8 @@ use crossterm::event::Event as Input;
 use crate::app::{self, Action, Effect, Ending, Key, News, State};
 use crate::clock::{Clock, Monotonic};
 use crate::engine::sampler::{Sample, Sampler};
-use crate::engine::{Source, TaskOutcome, emulated};
 use crate::event::Nanos;
-use crate::session::{Director, Experiment, Launch, Notice, Phase, Record, Stage, is_whole};
+use crate::session::{Comparer, Director, Miniature, Notice, Phase, Record, Run, Stage, is_whole};
 use crate::trace::Trace;
 use crate::workload::{self, Workload};
 
@@ -30,22 +29,14 @@ pub struct Options {
 /// The line shares are figures: they change four times a second at most.
 const LINES_EVERY: Nanos = Nanos::from_millis(250);
 
-/// Starts the miniature.
-struct Miniature;
-
-impl Launch for Miniature {
-    fn launch(&mut self, workload: &Workload, experiment: &Experiment) -> Result<Box<dyn Source>, String> {
-        let order = experiment.order(workload, true).map_err(|why| why.to_string())?;
-        Ok(Box::new(emulated::start(order).map_err(|why| why.to_string())?))
-    }
-}
-
 /// Everything the loop turns around.
 pub struct World {
     state: State,
     /// What is chosen; none if its file could not be loaded.
     workload: Option<Arc<Workload>>,
     director: Director<Miniature>,
+    comparer: Comparer<Miniature>,
+    compared_told: Nanos,
     sampler: Option<Sampler>,
     lines: Lines,
     lines_told: Nanos,
@@ -60,6 +51,8 @@ impl World {
             state: options.state,
             workload: Some(Arc::clone(&workload)),
             director: Director::new(Miniature),
+            comparer: Comparer::new(Miniature),
+            compared_told: Nanos::ZERO,
             // Without it the screen says that the machine's figures are not known.
             sampler: Sampler::start().ok(),
             lines: Lines::default(),
@@ -84,8 +77,16 @@ impl World {
     }
 
     /// Whether worker processes are at work.
-    pub fn is_busy(&self) -> bool {
-        self.director.stage() != Stage::Idle
+    pub fn is_busy(&mut self) -> bool {
+        self.director.stage() != Stage::Idle || self.comparer.run().is_some()
+    }
+
+    /// The run that is alive, whatever it is for.
+    fn alive(&mut self) -> Option<&mut Run> {
+        match self.comparer.run() {
+            Some(run) => Some(run),
+            None => self.director.run(),
+        }
     }
 
     /// What the state wants of the loop, since the last call.
@@ -126,17 +127,18 @@ impl World {
         self.look_at_lines(now);
         self.hear(News::Tick(now));
         self.notice(notices);
+        self.look_at_comparison(now);
         self.look_at_machine();
     }
 
     /// Halts the run, lets `lend` give the terminal away and take it back, and lets the run go on.
     pub fn suspend(&mut self, lend: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         let from = Monotonic.now();
-        if let Some(run) = self.director.run() {
+        if let Some(run) = self.alive() {
             run.suspend();
         }
         let lent = lend();
-        if let Some(run) = self.director.run() {
+        if let Some(run) = self.alive() {
             run.resume(from, Monotonic.now());
         }
         lent
@@ -156,6 +158,17 @@ impl World {
                 Effect::RunBaseline(experiment) => {
                     let notices = self.director.measure(&experiment);
                     self.notice(notices);
+                }
+                Effect::Compare(contest) => match self.chosen(&contest.experiment.workload) {
+                    Ok(workload) => {
+                        let _ = self.comparer.start(workload, &contest, Monotonic.now());
+                        self.tell_comparison();
+                    }
+                    Err(why) => self.hear(News::Message(why)),
+                },
+                Effect::CancelComparison => {
+                    let _ = self.comparer.cancel();
+                    self.tell_comparison();
                 }
                 Effect::Stop => {
                     let notices = self.director.stop();
@@ -211,6 +224,25 @@ impl World {
         }
     }
 
+    /// What it has found out is told when a run begins or ends, and in between as often as figures may change.
+    fn look_at_comparison(&mut self, now: Nanos) {
+        if !self.state.compare.is_under_way() {
+            return;
+        }
+        let notices = self.comparer.poll(now);
+        if !notices.is_empty() || now - self.compared_told >= LINES_EVERY {
+            self.compared_told = now;
+            self.tell_comparison();
+        }
+    }
+
+    fn tell_comparison(&mut self) {
+        if let Some(comparison) = self.comparer.comparison() {
+            let news = News::Compared(Box::new(comparison.clone()));
+            self.hear(news);
+        }
+    }
+
     fn look_at_lines(&mut self, now: Nanos) {
         if self.director.stage() != Stage::Running {
             return;
@@ -227,12 +259,12 @@ impl World {
     }
 
     fn look_at_machine(&mut self) {
+        let pids = self.alive().map(|run| run.pids()).unwrap_or_default();
         let Some(sampler) = &self.sampler else { return };
         let samples: Vec<Sample> = sampler.samples().try_iter().collect();
-        let pids = self.director.run().map(|run| run.pids()).unwrap_or_default();
         sampler.watch(pids);
         for sample in samples {
-            if let Some(run) = self.director.run() {
+            if let Some(run) = self.alive() {
                 run.note_sample(&sample);
             }
             let (cores, used) = sample.cores.iter().map(|(core, used)| (*core, Some(*used))).unzip();
@@ -247,24 +279,6 @@ fn ending(record: &Record) -> Ending {
         Phase::Failed(why) => Ending::Failed(why.clone()),
         Phase::Stopped => Ending::Stopped,
         _ if is_whole(record) => Ending::Done,
-        _ => Ending::Failed(first_failure(record)),
-    }
-}
-
-/// The first thing that went wrong, in a sentence.
-fn first_failure(record: &Record) -> String {
-    let lanes = record.description.lanes.iter().zip(&record.ends);
-    let dead = lanes.filter_map(|(lane, end)| Some((lane, end.as_ref()?))).find(|(_, end)| *end != "done");
-    if let Some((lane, end)) = dead {
-        return format!("{}: {end}", lane.name);
-    }
-    let failed = record.results.iter().enumerate().find_map(|(task, result)| match result {
-        Some(TaskOutcome::Error { text, line }) => Some((task, text, line)),
-        _ => None,
-    });
-    match failed {
-        Some((task, text, Some(line))) => format!("task {task}: {text} (line {line})"),
-        Some((task, text, None)) => format!("task {task}: {text}"),
-        None => "not every task has a result".to_owned(),
+        _ => Ending::Failed(record.failure().unwrap_or_else(|| "nobody did the work".to_owned())),
     }
 }

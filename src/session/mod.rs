@@ -1,13 +1,22 @@
 //! An experiment (workload × model × settings) and its run, live and afterwards.
 
+mod comparer;
+mod comparison;
 mod director;
 mod experiment;
 mod length;
+mod miniature;
+mod notes;
 mod run;
 mod size;
+mod summary;
 
+pub use comparer::{Comparer, ComparisonNotice, Contest};
+pub use comparison::{Comparison, Ideal, Profile, Progress, Row, RunSummary, Spread, median};
 pub use director::{Director, Launch, Notice, Stage, is_whole};
 pub use experiment::{Experiment, format_duration, parse_duration};
 pub use length::Length;
+pub use miniature::Miniature;
+pub use notes::{NotesFigure, NotesTable};
 pub use run::{Phase, Record, Run};
 pub use size::{Sizing, Step};

@@ -2,7 +2,8 @@
 
 use crate::engine::sampler::{Peaks, Sample};
 use crate::engine::{Accounts, Description, Signal, Source, TaskOutcome};
-use crate::event::{LaneId, Line, Nanos};
+use crate::event::{LaneId, Line, Nanos, State};
+use crate::model::Role;
 use crate::trace::{LaneInfo, LockInfo, Trace};
 
 use super::Experiment;
@@ -61,6 +62,44 @@ impl Record {
     /// Whether it is over, one way or another.
     pub fn is_over(&self) -> bool {
         !matches!(self.phase, Phase::Booting | Phase::Running)
+    }
+
+    /// The first thing that went wrong, in a sentence: why it could not go on, a worker that died, a task that failed.
+    pub fn failure(&self) -> Option<String> {
+        if let Phase::Failed(why) = &self.phase {
+            return Some(why.clone());
+        }
+        let lanes = self.description.lanes.iter().zip(&self.ends);
+        let dead = lanes.filter_map(|(lane, end)| Some((lane, end.as_ref()?))).find(|(_, end)| *end != "done");
+        if let Some((lane, end)) = dead {
+            return Some(format!("{}: {end}", lane.name));
+        }
+        self.results.iter().enumerate().find_map(|(task, result)| match result {
+            Some(TaskOutcome::Error { text, line: Some(line) }) => Some(format!("task {task}: {text} (line {line})")),
+            Some(TaskOutcome::Error { text, line: None }) => Some(format!("task {task}: {text}")),
+            Some(TaskOutcome::Value(_)) => None,
+            None => Some("not every task has a result".to_owned()),
+        })
+    }
+
+    /// The workers' time on cores divided by the run's length: by the kernel's sums where every worker has them, else
+    /// by the time its lanes were in states that need a core.
+    pub fn cores_busy(&self) -> f64 {
+        let elapsed = self.trace.elapsed();
+        if elapsed == Nanos::ZERO {
+            return 0.0;
+        }
+        let workers = self.description.lanes.iter().filter(|lane| lane.role == Role::Worker);
+        let by_kernel: Option<Vec<Nanos>> =
+            workers.map(|lane| self.accounts.get(lane.id.index())?.as_ref()?.on_cpu).collect();
+        let on_core: Nanos = match by_kernel {
+            Some(sums) => sums.into_iter().sum(),
+            None => {
+                let ledger = self.trace.ledger();
+                State::ALL.into_iter().filter(|state| state.on_core()).map(|state| ledger.0[state.index()]).sum()
+            }
+        };
+        on_core.0 as f64 / elapsed.0 as f64
     }
 
     /// How many events were lost.

@@ -7,19 +7,31 @@ use ratatui::style::Style;
 use unicode_width::UnicodeWidthChar;
 
 use super::theme::{Ink, Paint};
+use crate::app::Wording;
 
 /// Where and with what to draw. Coordinates count from its own corner.
 pub struct Canvas<'a> {
     buf: &'a mut Buffer,
     area: Rect,
     paint: Paint,
+    wording: Wording,
 }
 
 impl<'a> Canvas<'a> {
     /// This part of the buffer.
     pub fn new(buf: &'a mut Buffer, area: Rect, paint: Paint) -> Canvas<'a> {
         let area = area.intersection(buf.area);
-        Canvas { buf, area, paint }
+        Canvas { buf, area, paint, wording: Wording::Plain }
+    }
+
+    /// Texts are drawn in these words from now on.
+    pub fn worded(self, wording: Wording) -> Canvas<'a> {
+        Canvas { wording, ..self }
+    }
+
+    /// Texts are drawn as they stand: source code, names that people gave, texts of several lines.
+    pub fn verbatim(self) -> Canvas<'a> {
+        self.worded(Wording::Plain)
     }
 
     /// A part of it.
@@ -32,13 +44,13 @@ impl<'a> Canvas<'a> {
             width: width.min(self.area.width - x),
             height: height.min(self.area.height - y),
         };
-        Canvas { buf: &mut *self.buf, area, paint: self.paint }
+        Canvas { buf: &mut *self.buf, area, paint: self.paint, wording: self.wording }
     }
 
     /// The part in this rectangle of the buffer.
     pub fn at(&mut self, area: Rect) -> Canvas<'_> {
         let area = area.intersection(self.area);
-        Canvas { buf: &mut *self.buf, area, paint: self.paint }
+        Canvas { buf: &mut *self.buf, area, paint: self.paint, wording: self.wording }
     }
 
     /// Its rectangle of the buffer.
@@ -84,7 +96,7 @@ impl<'a> Canvas<'a> {
     pub fn text(&mut self, x: u16, y: u16, text: &str, ink: Ink) -> u16 {
         let style = self.paint.style(ink);
         let mut x = x;
-        for glyph in text.chars() {
+        for glyph in self.wording.say(text).chars() {
             if x >= self.area.width {
                 break;
             }
@@ -97,6 +109,7 @@ impl<'a> Canvas<'a> {
     /// Text that is cut off with `…` where it would go beyond `end`.
     pub fn text_to(&mut self, x: u16, y: u16, end: u16, text: &str, ink: Ink) -> u16 {
         let room = usize::from(end.min(self.area.width).saturating_sub(x));
+        let text = &*self.wording.say(text);
         if text.chars().count() <= room {
             return self.text(x, y, text, ink);
         }
@@ -111,6 +124,7 @@ impl<'a> Canvas<'a> {
     /// Text that ends at a column.
     pub fn text_before(&mut self, end: u16, y: u16, text: &str, ink: Ink) -> u16 {
         let end = end.min(self.area.width);
+        let text = &*self.wording.say(text);
         let length = u16::try_from(text.chars().count()).unwrap_or(u16::MAX);
         self.text(end.saturating_sub(length), y, text, ink);
         end.saturating_sub(length)

@@ -17,7 +17,7 @@
 //! keys       Enter stop   m next model   space freeze   ? help
 //! ```
 
-use crate::app::{State, cursor, words};
+use crate::app::{Phase, State, cursor, words};
 use crate::trace::Trace;
 
 use super::canvas::{Canvas, wrapped};
@@ -33,6 +33,11 @@ const MOST_CORES: u16 = 8;
 /// Draws the lab.
 pub fn render(state: &State, log: Option<&Trace>, canvas: &mut Canvas) {
     let text = log.and_then(|log| cursor::sentence(state, log)).unwrap_or_else(|| words::sentence(state));
+    // A failure names what people wrote.
+    let text = match state.phase {
+        Phase::Failed(_) => text.into(),
+        _ => state.look.wording.say(&text),
+    };
     let lines = wrapped(&words::sanitised(&text), usize::from(canvas.width().saturating_sub(2)));
     let plan = plan(state, log, canvas, lines.len() as u16);
 
@@ -40,8 +45,8 @@ pub fn render(state: &State, log: Option<&Trace>, canvas: &mut Canvas) {
     meter::render(state, log, &mut canvas.at(plan.meter));
     timeline::render(state, log, &plan, canvas);
     finish::render(state, &mut canvas.at(plan.finish));
-    code::render(state, log, &mut canvas.at(plan.code));
-    sentence::render(state, &lines, &mut canvas.at(plan.sentence));
+    code::render(state, log, &mut canvas.at(plan.code).verbatim());
+    sentence::render(state, &lines, &mut canvas.at(plan.sentence).verbatim());
     keys::render(state, &mut canvas.at(plan.keys));
 }
 

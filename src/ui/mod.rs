@@ -4,6 +4,7 @@
 
 pub mod ascii;
 pub mod canvas;
+pub mod compare;
 pub mod glyphs;
 pub mod lab;
 pub mod layout;
@@ -14,7 +15,7 @@ pub mod timeline;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::app::{State, words};
+use crate::app::{Screen, State, words};
 use crate::trace::Trace;
 use canvas::{Canvas, wrapped};
 use theme::{Ink, Paint};
@@ -24,13 +25,15 @@ pub fn render(state: &State, log: Option<&Trace>, area: Rect, buf: &mut Buffer) 
     let area = area.intersection(buf.area);
     let paint = Paint::new(state.look.theme, state.look.depth);
     let log = log.filter(|_| state.ran.is_some());
-    let mut canvas = Canvas::new(buf, area, paint);
+    let mut canvas = Canvas::new(buf, area, paint).worded(state.look.wording);
     canvas.clear();
     let (columns, rows) = layout::LEAST;
     if area.width < columns || area.height < rows {
         too_small(state, &mut canvas);
     } else if state.help.is_some() {
         panels::help::render(state, &mut canvas);
+    } else if state.screen == Screen::Compare {
+        compare::render(state, &mut canvas);
     } else {
         lab::render(state, log, &mut canvas);
         if let Some(line) = state.settings {
@@ -51,7 +54,9 @@ fn too_small(state: &State, canvas: &mut Canvas) {
         words::phase(state),
         state.figures.cores_busy,
     );
-    for (y, line) in wrapped(&text, usize::from(width)).iter().take(usize::from(height)).enumerate() {
+    for (y, line) in
+        wrapped(&state.look.wording.say(&text), usize::from(width)).iter().take(usize::from(height)).enumerate()
+    {
         canvas.text(0, y as u16, line, Ink::Text);
     }
 }

@@ -2,9 +2,9 @@
 
 use gilscope::app::{Ending, Machine, ModelChoice, News, State, WorkloadChoice, hear};
 use gilscope::event::{CoreId, Nanos, State as LaneState};
-use gilscope::session::Experiment;
-use gilscope::trace::Trace;
+use gilscope::session::{Comparison, Experiment, Profile, Progress, Row, RunSummary};
 use gilscope::trace::testing::TraceBuilder;
+use gilscope::trace::{Ledger, Trace};
 use gilscope::vm::Rules;
 use gilscope::workload::Bound;
 
@@ -127,4 +127,73 @@ pub fn finish(state: &mut State, log: &Trace, baseline: f64) {
     hear(state, Some(log), News::Ended(Ending::Done));
     hear(state, Some(log), News::BaselineBegan);
     hear(state, Some(log), News::BaselineEnded(Ending::Done, ms(baseline)));
+}
+
+/// A run of so long: start-up, then so many cores busy, each worker running or waiting for the lock.
+fn summary(millis: f64, start_up: f64, busy: f32, handoffs: u64) -> RunSummary {
+    let cells = 64;
+    let cell = ms(millis / f64::from(cells));
+    let starting = (start_up / millis * f64::from(cells)).round() as usize;
+    let mut ledger = Ledger([Nanos::ZERO; LaneState::COUNT]);
+    let all = 4.0 * millis;
+    let started = 4.0 * start_up;
+    let ran = (millis - start_up) * f64::from(busy);
+    ledger.0[LaneState::Starting.index()] = ms(started);
+    ledger.0[LaneState::Running.index()] = ms(ran);
+    ledger.0[LaneState::WaitingGil.index()] = ms((all - started - ran).max(0.0));
+    RunSummary {
+        elapsed: ms(millis),
+        workers: 4,
+        ledger,
+        cores_busy: f64::from(busy),
+        handoffs,
+        voluntary: Some(handoffs * 2 + 11),
+        involuntary: None,
+        peak_rss: Some(9 << 20),
+        peak_pss: Some(if start_up > 10.0 { 31 << 20 } else { 8 << 20 }),
+        startup: ms(start_up),
+        first_work: Some(ms(start_up + 1.0)),
+        profile: Profile {
+            cell,
+            busy: (0..cells as usize).map(|index| if index < starting { 2.0 } else { busy }).collect(),
+            starting: (0..cells as usize).map(|index| if index < starting { 2.0 } else { 0.0 }).collect(),
+        },
+        failure: None,
+    }
+}
+
+/// One at a time, threads, processes and a model that is refused; all runs over, or some of them.
+pub fn comparison(state: &State, over: bool) -> Comparison {
+    let runs = |count: usize, millis: f64, start_up: f64, busy: f32, handoffs: u64| -> Vec<RunSummary> {
+        (0..count).map(|run| summary(millis + run as f64 * millis / 60.0, start_up, busy, handoffs)).collect()
+    };
+    let row =
+        |model: &str, label: &str, runs| Row { model: model.to_owned(), label: label.to_owned(), runs, refusal: None };
+    let mut refused = row("coroutines", "coroutines", Vec::new());
+    refused.refusal = Some("coroutines need an 'async def work'; sum-squares has none".to_owned());
+    let count = if over { 5 } else { 2 };
+    let mut failed = summary(300.0, 2.0, 1.0, 10);
+    failed.failure = Some("task 2: ZeroDivisionError: division by zero (line 8)".to_owned());
+    Comparison {
+        title: "sum of squares".to_owned(),
+        experiment: state.experiment.baseline(),
+        cores: 4,
+        repeats: 5,
+        rows: vec![
+            row("sequential", "one at a time", {
+                let mut runs = runs(count, 2980.0, 0.0, 1.0, 0);
+                // Alone, nobody waits.
+                runs.iter_mut().for_each(|run| run.ledger.0[LaneState::WaitingGil.index()] = Nanos::ZERO);
+                runs
+            }),
+            row("threads", "4 threads", runs(count, 3020.0, 1.0, 1.0, 588)),
+            row("processes", "4 processes", runs(if over { 5 } else { 0 }, 840.0, 70.0, 3.9, 0)),
+            row("hybrid", "2 x 2 threads", if over { vec![failed] } else { Vec::new() }),
+            refused,
+        ],
+        progress: if over { Progress::Done } else { Progress::Running { row: 2, repeat: 1 } },
+        done: if over { 16 } else { 4 },
+        total: if over { 16 } else { 20 },
+        time_left: (!over).then(|| ms(31_400.0)),
+    }
 }

@@ -5,8 +5,8 @@ mod sizes;
 
 use std::fmt::Write as _;
 
-use fixtures::{begin, finish, lab, processes, threads};
-use gilscope::app::{Action, Depth, Ending, News, State, hear, update};
+use fixtures::{begin, comparison, finish, lab, processes, threads};
+use gilscope::app::{Action, Depth, Ending, News, State, Wording, hear, update};
 use gilscope::trace::Trace;
 use gilscope::ui::render;
 use ratatui::buffer::Buffer;
@@ -184,4 +184,88 @@ fn many_lanes_scroll_and_say_how_many_are_out_of_sight() {
         }
         (state, Some(log))
     });
+}
+
+fn compared(size: (u16, u16), over: bool) -> State {
+    let mut state = sized("threads", size);
+    update(&mut state, None, Action::ShowCompare);
+    let comparison = comparison(&state, over);
+    hear(&mut state, None, News::Compared(Box::new(comparison)));
+    state
+}
+
+#[test]
+fn before_a_comparison_the_models_that_will_run_are_named() {
+    check("compare-ready", |size| {
+        let mut state = sized("threads", size);
+        update(&mut state, None, Action::ShowCompare);
+        (state, None)
+    });
+}
+
+#[test]
+fn a_comparison_under_way_says_how_far_it_is_and_how_long_it_takes() {
+    check("compare-running", |size| (compared(size, false), None));
+}
+
+#[test]
+fn long_and_low_stands_against_short_and_tall() {
+    check("compare-done", |size| (compared(size, true), None));
+}
+
+#[test]
+fn without_colour_a_comparison_says_the_same() {
+    check("compare-ascii", |size| {
+        let mut state = compared(size, true);
+        state.look.depth = Depth::None;
+        state.look.ascii = true;
+        (state, None)
+    });
+}
+
+#[test]
+fn the_ledger_of_each_model_is_a_stacked_bar() {
+    check("compare-ledger", |size| {
+        let mut state = compared(size, true);
+        update(&mut state, None, Action::Ledger);
+        (state, None)
+    });
+}
+
+#[test]
+fn the_costs_of_each_model_are_a_table() {
+    check("compare-costs", |size| {
+        let mut state = compared(size, true);
+        update(&mut state, None, Action::Costs);
+        (state, None)
+    });
+}
+
+#[test]
+fn in_a_kitchen_cooks_share_a_knife() {
+    check("kitchen", |size| {
+        let mut state = sized("threads", size);
+        state.look.wording = Wording::Kitchen;
+        let log = threads(4, 3060.0, true);
+        finish(&mut state, &log, 3020.0);
+        (state, Some(log))
+    });
+}
+
+#[test]
+fn a_kitchen_has_its_own_words_and_the_same_picture() {
+    let in_words = |wording| {
+        let mut state = sized("threads", (120, 36));
+        state.look.wording = wording;
+        let log = threads(4, 2400.0, false);
+        begin(&mut state, &log);
+        text(&draw(&state, Some(&log)))
+    };
+    let (plain, kitchen) = (in_words(Wording::Plain), in_words(Wording::Kitchen));
+    let ink = |text: &str| text.chars().filter(|c| "█▄▅▆▇·~".contains(*c)).count();
+    assert_eq!(ink(&plain), ink(&kitchen));
+    assert!(kitchen.contains("4 COOKS, ONE KNIFE") && kitchen.contains("cook 1"));
+    assert!(!kitchen.contains("GIL") && !kitchen.contains("thread"), "{kitchen}");
+    // The code is what was written.
+    assert!(kitchen.contains("def work(n):"));
 }

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::fixtures::{begin, lab, processes, threads};
+use super::fixtures::{begin, comparison, lab, processes, threads};
 
 fn draw(state: &State, log: Option<&Trace>, area: Rect) -> Buffer {
     let mut buf = Buffer::empty(area);
@@ -31,6 +31,7 @@ enum Step {
     Size(u16, u16),
     Tick(u64),
     End(u8),
+    Compared(bool),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -40,6 +41,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (40..160u16, 10..50u16).prop_map(|(columns, rows)| Step::Size(columns, rows)),
         2 => (0..3_000u64).prop_map(Step::Tick),
         1 => (0..4u8).prop_map(Step::End),
+        1 => any::<bool>().prop_map(Step::Compared),
     ];
     prop::collection::vec(step, 0..40)
 }
@@ -80,6 +82,10 @@ proptest! {
                 }
                 Step::End(2) => {
                     hear(&mut state, Some(log), News::BaselineEnded(Ending::Done, Nanos::from_millis(3)));
+                }
+                Step::Compared(over) => {
+                    let comparison = comparison(&state, over);
+                    hear(&mut state, Some(log), News::Compared(Box::new(comparison)));
                 }
                 Step::End(_) => {
                     hear(&mut state, Some(log), News::Began);

@@ -1,14 +1,17 @@
 //! What this is, what it costs, what is chosen, how far it has come.
 
 use crate::app::words::{self, sanitised};
-use crate::app::{Action, Phase, State};
+use crate::app::{Action, Phase, Screen, State};
 
 use super::super::canvas::Canvas;
 use super::super::theme::Ink;
 
+/// Columns of the screens' names, together.
+const TABS: usize = 16;
+
 /// Two lines:
 /// ```text
-/// gilscope   1 Lab                         MINIATURE CPython · exact · itself 0.8%
+/// gilscope   1 Lab  2 Compare              MINIATURE CPython · exact · itself 0.8%
 /// sum of squares w   4 THREADS, ONE GIL m   4 workers n           RUNNING 2.4 s
 /// ```
 pub fn render(state: &State, canvas: &mut Canvas) {
@@ -19,12 +22,18 @@ pub fn render(state: &State, canvas: &mut Canvas) {
     while shown > 1 && evidence[..shown].join(" · ").chars().count() + usize::from(name) + 3 > usize::from(width) {
         shown -= 1;
     }
+    // That nothing was lost is said where there is room beside the screens' names.
+    let length = evidence[..shown].join(" · ").chars().count() + usize::from(name) + TABS + 6;
+    if state.figures.dropped == 0 && shown == evidence.len() && length > usize::from(width) {
+        shown -= 1;
+    }
     let ink = if state.figures.dropped > 0 { Ink::Bad } else { Ink::Text };
     let text = evidence[..shown].join(" · ");
     let left = width.saturating_sub(text.chars().count() as u16 + 1);
     canvas.text(left, 0, &text, ink);
-    if name + 12 < left {
-        canvas.text(name + 3, 0, "1 Lab", Ink::Dim);
+    tabs(state, name + 3, left, canvas);
+    if state.screen == Screen::Compare {
+        return;
     }
 
     let phase = words::phase(state);
@@ -68,5 +77,24 @@ pub fn render(state: &State, canvas: &mut Canvas) {
         }
         x = canvas.text(x, 1, text, *ink);
         x = canvas.text(x + 1, 1, key, Ink::Key) + 3;
+    }
+}
+
+/// Each screen with its key; the one that is shown stands out, and stands alone where there is no room for both.
+fn tabs(state: &State, x: u16, end: u16, canvas: &mut Canvas) {
+    let tab = |(screen, action, name): (Screen, Action, &str)| (screen, format!("{} {name}", state.keymap.key(action)));
+    let mut tabs =
+        [(Screen::Lab, Action::ShowLab, "Lab"), (Screen::Compare, Action::ShowCompare, "Compare")].map(tab).to_vec();
+    let length = |tabs: &[(Screen, String)]| tabs.iter().map(|(_, tab)| tab.chars().count() as u16 + 2).sum::<u16>();
+    if x + length(&tabs) > end {
+        tabs.retain(|(screen, _)| *screen == state.screen);
+    }
+    if x + length(&tabs) > end + 1 {
+        return;
+    }
+    let mut x = x;
+    for (screen, tab) in tabs {
+        let ink = if screen == state.screen { Ink::Strong } else { Ink::Dim };
+        x = canvas.text(x, 0, &tab, ink) + 2;
     }
 }

@@ -1,0 +1,116 @@
+//! The same screen in a kitchen's words: threads are cooks, the GIL is the one knife they share, a process is a kitchen
+//! of its own. Words are exchanged and nothing else; what is drawn and every figure stay.
+
+use std::borrow::Cow;
+
+/// In which words the screen speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wording {
+    /// Those of the field.
+    #[default]
+    Plain,
+    /// Those of a kitchen.
+    Kitchen,
+}
+
+/// Lower case, as they stand within a sentence.
+const WORDS: [(&str, &str); 7] = [
+    ("threads", "cooks"),
+    ("thread", "cook"),
+    ("processes", "kitchens"),
+    ("process", "kitchen"),
+    ("locks", "knives"),
+    ("lock", "knife"),
+    ("gil", "knife"),
+];
+
+/// A `threading.Lock` is no GIL.
+const OTHER_LOCK: &str = "the program's own lock";
+
+impl Wording {
+    /// The next to choose.
+    pub const fn next(self) -> Wording {
+        match self {
+            Wording::Plain => Wording::Kitchen,
+            Wording::Kitchen => Wording::Plain,
+        }
+    }
+
+    /// A text of the screen in these words.
+    pub fn say(self, text: &str) -> Cow<'_, str> {
+        if self == Wording::Plain || !text.contains(|c: char| c.is_ascii_alphabetic()) {
+            return Cow::Borrowed(text);
+        }
+        let mut said = String::with_capacity(text.len());
+        for (index, part) in text.split(OTHER_LOCK).enumerate() {
+            if index > 0 {
+                said.push_str(OTHER_LOCK);
+            }
+            exchange(part, &mut said);
+        }
+        Cow::Owned(said)
+    }
+}
+
+/// Word by word; what lies between words stays.
+fn exchange(text: &str, said: &mut String) {
+    // "GIL" is written in capitals everywhere, so the other words tell whether it stands in a heading.
+    let heading = text.contains(' ') && !text.contains(|c: char| c.is_lowercase());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = |inside: bool| {
+            rest.find(|c: char| c.is_alphanumeric() != inside).filter(|end| *end > 0).unwrap_or(rest.len())
+        };
+        let inside = rest.starts_with(char::is_alphanumeric);
+        let (word, after) = rest.split_at(end(inside));
+        said.push_str(&match inside {
+            true => other(word, heading),
+            false => Cow::Borrowed(word),
+        });
+        rest = after;
+    }
+}
+
+fn other(word: &str, heading: bool) -> Cow<'_, str> {
+    let lower = word.to_lowercase();
+    let Some((_, other)) = WORDS.iter().find(|(plain, _)| *plain == lower) else { return Cow::Borrowed(word) };
+    let capital = word.starts_with(char::is_uppercase);
+    match (word == "GIL", capital) {
+        (true, _) if !heading => Cow::Borrowed(other),
+        (_, true) if heading => Cow::Owned(other.to_uppercase()),
+        (_, true) => Cow::Owned(super::capital(other)),
+        (_, false) => Cow::Borrowed(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_exchanged_in_the_case_they_stand_in() {
+        for (plain, kitchen) in [
+            ("4 THREADS, ONE GIL", "4 COOKS, ONE KNIFE"),
+            ("4 PROCESSES, 4 LOCKS", "4 KITCHENS, 4 KNIVES"),
+            ("waits for the GIL", "waits for the knife"),
+            ("One thread holds the lock, three wait.", "One cook holds the knife, three wait."),
+            ("Each process has its own lock.", "Each kitchen has its own knife."),
+            ("Processes, 2 of them", "Kitchens, 2 of them"),
+            ("GIL of process 2", "knife of kitchen 2"),
+            ("GIL", "knife"),
+            ("C code, lock free", "C code, knife free"),
+            ("wants the program's own lock", "wants the program's own lock"),
+            ("threading, blocked, unlock", "threading, blocked, unlock"),
+            ("███ 75% · ≈3.5×", "███ 75% · ≈3.5×"),
+        ] {
+            assert_eq!(Wording::Kitchen.say(plain), kitchen);
+            assert_eq!(Wording::Plain.say(plain), plain);
+        }
+    }
+
+    #[test]
+    fn what_is_said_in_kitchen_words_stays_so() {
+        let once = Wording::Kitchen.say("Two threads want the GIL of one process").into_owned();
+        assert_eq!(Wording::Kitchen.say(&once), once);
+    }
+}

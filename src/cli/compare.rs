@@ -1,0 +1,158 @@
+//! `gilscope compare`: the same work under several models, side by side.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::ValueEnum;
+use color_eyre::eyre::Result;
+
+use crate::engine::machine::Machine;
+use crate::event::Nanos;
+use crate::model;
+use crate::report;
+use crate::session::{Contest, Experiment, parse_duration};
+use crate::ui::ascii::ascii_or;
+
+use super::contest::Contests;
+use super::{FAILED, INTERRUPTED, Settings, Workers, ascii_only, experiment, refuse, suite, switch_interval};
+
+/// Run the same work under several models and set them side by side.
+///
+/// Every model does the same tasks, once in each round, one run at a time; one task after another is always among
+/// them, since it is what the others are measured against.
+#[derive(Debug, clap::Args)]
+pub struct Compare {
+    /// The workload: one of `gilscope list workloads`, or a Python file
+    #[arg(required_unless_present = "suite", conflicts_with = "suite")]
+    workload: Option<String>,
+    /// The models, separated by commas; every model that can do the work unless said otherwise
+    #[arg(short = 'm', long = "model", value_name = "M,M,…", value_delimiter = ',', conflicts_with = "suite")]
+    models: Vec<String>,
+    /// How many workers; the logical cores unless said otherwise
+    #[arg(short = 'n', long, value_name = "N", conflicts_with = "suite")]
+    workers: Option<u32>,
+    /// How many times `work` is called; once a worker unless said otherwise
+    #[arg(long, value_name = "T", conflicts_with = "suite")]
+    tasks: Option<u32>,
+    /// An argument of the workload, for example n=1000000; may be repeated
+    #[arg(long = "arg", value_name = "NAME=VALUE", conflicts_with = "suite")]
+    args: Vec<String>,
+    /// Choose the size of the work so that one task after another lasts about this long, for example 3s
+    #[arg(long, value_name = "SPAN", value_parser = lasting, conflicts_with = "suite")]
+    lasts: Option<Nanos>,
+    /// How often each model runs; 5 unless said otherwise
+    #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    repeat: Option<u32>,
+    /// How long a thread waits before it asks for the GIL
+    #[arg(long, value_name = "SPAN", default_value = "5ms", value_parser = switch_interval)]
+    switch_interval: Nanos,
+    /// Where the interpreter may switch: at loops and calls (3.10) or nearly anywhere (3.9)
+    #[arg(long, default_value = "3.10", value_parser = ["3.9", "3.10"])]
+    rules: String,
+    /// Run a set of comparisons instead of one workload: `notes` are the teaching notes' tables, with their sizes
+    #[arg(long, value_enum, conflicts_with = "csv")]
+    suite: Option<Suite>,
+    /// Report as JSON (schema gilscope.compare/1)
+    #[arg(long, conflicts_with = "csv")]
+    json: bool,
+    /// Report as CSV, one row a model
+    #[arg(long)]
+    csv: bool,
+}
+
+/// Sets of comparisons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Suite {
+    Notes,
+}
+
+/// How often each model runs unless said otherwise: an odd number, so that the median is a run.
+const REPEATS: u32 = 5;
+
+/// Reads how long the baseline shall last and keeps it within what makes sense.
+fn lasting(text: &str) -> Result<Nanos, String> {
+    let span = parse_duration(text)?;
+    if span < Nanos::from_millis(10) || span > Nanos::from_secs(3600) {
+        return Err(format!("{text} is outside 10ms to 60min"));
+    }
+    Ok(span)
+}
+
+/// Compares.
+pub fn compare(options: &Compare) -> Result<ExitCode> {
+    let Some(name) = &options.workload else { return suite::notes(options.repeat, options.json) };
+    let workload = Arc::new(crate::workload::load(name).map_err(refuse)?);
+    let experiment = shared(options, &workload, name)?;
+    let contest = Contest {
+        models: models(&options.models, experiment.workers)?,
+        experiment,
+        repeats: options.repeat.unwrap_or(REPEATS),
+        lasts: options.lasts,
+    };
+    let mut contests = Contests::new()?;
+    let Some(comparison) = contests.carry_out(&workload, &contest) else { return Ok(ExitCode::from(FAILED)) };
+    if let Some(reason) = comparison.rows.iter().find_map(|row| row.refusal.clone())
+        && comparison.rows.iter().all(|row| row.refusal.is_some())
+    {
+        return Err(refuse(reason));
+    }
+    let machine = Machine::this();
+    let mut out = io::stdout().lock();
+    if options.json {
+        let report = report::comparison(&comparison, &workload, &machine);
+        serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
+        writeln!(out)?;
+    } else if options.csv {
+        report::write_comparison_csv(&report::comparison(&comparison, &workload, &machine), &mut out)?;
+    } else {
+        print(&report::comparison_text(&comparison), &mut out)?;
+    }
+    out.flush()?;
+    Ok(match () {
+        () if contests.interrupted() => ExitCode::from(INTERRUPTED),
+        () if comparison.has_failures() => ExitCode::from(FAILED),
+        () => ExitCode::SUCCESS,
+    })
+}
+
+/// Prints a text, in ASCII where that is all there is.
+pub(super) fn print(text: &str, out: &mut impl Write) -> io::Result<()> {
+    if ascii_only() {
+        let plain: String = text.chars().map(ascii_or).collect();
+        out.write_all(plain.as_bytes())
+    } else {
+        out.write_all(text.as_bytes())
+    }
+}
+
+/// What all runs share.
+fn shared(options: &Compare, workload: &crate::workload::Workload, name: &str) -> Result<Experiment> {
+    let settings = Settings {
+        model: "sequential".to_owned(),
+        workers: options.workers.map(|count| Workers { count, processes: None }),
+        tasks: options.tasks,
+        start: None,
+        args: options.args.clone(),
+        switch_interval: options.switch_interval,
+        rules: options.rules.clone(),
+    };
+    if options.workers == Some(0) {
+        return Err(refuse("0 workers: there must be at least one"));
+    }
+    experiment(workload, name, &settings)
+}
+
+/// The ids of the models asked for, or of all. Someone who names a model wants to know that it cannot run before
+/// anything else does; someone who names none gets it listed with its reason.
+fn models(asked: &[String], workers: u32) -> Result<Vec<String>> {
+    if asked.is_empty() {
+        return Ok(model::ALL.iter().map(|model| model.id.to_owned()).collect());
+    }
+    let checked = asked.iter().map(|name| {
+        let model = model::find(name.trim()).map_err(refuse)?;
+        model.plan(workers).map_err(refuse)?;
+        Ok(model.id.to_owned())
+    });
+    checked.collect()
+}

@@ -1,0 +1,62 @@
+//! `gilscope compare --suite notes`: the tables of the teaching notes, run here.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use color_eyre::eyre::Result;
+use serde_json::json;
+
+use crate::engine::machine::Machine;
+use crate::report;
+use crate::session::NotesTable;
+
+use super::compare::print;
+use super::contest::Contests;
+use super::{FAILED, INTERRUPTED, refuse};
+
+/// Runs every table and prints each as it is done.
+pub(super) fn notes(repeats: Option<u32>, as_json: bool) -> Result<ExitCode> {
+    let machine = Machine::this();
+    let mut contests = Contests::new()?;
+    let mut out = io::stdout().lock();
+    let mut reports = Vec::new();
+    let mut failed = false;
+    if !as_json {
+        print("The notes' tables: median time, and its ratio to the first line      MINIATURE CPython\n", &mut out)?;
+    }
+    for table in NotesTable::all() {
+        let workload = Arc::new(crate::workload::load(&table.workload).map_err(refuse)?);
+        let mut comparisons = Vec::new();
+        for contest in table.contests(repeats) {
+            if !contests.interrupted() {
+                comparisons.extend(contests.carry_out_only(&workload, &contest));
+            }
+        }
+        failed |= comparisons.iter().any(|comparison| comparison.has_failures());
+        let report = report::notes(&table, &comparisons, &workload, &machine);
+        if !as_json {
+            writeln!(out)?;
+            print(&report::notes_text(&report, machine.logical_cores), &mut out)?;
+            out.flush()?;
+        }
+        reports.push(report);
+        if contests.interrupted() {
+            break;
+        }
+    }
+    if as_json {
+        let all = json!({
+            "schema": "gilscope.suite/1", "suite": "notes", "machine": machine, "tables": reports,
+            "end": if contests.interrupted() { "cancelled" } else { "ended" },
+        });
+        serde_json::to_writer_pretty(&mut out, &all).map_err(io::Error::from)?;
+        writeln!(out)?;
+    }
+    out.flush()?;
+    Ok(match () {
+        () if contests.interrupted() => ExitCode::from(INTERRUPTED),
+        () if failed => ExitCode::from(FAILED),
+        () => ExitCode::SUCCESS,
+    })
+}

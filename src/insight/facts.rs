@@ -1,0 +1,100 @@
+//! What the diagnoses look at: a run's log, with what several of them need of it.
+
+use std::collections::BTreeMap;
+
+use crate::engine::sampler::Peaks;
+use crate::event::{LaneId, LockId, Nanos, State};
+use crate::model::Role;
+use crate::session::Record;
+use crate::trace::{Ledger, Trace};
+
+/// Below this a run says little: it is two switch intervals of CPython.
+const LEAST: Nanos = Nanos::from_millis(10);
+
+/// If more than this share was not observed, what was may not be typical.
+const MOST_UNKNOWN: f64 = 0.25;
+
+/// A run as the diagnoses see it.
+pub struct Facts<'a> {
+    /// The log.
+    pub trace: &'a Trace,
+    /// How many cores the run may use.
+    pub cores: usize,
+    /// The switch interval.
+    pub switch_interval: Nanos,
+    /// The most memory the processes held, if that was sampled.
+    pub memory: Option<&'a Peaks>,
+    /// The lanes that do tasks.
+    pub workers: Vec<LaneId>,
+    /// The locks that two workers or more share, with how many do.
+    pub shared: BTreeMap<LockId, usize>,
+    ledger: Ledger,
+}
+
+impl<'a> Facts<'a> {
+    /// Of a log, live or over.
+    pub fn new(trace: &'a Trace, cores: usize, switch_interval: Nanos) -> Facts<'a> {
+        let workers: Vec<LaneId> =
+            trace.lanes().filter(|(_, info)| info.role == Role::Worker).map(|(lane, _)| lane).collect();
+        let mut shared = BTreeMap::new();
+        for lock in workers.iter().filter_map(|lane| trace.lane(*lane).lock) {
+            *shared.entry(lock).or_default() += 1;
+        }
+        shared.retain(|_, sharers| *sharers >= 2);
+        Facts { trace, cores, switch_interval, memory: None, workers, shared, ledger: trace.ledger() }
+    }
+
+    /// Of a run's record.
+    pub fn of_record(record: &'a Record, cores: usize) -> Facts<'a> {
+        let facts = Facts::new(&record.trace, cores, record.experiment.switch_interval);
+        Facts { memory: Some(&record.memory), ..facts }
+    }
+
+    /// Whether there is enough to judge by.
+    pub(super) fn suffice(&self) -> bool {
+        self.elapsed() >= LEAST && !self.workers.is_empty() && self.share(State::Unknown) <= MOST_UNKNOWN
+    }
+
+    /// How long it has lasted.
+    pub fn elapsed(&self) -> Nanos {
+        self.trace.elapsed()
+    }
+
+    /// The workers' time in a state.
+    pub fn time(&self, state: State) -> Nanos {
+        self.ledger.0[state.index()]
+    }
+
+    /// The workers' time in some states.
+    pub fn times(&self, states: &[State]) -> Nanos {
+        states.iter().map(|state| self.time(*state)).sum()
+    }
+
+    /// The share of the workers' lives, from birth to end, in a state: 0 to 1.
+    pub fn share(&self, state: State) -> f64 {
+        let all: Nanos = self.ledger.0.iter().copied().sum();
+        let life = all - self.times(&[State::Unborn, State::Done]);
+        ratio(self.time(state), life)
+    }
+
+    /// How many workers were in some states at once, on average over the run.
+    pub fn at_once(&self, states: &[State]) -> f64 {
+        ratio(self.times(states), self.elapsed())
+    }
+
+    /// How many cores the workers used, on average over the run.
+    pub fn cores_busy(&self) -> f64 {
+        let on_core: Vec<State> = State::ALL.into_iter().filter(|state| state.on_core()).collect();
+        self.at_once(&on_core)
+    }
+
+    /// What the workers are, for a sentence: threads where they share a lock, else workers.
+    pub fn noun(&self) -> &'static str {
+        if self.shared.is_empty() { "workers" } else { "threads" }
+    }
+}
+
+/// A part of a whole; 0 of nothing.
+pub fn ratio(part: Nanos, whole: Nanos) -> f64 {
+    if whole == Nanos::ZERO { 0.0 } else { part.0 as f64 / whole.0 as f64 }
+}

@@ -1,0 +1,54 @@
+//! The lock is what limits the run: it is hardly ever free, and others wait for it.
+
+use super::facts::ratio;
+use super::words::{mean, number, percent};
+use super::{Facts, Insight, Said};
+use crate::event::{Nanos, State};
+
+/// A fifth of its life free, and something else limits the run as well.
+const HELD: f64 = 0.8;
+
+/// Two workers that only compute wait half their time; half of that is where waiting is no accident any more.
+const WAITS: f64 = 0.25;
+
+/// From here on a lack of cores is worth saying too: less is the usual noise of a machine.
+const NO_CORE: f64 = 0.1;
+
+pub(super) const INSIGHT: Insight = Insight { id: "lock-bound", find };
+
+fn find(facts: &Facts) -> Option<Said> {
+    let waits = facts.share(State::WaitingGil);
+    let (mut held, mut life) = (Nanos::ZERO, Nanos::ZERO);
+    for lock in facts.shared.keys() {
+        let stats = facts.trace.lock_stats(*lock);
+        held += stats.held;
+        life += stats.held + stats.free;
+    }
+    if waits < WAITS || ratio(held, life) < HELD {
+        return None;
+    }
+    let waiters = facts.at_once(&[State::WaitingGil]);
+    let rest = facts.workers.len() as u64 - 1;
+    let mut sentence = match facts.shared.len() {
+        1 if waiters > rest as f64 - 0.5 => {
+            let wait = if rest == 1 { "waits" } else { "wait" };
+            format!("One thread holds the lock, {} {wait} ({} of all their time)", number(rest), percent(waits))
+        }
+        1 => format!("One thread holds the lock, {} of {rest} wait ({} of their time)", mean(waiters), percent(waits)),
+        _ => {
+            format!("In each process one thread holds its lock, the others wait: {} of all their time", percent(waits))
+        }
+    };
+    if facts.shared.len() == 1 {
+        sentence += match (facts.trace.cores().len() > 1, facts.cores_busy() <= 1.2) {
+            (true, true) => ". The work hops between cores but never fills more than one's worth",
+            (true, false) => ". The work hops between cores",
+            (false, _) => ". The work fills one core at most",
+        };
+    }
+    let no_core = facts.share(State::WaitingCore);
+    if no_core >= NO_CORE {
+        sentence += &format!(". For {} of the time a thread wanted a core (!)", percent(no_core));
+    }
+    Said::with(sentence + ".", "Try: processes, each with a lock of its own.")
+}

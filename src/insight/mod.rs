@@ -1,0 +1,94 @@
+//! Diagnoses: why a run took as long as it did, one sentence each.
+//!
+//! Each file holds one diagnosis: when it holds, with the thresholds and their
+//! reasons, and its sentence with figures. A diagnosis says what was recorded
+//! ("held it while others waited"), never what would have been; what to try is
+//! kept apart and begins with "Try:". They stand in the registry from the most
+//! particular to the most general, so that the first that holds is the one to
+//! say where there is room for one.
+//!
+//! Contention on shared objects without a GIL is not among them: its evidence
+//! would be the progress of each worker beside that of one alone, and a log
+//! does not have it.
+
+mod convoy;
+mod facts;
+mod idle_workers;
+mod io_overlaps;
+mod lock_bound;
+mod loop_blocked;
+mod memory_multiplied;
+mod native_outside;
+mod oversubscribed;
+mod pickling;
+mod start_up;
+pub mod words;
+
+use serde::Serialize;
+
+pub use facts::Facts;
+
+/// A diagnosis.
+pub struct Insight {
+    /// Its name in reports.
+    pub id: &'static str,
+    /// What it finds in a run, if it holds.
+    find: fn(&Facts) -> Option<Said>,
+}
+
+/// What there is to say of a run.
+struct Said {
+    sentence: String,
+    advice: Option<&'static str>,
+}
+
+impl Said {
+    fn new(sentence: String) -> Option<Said> {
+        Some(Said { sentence, advice: None })
+    }
+
+    fn with(sentence: String, advice: &'static str) -> Option<Said> {
+        Some(Said { sentence, advice: Some(advice) })
+    }
+}
+
+/// A diagnosis that holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Which.
+    pub id: &'static str,
+    /// What was seen, with figures.
+    pub sentence: String,
+    /// What to try, beginning with "Try:".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advice: Option<&'static str>,
+}
+
+/// Every diagnosis, from the most particular to the most general.
+pub const ALL: &[Insight] = &[
+    loop_blocked::INSIGHT,
+    convoy::INSIGHT,
+    start_up::INSIGHT,
+    pickling::INSIGHT,
+    lock_bound::INSIGHT,
+    oversubscribed::INSIGHT,
+    native_outside::INSIGHT,
+    io_overlaps::INSIGHT,
+    memory_multiplied::INSIGHT,
+    idle_workers::INSIGHT,
+];
+
+/// The diagnoses that hold, in the order of the registry. None holds of a run that was hardly observed.
+pub fn find(facts: &Facts) -> Vec<Finding> {
+    if !facts.suffice() {
+        return Vec::new();
+    }
+    let found = |insight: &Insight| {
+        let said = (insight.find)(facts)?;
+        Some(Finding { id: insight.id, sentence: said.sentence, advice: said.advice })
+    };
+    ALL.iter().filter_map(found).collect()
+}
+
+#[cfg(test)]
+mod tests;

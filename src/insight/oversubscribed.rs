@@ -1,0 +1,33 @@
+//! The workers want more cores than there are.
+
+use super::words::{mean, percent};
+use super::{Facts, Insight, Said};
+use crate::event::State;
+
+/// So many cores more than there are: rounding and short bursts stay below.
+const OVER: f64 = 0.5;
+
+/// Below a tenth it costs less than other programs do.
+const WITHOUT: f64 = 0.1;
+
+pub(super) const INSIGHT: Insight = Insight { id: "oversubscribed", find };
+
+fn find(facts: &Facts) -> Option<Said> {
+    let wanted = facts.cores_busy() + facts.at_once(&[State::WaitingCore]);
+    let without = facts.share(State::WaitingCore);
+    // Wanting no more than there are and lacking one all the same is other programs' doing.
+    if wanted <= facts.cores as f64 + OVER || without < WITHOUT {
+        return None;
+    }
+    let are = if facts.cores == 1 { "is 1".to_owned() } else { format!("are {}", facts.cores) };
+    Said::with(
+        format!(
+            "{} {} wanted {} cores at once where there {are}: {} of their time they stood without one (!).",
+            facts.workers.len(),
+            facts.noun(),
+            mean(wanted),
+            percent(without),
+        ),
+        "Try: as many workers as cores.",
+    )
+}

@@ -1,0 +1,34 @@
+//! Turning arguments and results into bytes and back costs too much.
+
+use super::facts::ratio;
+use super::words::percent;
+use super::{Facts, Insight, Said};
+use crate::event::{Nanos, State};
+use crate::model::Role;
+
+/// A fifth of the workers' lives, or of the run on the side that sends: from there on it can cost more than a
+/// fifth worker brings.
+const SHARE: f64 = 0.2;
+
+const BYTES: [State; 2] = [State::Pickling, State::Unpickling];
+
+pub(super) const INSIGHT: Insight = Insight { id: "pickling-dominates", find };
+
+fn find(facts: &Facts) -> Option<Said> {
+    let workers: f64 = BYTES.iter().map(|state| facts.share(*state)).sum();
+    let senders = facts.trace.lanes().filter(|(_, info)| matches!(info.role, Role::Main | Role::Master));
+    let sending = senders.map(|(lane, _)| {
+        let ledger = facts.trace.lane_ledger(lane);
+        BYTES.iter().map(|state| ledger.0[state.index()]).sum::<Nanos>()
+    });
+    let sending = ratio(sending.max().unwrap_or_default(), facts.elapsed());
+    if workers.max(sending) < SHARE {
+        return None;
+    }
+    let whose =
+        if workers >= sending { "the workers' time" } else { "the run in the process that hands out the tasks" };
+    Said::with(
+        format!("Turning arguments and results into bytes and back took {} of {whose}.", percent(workers.max(sending))),
+        "Try: to send less, or threads, which share their memory.",
+    )
+}

@@ -1,0 +1,54 @@
+//! Figures in sentences.
+
+/// A number as people say it.
+pub fn number(value: u64) -> String {
+    const WORDS: [&str; 10] = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
+    WORDS.get(usize::try_from(value).unwrap_or(usize::MAX)).map_or_else(|| value.to_string(), |word| (*word).to_owned())
+}
+
+/// A share as a whole percentage; what is there but rounds to nothing is `<1%`.
+pub fn percent(share: f64) -> String {
+    match share * 100.0 {
+        value if value > 0.0 && value < 0.5 => "<1%".to_owned(),
+        value => format!("{:.0}%", value.clamp(0.0, 100.0)),
+    }
+}
+
+/// A mean of so many: one digit after the point below ten, none above.
+pub fn mean(value: f64) -> String {
+    if value < 9.95 { format!("{value:.1}") } else { format!("{value:.0}") }
+}
+
+/// Bytes as people say them.
+pub fn bytes(value: u64) -> String {
+    const MIB: f64 = 1024.0 * 1024.0;
+    match value as f64 / MIB {
+        mib if mib < 9.95 => format!("{mib:.1} MiB"),
+        mib if mib < 1023.5 => format!("{mib:.0} MiB"),
+        mib => format!("{:.1} GiB", mib / 1024.0),
+    }
+}
+
+/// A name from elsewhere without what controls a terminal.
+pub fn plain(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_there_is_never_called_nothing() {
+        assert_eq!(percent(0.001), "<1%");
+        assert_eq!(percent(0.0), "0%");
+        assert_eq!(percent(0.249), "25%");
+    }
+
+    #[test]
+    fn means_and_bytes_have_the_figures_that_matter() {
+        assert_eq!((mean(3.94), mean(9.96), mean(997.4)), ("3.9".into(), "10".into(), "997".into()));
+        assert_eq!((bytes(3 << 19), bytes(480 << 20)), ("1.5 MiB".into(), "480 MiB".into()));
+        assert_eq!(bytes(3 << 29), "1.5 GiB");
+    }
+}

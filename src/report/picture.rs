@@ -1,0 +1,264 @@
+//! A comparison as people read it: long and low against short and tall.
+//!
+//! Each model is two rows of blocks over one common time axis. Length is time,
+//! height is cores busy, and both rows full are every core. The figures stand
+//! beside the picture, the costs below it.
+
+use std::fmt::Write;
+
+use crate::event::{Nanos, State};
+use crate::session::{Comparison, Progress, Row, RunSummary};
+
+use super::comparison::{bytes, gain, median_span, number};
+
+/// How wide the picture of a run is at most.
+const CHART: usize = 42;
+
+/// How wide a model's name is at most.
+const LABEL: usize = 18;
+
+/// How wide the figures beside the picture are at most.
+const FIGURES: usize = 36;
+
+/// Eighths of a cell, from the bottom.
+const BLOCKS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+/// A comparison as text, a hundred columns wide at most.
+pub fn text(comparison: &Comparison) -> String {
+    let mut out = String::new();
+    head(comparison, &mut out);
+    let longest = comparison.longest();
+    if longest > Nanos::ZERO {
+        let cell = Nanos(longest.0.div_ceil(CHART as u64));
+        for row in comparison.rows.iter().filter(|row| row.refusal.is_none()) {
+            picture(comparison, row, cell, &mut out);
+        }
+        axis(longest, cell, &mut out);
+        costs(comparison, &mut out);
+    }
+    let unseen = |row: &Row| row.typical().is_some() && row.whole().all(|run| run.peak_rss.is_none());
+    if comparison.rows.iter().any(unseen) {
+        let _ = writeln!(
+            out,
+            " ? memory is read five times a second; these runs were shorter (--lasts 3s makes them longer)"
+        );
+    }
+    if let Some(ideal) = comparison.ideal() {
+        let cores = comparison.cores;
+        let _ = writeln!(
+            out,
+            "\n Ideal, if {} on {cores} {} cost nothing: {}, {:.1}×.",
+            count(comparison.experiment.workers, "worker"),
+            if cores == 1 { "core" } else { "cores" },
+            ideal.elapsed,
+            ideal.speedup
+        );
+    }
+    for row in &comparison.rows {
+        if let Some(reason) = &row.refusal {
+            let _ = writeln!(out, " {} does not run: {reason}", row.model);
+        }
+        if let Some(failure) = row.failure() {
+            let failed = row.runs.len() - row.whole().count();
+            let _ = writeln!(
+                out,
+                " {}: × {failed} of {} failed: {failure}",
+                row.label,
+                count(row.runs.len() as u32, "run")
+            );
+        }
+    }
+    out
+}
+
+fn count(number: u32, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+fn head(comparison: &Comparison, out: &mut String) {
+    let rounds =
+        comparison.rows.iter().filter(|row| row.refusal.is_none()).map(|row| row.runs.len()).min().unwrap_or(0);
+    let end = if comparison.progress == Progress::Done { "DONE" } else { "CANCELLED" };
+    let _ = writeln!(
+        out,
+        " {}, {}, {}      {rounds}/{} repeats      {end}      MINIATURE CPython",
+        comparison.title,
+        count(comparison.tasks(), "task"),
+        count(comparison.cores as u32, "core"),
+        comparison.repeats
+    );
+    let _ = writeln!(out, " length: time   height: cores busy, full = {}   s: start-up\n", comparison.cores);
+}
+
+/// Two rows: the upper half of the picture and why it took so long; the lower half and how long it took.
+fn picture(comparison: &Comparison, row: &Row, cell: Nanos, out: &mut String) {
+    let Some(run) = row.typical() else {
+        let _ = writeln!(
+            out,
+            " {:<LABEL$} {:<CHART$}  {}",
+            short(&row.label),
+            "",
+            if row.runs.is_empty() { "not run" } else { "×" }
+        );
+        return;
+    };
+    let (upper, lower) = blocks(run, cell, comparison.cores);
+    let figures = row.elapsed().map_or_else(String::new, |elapsed| {
+        let whiskers = match row.whole().count() {
+            1 => String::new(),
+            _ => format!("[{}–{}]", elapsed.min, elapsed.max),
+        };
+        let gain = match comparison.speedup(row) {
+            _ if row.model == "sequential" => "1×".to_owned(),
+            Some(speedup) => gain(speedup, row.whole().count()),
+            None => String::new(),
+        };
+        format!("{:<8} {whiskers:<17}  {gain}", elapsed.median.to_string())
+    });
+    let _ = writeln!(out, "{}", format!(" {:<LABEL$} {upper:<CHART$}  {}", "", reasons(run)).trim_end());
+    let _ = writeln!(out, "{}", format!(" {:<LABEL$} {lower:<CHART$}  {figures}", short(&row.label)).trim_end());
+}
+
+fn short(label: &str) -> String {
+    label.chars().take(LABEL).collect()
+}
+
+/// The biggest shares of the workers' time beside running.
+fn reasons(run: &RunSummary) -> String {
+    let mut said = String::new();
+    for (state, share) in run.reasons().into_iter().filter(|(_, share)| *share >= 0.05) {
+        let comma = if said.is_empty() { "" } else { ", " };
+        let more = format!("{comma}{} {:.0}%", words(state), share * 100.0);
+        if said.len() + more.len() > FIGURES {
+            break;
+        }
+        said += &more;
+    }
+    said
+}
+
+/// The state's words where they are followed by a share, in a narrow column.
+fn words(state: State) -> &'static str {
+    match state {
+        State::Starting => "start-up",
+        State::WaitingLock => "own lock",
+        state => state.words(),
+    }
+}
+
+/// The two rows of a run. Start-up is `s` where it is most of what was busy.
+fn blocks(run: &RunSummary, cell: Nanos, cores: usize) -> (String, String) {
+    let mut rows = (String::new(), String::new());
+    for (busy, starting) in run.profile.on_axis(run.elapsed, cell, CHART).into_iter().flatten() {
+        let eighths = (f64::from(busy) / cores.max(1) as f64 * 16.0).round().clamp(0.0, 16.0) as usize;
+        // Whatever was busy at all leaves a mark.
+        let eighths = if busy > 0.0 { eighths.max(1) } else { eighths };
+        let glyph = |eighths: usize| match eighths {
+            4.. if starting > busy / 2.0 => 's',
+            eighths => BLOCKS[eighths],
+        };
+        rows.0.push(glyph(eighths.saturating_sub(8)));
+        rows.1.push(glyph(eighths.min(8)));
+    }
+    rows
+}
+
+/// Marks at round times below the picture.
+fn axis(longest: Nanos, cell: Nanos, out: &mut String) {
+    let step = round_step(longest.0 / 4);
+    let mut line = vec![' '; CHART + 12];
+    for mark in (0..=longest.0).step_by(step as usize) {
+        let text = if mark == 0 { "0".to_owned() } else { crate::session::format_duration(Nanos(mark)) };
+        let at = (mark / cell.0.max(1)) as usize;
+        line.iter_mut().skip(at).zip(text.chars()).for_each(|(place, c)| *place = c);
+    }
+    let line: String = line.into_iter().collect();
+    let _ = writeln!(out, " {:<LABEL$} {}", "", line.trim_end());
+}
+
+/// The least of 1, 2, 5 times a power of ten that is not below.
+fn round_step(least: u64) -> u64 {
+    let mut power = 1;
+    loop {
+        for factor in [1, 2, 5] {
+            if factor * power >= least {
+                return factor * power;
+            }
+        }
+        power *= 10;
+    }
+}
+
+fn costs(comparison: &Comparison, out: &mut String) {
+    let _ = writeln!(
+        out,
+        "\n {:<LABEL$} {:>10}{:>11}{:>11}{:>13}{:>10}{:>14}",
+        "medians", "cores busy", "hand-offs", "gave way", "lost a core", "memory", "start-up each"
+    );
+    for row in comparison.rows.iter().filter(|row| row.whole().next().is_some()) {
+        let figure = |value: Option<f64>| value.map_or_else(|| "?".to_owned(), number);
+        let memory = row.median_of(|run| run.peak_pss.or(run.peak_rss).map(|bytes| bytes as f64));
+        let start = match median_span(row, |run| Some(run.startup)) {
+            None | Some(Nanos::ZERO) => "–".to_owned(),
+            Some(span) => span.to_string(),
+        };
+        let _ = writeln!(
+            out,
+            " {:<LABEL$} {:>10}{:>11}{:>11}{:>13}{:>10}{start:>14}",
+            short(&row.label),
+            row.median_of(|run| Some(run.cores_busy)).map_or_else(|| "?".to_owned(), |busy| format!("{busy:.2}")),
+            figure(row.median_of(|run| Some(run.handoffs as f64))),
+            figure(row.median_of(|run| run.voluntary.map(|count| count as f64))),
+            figure(row.median_of(|run| run.involuntary.map(|count| count as f64))),
+            memory.map_or_else(|| "?".to_owned(), |memory| bytes(memory as u64)),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::Profile;
+    use crate::trace::Ledger;
+
+    #[test]
+    fn the_marks_of_the_axis_are_round() {
+        assert_eq!([1, 3, 7, 20, 26, 700_000_000].map(round_step), [1, 5, 10, 20, 50, 1_000_000_000]);
+    }
+
+    #[test]
+    fn height_is_cores_busy_and_length_is_time() {
+        let profile = |busy: &[f32], starting: &[f32]| Profile {
+            cell: Nanos(100),
+            busy: busy.to_vec(),
+            starting: starting.to_vec(),
+        };
+        let draw = |profile: Profile| {
+            let elapsed = Nanos(100 * profile.busy.len() as u64);
+            let run = RunSummary {
+                elapsed,
+                workers: 2,
+                ledger: Ledger([Nanos::ZERO; State::COUNT]),
+                cores_busy: 0.0,
+                handoffs: 0,
+                voluntary: None,
+                involuntary: None,
+                peak_rss: None,
+                peak_pss: None,
+                startup: Nanos::ZERO,
+                first_work: None,
+                profile,
+                failure: None,
+            };
+            blocks(&run, Nanos(100), 2)
+        };
+        assert_eq!(
+            draw(profile(&[1.0, 1.0, 0.5], &[0.0; 3])),
+            ("   ".into(), "██▄".into()),
+            "one core is half as high"
+        );
+        assert_eq!(draw(profile(&[2.0, 1.5, 0.0], &[0.0; 3])), ("█▄ ".into(), "██ ".into()), "both fill it");
+        assert_eq!(draw(profile(&[2.0, 2.0], &[2.0, 0.5])), ("s█".into(), "s█".into()), "start-up is told apart");
+        assert_eq!(draw(profile(&[0.001], &[0.001])), (" ".into(), "▁".into()), "the least work leaves a mark");
+    }
+}

@@ -1,0 +1,298 @@
+//! Runs the same work under several models, over and over, and keeps what comes out.
+//!
+//! Machines have moods: another program starts, the processor warms up. If one
+//! model ran five times and then the next, a mood would be taken for a model.
+//! So the repeats are interleaved: each round runs every model once, the
+//! baseline first, and a mood falls on all of them. One run is alive at any
+//! time, or they would take each other's cores.
+
+use std::sync::Arc;
+
+use crate::engine::machine::cores_allowed;
+use crate::event::Nanos;
+use crate::model;
+use crate::trace;
+use crate::workload::{ArgValue, Workload};
+
+use super::comparison::{Comparison, Progress, Row, RunSummary};
+use super::size::{Sizing, Step};
+use super::{Experiment, Launch, Run, is_whole};
+
+/// What to compare.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contest {
+    /// The settings that all runs share; its model is of no account.
+    pub experiment: Experiment,
+    /// The models, by id. The baseline runs whether it is among them or not, and first (unless the comparer is one
+    /// [`without_baseline`](Comparer::without_baseline)).
+    pub models: Vec<String>,
+    /// How often each runs; at least once.
+    pub repeats: u32,
+    /// How long the baseline shall last, if the size of the work is to be chosen so.
+    pub lasts: Option<Nanos>,
+}
+
+/// What has come to pass.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ComparisonNotice {
+    /// The size of the work is being found.
+    Sizing,
+    /// A run of this row has begun.
+    Began {
+        /// Index of the row.
+        row: usize,
+        /// Which repeat, from 1.
+        repeat: u32,
+    },
+    /// A run of this row is over; its summary is at hand.
+    Over {
+        /// Index of the row.
+        row: usize,
+    },
+    /// This row's model does not run, for the reason in the row.
+    Refused {
+        /// Index of the row.
+        row: usize,
+    },
+    /// Every run is over, or it was cancelled.
+    Finished,
+}
+
+/// Runs one comparison at a time.
+pub struct Comparer<L> {
+    launcher: L,
+    baseline: bool,
+    work: Option<Work>,
+    comparison: Option<Comparison>,
+}
+
+/// What is needed while runs follow.
+struct Work {
+    workload: Arc<Workload>,
+    sizing: Option<(String, Sizing)>,
+    run: Option<Run>,
+    /// When the run that is alive was launched.
+    launched: Nanos,
+    /// Where in the order of runs: the row, and the round from 0.
+    row: usize,
+    round: u32,
+    /// How long each row's runs took from launch to end, all together: boot and end are part of what a person waits.
+    took: Vec<Vec<Nanos>>,
+}
+
+impl<L: Launch> Comparer<L> {
+    /// A comparer with nothing to do.
+    pub fn new(launcher: L) -> Comparer<L> {
+        Comparer { launcher, baseline: true, work: None, comparison: None }
+    }
+
+    /// One that runs the models it is told and no other: where lengths are not set against one task after another.
+    pub fn without_baseline(launcher: L) -> Comparer<L> {
+        Comparer { baseline: false, ..Comparer::new(launcher) }
+    }
+
+    /// What has been found out so far; none before the first start.
+    pub fn comparison(&self) -> Option<&Comparison> {
+        self.comparison.as_ref()
+    }
+
+    /// The run that is alive, for those who watch its memory.
+    pub fn run(&mut self) -> Option<&mut Run> {
+        self.work.as_mut()?.run.as_mut()
+    }
+
+    /// Begins anew at `now`. Whatever was alive is ended.
+    pub fn start(&mut self, workload: Arc<Workload>, contest: &Contest, now: Nanos) -> Vec<ComparisonNotice> {
+        self.cancel();
+        let experiment = contest.experiment.baseline();
+        let mut models: Vec<String> = self.baseline.then(|| experiment.model.clone()).into_iter().collect();
+        for id in &contest.models {
+            // A model goes by several names.
+            let id = model::find(id).map_or(id.as_str(), |model| model.id);
+            if models.iter().all(|known| known != id) {
+                models.push(id.to_owned());
+            }
+        }
+        let mut comparison = Comparison::new(&workload, experiment, cores_allowed(), contest.repeats.max(1));
+        comparison.rows = models.into_iter().map(|model| row(&comparison.experiment, model)).collect();
+        let refused = (0..comparison.rows.len()).filter(|row| comparison.rows[*row].refusal.is_some());
+        let mut notices: Vec<_> = refused.map(|row| ComparisonNotice::Refused { row }).collect();
+        let open = workload.arguments.iter().find(|argument| {
+            argument.size && !comparison.experiment.args.iter().any(|(name, _)| *name == argument.name)
+        });
+        let tasks = u64::from(comparison.tasks().max(1));
+        let sizing = open.zip(contest.lasts).map(|(argument, lasts)| {
+            notices.push(ComparisonNotice::Sizing);
+            (argument.name.clone(), Sizing::new(argument, Nanos(lasts.0 / tasks)))
+        });
+        let took = vec![Vec::new(); comparison.rows.len()];
+        self.comparison = Some(comparison);
+        self.work = Some(Work { workload, sizing, run: None, launched: now, row: 0, round: 0, took });
+        self.count();
+        notices.extend(self.proceed(now));
+        notices
+    }
+
+    /// Takes in what has become known by `now`, and goes on to what comes next.
+    pub fn poll(&mut self, now: Nanos) -> Vec<ComparisonNotice> {
+        let Some(work) = &mut self.work else { return Vec::new() };
+        let over = work.run.as_mut().is_some_and(|run| {
+            run.poll();
+            run.record().is_over()
+        });
+        if !over {
+            self.estimate(now);
+            return Vec::new();
+        }
+        let mut notices = Vec::new();
+        if let (Some(run), Some(comparison)) = (work.run.take(), &mut self.comparison) {
+            let record = run.into_record();
+            match &mut work.sizing {
+                // What is wrong with a pilot is better told by the run itself.
+                Some(_) if !is_whole(&record) => work.sizing = None,
+                Some((_, sizing)) => sizing.measured(record.trace.elapsed()),
+                None => {
+                    work.took[work.row].push(now - work.launched);
+                    comparison.rows[work.row].runs.push(RunSummary::of(&record));
+                    comparison.done += 1;
+                    notices.push(ComparisonNotice::Over { row: work.row });
+                    work.row += 1;
+                }
+            }
+        }
+        notices.extend(self.proceed(now));
+        notices
+    }
+
+    /// Ends what is alive. The runs that are over stay.
+    pub fn cancel(&mut self) -> Vec<ComparisonNotice> {
+        let Some(work) = self.work.take() else { return Vec::new() };
+        if let Some(mut run) = work.run {
+            run.stop();
+        }
+        if let Some(comparison) = &mut self.comparison {
+            comparison.progress = Progress::Cancelled;
+            comparison.time_left = None;
+        }
+        vec![ComparisonNotice::Finished]
+    }
+
+    /// Launches the next run that can be launched.
+    fn proceed(&mut self, now: Nanos) -> Vec<ComparisonNotice> {
+        let mut notices = Vec::new();
+        while let (Some(work), Some(comparison)) = (&mut self.work, &mut self.comparison) {
+            if let Some((name, sizing)) = &work.sizing {
+                match sizing.step() {
+                    Step::Pilot(value) => {
+                        let pilot = pilot(&comparison.experiment, name, value);
+                        match self.launcher.launch(&work.workload, &pilot) {
+                            Ok(source) => {
+                                comparison.progress = Progress::Sizing;
+                                work.go(pilot, source, now);
+                                return notices;
+                            }
+                            Err(_) => work.sizing = None,
+                        }
+                    }
+                    Step::Settled(value) => {
+                        comparison.experiment.args.push((name.clone(), value));
+                        work.sizing = None;
+                    }
+                }
+                continue;
+            }
+            if work.row == comparison.rows.len() {
+                (work.row, work.round) = (0, work.round + 1);
+            }
+            let runnable = comparison.rows.iter().any(|row| row.refusal.is_none());
+            if work.round >= comparison.repeats || !runnable {
+                comparison.progress = Progress::Done;
+                comparison.time_left = None;
+                self.work = None;
+                notices.push(ComparisonNotice::Finished);
+                return notices;
+            }
+            let row = work.row;
+            if comparison.rows[row].refusal.is_some() {
+                work.row += 1;
+                continue;
+            }
+            let experiment = Experiment { model: comparison.rows[row].model.clone(), ..comparison.experiment.clone() };
+            match self.launcher.launch(&work.workload, &experiment) {
+                Ok(source) => {
+                    let repeat = work.round + 1;
+                    comparison.progress = Progress::Running { row, repeat };
+                    work.go(experiment, source, now);
+                    notices.push(ComparisonNotice::Began { row, repeat });
+                    self.estimate(now);
+                    return notices;
+                }
+                Err(why) => {
+                    comparison.rows[row].refusal = Some(why);
+                    notices.push(ComparisonNotice::Refused { row });
+                    self.count();
+                }
+            }
+        }
+        notices
+    }
+
+    /// How many runs there will be, those refused left out.
+    fn count(&mut self) {
+        if let Some(comparison) = &mut self.comparison {
+            let planned = comparison.rows.iter().map(|row| match row.refusal {
+                Some(_) => row.runs.len(),
+                None => comparison.repeats as usize,
+            });
+            comparison.total = planned.sum();
+        }
+    }
+
+    /// How much longer it takes, by what the runs so far took; a row that has not run yet is taken for one as long as
+    /// the mean of those that have.
+    fn estimate(&mut self, now: Nanos) {
+        let (Some(work), Some(comparison)) = (&self.work, &mut self.comparison) else { return };
+        let mean = |spans: &[Nanos]| {
+            (!spans.is_empty()).then(|| Nanos(spans.iter().map(|span| span.0).sum::<u64>() / spans.len() as u64))
+        };
+        let Some(usual) = mean(&work.took.concat()) else { return };
+        let expected = |row: usize| mean(&work.took[row]).unwrap_or(usual);
+        let ahead = (0..comparison.rows.len()).filter(|row| comparison.rows[*row].refusal.is_none()).map(|row| {
+            let runs = comparison.repeats - work.round - u32::from(row < work.row);
+            Nanos(expected(row).0 * u64::from(runs))
+        });
+        let gone = if work.run.is_some() { now - work.launched } else { Nanos::ZERO };
+        let current = comparison.rows.get(work.row).map_or(Nanos::ZERO, |_| expected(work.row));
+        comparison.time_left = Some(ahead.sum::<Nanos>() - gone.min(current));
+    }
+}
+
+impl Work {
+    fn go(&mut self, experiment: Experiment, source: Box<dyn crate::engine::Source>, now: Nanos) {
+        let mut run = Run::new(experiment, source, trace::DEFAULT_BUDGET);
+        run.go();
+        self.run = Some(run);
+        self.launched = now;
+    }
+}
+
+/// A model's row, with its refusal if it cannot have so many workers.
+fn row(experiment: &Experiment, model: String) -> Row {
+    let (label, refusal) = match model::find(&model) {
+        Ok(found) => {
+            (found.label(experiment.workers), found.plan(experiment.workers).err().map(|refusal| refusal.to_string()))
+        }
+        Err(refusal) => (model.clone(), Some(refusal.to_string())),
+    };
+    Row { model, label, runs: Vec::new(), refusal }
+}
+
+/// One task alone, with this value.
+fn pilot(experiment: &Experiment, name: &str, value: ArgValue) -> Experiment {
+    let mut pilot = Experiment { tasks: Some(1), ..experiment.clone() };
+    pilot.args.push((name.to_owned(), value));
+    pilot
+}
+
+#[cfg(test)]
+mod tests;

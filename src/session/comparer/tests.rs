@@ -1,0 +1,277 @@
+use super::*;
+use crate::engine::{CoreEvidence, Description, Signal, Source, TaskOutcome};
+use crate::event::{CoreId, Detail, Event, EventKind, LaneId, Line, LockId, State, TaskId};
+use crate::model::Role;
+use crate::vm::Rules;
+use crate::workload::{Argument, Bound};
+
+/// What the fake runs are like.
+#[derive(Clone, Default)]
+struct World {
+    launched: std::rc::Rc<std::cell::RefCell<Vec<Experiment>>>,
+    failing: Option<&'static str>,
+    refused: Option<&'static str>,
+}
+
+/// Ends at its first poll, after twenty nanoseconds for each of `n` and each task.
+struct Fake {
+    description: Description,
+    length: Nanos,
+    tasks: u32,
+    failing: bool,
+    told: bool,
+}
+
+impl Launch for World {
+    fn launch(&mut self, _: &Workload, experiment: &Experiment) -> Result<Box<dyn Source>, String> {
+        if self.refused == Some(experiment.model.as_str()) {
+            return Err("it makes no sense".to_owned());
+        }
+        self.launched.borrow_mut().push(experiment.clone());
+        let plan = model::find(&experiment.model).unwrap().plan(experiment.workers).unwrap();
+        let n = experiment.args.iter().find(|(name, _)| name == "n").map_or(1_000_000, |(_, value)| match value {
+            ArgValue::Int(n) => *n as u64,
+            ArgValue::Float(n) => *n as u64,
+        });
+        Ok(Box::new(Fake {
+            description: Description {
+                engine: "emulated",
+                lanes: plan.lanes,
+                locks: plan.locks,
+                core_evidence: CoreEvidence::Heartbeat,
+                core_evidence_reason: None,
+            },
+            length: Nanos(n * 20 * u64::from(experiment.task_count())),
+            tasks: experiment.task_count(),
+            failing: self.failing == Some(experiment.model.as_str()),
+            told: false,
+        }))
+    }
+}
+
+impl Source for Fake {
+    fn describe(&self) -> &Description {
+        &self.description
+    }
+    fn go(&mut self) {}
+    fn poll(&mut self, say: &mut dyn FnMut(Signal)) {
+        if std::mem::replace(&mut self.told, true) {
+            return;
+        }
+        let begin = Nanos::from_secs(1);
+        say(Signal::Began(begin));
+        let worker = self.description.lanes.iter().find(|lane| lane.role == Role::Worker).unwrap();
+        let (lane, lock) = (worker.id, worker.lock.unwrap_or(LockId(0)));
+        let event = |at, kind| Event { at, lane, core: CoreId(0), line: Line(1), kind };
+        let (work, end) = (begin + Nanos::from_millis(1), begin + Nanos::from_millis(1) + self.length);
+        let birth = EventKind::State { to: State::Starting, detail: Detail::None };
+        say(Signal::Event(event(begin, birth)));
+        say(Signal::Event(event(work, EventKind::Take { lock, to: State::Running })));
+        let gone = EventKind::Drop { lock, to: State::Done, detail: Detail::None, requested: false };
+        say(Signal::Event(event(end, gone)));
+        for task in 0..self.tasks {
+            let outcome = match self.failing {
+                true => TaskOutcome::Error { text: "ValueError".to_owned(), line: Some(1) },
+                false => TaskOutcome::Value("1".to_owned()),
+            };
+            say(Signal::Task { task: TaskId(task), outcome });
+        }
+        for lane in 0..self.description.lanes.len() {
+            say(Signal::LaneEnded { lane: LaneId(lane as u32), at: None, how: "done".to_owned() });
+        }
+        say(Signal::Ended(end));
+    }
+    fn set_switch_interval(&mut self, _: Nanos) {}
+    fn pids(&self) -> Vec<u32> {
+        Vec::new()
+    }
+    fn lines(&self) -> Vec<(LaneId, Line)> {
+        Vec::new()
+    }
+    fn output(&self) -> String {
+        String::new()
+    }
+    fn stop(&mut self) {}
+    fn suspend(&mut self) {}
+    fn resume(&mut self) {}
+}
+
+fn workload() -> Arc<Workload> {
+    Arc::new(Workload {
+        id: "sum".to_owned(),
+        title: "sum".to_owned(),
+        bound: Bound::Cpu,
+        watch: String::new(),
+        arguments: vec![Argument {
+            name: "n".to_owned(),
+            help: String::new(),
+            kind: Default::default(),
+            default: ArgValue::Int(1_000_000),
+            min: ArgValue::Int(1),
+            max: ArgValue::Int(10_000_000_000),
+            size: true,
+        }],
+        source: String::new(),
+        path: None,
+    })
+}
+
+fn contest(models: &[&str], repeats: u32) -> Contest {
+    Contest {
+        experiment: Experiment {
+            workload: "sum".to_owned(),
+            model: "threads".to_owned(),
+            workers: 2,
+
+            processes: None,
+            tasks: None,
+            args: Vec::new(),
+            switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
+            rules: Rules::V3_10,
+        },
+        models: models.iter().map(|model| (*model).to_owned()).collect(),
+        repeats,
+        lasts: None,
+    }
+}
+
+const SECOND: Nanos = Nanos::from_secs(1);
+
+/// Starts, and polls once a second until all is over.
+fn play(comparer: &mut Comparer<World>, contest: &Contest) -> Vec<ComparisonNotice> {
+    let mut notices = comparer.start(workload(), contest, Nanos::ZERO);
+    let mut now = Nanos::ZERO;
+    for _ in 0..100 {
+        if comparer.comparison().unwrap().is_over() {
+            return notices;
+        }
+        now += SECOND;
+        notices.extend(comparer.poll(now));
+    }
+    panic!("the comparison does not end: {notices:?}");
+}
+
+fn launched(world: &World) -> Vec<String> {
+    world.launched.borrow().iter().map(|experiment| experiment.model.clone()).collect()
+}
+
+#[test]
+fn each_round_runs_every_model_once_and_the_baseline_first() {
+    let world = World::default();
+    let mut comparer = Comparer::new(world.clone());
+    let notices = play(&mut comparer, &contest(&["threads", "processes:spawn", "sequential", "threads"], 2));
+    let round = ["sequential", "threads", "processes"];
+    assert_eq!(launched(&world), [round, round].concat());
+    let comparison = comparer.comparison().unwrap();
+    assert_eq!((comparison.done, comparison.total, comparison.progress.clone()), (6, 6, Progress::Done));
+    assert!(comparison.rows.iter().all(|row| row.whole().count() == 2));
+    assert_eq!(notices.last(), Some(&ComparisonNotice::Finished));
+    let work = |experiment: &Experiment| (experiment.task_count(), experiment.args.clone());
+    let all: Vec<_> = world.launched.borrow().iter().map(work).collect();
+    assert!(all.iter().all(|work| *work == all[0]), "all do the same work");
+}
+
+#[test]
+fn what_is_kept_of_a_run_is_what_was_recorded() {
+    let mut comparer = Comparer::new(World::default());
+    play(&mut comparer, &contest(&["processes"], 1));
+    let run = &comparer.comparison().unwrap().rows[1].runs[0];
+    assert_eq!(run.elapsed, Nanos::from_millis(41));
+    assert_eq!((run.workers, run.first_work), (2, Some(Nanos::from_millis(1))));
+    assert_eq!(run.startup, Nanos(500_000), "the mean over both workers");
+    assert_eq!(run.ledger.0.iter().copied().sum::<Nanos>(), Nanos::from_millis(82));
+    let area: f64 = run.profile.busy.iter().map(|busy| f64::from(*busy) * run.profile.cell.0 as f64).sum();
+    assert!((area / 41e6 - 1.0).abs() < 0.02, "{area}");
+    assert!(run.profile.starting[0] > 0.9 && run.profile.starting[100] < 0.1);
+}
+
+#[test]
+fn without_the_baseline_only_what_was_named_runs() {
+    let world = World::default();
+    play(&mut Comparer::without_baseline(world.clone()), &contest(&["threads"], 1));
+    assert_eq!(launched(&world), ["threads"]);
+}
+
+#[test]
+fn a_model_that_cannot_run_is_refused_with_its_reason_and_the_others_go_on() {
+    let world = World { refused: Some("threads"), ..World::default() };
+    let mut comparer = Comparer::new(world.clone());
+    let notices = play(&mut comparer, &contest(&["threads", "processes"], 2));
+    assert!(notices.contains(&ComparisonNotice::Refused { row: 1 }));
+    let comparison = comparer.comparison().unwrap();
+    assert_eq!(comparison.rows[1].refusal.as_deref(), Some("it makes no sense"));
+    assert_eq!((comparison.done, comparison.total), (4, 4));
+    assert_eq!(launched(&world), ["sequential", "processes", "sequential", "processes"]);
+
+    let mut many = contest(&["processes"], 1);
+    many.experiment.workers = 300;
+    many.experiment.tasks = Some(2);
+    let mut comparer = Comparer::new(World::default());
+    play(&mut comparer, &many);
+    let refusal = comparer.comparison().unwrap().rows[1].refusal.clone().unwrap();
+    assert!(refusal.contains("at most 256"), "{refusal}");
+}
+
+#[test]
+fn nothing_that_can_run_ends_at_once() {
+    let mut comparer = Comparer::without_baseline(World { refused: Some("threads"), ..World::default() });
+    play(&mut comparer, &contest(&["threads"], 5));
+    let comparison = comparer.comparison().unwrap();
+    assert_eq!((comparison.done, comparison.total, comparison.progress.clone()), (0, 0, Progress::Done));
+}
+
+#[test]
+fn cancelling_keeps_what_is_done() {
+    let mut comparer = Comparer::new(World::default());
+    comparer.start(workload(), &contest(&["threads"], 3), Nanos::ZERO);
+    for second in 1..=3 {
+        comparer.poll(Nanos::from_secs(second));
+    }
+    assert!(comparer.run().is_some());
+    assert_eq!(comparer.cancel(), [ComparisonNotice::Finished]);
+    let comparison = comparer.comparison().unwrap();
+    assert_eq!(comparison.progress, Progress::Cancelled);
+    assert_eq!((comparison.done, comparison.rows[0].runs.len(), comparison.rows[1].runs.len()), (3, 2, 1));
+    assert!(comparison.speedup(&comparison.rows[1]).is_some());
+    assert!(comparer.run().is_none() && comparer.poll(SECOND).is_empty() && comparer.cancel().is_empty());
+}
+
+#[test]
+fn a_failing_model_does_not_stop_the_others() {
+    let mut comparer = Comparer::new(World { failing: Some("threads"), ..World::default() });
+    play(&mut comparer, &contest(&["threads", "processes"], 2));
+    let comparison = comparer.comparison().unwrap();
+    assert_eq!(comparison.rows[1].failure(), Some("task 0: ValueError (line 1)"));
+    assert_eq!((comparison.rows[1].elapsed(), comparison.rows[2].whole().count()), (None, 2));
+    assert!(comparison.has_failures());
+}
+
+#[test]
+fn progress_is_exact_to_a_run_and_the_time_left_follows_from_what_runs_took() {
+    let mut comparer = Comparer::new(World::default());
+    comparer.start(workload(), &contest(&["threads"], 3), Nanos::ZERO);
+    assert_eq!(comparer.comparison().unwrap().time_left, None, "nothing is known yet");
+    let mut left = Vec::new();
+    for second in 1..=6 {
+        let comparison = comparer.comparison().unwrap();
+        assert_eq!((comparison.done as u64, comparison.total), (second - 1, 6));
+        comparer.poll(Nanos::from_secs(second));
+        left.push(comparer.comparison().unwrap().time_left);
+    }
+    let seconds = |count| Some(Nanos::from_secs(count));
+    assert_eq!(left, [seconds(5), seconds(4), seconds(3), seconds(2), seconds(1), None]);
+}
+
+#[test]
+fn work_can_be_sized_so_that_the_baseline_lasts_as_long_as_was_asked_for() {
+    let world = World::default();
+    let mut comparer = Comparer::new(world.clone());
+    let notices = play(&mut comparer, &Contest { lasts: Some(Nanos::from_secs(3)), ..contest(&["threads"], 1) });
+    assert_eq!(notices[0], ComparisonNotice::Sizing);
+    let comparison = comparer.comparison().unwrap();
+    assert_eq!((comparison.done, comparison.total), (2, 2), "pilots are no runs");
+    let length = comparison.rows[0].elapsed().unwrap().median.as_secs_f64();
+    assert!((length - 3.0).abs() < 0.2, "{length}");
+    let last: Vec<_> = world.launched.borrow().iter().rev().take(2).map(|found| found.args.clone()).collect();
+    assert_eq!(last[0], last[1], "all do the same work");
+}
