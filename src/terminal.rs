@@ -27,9 +27,12 @@ pub fn is_usable() -> bool {
     io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
+type Terminal = ratatui::Terminal<CrosstermBackend<Stdout>>;
+
 /// The screen while it is ours.
 pub struct Screen {
-    terminal: ratatui::Terminal<CrosstermBackend<Stdout>>,
+    /// There until the end.
+    terminal: Option<Terminal>,
     synchronised: bool,
 }
 
@@ -46,7 +49,7 @@ impl Screen {
             }
         };
         let synchronised = std::env::var_os(SYNC_VARIABLE).is_none_or(|value| value != "0");
-        Ok(Screen { terminal, synchronised })
+        Ok(Screen { terminal: Some(terminal), synchronised })
     }
 
     /// Draws one frame; only cells that changed are sent.
@@ -54,7 +57,7 @@ impl Screen {
         if self.synchronised {
             queue!(io::stdout(), BeginSynchronizedUpdate)?;
         }
-        let drawn = self.terminal.draw(render).map(|_| ());
+        let drawn = self.terminal.as_mut().map_or(Ok(()), |terminal| terminal.draw(render).map(|_| ()));
         if self.synchronised {
             execute!(io::stdout(), EndSynchronizedUpdate)?;
         }
@@ -67,7 +70,8 @@ impl Screen {
     /// never give.
     pub fn clear(&mut self) -> io::Result<()> {
         execute!(io::stdout(), Clear(ClearType::All))?;
-        self.terminal = ratatui::Terminal::new(CrosstermBackend::new(io::stdout()))?;
+        let fresh = ratatui::Terminal::new(CrosstermBackend::new(io::stdout()))?;
+        retire(self.terminal.replace(fresh));
         Ok(())
     }
 
@@ -82,7 +86,18 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
+        retire(self.terminal.take());
         give_back();
+    }
+}
+
+/// Lets go of ratatui's terminal. It would show the cursor as it is dropped, and print that it cannot if the terminal
+/// has vanished; with standard error gone as well, that would be a panic.
+fn retire(terminal: Option<Terminal>) {
+    if let Some(mut terminal) = terminal
+        && terminal.show_cursor().is_err()
+    {
+        std::mem::forget(terminal);
     }
 }
 

@@ -13,6 +13,7 @@ use gilscope::event::{Event, EventKind, LaneId, Line, LockId, Nanos, State, Task
 use gilscope::interp::{Controller, LaneEnd, Report, RunSpec, StartError, TaskOutcome};
 use gilscope::model::{self, Role};
 use gilscope::record::Collector;
+use gilscope::trace::{Anomalies, LaneInfo, LockInfo, Trace};
 use gilscope::vm::Rules;
 use gilscope::workload::ArgValue;
 use rustix::process::{Pid, Signal, kill_process};
@@ -209,6 +210,27 @@ fn until_gone(pids: &[u32]) {
 
 fn kill(pid: u32) {
     kill_process(Pid::from_raw(pid as i32).unwrap(), Signal::KILL).unwrap();
+}
+
+#[test]
+fn what_each_model_records_keeps_the_invariants_of_the_log() {
+    for model in ["sequential", "threads", "processes"] {
+        let run = Run::of_model(model, 3, SQUARES, 100_000, 7);
+        let mut trace = Trace::default();
+        let plan = run.controller.plan();
+        for lock in &plan.locks {
+            trace.add_lock(LockInfo { name: lock.name.clone(), process: lock.process, of_workers: lock.of_workers });
+        }
+        for lane in &plan.lanes {
+            trace.add_lane(LaneInfo::new(lane.name.clone(), lane.role, lane.lock));
+        }
+        trace.begin(run.started().unwrap());
+        run.events.iter().for_each(|event| trace.append(event));
+        trace.end(run.finished().unwrap());
+        assert_eq!(trace.check(), Ok(()), "{model}");
+        assert_eq!(trace.anomalies(), Anomalies::default(), "{model}");
+        assert_eq!(trace.elapsed(), run.finished().unwrap() - run.started().unwrap());
+    }
 }
 
 #[test]
