@@ -12,6 +12,22 @@ mod prices;
 mod schema;
 mod table;
 
+/// Text from elsewhere, such as a file's name or an exception's message, for a terminal: what would steer that instead
+/// of being seen (control characters, changes of writing direction) is spelt out.
+pub fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            c if c.is_control() => shown.extend(c.escape_default()),
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                shown.extend(c.escape_default())
+            }
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
 pub use build::report;
 pub use comparison::{ComparisonReport, ModelReport, bytes, comparison, gain, write_csv as write_comparison_csv};
 pub use csv::write_csv;
