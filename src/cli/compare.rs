@@ -30,10 +30,10 @@ pub struct Compare {
     #[arg(short = 'm', long = "model", value_name = "M,M,…", value_delimiter = ',', conflicts_with = "suite")]
     models: Vec<String>,
     /// How many workers; the logical cores unless said otherwise
-    #[arg(short = 'n', long, value_name = "N", conflicts_with = "suite")]
+    #[arg(short = 'n', long, value_name = "N", allow_negative_numbers = true, conflicts_with = "suite")]
     workers: Option<u32>,
     /// How many times `work` is called; once a worker unless said otherwise
-    #[arg(long, value_name = "T", conflicts_with = "suite")]
+    #[arg(long, value_name = "T", allow_negative_numbers = true, conflicts_with = "suite")]
     tasks: Option<u32>,
     /// An argument of the workload, for example n=1000000; may be repeated
     #[arg(long = "arg", value_name = "NAME=VALUE", conflicts_with = "suite")]

@@ -1,6 +1,6 @@
 //! Carries out one comparison without a screen: progress on standard error, Ctrl-C keeps what is done.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -91,14 +91,14 @@ impl Bar {
         }
         let line = bar(comparison, self.ascii);
         if line != self.said {
-            eprint!("\r{line}\x1b[K");
+            let _ = write!(io::stderr(), "\r{line}\x1b[K");
             self.said = line;
         }
     }
 
     fn clear(&mut self) {
         if self.wanted && !self.said.is_empty() {
-            eprint!("\r\x1b[K");
+            let _ = write!(io::stderr(), "\r\x1b[K");
             self.said.clear();
         }
     }

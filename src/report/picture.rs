@@ -10,6 +10,7 @@ use crate::event::{Nanos, State};
 use crate::session::{Comparison, Progress, Row, RunSummary};
 
 use super::comparison::{bytes, gain, median_span, number};
+use super::printable;
 
 /// How wide the picture of a run is at most.
 const CHART: usize = 42;
@@ -56,15 +57,16 @@ pub fn text(comparison: &Comparison) -> String {
     }
     for row in &comparison.rows {
         if let Some(reason) = &row.refusal {
-            let _ = writeln!(out, " {} does not run: {reason}", row.model);
+            let _ = writeln!(out, " {} does not run: {}", row.model, printable(reason));
         }
         if let Some(failure) = row.failure() {
             let failed = row.runs.len() - row.whole().count();
             let _ = writeln!(
                 out,
-                " {}: × {failed} of {} failed: {failure}",
+                " {}: × {failed} of {} failed: {}",
                 row.label,
-                count(row.runs.len() as u32, "run")
+                count(row.runs.len() as u32, "run"),
+                printable(failure)
             );
         }
     }
@@ -82,7 +84,7 @@ fn head(comparison: &Comparison, out: &mut String) {
     let _ = writeln!(
         out,
         " {}, {}, {}      {rounds}/{} repeats      {end}      MINIATURE CPython",
-        comparison.title,
+        printable(&comparison.title),
         count(comparison.tasks(), "task"),
         count(comparison.cores as u32, "core"),
         comparison.repeats
