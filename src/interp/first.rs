@@ -37,6 +37,11 @@ impl First {
         self.reporter.tell(&Report::Started { at });
     }
 
+    /// The last result is in: the run's time ends.
+    pub(super) fn finished(&self) {
+        self.reporter.tell(&Report::Finished { at: self.rings.end() });
+    }
+
     /// A lane is over.
     pub(super) fn lane_ended(&self, lane: LaneId, how: LaneEnd) {
         self.reporter.tell(&Report::LaneEnded { lane, how });

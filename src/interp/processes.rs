@@ -18,7 +18,6 @@ use super::interpreter::told;
 use super::message::{LaneEnd, Reply, Report, Request, TaskOutcome, WORKER_LIMIT};
 use super::pickles;
 use super::spawn::{Birth, DONE, this_program};
-use crate::clock::{Clock, Monotonic};
 use crate::event::{Detail, LaneId, Line, State, TaskId};
 
 /// A worker process as the first process knows it.
@@ -58,7 +57,7 @@ pub(super) fn run(first: &First, main: &mut WorkerHost) {
     for task in std::mem::take(&mut pool.tasks) {
         pool.done(task, TaskOutcome::Killed("no worker was left to do it".to_owned()));
     }
-    first.reporter.tell(&Report::Finished { at: Monotonic.now() });
+    first.finished();
     pool.dismiss();
 }
 
