@@ -62,20 +62,12 @@ fn put(slot: &mut Value, value: Value) {
 /// Overwrites a slot, quickly if it holds an immediate value.
 #[inline(always)]
 fn set(slot: &mut Value, value: Value) {
-    if slot.is_immediate() {
-        put(slot, value);
+    let old = std::mem::replace(slot, value);
+    if old.is_immediate() {
+        std::mem::forget(old);
     } else {
-        *slot = value;
+        drop(old);
     }
-}
-
-/// Takes a value out of a slot that is above the top from now on.
-///
-/// An int is taken by its parts, as it was put there. Read as a whole right after it was written in parts, it would
-/// have to wait until the processor's store buffer is drained.
-#[inline(always)]
-fn take(slot: &mut Value) -> Value {
-    if let Value::Int(value) = *slot { Value::Int(value) } else { std::mem::take(slot) }
 }
 
 impl<H: Host> Thread<'_, H> {
@@ -134,7 +126,7 @@ impl<H: Host> Thread<'_, H> {
                 macro_rules! pop {
                     () => {{
                         top -= 1;
-                        take(&mut slots[top])
+                        std::mem::take(&mut slots[top])
                     }};
                 }
                 /// Two ints, two floats, or whatever else.
@@ -333,11 +325,11 @@ impl<H: Host> Thread<'_, H> {
                             attempt!(subscript::delete(&container, &key));
                         }
                         Instruction::BuildList(count) => {
-                            let items = take_many(slots, &mut top, count);
+                            let items = take(slots, &mut top, count);
                             push!(Value::list(items));
                         }
                         Instruction::BuildTuple(count) => {
-                            let items = take_many(slots, &mut top, count);
+                            let items = take(slots, &mut top, count);
                             push!(Value::tuple(items));
                         }
                         Instruction::BuildMap(_) => {
@@ -345,7 +337,7 @@ impl<H: Host> Thread<'_, H> {
                         }
                         Instruction::BuildString(count) => {
                             let mut joined = String::new();
-                            for piece in take_many(slots, &mut top, count) {
+                            for piece in take(slots, &mut top, count) {
                                 if let Value::Str(piece) = &piece {
                                     joined.push_str(piece.as_str());
                                 }
@@ -710,7 +702,7 @@ fn slow_binary<H: Host>(
     result
 }
 
-fn take_many(slots: &mut [Value], top: &mut usize, count: u32) -> Vec<Value> {
+fn take(slots: &mut [Value], top: &mut usize, count: u32) -> Vec<Value> {
     let first = *top - count as usize;
     let items = slots[first..*top].iter_mut().map(std::mem::take).collect();
     *top = first;
