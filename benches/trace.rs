@@ -165,6 +165,7 @@ fn full_frame_200x60(bencher: Bencher, millions: u64) {
         workload: "sum-squares".to_owned(),
         model: "threads".to_owned(),
         workers: LANES,
+        processes: None,
         tasks: None,
         args: Vec::new(),
         switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
