@@ -57,10 +57,10 @@ struct Settings {
     #[arg(short, long, default_value = "threads")]
     model: String,
     /// How many workers, or for hybrid processes x threads (2x4); the logical cores unless said otherwise
-    #[arg(short = 'n', long, value_name = "N", value_parser = workers)]
+    #[arg(short = 'n', long, value_name = "N", value_parser = workers, allow_negative_numbers = true)]
     workers: Option<Workers>,
     /// How many times `work` is called; once a worker unless said otherwise
-    #[arg(long, value_name = "T")]
+    #[arg(long, value_name = "T", allow_negative_numbers = true)]
     tasks: Option<u32>,
     /// How processes are started, where the model starts any; spawn unless said otherwise
     #[arg(long, value_name = "METHOD", value_parser = ["spawn", "fork", "forkserver"])]
@@ -69,7 +69,7 @@ struct Settings {
     #[arg(long = "arg", value_name = "NAME=VALUE")]
     args: Vec<String>,
     /// How long a thread waits before it asks for the GIL
-    #[arg(long, value_name = "SPAN", default_value = "5ms", value_parser = switch_interval)]
+    #[arg(long, value_name = "SPAN", default_value = "5ms", value_parser = switch_interval, allow_hyphen_values = true)]
     switch_interval: Nanos,
     /// Where the interpreter may switch: at loops and calls (3.10) or nearly anywhere (3.9)
     #[arg(long, default_value = "3.10", value_parser = ["3.9", "3.10"])]
@@ -146,6 +146,9 @@ fn experiment(workload: &Workload, name: &str, settings: &Settings) -> Result<Ex
         let (name, value) = arg
             .split_once('=')
             .ok_or_else(|| refuse(format!("--arg {arg}: write NAME=VALUE, for example --arg n=1000000")))?;
+        if given.iter().any(|(known, _)| *known == name) {
+            return Err(refuse(format!("--arg {name} is given twice")));
+        }
         given.push((name, value));
     }
     let mut args = workload.arguments(&given).map_err(refuse)?;
@@ -170,17 +173,24 @@ pub fn main() -> ExitCode {
     }
     let cli = Cli::parse();
     if let Err(error) = color_eyre::config::HookBuilder::default().display_env_section(false).install() {
-        eprintln!("gilscope: {error}");
+        complain(&error);
     }
     match dispatch(cli) {
         Ok(code) => code,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let status = if error.is::<Refusal>() { REFUSED } else { FAILED };
-            eprintln!("gilscope: {error:#}");
+            complain(&format_args!("{error:#}"));
             ExitCode::from(status)
         }
     }
+}
+
+/// Says what is wrong. Nobody may be there to hear it: a terminal that has vanished is no reason to panic.
+fn complain(what: &dyn std::fmt::Display) {
+    let text = what.to_string();
+    let lines: Vec<String> = text.split('\n').map(crate::report::printable).collect();
+    let _ = writeln!(io::stderr(), "gilscope: {}", lines.join("\n"));
 }
 
 /// Whoever read our output has had enough (`| head`): no error of ours.

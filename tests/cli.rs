@@ -50,7 +50,10 @@ fn what_makes_no_sense_is_refused_before_any_work_with_a_sentence_that_helps() {
         (&["run", "sum-squares", "-n", "0"], "at least one worker"),
         (&["run", "sum-squares", "-n", "100000"], "at most"),
         (&["run", "sum-squares", "-m", "processes", "-n", "100000"], "at most"),
-        (&["run", "sum-squares", "-n", "-3"], "-3"),
+        (&["run", "sum-squares", "-n", "-3"], "-3 is not in"),
+        (&["run", "sum-squares", "--switch-interval", "-5ms"], "'-5ms'"),
+        (&["run", "sum-squares", "--arg", "n=3", "--arg", "n=4"], "twice"),
+        (&["run", "no\u{1b}[31msuch.py"], "no\\u{1b}[31msuch.py"),
         (&["run", "sum-squares", "--tasks", "0"], "tasks"),
         (&["run", "sum-squares", "--tasks", "100000000"], "at most"),
         (&["run", "sum-squares", "--switch-interval", "0ms"], "CPython's default is 5ms"),
@@ -83,12 +86,36 @@ fn what_makes_no_sense_is_refused_before_any_work_with_a_sentence_that_helps() {
 }
 
 #[test]
+fn what_a_program_raises_cannot_steer_the_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let red = file(folder.path(), "red.py", "def work():\n    raise ValueError(\"\\x1b[31mred\\u202e\")\n");
+    let output = gilscope(&["run", &red, "-n", "1"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("\\u{1b}[31mred\\u{202e}") && !said.contains('\u{1b}'), "{said}");
+    assert!(said.contains("1 worker · 1 task ·"), "{said}");
+}
+
+#[test]
 fn the_lab_without_a_terminal_is_refused_and_names_the_command_that_needs_none() {
     for args in [&[][..], &["lab"]] {
         let output = gilscope(args);
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains("gilscope run"), "{said}");
+    }
+}
+
+#[test]
+fn the_clock_stops_with_the_last_result_however_late_it_is_heard_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = file(folder.path(), "short.py", "def work():\n    return 1\n");
+    let run = report(&["run", &file, "-m", "sequential", "--json"]);
+    let worker = &run["lanes"][0];
+    // It gave the last result itself, so none of the run's time lies after its end.
+    assert_eq!(worker["states_ns"]["done"], Value::Null, "{run}");
+    for model in ["threads", "processes"] {
+        let run = report(&["run", &file, "-m", model, "-n", "1", "--json"]);
+        assert_eq!(run["lanes"][0]["states_ns"]["done"], Value::Null, "main is there to the end: {run}");
     }
 }
 

@@ -633,7 +633,7 @@ fn a_flood_of_text_is_bounded_and_its_end_is_kept() {
 fn a_result_too_large_to_bring_home_fails_its_task_alone() {
     let source = "def work(n, task):
     if task == 0:
-        return b'x' * (65 * n)
+        return b'x' * (260 * n)
     return len(b'x' * n)
 ";
     let run = Run::of_model("processes", 2, source, 1 << 20, 2);
@@ -731,4 +731,23 @@ fn the_hidden_subcommand_tells_a_person_what_it_is() {
     let output = output.unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("gilscope --help"));
+}
+
+#[test]
+fn long_bytes_are_made_in_the_first_process_and_reach_every_worker() {
+    let source = "# /// gilscope
+# [arguments.n]
+# kind = \"bytes\"
+# default = 1
+# min = 1
+# max = 256
+# ///
+def work(n, task, tasks):
+    return len(n), n[0], task < tasks, tasks
+";
+    for model in ["sequential", "threads", "processes"] {
+        let outcomes = Run::of_model(model, 2, source, 3, 2).outcomes();
+        let expected = TaskOutcome::Repr(format!("({}, 103, True, 2)", 3 << 20));
+        assert_eq!(outcomes.values().collect::<Vec<_>>(), [&expected, &expected], "{model}");
+    }
 }

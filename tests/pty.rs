@@ -181,11 +181,12 @@ fn it_can_be_suspended_and_brought_back_in_mid_run() {
     shell.wait_for("RUNNING");
     shell.press("\x1a");
     shell.wait_for("Stopped");
-    let workers = descendants(shell.pid());
-    let halted = workers
-        .iter()
-        .filter(|pid| fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") T ")));
-    assert!(halted.count() >= 2, "the run's processes stand still while the program does");
+    let shell_pid = shell.pid();
+    // Told to stop, a process does so when it next has a core.
+    shell.wait("the run's processes to stand still while the program does", |_| {
+        let stands = |pid: &&i32| fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|it| it.contains(") T "));
+        descendants(shell_pid).iter().filter(|pid| stands(pid)).count() >= 2
+    });
     shell.press("fg\r");
     shell.wait_for("RUNNING");
     shell.press("q");

@@ -216,8 +216,13 @@ fn seen(state: &State) -> String {
         );
     }
     if share(LaneState::WaitingGil) >= 0.25 {
-        let waiting = number(workers - 1);
-        let waits = if workers == 2 { "waits" } else { "wait" };
+        // Of many threads, some are born late or done early: they do not wait.
+        let average = ((share(LaneState::WaitingGil) * workers as f64).round() as u64).clamp(1, workers - 1);
+        let waiting = match average == workers - 1 {
+            true => number(average),
+            false => format!("on average {}", number(average)),
+        };
+        let waits = if average == 1 { "waits" } else { "wait" };
         let work = match (figures.cores_seen > 1, figures.cores_busy <= 1.2) {
             (true, true) => " The work hops between cores but never fills more than one's worth.",
             (true, false) => " The work hops between cores.",

@@ -14,7 +14,7 @@ use crate::report;
 use crate::session::{Phase, Run as Session};
 use crate::trace;
 
-use super::{FAILED, INTERRUPTED, Settings, experiment, refuse};
+use super::{FAILED, INTERRUPTED, Settings, complain, experiment, refuse};
 
 /// Run a workload without a screen and report what happened
 #[derive(Debug, clap::Args)]
@@ -76,7 +76,7 @@ pub fn run(options: &Run) -> Result<ExitCode> {
     }
     out.flush()?;
     if let Phase::Failed(why) = &record.phase {
-        eprintln!("gilscope: {why}");
+        complain(why);
     }
     Ok(match record.phase {
         _ if was_interrupted => ExitCode::from(INTERRUPTED),
@@ -110,14 +110,15 @@ impl Progress {
     fn say(&mut self, done: usize, all: usize) {
         let line = format!("{done} of {all} tasks, {} s", self.since.elapsed().as_secs());
         if self.wanted && line != self.said {
-            eprint!("\r{line}\x1b[K");
+            // Nobody may be there to read it.
+            let _ = write!(io::stderr(), "\r{line}\x1b[K");
             self.said = line;
         }
     }
 
     fn clear(&self) {
         if self.wanted && !self.said.is_empty() {
-            eprint!("\r\x1b[K");
+            let _ = write!(io::stderr(), "\r\x1b[K");
         }
     }
 }

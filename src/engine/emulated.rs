@@ -6,7 +6,7 @@ use crate::clock::{Clock, Monotonic};
 use crate::event::{LaneId, Line, Nanos};
 use crate::interp::{Controller, LaneEnd, Report, RunSpec, StartError, TaskOutcome as Told};
 use crate::model::Plan;
-use crate::record::{Collector, SwitchSource};
+use crate::record::{Collector, Ended, SwitchSource};
 use crate::vm::{self, Program, Rules};
 use crate::workload::{ArgValue, Workload};
 
@@ -41,6 +41,8 @@ pub struct Emulated {
     finished: Option<Nanos>,
     failed: Option<String>,
     over: bool,
+    /// How far the run's time has been told.
+    upto: Nanos,
     born: HashSet<LaneId>,
     dropped: Vec<u64>,
 }
@@ -71,6 +73,7 @@ pub fn start(order: Order) -> Result<Emulated, StartError> {
         finished: None,
         failed: None,
         over: false,
+        upto: Nanos::ZERO,
         born: HashSet::new(),
     })
 }
@@ -103,7 +106,7 @@ impl Source for Emulated {
         } else {
             self.collector.poll(|event| say(Signal::Event(event)));
         }
-        say(Signal::Upto(self.collector.horizon()));
+        say(Signal::Upto(self.known_up_to(ended)));
         self.tell_lanes(say);
         for report in reports {
             self.tell(report, say);
@@ -142,6 +145,19 @@ impl Source for Emulated {
 }
 
 impl Emulated {
+    /// How far the run's time is known. Asked after collecting: where no end is announced by then, it lies behind the
+    /// horizon, so that the log never goes beyond it.
+    fn known_up_to(&mut self, gone: bool) -> Nanos {
+        let horizon = self.collector.horizon();
+        self.upto = match self.run.region().ended() {
+            Ended::At(at) => horizon.min(at),
+            // If its processes are gone, it was killed at that very moment, and there is no end to wait for.
+            Ended::ThisInstant if !gone => self.upto,
+            Ended::ThisInstant | Ended::NotYet => horizon,
+        };
+        self.upto
+    }
+
     /// Whose thread is known by now, and what was lost since the last time.
     fn tell_lanes(&mut self, say: &mut dyn FnMut(Signal)) {
         for index in 0..self.description.lanes.len() {

@@ -16,7 +16,6 @@ use crate::event::{Detail, EventKind, LaneId, Line, State};
 use crate::model::Pool;
 use crate::record::{Recorder, Rings};
 use crate::vm::Value;
-use crate::workload::ArgValue;
 
 /// The first process with its module loaded.
 pub(super) struct First {
@@ -36,6 +35,11 @@ impl First {
         let at = Monotonic.now();
         self.rings.start(at);
         self.reporter.tell(&Report::Started { at });
+    }
+
+    /// The last result is in: the run's time ends.
+    pub(super) fn finished(&self) {
+        self.reporter.tell(&Report::Finished { at: self.rings.end() });
     }
 
     /// A lane is over.
@@ -83,7 +87,7 @@ fn load_and_run(
         Err(why) => return fail(&reporter, why),
     };
     drop(recorder);
-    let args = load.args.iter().map(|(name, value)| (name.clone(), value_of(*value))).collect();
+    let args = interpreter.values(&String::from_utf8_lossy(&source), &load.args, load.tasks);
     run(&First { load, source, args, interpreter, reporter, rings })
 }
 
@@ -132,11 +136,4 @@ fn fail(reporter: &Reporter, why: String) -> Result<(), String> {
     reporter.tell(&Report::Failed(why.clone()));
     reporter.finish();
     Err(why)
-}
-
-fn value_of(value: ArgValue) -> Value {
-    match value {
-        ArgValue::Int(value) => Value::Int(value),
-        ArgValue::Float(value) => Value::Float(value),
-    }
 }

@@ -4,7 +4,6 @@ use super::first::First;
 use super::host::WorkerHost;
 use super::interpreter::told;
 use super::message::Report;
-use crate::clock::{Clock, Monotonic};
 use crate::event::TaskId;
 
 /// Does all tasks. With the lock held.
@@ -15,5 +14,5 @@ pub(super) fn run(first: &First, main: &mut WorkerHost) {
         let result = first.interpreter.task(main, task, "work", args);
         first.reporter.tell(&Report::TaskDone { task, outcome: told(result) });
     }
-    first.reporter.tell(&Report::Finished { at: Monotonic.now() });
+    first.finished();
 }

@@ -11,6 +11,7 @@ use crate::event::{Detail, EventKind, LaneId, Line, LockId, State, TaskId};
 use crate::gil::Gil;
 use crate::record::{Recorder, Rings, SharedRing};
 use crate::vm::{self, Module, Raised, Rules, Thread, Value};
+use crate::workload::{self, ArgValue};
 
 /// The longest `repr` that is told. A screen shows a line of it, a report all of it.
 const REPR_LIMIT: usize = 8 << 20;
@@ -90,6 +91,11 @@ impl Interpreter {
     /// Whether the module has a function of that name.
     pub(super) fn has(&self, function: &str) -> bool {
         self.module.program().signature(function).is_some()
+    }
+
+    /// What every call of `work` gets, whatever the task.
+    pub(super) fn values(&self, source: &str, chosen: &[(String, ArgValue)], tasks: u32) -> Vec<(String, Value)> {
+        workload::values(source, self.module.program(), chosen, tasks)
     }
 
     /// What `work` is to be called with for a task: the arguments, and the task's number if it takes one.

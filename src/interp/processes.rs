@@ -25,7 +25,6 @@ use super::message::{LaneEnd, Reply, Report, Request, TaskOutcome, WORKER_LIMIT}
 use super::offspring::{Exit, Offspring};
 use super::spawn::{Birth, DONE, birth_ordered, this_program};
 use super::{hybrid, pickles, worker};
-use crate::clock::{Clock, Monotonic};
 use crate::event::{Detail, LaneId, Line, LockId, State, TaskId};
 use crate::model::{self, LanePlan, Role, Start};
 
@@ -88,7 +87,7 @@ pub(super) fn run(first: &First, main: &mut WorkerHost) {
     for task in std::mem::take(&mut pool.tasks) {
         pool.done(task, TaskOutcome::Killed("no worker was left to do it".to_owned()));
     }
-    first.reporter.tell(&Report::Finished { at: Monotonic.now() });
+    first.finished();
     pool.dismiss();
 }
 

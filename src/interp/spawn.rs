@@ -87,6 +87,9 @@ impl Birth<'_> {
             rustix::io::fcntl_setfd(&channel, FdFlags::empty())?;
             rustix::io::fcntl_setfd(shared.file().as_fd(), FdFlags::empty())?;
             if let Some(ring) = &ring {
+                // So that what the kernel says of its waits for a core from here on is known to be of this lane.
+                let pid = rustix::process::getpid().as_raw_nonzero().get() as u32;
+                ring.set_writer(pid, pid);
                 Producer::new(ring.clone()).push(birth_step(lane, Detail::Exec).pack());
             }
             Ok(())

@@ -12,7 +12,6 @@ use super::host::WorkerHost;
 use super::interpreter::{interpreter_failed, told};
 use super::message::{LaneEnd, Report, TaskOutcome};
 use super::spawn::{DONE, birth_ordered};
-use crate::clock::{Clock, Monotonic};
 use crate::event::{Detail, LaneId, Line, State, TaskId};
 use crate::model::LanePlan;
 
@@ -71,7 +70,7 @@ pub(super) fn run(first: &First, main: &mut WorkerHost) {
             let outcome = TaskOutcome::Killed("no worker was left to do it".to_owned());
             first.reporter.tell(&Report::TaskDone { task, outcome });
         }
-        first.reporter.tell(&Report::Finished { at: Monotonic.now() });
+        first.finished();
         drop(queue);
         // The threads may need the lock to come to their end.
         main.drop_to(State::WaitingLock, Detail::Join);

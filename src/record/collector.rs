@@ -23,7 +23,7 @@
 //! in the future or before the run, words that are no event are refused and
 //! counted.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use super::kernel::Accounts;
 use super::ring::Consumer;
@@ -82,6 +82,9 @@ pub struct LaneTally {
     pub seen: Nanos,
 }
 
+/// How many switch records are kept of threads that are not known yet: of a start-up, not of a whole run.
+const UNCLAIMED: usize = 1 << 14;
+
 /// Reads all rings of a run, and the kernel's switch records, and hands on one stream of events.
 pub struct Collector<C = Monotonic> {
     clock: C,
@@ -89,6 +92,8 @@ pub struct Collector<C = Monotonic> {
     readers: Vec<Consumer<SharedRing>>,
     switches: Option<Box<dyn SwitchSource + Send>>,
     lane_of: HashMap<u32, LaneId>,
+    /// Switches of threads that nobody has claimed so far: one that is being born comes to that later.
+    unclaimed: VecDeque<SwitchRecord>,
     lanes: Vec<Lane>,
     /// Read and not yet handed on.
     pending: Vec<Pending>,
@@ -121,6 +126,10 @@ enum Pending {
 }
 
 impl Pending {
+    fn switch(lane: LaneId, SwitchRecord { at, core, change, .. }: SwitchRecord) -> Pending {
+        Pending::Switch { at, core, lane, change }
+    }
+
     fn at(&self) -> Nanos {
         match self {
             Pending::Event { event, .. } => event.at,
@@ -146,6 +155,7 @@ impl<C: Clock> Collector<C> {
             readers: (0..shape.rings).map(|ring| Consumer::new(rings.ring(ring))).collect(),
             switches,
             lane_of: HashMap::new(),
+            unclaimed: VecDeque::new(),
             lanes: vec![Lane::default(); shape.lanes as usize],
             pending: Vec::new(),
             horizon: rings.made_at(),
@@ -236,13 +246,25 @@ impl<C: Clock> Collector<C> {
                 self.tally.refused += 1;
             }
             if let Some((_, tid)) = reader.storage().writer() {
-                self.lane_of.insert(tid, LaneId(ring as u32));
+                let lane = LaneId(ring as u32);
+                if self.lane_of.insert(tid, lane) != Some(lane) {
+                    self.unclaimed.retain(|record| {
+                        if record.tid == tid {
+                            self.pending.push(Pending::switch(lane, *record));
+                        }
+                        record.tid != tid
+                    });
+                }
             }
         }
         if let Some(switches) = &mut self.switches {
-            switches.drain(&mut |SwitchRecord { at, tid, core, change }| {
-                if let Some(&lane) = self.lane_of.get(&tid) {
-                    self.pending.push(Pending::Switch { at, core, lane, change });
+            switches.drain(&mut |record| match self.lane_of.get(&record.tid) {
+                Some(&lane) => self.pending.push(Pending::switch(lane, record)),
+                None => {
+                    if self.unclaimed.len() == UNCLAIMED {
+                        self.unclaimed.pop_front();
+                    }
+                    self.unclaimed.push_back(record);
                 }
             });
         }

@@ -38,6 +38,6 @@ pub use collector::{Collector, CoreEvidence, LaneTally, Tally};
 pub use kernel::{Accounts, core_now, thread_id};
 pub use mapping::Mapping;
 pub use recorder::Recorder;
-pub use rings::{Rings, RingsError, Shape};
+pub use rings::{Ended, Rings, RingsError, Shape};
 pub use shared_ring::SharedRing;
 pub use switches::{Switch, SwitchRecord, SwitchSource};

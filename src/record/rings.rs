@@ -7,6 +7,7 @@
 //! header, 32 words
 //!    0  magic    1  version    2  rings    3  lanes    4  capacity, slots a ring    5  made at, ns
 //!   16  switch interval, ns    17  started at, ns, or 0    18  stop, 0 or 1
+//!   19  ended: 0, 1 while the time is being read, or when, ns
 //! then for each ring, 64 words
 //!    0  head     1  dropped    2  losing since, ns, or 0           the recorder's
 //!   16  tail                                                       the collector's
@@ -43,6 +44,20 @@ const MADE_AT: usize = 5;
 const INTERVAL: usize = 16;
 const STARTED_AT: usize = 17;
 const STOP: usize = 18;
+const ENDED: usize = 19;
+
+const ENDING: u64 = 1;
+
+/// Whether a run's time has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// If it does, then after now.
+    NotYet,
+    /// It does; the clock is being read.
+    ThisInstant,
+    /// When.
+    At(Nanos),
+}
 
 /// How much shared memory a run needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,6 +237,25 @@ impl Rings {
         self.word(STARTED_AT).store(at.0, Ordering::Release);
     }
 
+    /// Ends the run's time now, and says when that is.
+    ///
+    /// Announced before the clock is read: whoever finds no announcement knows that the end lies after that look.
+    pub fn end(&self) -> Nanos {
+        self.word(ENDED).store(ENDING, Ordering::SeqCst);
+        let at = Monotonic.now();
+        self.word(ENDED).store(at.0.max(ENDING + 1), Ordering::SeqCst);
+        at
+    }
+
+    /// Whether the run's time has ended.
+    pub fn ended(&self) -> Ended {
+        match self.word(ENDED).load(Ordering::SeqCst) {
+            0 => Ended::NotYet,
+            ENDING => Ended::ThisInstant,
+            at => Ended::At(Nanos(at)),
+        }
+    }
+
     /// Whether the run is to end.
     #[inline]
     pub fn stopping(&self) -> bool {
@@ -269,6 +303,9 @@ mod tests {
         );
         opened.stop();
         assert!(made.stopping());
+        assert_eq!(made.ended(), Ended::NotYet);
+        let at = opened.end();
+        assert_eq!(made.ended(), Ended::At(at));
 
         let (writer, reader) = (opened.ring(2), made.ring(2));
         writer.place().store(41, Ordering::Relaxed);

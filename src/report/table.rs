@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use crate::event::{Nanos, State};
 use crate::model::Role;
 
+use super::printable;
 use super::schema::{Report, TaskResult};
 
 /// How many lanes and results are listed one by one.
@@ -16,12 +17,15 @@ pub fn write_table(report: &Report, mut out: impl Write) -> io::Result<()> {
     let start = experiment.start.map(|start| format!(":{}", start.name())).unwrap_or_default();
     writeln!(
         out,
-        "{} · {}{start} · {} workers · {} tasks · MINIATURE CPython",
-        experiment.workload, experiment.model, experiment.workers, experiment.tasks
+        "{} · {}{start} · {} · {} · MINIATURE CPython",
+        printable(&experiment.workload),
+        experiment.model,
+        counted(experiment.workers, "worker"),
+        counted(experiment.tasks, "task")
     )?;
     let end = match report.end {
         "ended" => "done".to_owned(),
-        "failed" => format!("failed: {}", report.failure.as_deref().unwrap_or("no reason given")),
+        "failed" => format!("failed: {}", printable(report.failure.as_deref().unwrap_or("no reason given"))),
         other => other.to_owned(),
     };
     let cores = report.machine.logical_cores;
@@ -85,7 +89,7 @@ fn lanes(report: &Report, out: &mut impl Write) -> io::Result<()> {
             share(State::Running),
             share(State::WaitingGil),
             share(State::WaitingCore),
-            lane.end
+            printable(&lane.end)
         )?;
     }
     more(workers().count(), out)
@@ -100,21 +104,27 @@ fn results(report: &Report, out: &mut impl Write) -> io::Result<()> {
                 let dots = if short.len() < repr.len() { "…" } else { "" };
                 writeln!(out, "task {task}: {short}{dots}")?;
             }
-            TaskResult::Error { error, line: Some(line) } => writeln!(out, "task {task}: × {error} (line {line})")?,
-            TaskResult::Error { error, line: None } => writeln!(out, "task {task}: × {error}")?,
+            TaskResult::Error { error, line: Some(line) } => {
+                writeln!(out, "task {task}: × {} (line {line})", printable(error))?;
+            }
+            TaskResult::Error { error, line: None } => writeln!(out, "task {task}: × {}", printable(error))?,
         }
     }
     more(report.results.len(), out)?;
     if let Some(outcome) = &report.outcome {
-        writeln!(out, "outcome: {outcome}")?;
+        writeln!(out, "outcome: {}", printable(outcome))?;
     }
     if !report.output.is_empty() {
         writeln!(out, "\nprinted:")?;
         for line in report.output.lines().rev().take(20).collect::<Vec<_>>().into_iter().rev() {
-            writeln!(out, "  {}", line.chars().map(|c| if c.is_control() { '·' } else { c }).collect::<String>())?;
+            writeln!(out, "  {}", printable(line))?;
         }
     }
     Ok(())
+}
+
+fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 fn more(all: usize, out: &mut impl Write) -> io::Result<()> {

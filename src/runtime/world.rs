@@ -43,7 +43,8 @@ impl Launch for Miniature {
 /// Everything the loop turns around.
 pub struct World {
     state: State,
-    workload: Arc<Workload>,
+    /// What is chosen; none if its file could not be loaded.
+    workload: Option<Arc<Workload>>,
     director: Director<Miniature>,
     sampler: Option<Sampler>,
     lines: Lines,
@@ -57,7 +58,7 @@ impl World {
         let workload = Arc::new(options.workload);
         let mut world = World {
             state: options.state,
-            workload: Arc::clone(&workload),
+            workload: Some(Arc::clone(&workload)),
             director: Director::new(Miniature),
             // Without it the screen says that the machine's figures are not known.
             sampler: Sampler::start().ok(),
@@ -146,7 +147,10 @@ impl World {
             match effect {
                 Effect::Run(experiment, length) => {
                     self.lines.clear();
-                    let notices = self.director.start(Arc::clone(&self.workload), experiment, length);
+                    let notices = match self.chosen(&experiment.workload) {
+                        Ok(workload) => self.director.start(workload, experiment, length),
+                        Err(why) => vec![Notice::Failed(why)],
+                    };
                     self.notice(notices);
                 }
                 Effect::RunBaseline(experiment) => {
@@ -162,18 +166,29 @@ impl World {
                         run.set_switch_interval(interval);
                     }
                 }
-                Effect::Load(name) => match workload::load(&name) {
-                    Ok(workload) => {
-                        self.workload = Arc::new(workload);
-                        self.hear(News::Loaded(self.workload.source.clone()));
+                Effect::Load(name) => {
+                    // What was chosen before must not run under this one's name.
+                    self.workload = None;
+                    if let Err(why) = self.chosen(&name) {
+                        self.hear(News::Message(why));
                     }
-                    Err(why) => self.hear(News::Message(why.to_string())),
-                },
+                }
                 Effect::Suspend => self.wishes.push(Wish::Suspend),
                 Effect::Redraw => self.wishes.push(Wish::Redraw),
                 Effect::Quit => self.wishes.push(Wish::Quit),
             }
         }
+    }
+
+    /// The workload that is chosen, loaded if it is not yet.
+    fn chosen(&mut self, name: &str) -> Result<Arc<Workload>, String> {
+        if let Some(workload) = &self.workload {
+            return Ok(Arc::clone(workload));
+        }
+        let workload = Arc::new(workload::load(name).map_err(|why| why.to_string())?);
+        self.workload = Some(Arc::clone(&workload));
+        self.hear(News::Loaded(workload.source.clone()));
+        Ok(workload)
     }
 
     fn notice(&mut self, notices: Vec<Notice>) {

@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     fn argument(default: ArgValue, min: ArgValue, max: ArgValue) -> Argument {
-        Argument { name: "n".to_owned(), help: String::new(), default, min, max, size: true }
+        Argument { name: "n".to_owned(), help: String::new(), kind: Default::default(), default, min, max, size: true }
     }
 
     fn number(value: ArgValue) -> f64 {

@@ -79,6 +79,10 @@ impl Trace {
         lane.line = line;
         self.show(at, id);
         self.place(at, id);
+        if to == State::Done {
+            // The kernel stops recording a thread that ends before it switches away from it for the last time.
+            self.sit(at, id, None);
+        }
     }
 
     /// Puts into the lane's column what the lane is now, and books what follows from it.
@@ -170,7 +174,6 @@ impl Trace {
             self.release(self.clip(at), id, lock);
         }
         self.enter(at, id, State::Done, Detail::None, Line::NONE);
-        self.sit(at, id, None);
     }
 
     /// The lane had no core from `since` until now.
@@ -239,11 +242,12 @@ impl Trace {
         }
     }
 
-    /// The lane is on this core from now on, and on no other.
+    /// The lane is on this core from now on, and on no other. What is left of one that is done needs no telling.
     fn sit(&mut self, at: Nanos, id: LaneId, core: Option<CoreId>) {
         let begin = self.begin_at().0;
         let (at, counted) = (self.clip(at), self.clip(at) > begin);
         let lane = &mut self.lanes[id.index()];
+        let core = core.filter(|_| lane.state != State::Done);
         let old = std::mem::replace(&mut lane.on, core);
         if let Some(holders) = old.filter(|old| Some(*old) != core).and_then(|old| self.cores.get_mut(&old))
             && holders.now() == Some(id)

@@ -239,7 +239,6 @@ impl Run {
                 }
                 self.lanes[index].line = Line::NONE;
                 self.enter(index, State::Done);
-                self.sit(index, None);
             }
             14 if number < 40 => self.gap(u64::from(number)),
             15 => {
@@ -254,6 +253,9 @@ impl Run {
         self.lanes[index].state = to;
         self.show(index);
         self.place(index);
+        if to == State::Done {
+            self.sit(index, None);
+        }
     }
 
     fn show(&mut self, index: usize) {
@@ -364,6 +366,7 @@ impl Run {
 
     fn sit(&mut self, index: usize, core: Option<CoreId>) {
         let id = LaneId(index as u32);
+        let core = core.filter(|_| self.lanes[index].state != State::Done);
         let old = std::mem::replace(&mut self.lanes[index].on, core);
         if let Some(old) = old.filter(|old| Some(*old) != core).and_then(|old| self.cores.get_mut(&old))
             && old.holder() == Some(id)

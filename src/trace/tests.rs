@@ -102,6 +102,20 @@ fn a_killed_lane_is_done_and_its_lock_free() {
 }
 
 #[test]
+fn a_lane_that_is_done_is_on_no_core_whatever_the_kernel_still_says_of_it() {
+    let (mut trace, one, _, _) = two_threads();
+    trace.lane_mut(one).core_evidence = CoreEvidence::SwitchRecords;
+    trace.begin(MS(1));
+    trace.append(&event(one, MS(1), EventKind::SwitchIn));
+    trace.append(&event(one, MS(1), EventKind::State { to: State::Running, detail: Detail::None }));
+    trace.append(&event(one, MS(4), EventKind::State { to: State::Done, detail: Detail::None }));
+    trace.append(&event(one, MS(5), EventKind::SwitchOut { preempted: true }));
+    trace.append(&event(one, MS(6), EventKind::SwitchIn));
+    trace.end(MS(10));
+    assert_eq!(trace.core_window(CoreId(0), MS(1), MS(10), 1)[0].busy, MS(3));
+}
+
+#[test]
 fn a_suspended_program_is_unknown_and_goes_on_as_it_was() {
     let (mut trace, one, two, lock) = two_threads();
     trace.begin(MS(1));

@@ -30,7 +30,7 @@ use super::methods;
 use super::native::Call;
 use super::thread::Thread;
 use super::value::{Function, Value};
-use super::{operate, subscript, text};
+use super::{number, operate, subscript, text};
 
 /// A call of a function of the program.
 pub(super) struct Frame {
@@ -62,12 +62,20 @@ fn put(slot: &mut Value, value: Value) {
 /// Overwrites a slot, quickly if it holds an immediate value.
 #[inline(always)]
 fn set(slot: &mut Value, value: Value) {
-    let old = std::mem::replace(slot, value);
-    if old.is_immediate() {
-        std::mem::forget(old);
+    if slot.is_immediate() {
+        put(slot, value);
     } else {
-        drop(old);
+        *slot = value;
     }
+}
+
+/// Takes a value out of a slot that is above the top from now on.
+///
+/// An int is taken by its parts, as it was put there. Read as a whole right after it was written in parts, it would
+/// have to wait until the processor's store buffer is drained.
+#[inline(always)]
+fn take(slot: &mut Value) -> Value {
+    if let Value::Int(value) = *slot { Value::Int(value) } else { std::mem::take(slot) }
 }
 
 impl<H: Host> Thread<'_, H> {
@@ -126,7 +134,7 @@ impl<H: Host> Thread<'_, H> {
                 macro_rules! pop {
                     () => {{
                         top -= 1;
-                        std::mem::take(&mut slots[top])
+                        take(&mut slots[top])
                     }};
                 }
                 /// Two ints, two floats, or whatever else.
@@ -143,12 +151,14 @@ impl<H: Host> Thread<'_, H> {
                                 put(&mut slots[top - 1], value);
                             }
                             None => {
-                                let line = program.line_of(pc as u32 - 1);
-                                let (a, b) = (&slots[top - 2], &slots[top - 1]);
-                                let value = attempt!(slow_binary(host, line, $operator, $inplace, a, b));
+                                if !add_in_place($operator, &mut slots[..top], instructions[pc]) {
+                                    let line = program.line_of(pc as u32 - 1);
+                                    let (a, b) = (&slots[top - 2], &slots[top - 1]);
+                                    let value = attempt!(slow_binary(host, line, $operator, $inplace, a, b));
+                                    set(&mut slots[top - 2], value);
+                                }
                                 top -= 1;
                                 set(&mut slots[top], Value::Unbound);
-                                set(&mut slots[top - 1], value);
                             }
                         }
                     }};
@@ -171,10 +181,10 @@ impl<H: Host> Thread<'_, H> {
                     if BEFORE_EACH && host.breaker().load(Relaxed) != 0 {
                         attempt!(host.safe_point(program.line_of(pc as u32)));
                     }
-                    let instruction = instructions[pc];
+                    let instruction = &instructions[pc];
                     host.place().store(pc as u32, Relaxed);
                     pc += 1;
-                    match instruction {
+                    match *instruction {
                         Instruction::Nop => {}
                         Instruction::Resume => {
                             safe_point!(8);
@@ -323,11 +333,11 @@ impl<H: Host> Thread<'_, H> {
                             attempt!(subscript::delete(&container, &key));
                         }
                         Instruction::BuildList(count) => {
-                            let items = take(slots, &mut top, count);
+                            let items = take_many(slots, &mut top, count);
                             push!(Value::list(items));
                         }
                         Instruction::BuildTuple(count) => {
-                            let items = take(slots, &mut top, count);
+                            let items = take_many(slots, &mut top, count);
                             push!(Value::tuple(items));
                         }
                         Instruction::BuildMap(_) => {
@@ -335,7 +345,7 @@ impl<H: Host> Thread<'_, H> {
                         }
                         Instruction::BuildString(count) => {
                             let mut joined = String::new();
-                            for piece in take(slots, &mut top, count) {
+                            for piece in take_many(slots, &mut top, count) {
                                 if let Value::Str(piece) = &piece {
                                     joined.push_str(piece.as_str());
                                 }
@@ -426,7 +436,7 @@ impl<H: Host> Thread<'_, H> {
                             push!(Value::Function(Arc::new(Function { code: index, name, defaults })));
                         }
                         Instruction::Call(_) | Instruction::CallKw(..) => {
-                            let (count, keywords) = match instruction {
+                            let (count, keywords) = match *instruction {
                                 Instruction::Call(count) => (count as usize, &[][..]),
                                 Instruction::CallKw(count, names) => {
                                     (count.into(), &program.keywords[names as usize][..])
@@ -568,7 +578,7 @@ impl<H: Host> Thread<'_, H> {
                             }
                         }
                         Instruction::BeforeWith | Instruction::WithExit => {
-                            let entering = instruction == Instruction::BeforeWith;
+                            let entering = *instruction == Instruction::BeforeWith;
                             let manager = pop!();
                             let name = if entering { "__enter__" } else { "__exit__" };
                             let method = match &manager {
@@ -658,6 +668,28 @@ fn power(base: i64, exponent: i64) -> Option<i64> {
     if exponent == 2 { base.checked_mul(base) } else { base.checked_pow(u32::try_from(exponent).ok()?) }
 }
 
+/// Adds to a long int where it lies, if only the left operand and the local that the next instruction overwrites hold
+/// it: a running total then costs no copy an addition. (CPython does so for strings, `unicode_concatenate` in
+/// `Python/ceval.c`.) The result takes the left operand's place. Whether it was possible.
+#[inline(never)]
+fn add_in_place(operator: Operator, stack: &mut [Value], next: Instruction) -> bool {
+    let (Operator::Add | Operator::Subtract, Instruction::StoreFast(local)) = (operator, next) else { return false };
+    let Some((below, [left, right])) = stack.split_last_chunk_mut::<2>() else { return false };
+    let (Value::Big(total), Value::Int(_) | Value::Big(_)) = (&mut *left, &*right) else { return false };
+    let Some(held @ Value::Big(_)) = below.get_mut(local as usize) else { return false };
+    if !matches!(held, Value::Big(held) if Arc::ptr_eq(held, total)) || Arc::strong_count(total) != 2 {
+        return false;
+    }
+    // Nothing below can raise, so nobody sees the local without its value.
+    *held = Value::Unbound;
+    let Some(sum) = Arc::get_mut(total) else { return false };
+    number::add_to(sum, operator, right);
+    if sum.bits() <= 64 {
+        *left = Value::from(std::mem::take(sum));
+    }
+    true
+}
+
 /// With heartbeats around what may take long while it keeps the lock.
 #[inline(never)]
 fn slow_binary<H: Host>(
@@ -678,7 +710,7 @@ fn slow_binary<H: Host>(
     result
 }
 
-fn take(slots: &mut [Value], top: &mut usize, count: u32) -> Vec<Value> {
+fn take_many(slots: &mut [Value], top: &mut usize, count: u32) -> Vec<Value> {
     let first = *top - count as usize;
     let items = slots[first..*top].iter_mut().map(std::mem::take).collect();
     *top = first;

@@ -94,6 +94,9 @@ macro_rules! kinds {
 
             /// The name of the class.
             pub const fn name(self) -> &'static str {
+                if matches!(self, Kind::ZlibError) {
+                    return "error";
+                }
                 match self {
                     Kind::BaseException => "BaseException",
                     $(Kind::$name => stringify!($name),)*
@@ -134,6 +137,7 @@ kinds! {
     TimeoutError < OSError,
     Empty < Exception,
     Full < Exception,
+    ZlibError < Exception,
     RuntimeError < Exception,
     NotImplementedError < RuntimeError,
     RecursionError < RuntimeError,
@@ -151,9 +155,9 @@ impl Kind {
         std::iter::successors(Some(self), |kind| kind.parent()).any(|kind| kind == other)
     }
 
-    /// Whether its name is there without an import (`queue.Empty` is not).
+    /// Whether its name is there without an import (`queue.Empty` is not, nor `zlib.error`).
     pub(crate) fn is_builtin(self) -> bool {
-        !matches!(self, Kind::Empty | Kind::Full)
+        !matches!(self, Kind::Empty | Kind::Full | Kind::ZlibError)
     }
 
     /// An exception of this class with this message.

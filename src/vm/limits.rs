@@ -2,10 +2,14 @@
 //! that a smaller machine would give it, instead of taking the machine down;
 //! and no single operation on numbers keeps the lock for minutes.
 
-use super::exception::{Raised, out_of_memory};
+use super::exception::{Kind, Raised, out_of_memory};
 
 /// Bits of an `int`: 8 MiB. CPython has no such limit but memory.
 pub const INT_BITS: u64 = 1 << 26;
+
+/// Steps, word by word, of one operation on ints: two seconds' worth. Multiplication stays below it whatever the
+/// ints; division and what is made of it takes time as the square of their length.
+pub const INT_STEPS: u128 = 1 << 31;
 
 /// Items of a `list` or `tuple`: 1 GiB of values.
 pub const ITEMS: u128 = 1 << 26;
@@ -25,6 +29,14 @@ pub const NESTING: usize = 500;
 /// Whether an `int` may have so many bits.
 pub(crate) fn bits(bits: u64) -> Result<(), Raised> {
     if bits > INT_BITS { Err(out_of_memory()) } else { Ok(()) }
+}
+
+/// Whether an operation on ints may take so many steps, during which nobody else gets the lock.
+pub(crate) fn int_steps(steps: u128) -> Result<(), Raised> {
+    if steps <= INT_STEPS {
+        return Ok(());
+    }
+    Err(Kind::MemoryError.raise("ints this long would keep the lock for more than a few seconds; use smaller ones"))
 }
 
 /// Whether a `list` may have so many items.

@@ -93,7 +93,29 @@ pub(crate) fn binary(operator: Operator, a: Number<'_>, b: Number<'_>) -> Option
     if matches!(a, Float(_)) || matches!(b, Float(_)) {
         return floats(operator, a, b);
     }
+    // The commonest, without a copy of the long one.
+    if let Some(sum) = match (operator, a, b) {
+        (Operator::Add, Number::Big(a), Int(b)) => Some(a + b),
+        (Operator::Add, Int(a), Number::Big(b)) => Some(b + a),
+        (Operator::Add, Number::Big(a), Number::Big(b)) => Some(a + b),
+        (Operator::Subtract, Number::Big(a), Int(b)) => Some(a - b),
+        (Operator::Subtract, Number::Big(a), Number::Big(b)) => Some(a - b),
+        _ => None,
+    } {
+        return Some(Ok(Value::from(sum)));
+    }
     Some(big(operator, &a.big()?, &b.big()?))
+}
+
+/// Adds an int to a long one, or takes it away from it, in place.
+pub(crate) fn add_to(total: &mut BigInt, operator: Operator, amount: &Value) {
+    match (operator, amount) {
+        (Operator::Subtract, Value::Int(amount)) => *total -= *amount,
+        (Operator::Subtract, Value::Big(amount)) => *total -= &**amount,
+        (_, Value::Int(amount)) => *total += *amount,
+        (_, Value::Big(amount)) => *total += &**amount,
+        _ => {}
+    }
 }
 
 /// Both fit 64 bits; none if the result may not.
@@ -205,8 +227,14 @@ fn big(operator: Operator, a: &BigInt, b: &BigInt) -> Result<Value, Raised> {
         Operator::FloorDivide if b.is_zero() => return Err(zero_division("integer division or modulo by zero")),
         Operator::Remainder if b.is_zero() => return Err(zero_division("integer modulo by zero")),
         Operator::TrueDivide if b.is_zero() => return Err(zero_division("division by zero")),
-        Operator::FloorDivide => a.div_floor(b),
-        Operator::Remainder => a.mod_floor(b),
+        Operator::FloorDivide => {
+            limits::int_steps(division(a, b))?;
+            a.div_floor(b)
+        }
+        Operator::Remainder => {
+            limits::int_steps(division(a, b))?;
+            a.mod_floor(b)
+        }
         Operator::TrueDivide => return divide(a, b).map(Value::Float),
         Operator::Power => return power(a, b),
         Operator::And => a & b,
@@ -229,6 +257,16 @@ fn big(operator: Operator, a: &BigInt, b: &BigInt) -> Result<Value, Raised> {
         },
         Operator::MatrixMultiply => unreachable_matrix()?,
     }))
+}
+
+/// How long an int is in the words it is computed with.
+pub(crate) fn words(value: &BigInt) -> u128 {
+    u128::from(value.bits().div_ceil(64))
+}
+
+/// The steps of a long division: the quotient's words times the divisor's.
+fn division(a: &BigInt, b: &BigInt) -> u128 {
+    (words(a) + 1).saturating_sub(words(b)) * words(b)
 }
 
 #[cold]
@@ -260,10 +298,13 @@ pub(crate) fn modular_power(base: &BigInt, exponent: &BigInt, modulus: &BigInt) 
     if modulus.is_zero() {
         return Err(value_error("pow() 3rd argument cannot be 0"));
     }
-    limits::bits(modulus.bits().saturating_mul(exponent.bits()).saturating_mul(8))?;
+    // A square and a reduction for each bit of the exponent, and perhaps a product.
+    let (word, length) = (words(modulus), words(base).max(words(modulus)));
+    limits::int_steps(length * word + u128::from(exponent.bits()) * 4 * word * word)?;
     if !exponent.is_negative() {
         return Ok(Value::from(base.modpow(exponent, modulus)));
     }
+    limits::int_steps(64 * length * word)?;
     let inverse = base.extended_gcd(modulus);
     if inverse.gcd.magnitude() != BigInt::from(1).magnitude() {
         return Err(value_error("base is not invertible for the given modulus"));

@@ -16,8 +16,8 @@ use num_bigint::BigInt;
 use super::limits;
 use super::value::Value;
 
-/// The longest pickle: 64 MiB.
-pub const MAX_BYTES: usize = 64 << 20;
+/// The longest pickle: 256 MiB of bytes and what goes around them.
+pub const MAX_BYTES: usize = 257 << 20;
 
 /// How deep values may be nested in a pickle.
 pub const MAX_DEPTH: usize = 200;
@@ -29,7 +29,7 @@ pub enum PickleError {
     #[error("cannot pickle '{0}' object")]
     Type(&'static str),
     /// Longer than [`MAX_BYTES`].
-    #[error("the pickle is too large: more than {} MiB; return less", MAX_BYTES >> 20)]
+    #[error("the pickle is too large: more than {} MiB; hand over less", MAX_BYTES >> 20)]
     TooLarge,
     /// Nested deeper than [`MAX_DEPTH`], or without end.
     #[error("values nested more than {MAX_DEPTH} deep cannot be pickled")]

@@ -128,6 +128,53 @@ fn recursion_ends_at_python_s_limit_and_not_on_the_rust_stack() {
 }
 
 #[test]
+fn no_operation_on_ints_keeps_the_lock_for_more_than_seconds() {
+    for operation in ["a // b", "a % b", "divmod(a, b)", "math.gcd(a, b)", "math.isqrt(a)", "pow(3, 5, a)"] {
+        let source = format!(
+            "import math\ndef work():\n    a = 1 << 60000000\n    b = (1 << 30000000) + 1\n    return {operation}\n"
+        );
+        assert!(run(&source).starts_with("MemoryError: ints this long"), "{operation}");
+    }
+    assert_eq!(run("def work():\n    return (1 << 60000000) // 7 % 1000\n"), "625");
+}
+
+#[test]
+fn a_running_total_that_others_hold_too_is_not_changed_under_them() {
+    let source = "
+def work():
+    seen = []
+    total = 2**64
+    for i in range(3):
+        seen.append(total)
+        total += 1
+        total += 1
+    return [x - 2**64 for x in seen], total - 2**64
+";
+    assert_eq!(run(source), "([0, 2, 4], 6)");
+}
+
+#[test]
+fn the_lock_is_released_for_compression_and_products() {
+    let source = "
+import zlib, numpy
+def work():
+    packed = zlib.compress(b'a')
+    zlib.crc32(b'a')
+    zlib.crc32(b'a' * 6000)
+    zlib.decompress(packed)
+    a = numpy.ones((2, 2))
+    return numpy.dot(a, a).sum()
+";
+    let module = Module::new(program(source), "__main__");
+    let mut thread = Thread::new(&module, Counting::default(), Rules::V3_10);
+    thread.run_body().unwrap();
+    assert_eq!(thread.call("work", Vec::new(), Vec::new()).unwrap().repr(), "8.0");
+    let lines: Vec<u32> = thread.host().released.iter().map(|(_, _, line)| line.0).collect();
+    assert_eq!(lines, [4, 6, 7, 9]);
+    assert!(thread.host().released.iter().all(|(state, ..)| *state == State::Native));
+}
+
+#[test]
 fn the_lock_is_released_for_sleeps_and_long_hashes_only() {
     let source = "
 import time, hashlib

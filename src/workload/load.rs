@@ -8,7 +8,10 @@ use crate::vm::{self, CompileError, Constant, Program};
 
 use super::metadata::{self, Described};
 use super::registry::BUNDLED;
-use super::{ArgValue, Argument, Bound, Workload};
+use super::{ArgKind, ArgValue, Argument, Bound, Workload};
+
+/// The longest bytes that are made for an argument, in MiB: a pickle of them still goes through the channel.
+const MOST_MIB: i64 = 256;
 
 /// Why a workload could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -204,8 +207,8 @@ fn arguments(
         }
     }
     let mut arguments = Vec::new();
-    // The number of the task is given by whoever runs it.
-    for parameter in parameters.iter().filter(|parameter| &*parameter.name != "task") {
+    // The number of the task, and how many there are, are given by whoever runs it.
+    for parameter in parameters.iter().filter(|parameter| !matches!(&*parameter.name, "task" | "tasks")) {
         let name = &*parameter.name;
         let described = described.get(name);
         let in_source = parameter.default.map(|default| match default {
@@ -219,18 +222,26 @@ fn arguments(
             }
             return Err(LoadError::NoDefault { file: file.into(), argument: name.into() });
         };
+        let kind = described.map_or(ArgKind::Number, |described| described.kind);
         let (least, most) = match default {
+            _ if kind == ArgKind::Bytes => (ArgValue::Int(0), ArgValue::Int(MOST_MIB)),
             ArgValue::Int(_) => (ArgValue::Int(i64::MIN), ArgValue::Int(i64::MAX)),
             ArgValue::Float(_) => (ArgValue::Float(f64::MIN), ArgValue::Float(f64::MAX)),
         };
         let argument = Argument {
             name: name.into(),
             help: described.and_then(|described| described.help.clone()).unwrap_or_default(),
+            kind,
             default,
             min: described.and_then(|described| described.min).unwrap_or(least),
             max: described.and_then(|described| described.max).unwrap_or(most),
             size: described.is_some_and(|described| described.size),
         };
+        let bounds = [argument.default, argument.min, argument.max];
+        let length = |value| matches!(value, ArgValue::Int(0..=MOST_MIB));
+        if kind == ArgKind::Bytes && !bounds.into_iter().all(length) {
+            return Err(wrong(name, format!("'{name}' is a number of MiB: whole, and at most {MOST_MIB}")));
+        }
         if !argument.holds(argument.default) {
             return Err(wrong(name, format!("the default of '{name}' is not between its min and its max")));
         }
@@ -386,6 +397,7 @@ mod tests {
                 .contains("own.py:2: the metadata is wrong: work has no argument 'm'")
         );
         assert!(bad("# [arguments.n]\n# default = 1\n# min = 2\n").contains("not between"));
+        assert!(bad("# [arguments.n]\n# kind = \"bytes\"\n# default = 1000\n").contains("a number of MiB"));
         assert!(own("# /// gilscope\n# title = 'x'\ndef work():\n    pass\n").unwrap_err().contains("not closed"));
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{ArgValue, Bound};
+use super::{ArgKind, ArgValue, Bound};
 
 /// What the block may say.
 #[derive(Debug, Default, Deserialize)]
@@ -22,6 +22,8 @@ pub(super) struct Metadata {
 #[serde(deny_unknown_fields)]
 pub(super) struct Described {
     pub help: Option<String>,
+    #[serde(default)]
+    pub kind: ArgKind,
     pub default: Option<ArgValue>,
     pub min: Option<ArgValue>,
     pub max: Option<ArgValue>,

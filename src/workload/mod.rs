@@ -1,11 +1,22 @@
 //! Loads a workload: a Python file with a metadata block in comments, and the
 //! registry of those that come with the program.
 
+//!
+//! What a call of `work` gets is said in two steps, since the values are not
+//! made where they are chosen: [`Workload::arguments`] has the numbers the user
+//! gave, small enough to be shown and sent, and [`values`] makes Python's
+//! values of them, in the interpreter that hands them to its workers. An
+//! argument of the kind `bytes` is chosen by its length in MiB and made there.
+//! Besides its arguments `work` gets the task's number if it takes `task`, and
+//! how many tasks there are if it takes `tasks`.
+
 mod load;
 mod metadata;
 mod registry;
+mod values;
 
 pub use load::{ArgumentError, LoadError, bundled, load};
+pub use values::values;
 
 use std::path::PathBuf;
 
@@ -25,6 +36,17 @@ pub enum Bound {
     Native,
 }
 
+/// What an argument's number stands for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ArgKind {
+    /// Itself.
+    #[default]
+    Number,
+    /// So many MiB of bytes.
+    Bytes,
+}
+
 /// An argument of `work`, as the metadata describes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Argument {
@@ -32,6 +54,8 @@ pub struct Argument {
     pub name: String,
     /// What it is for, in a few words.
     pub help: String,
+    /// What its number stands for.
+    pub kind: ArgKind,
     /// Its value unless said otherwise.
     pub default: ArgValue,
     /// The least it may be.

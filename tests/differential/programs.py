@@ -420,3 +420,101 @@ def h():
     raise NotImplementedError('later')
 def work():
     return g()
+# ---
+def work():
+    total = 2**63 - 3
+    for i in range(6):
+        total += i
+    for i in range(6):
+        total -= i * 2
+    other = total = 2**70
+    total += 1
+    total += 2**70
+    total -= 2**71
+    return total, other
+# ---
+def work():
+    total = -(2**64)
+    seen = []
+    for i in range(3):
+        total += 2**63
+        seen.append(total)
+    for i in range(3):
+        total -= 2**62
+        total = total + total
+        seen.append(total)
+    return seen
+# ---
+def work():
+    total = 2**64
+    try:
+        total += 'a'
+    except TypeError as e:
+        return total, str(e)
+# ---
+def work():
+    total = 2**64
+    total += 0.5
+    total -= True
+    return total
+# ---
+import queue
+def work():
+    q = queue.LifoQueue()
+    for i in [3, 1, 2]:
+        q.put(i)
+    return [q.get(), q.qsize(), q.get(), q.get(), q.empty()]
+# ---
+import queue
+def work():
+    q = queue.PriorityQueue(4)
+    for i in [(3, 'a'), (1, 'b'), (2, 'c'), (1, 'a')]:
+        q.put(i)
+    return [q.full()] + [q.get() for i in range(4)]
+# ---
+import queue
+def work():
+    q = queue.PriorityQueue()
+    q.put(1)
+    q.put('a')
+# ---
+import zlib
+def work():
+    data = b'hello' * 1000
+    packed = zlib.compress(data, 9)
+    return len(packed) < 100, zlib.decompress(packed) == data, zlib.crc32(data), zlib.crc32(b'')
+# ---
+import zlib
+def work():
+    return zlib.compress('text')
+# ---
+import zlib
+def work():
+    try:
+        zlib.decompress(b'nonsense')
+    except zlib.error as e:
+        return str(e)
+# ---
+import zlib
+def work():
+    try:
+        zlib.compress(b'a', 11)
+    except zlib.error as e:
+        return str(e)
+# ---
+import zlib
+def work():
+    return zlib.decompress(zlib.compress(b'abcdef' * 100)[:5])
+# ---
+import numpy
+def work():
+    a = numpy.ones((2, 3))
+    b = numpy.full((3, 4), 2.5)
+    return float(numpy.dot(a, b).sum()), float(a.dot(b).sum()), float(numpy.zeros((2, 2)).sum())
+# ---
+import numpy
+def work():
+    try:
+        numpy.dot(numpy.ones((2, 3)), numpy.ones((2, 3)))
+    except ValueError as e:
+        return str(e)

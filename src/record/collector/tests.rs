@@ -141,6 +141,24 @@ fn an_event_published_after_a_preemption_comes_before_it() {
 }
 
 #[test]
+fn what_the_kernel_said_of_a_thread_before_it_is_known_whose_it_is_is_not_lost() {
+    let mut bench = Bench::new();
+    bench.rings.ring(0).set_writer(0, 0);
+    bench.task(0, 10, A, 1);
+    bench.switch(100, A, PREEMPTED);
+    bench.switch(20_000, A, Switch::In);
+    bench.now_is(25_000);
+    bench.poll();
+    assert_eq!(bench.told(), told(&[(10, 0, "task 1")]));
+    bench.rings.ring(0).set_writer(1, 100);
+    bench.task(0, 25_500, A, 2);
+    bench.now_is(30_000);
+    bench.poll();
+    assert_eq!(bench.told(), told(&[(100, 0, "preempted"), (20_000, 0, "in"), (25_500, 0, "task 2")]));
+    assert_eq!(bench.collector.tally().late, 0);
+}
+
+#[test]
 fn a_return_read_before_its_departure_is_put_behind_it() {
     let mut bench = Bench::new();
     bench.switch(200, A, Switch::In);

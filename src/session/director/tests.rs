@@ -99,6 +99,7 @@ fn workload() -> Arc<Workload> {
         arguments: vec![Argument {
             name: "n".to_owned(),
             help: String::new(),
+            kind: Default::default(),
             default: ArgValue::Int(1_000_000),
             min: ArgValue::Int(1),
             max: ArgValue::Int(10_000_000_000),

@@ -56,6 +56,8 @@ pub enum Reason {
     Syntax,
     /// It is Python, but not of the miniature's subset.
     OutsideSubset,
+    /// The system did not let it be tried.
+    Refused,
 }
 
 impl std::fmt::Display for CompileError {
@@ -66,6 +68,7 @@ impl std::fmt::Display for CompileError {
             Reason::OutsideSubset => {
                 write!(f, "{file}:{line}:{column}: {construct} is outside the miniature's Python")?;
             }
+            Reason::Refused => write!(f, "{file} could not be compiled: {construct}")?,
         }
         if !advice.is_empty() {
             write!(f, "; {advice}")?;
@@ -116,8 +119,8 @@ pub fn compile(source: &str, file_name: &str) -> std::result::Result<Program, Co
                 }))
             }),
             Err(error) => Err(Box::new(CompileError {
-                construct: "compiling".into(),
-                advice: format!("the system gave no thread for it: {error}"),
+                reason: Reason::Refused,
+                construct: format!("the system gave no thread for it: {error}"),
                 ..whole()
             })),
         }

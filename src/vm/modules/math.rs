@@ -112,6 +112,8 @@ fn isqrt(call: &mut Call<'_>) -> Result<Value, Raised> {
     if value.is_negative() {
         return Err(value_error("isqrt() argument must be nonnegative"));
     }
+    // Newton's method: a division at each doubling of the digits that are right.
+    limits::int_steps(number::words(&value).pow(2))?;
     Ok(Value::from(value.sqrt()))
 }
 
@@ -119,7 +121,10 @@ fn gcd(call: &mut Call<'_>) -> Result<Value, Raised> {
     call.no_keywords("math.gcd")?;
     let mut result = BigInt::ZERO;
     for value in call.positional() {
-        result = result.gcd(&as_int(value)?);
+        let value = as_int(value)?;
+        // Bit by bit, each time over all words.
+        limits::int_steps(64 * number::words(&result) * number::words(&value))?;
+        result = result.gcd(&value);
     }
     Ok(Value::from(result))
 }

@@ -2,15 +2,24 @@
 
 mod hashlib;
 mod math;
+mod numpy;
 mod queue;
 mod threading;
 mod time;
+mod zlib;
 
 use super::native::{Library, Native};
 
 /// Every module.
-pub(crate) static ALL: &[&Library] =
-    &[&hashlib::LIBRARY, &math::LIBRARY, &queue::LIBRARY, &threading::LIBRARY, &time::LIBRARY];
+pub(crate) static ALL: &[&Library] = &[
+    &hashlib::LIBRARY,
+    &math::LIBRARY,
+    &numpy::LIBRARY,
+    &queue::LIBRARY,
+    &threading::LIBRARY,
+    &time::LIBRARY,
+    &zlib::LIBRARY,
+];
 
 /// The module of this name.
 pub(crate) fn get(name: &str) -> Option<&'static Library> {
@@ -19,5 +28,5 @@ pub(crate) fn get(name: &str) -> Option<&'static Library> {
 
 /// The methods of the modules' own objects.
 pub(crate) fn object_methods() -> impl Iterator<Item = &'static Native> {
-    [hashlib::METHODS, queue::METHODS, threading::METHODS].into_iter().flatten()
+    [hashlib::METHODS, numpy::METHODS, queue::METHODS, threading::METHODS].into_iter().flatten()
 }

@@ -1,4 +1,4 @@
-//! `queue.Queue`: first in, first out, with or without a bound.
+//! `queue`: first in, first out; last in, first out; or the least first. With or without a bound.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -6,13 +6,19 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::event::{Detail, State};
+use crate::vm::code::Comparison;
 use crate::vm::exception::{Kind, Raised, type_error, value_error};
 use crate::vm::native::{Call, Library, Native};
+use crate::vm::operate;
 use crate::vm::value::{Object, Value, drop_items};
 
 pub(super) static LIBRARY: Library = Library {
     name: "queue",
-    functions: &[Native::class("Queue", new)],
+    functions: &[
+        Native::class("Queue", |call| new(call, Order::FirstIn)),
+        Native::class("LifoQueue", |call| new(call, Order::LastIn)),
+        Native::class("PriorityQueue", |call| new(call, Order::Least)),
+    ],
     constants: &[("Empty", Value::ExceptionType(Kind::Empty)), ("Full", Value::ExceptionType(Kind::Full))],
 };
 
@@ -44,13 +50,53 @@ pub(super) const METHODS: &[Native] = &[
     Native::function("join", join),
 ];
 
+/// Which item comes out first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    FirstIn,
+    LastIn,
+    Least,
+}
+
 #[derive(Default)]
 struct Contents {
+    /// The one that comes out first is the first, except under [`Order::LastIn`].
     items: VecDeque<Value>,
     unfinished: usize,
 }
 
+impl Contents {
+    fn put(&mut self, order: Order, item: Value) -> Result<(), Raised> {
+        let at = match order {
+            Order::FirstIn | Order::LastIn => self.items.len(),
+            Order::Least => self.rank(&item)?,
+        };
+        self.items.insert(at, item);
+        self.unfinished += 1;
+        Ok(())
+    }
+
+    fn take(&mut self, order: Order) -> Option<Value> {
+        if order == Order::LastIn { self.items.pop_back() } else { self.items.pop_front() }
+    }
+
+    /// Behind all that are not greater. Items that cannot be compared raise.
+    fn rank(&self, item: &Value) -> Result<usize, Raised> {
+        let (mut low, mut high) = (0, self.items.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if operate::compare(Comparison::Less, item, &self.items[middle])? {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        Ok(low)
+    }
+}
+
 struct Queue {
+    order: Order,
     contents: Mutex<Contents>,
     changed: Condvar,
     bound: Option<usize>,
@@ -71,7 +117,11 @@ impl Drop for Queue {
 
 impl Object for Queue {
     fn type_name(&self) -> &'static str {
-        "Queue"
+        match self.order {
+            Order::FirstIn => "Queue",
+            Order::LastIn => "LifoQueue",
+            Order::Least => "PriorityQueue",
+        }
     }
 
     fn methods(&self) -> &'static [Native] {
@@ -87,13 +137,13 @@ fn this(value: &Value) -> Result<&Queue, Raised> {
     value.downcast::<Queue>().ok_or_else(|| type_error("this needs a queue.Queue"))
 }
 
-fn new(call: &mut Call<'_>) -> Result<Value, Raised> {
+fn new(call: &mut Call<'_>, order: Order) -> Result<Value, Raised> {
     let [bound] = call.bind("Queue", call.positional(), ["maxsize"])?;
     let bound = match bound {
         Some(Value::Int(bound)) => usize::try_from(*bound).ok().filter(|bound| *bound > 0),
         _ => None,
     };
-    Ok(Value::object(Queue { contents: Mutex::default(), changed: Condvar::new(), bound }))
+    Ok(Value::object(Queue { order, contents: Mutex::default(), changed: Condvar::new(), bound }))
 }
 
 /// How long to wait: none is for ever.
@@ -136,17 +186,15 @@ fn transfer(
 ) -> Result<Value, Raised> {
     let putting = item.is_some();
     let mut item = item;
-    // Whether it was possible, and what was taken out.
-    let mut attempt = |contents: &mut Contents| -> Option<Value> {
+    // Whether it was possible, and what was taken out or raised.
+    let mut attempt = |contents: &mut Contents| -> Option<Result<Value, Raised>> {
         if !putting {
-            return contents.items.pop_front();
+            return contents.take(queue.order).map(Ok);
         }
         if queue.bound.is_some_and(|bound| contents.items.len() >= bound) {
             return None;
         }
-        contents.items.extend(item.take());
-        contents.unfinished += 1;
-        Some(Value::None)
+        item.take().map(|item| contents.put(queue.order, item).map(|()| Value::None))
     };
     let mut done = attempt(&mut queue.state());
     if done.is_none() && timeout != Some(Duration::ZERO) {
@@ -167,9 +215,9 @@ fn transfer(
         });
     }
     match done {
-        Some(value) => {
+        Some(result) => {
             queue.changed.notify_all();
-            Ok(value)
+            result
         }
         None => Err(if putting { Kind::Full } else { Kind::Empty }.raise("")),
     }
