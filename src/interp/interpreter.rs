@@ -82,7 +82,7 @@ impl Interpreter {
     pub(super) fn prepare(&self, host: &mut WorkerHost) -> Result<(), Failure> {
         host.enter(State::Starting, Detail::Prepare);
         host.prepares(true);
-        let result = Thread::new(&*self.module, &mut *host, self.rules).run_body().map_err(Failure::from);
+        let result = Thread::new(&self.module, &mut *host, self.rules).run_body().map_err(Failure::from);
         host.prepares(false);
         host.leave_program();
         result
@@ -116,7 +116,7 @@ impl Interpreter {
         function: &str,
         args: Vec<(String, Value)>,
     ) -> Result<Value, Failure> {
-        let mut thread = Thread::new(&*self.module, &mut *host, self.rules);
+        let mut thread = Thread::new(&self.module, &mut *host, self.rules);
         let result = thread.call(function, Vec::new(), args).map_err(Failure::from);
         host.leave_program();
         result

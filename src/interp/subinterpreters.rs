@@ -16,7 +16,6 @@ use super::message::{LaneEnd, Report, TaskOutcome};
 use super::pickles;
 use super::spawn::{DONE, birth_ordered};
 use super::threads::STACK;
-use crate::clock::{Clock, Monotonic};
 use crate::event::{Detail, EventKind, LaneId, Line, State, TaskId};
 use crate::model::LanePlan;
 use crate::record::Recorder;
@@ -55,7 +54,7 @@ pub(super) fn run(first: &First, main: &mut WorkerHost) {
             }
         }
         hand_out(&pool, main, &queue, &answered);
-        first.reporter.tell(&Report::Finished { at: Monotonic.now() });
+        first.finished();
         drop(queue);
         main.drop_to(State::WaitingLock, Detail::Join);
     });

@@ -110,7 +110,6 @@ fn workload() -> Arc<Workload> {
             min: ArgValue::Int(1),
             max: ArgValue::Int(10_000_000_000),
             size: true,
-            kind: Default::default(),
         }],
         source: String::new(),
         path: None,

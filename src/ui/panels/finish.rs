@@ -21,10 +21,13 @@ pub fn rows(state: &State) -> usize {
     all(state).len()
 }
 
-/// Every row, in the order of the models.
+/// Every row, in the order of the models. Of those not run only the baseline, the chosen one and the next are named:
+/// the room is the lanes'.
 fn all(state: &State) -> Vec<Row<'_>> {
     let mut rows = Vec::new();
-    for model in &state.models {
+    let chosen = state.models.iter().position(|model| model.id == state.experiment.model);
+    let next = chosen.map(|chosen| (chosen + 1) % state.models.len());
+    for (index, model) in state.models.iter().enumerate() {
         let mut bars: Vec<&Bar> = state.bars.iter().filter(|bar| bar.model == model.id).collect();
         bars.sort_by_key(|bar| bar.workers);
         if model.is_baseline()
@@ -32,6 +35,9 @@ fn all(state: &State) -> Vec<Row<'_>> {
         {
             rows.push(Row::Coming(model.label(1), since.map(|since| state.now - since)));
         } else if bars.is_empty() {
+            if !model.is_baseline() && chosen.is_some() && ![chosen, next].contains(&Some(index)) {
+                continue;
+            }
             rows.push(Row::NotRun(
                 model,
                 model.label_over(model.lanes(state.experiment.workers), state.experiment.processes),
