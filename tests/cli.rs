@@ -50,7 +50,7 @@ fn what_makes_no_sense_is_refused_before_any_work_with_a_sentence_that_helps() {
         (&["run", "sum-squares", "-n", "0"], "at least one worker"),
         (&["run", "sum-squares", "-n", "100000"], "at most"),
         (&["run", "sum-squares", "-m", "processes", "-n", "100000"], "at most"),
-        (&["run", "sum-squares", "-n", "-3"], "-3 is not in"),
+        (&["run", "sum-squares", "-n", "-3"], "no number of workers"),
         (&["run", "sum-squares", "--switch-interval", "-5ms"], "'-5ms'"),
         (&["run", "sum-squares", "--arg", "n=3", "--arg", "n=4"], "twice"),
         (&["run", "no\u{1b}[31msuch.py"], "no\\u{1b}[31msuch.py"),
