@@ -56,7 +56,7 @@ def threads():
 
 
 def processes():
-    n = "n=100000000"
+    n = "n=20000000"
     got, best = [], []
     for _ in range(7):
         one = elapsed("sum-squares", "-m", "sequential", "--tasks", "2", "--arg", n)

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo build --release
-//! cargo run --example picture -- assets/lab.svg 'lab -n 2' Enter wait:DONE
+//! cargo run --example picture -- assets/lab.svg 'lab -n 2' wait:READY Enter wait:RUNNING sleep:2
 //! ```
 //! After the file and the arguments come steps: `Enter`, `wait:TEXT`, `sleep:SECONDS`, or keys to type.
 
@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         pixel_width: 0,
         pixel_height: 0,
     })?;
-    let mut command = CommandBuilder::new("target/release/gilscope");
+    let mut command = CommandBuilder::new(std::fs::canonicalize("target/release/gilscope")?);
     command.cwd(std::env::current_dir()?);
     command.args(arguments.split_whitespace());
     command.env("TERM", "xterm-256color");
@@ -56,6 +56,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 let end = Instant::now() + Duration::from_secs(60);
                 while !contents().contains(text) {
                     if Instant::now() > end {
+                        child.kill()?;
                         return Err(format!("waited in vain for {text}; the screen:\n{}", contents()).into());
                     }
                     thread::sleep(Duration::from_millis(20));

@@ -10,6 +10,7 @@ mod world;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use color_eyre::eyre::{Context, Result};
@@ -19,7 +20,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::app::{Action, News};
-use crate::terminal::Screen;
+use crate::terminal::{self, Screen};
 use crate::ui;
 
 pub use world::Options;
@@ -30,6 +31,9 @@ const BUSY: Duration = Duration::from_millis(33);
 
 /// While nothing does: often enough for the machine's figures.
 const IDLE: Duration = Duration::from_millis(250);
+
+/// How long the loop gets to end in good order when it is told to by a signal.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// Why the loop ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,11 +142,20 @@ struct Signals {
 impl Signals {
     fn listen() -> Result<Signals> {
         let signals = Signals { end: Arc::default(), suspend: Arc::default() };
-        for (signal, flag) in
-            [(SIGTERM, &signals.end), (SIGHUP, &signals.end), (SIGINT, &signals.end), (SIGTSTP, &signals.suspend)]
-        {
-            signal_hook::flag::register(signal, Arc::clone(flag)).wrap_err("cannot listen for signals")?;
-        }
+        let deaf = "cannot listen for signals";
+        signal_hook::flag::register(SIGTSTP, Arc::clone(&signals.suspend)).wrap_err(deaf)?;
+        let mut told = signal_hook::iterator::Signals::new([SIGTERM, SIGHUP, SIGINT]).wrap_err(deaf)?;
+        let end = Arc::clone(&signals.end);
+        thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            if told.forever().next().is_some() {
+                end.store(true, Ordering::Relaxed);
+                // The loop looks at the flag within a tick, unless it is stuck in a read: crossterm reads a terminal
+                // that is gone again and again. The run's processes end with ours, whichever way it ends.
+                thread::sleep(GRACE);
+                terminal::give_back();
+                std::process::exit(0);
+            }
+        })?;
         Ok(signals)
     }
 

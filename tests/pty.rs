@@ -3,11 +3,13 @@
 mod common;
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use common::tape;
 use common::terminal::{PATIENCE, Terminal, binary_folder};
+use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
 
 const ENTER_ALTERNATE: &[u8] = b"\x1b[?1049h";
@@ -167,6 +169,28 @@ fn a_panic_leaves_the_terminal_as_it_was_and_its_text_readable() {
     assert!(!terminal.wait_exit().success());
     terminal.wait_for("a deliberate failure");
     assert_given_back(&terminal);
+}
+
+#[test]
+fn it_ends_when_its_terminal_is_gone() {
+    let size = PtySize { rows: 30, cols: 100, pixel_width: 0, pixel_height: 0 };
+    let pair = native_pty_system().openpty(size).unwrap();
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_gilscope"));
+    command.env("TERM", "xterm-256color");
+    let mut child = pair.slave.spawn_command(command).unwrap();
+    drop(pair.slave);
+    let mut output = pair.master.try_clone_reader().unwrap();
+    let (mut seen, mut chunk) = (Vec::new(), [0; 4096]);
+    while !String::from_utf8_lossy(&seen).contains("READY") {
+        let length = output.read(&mut chunk).unwrap();
+        seen.extend_from_slice(&chunk[..length]);
+    }
+    drop((output, pair.master));
+    let end = Instant::now() + PATIENCE;
+    while child.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < end, "it lives on without a terminal");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]
