@@ -4,7 +4,7 @@
 //!
 //! What a call of `work` gets is said in two steps, since the values are not
 //! made where they are chosen: [`Workload::arguments`] has the numbers the user
-//! gave, small enough to be shown and sent, and [`values`] makes Python's
+//! gave, small enough to be shown and sent, and [`values()`] makes Python's
 //! values of them, in the interpreter that hands them to its workers. An
 //! argument of the kind `bytes` is chosen by its length in MiB and made there.
 //! Besides its arguments `work` gets the task's number if it takes `task`, and
