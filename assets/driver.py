@@ -3,18 +3,20 @@
     python3 driver.py ORDER
 
 ORDER is JSON: {"file", "name", "model", "start", "workers", "processes", "tasks", "args", "switch_interval", "report"}.
-`args` maps names to numbers, or to {"mebibytes": n} for bytes of that length. `report` is a descriptor to which one JSON
-object a line is written; 1 unless said otherwise:
+`args` maps names to numbers, or to {"mebibytes": n} for bytes of that length. `report` is the path of a file or pipe to
+which one JSON object a line is written; standard output unless said otherwise:
 
-    {"ready": true, "version", "gil_enabled"}    the module is loaded; the clock has not started
+    {"ready": true, "pid", "version", "gil_enabled"}   the module is loaded; the clock has not started
     {"began": ns}                                on time.monotonic_ns(), which is CLOCK_MONOTONIC
     {"task": 0, "repr": "..."} or {"task": 0, "error": "ZeroDivisionError: division by zero", "line": 7}
     {"ended": ns}                                the last result is in
+    {"cpu": ns}                                  the processor time all processes have used since it began, where it is known
     {"outcome": "..."}                           what `outcome()` returned, where the file has one
     {"failed": "..."}                            it could not be run, and why
 
 With "wait": true it begins when a line comes in on standard input. Python 3.9 or later, nothing but the standard library.
 """
+import importlib.machinery
 import importlib.util
 import json
 import os
@@ -22,6 +24,9 @@ import sys
 import threading
 import time
 
+
+# The longest text of a result that is told.
+REPR_LIMIT = 8 << 20
 
 # ---- in every interpreter that does tasks ----
 
@@ -31,7 +36,9 @@ _modules = {}
 def load(file, name):
     """The workload's module: loaded once an interpreter, so threads share its globals and processes do not."""
     if file not in _modules:
-        spec = importlib.util.spec_from_file_location(name, file)
+        # The loader is named, since the file need not end in .py.
+        loader = importlib.machinery.SourceFileLoader(name, file)
+        spec = importlib.util.spec_from_file_location(name, file, loader=loader)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         _modules[file] = module
@@ -99,7 +106,7 @@ class Run:
 
     def __init__(self, order):
         self.order = order
-        self.out = os.fdopen(order.get("report", 1), "w", buffering=1)
+        self.out = open(order["report"], "w", buffering=1) if order.get("report") else sys.stdout
         self.file, self.name = order["file"], order["name"]
         self.workers, self.tasks = order["workers"], order["tasks"]
 
@@ -118,11 +125,24 @@ class Run:
         return [{**args, "task": task} if "task" in takes else args for task in range(self.tasks)]
 
     def begin(self):
-        self.say(began=time.monotonic_ns())
+        self.cpu = self.cpu_time()
+        self.began = time.monotonic_ns()
+        self.say(began=self.began)
+
+    @staticmethod
+    def cpu_time():
+        import resource
+        used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
     def done(self, task, result):
         fine, value = result
-        self.say(task=task, **({"repr": repr(value)} if fine else value))
+        if fine:
+            text = repr(value)
+            fine = len(text) <= REPR_LIMIT
+            value = {"repr": text} if fine else {"error": "the result written out is %d MiB long, more than the %d MiB that are "
+                                                 "shown: return less, a sum or a count" % (len(text) >> 20, REPR_LIMIT >> 20)}
+        self.say(task=task, **value)
 
     def futures(self, pool, call, arguments):
         """Hands every task to a pool of `concurrent.futures` and tells each result as it comes in."""
@@ -183,12 +203,10 @@ class Run:
             from concurrent.futures import InterpreterPoolExecutor
         except ImportError:
             return self.say(failed="this Python has no InterpreterPoolExecutor: it came with 3.14")
-        # By its own name, so that the other interpreters find it; they share the path to it, not the module.
-        import driver
         arguments = self.arguments(module.work)
         self.begin()
-        with InterpreterPoolExecutor(self.workers, initializer=driver.prepare, initargs=(self.file, self.name)) as pool:
-            self.futures(pool, driver.do, arguments)
+        with InterpreterPoolExecutor(self.workers, initializer=prepare, initargs=(self.file, self.name)) as pool:
+            self.futures(pool, do, arguments)
             self.ended = time.monotonic_ns()
 
     def coroutines(self, module):
@@ -226,18 +244,21 @@ class Run:
             return self.say(failed="this Python has a GIL: free threads need a free-threaded build")
         if self.order.get("switch_interval"):
             sys.setswitchinterval(self.order["switch_interval"])
-        self.say(ready=True, version="%d.%d.%d" % sys.version_info[:3], gil_enabled=gil())
+        self.say(ready=True, pid=os.getpid(), version="%d.%d.%d" % sys.version_info[:3], gil_enabled=gil())
         if self.order.get("wait") and not sys.stdin.readline():
             return
-        self.ended = None
+        self.began = self.ended = None
         getattr(self, {"free-threads": "threads"}.get(model, model))(module)
+        if self.began is None:  # it has said why
+            return
         self.say(ended=self.ended or time.monotonic_ns())
+        if self.order.get("start") != "forkserver":  # whose workers are not ours to wait for
+            self.say(cpu=int((self.cpu_time() - self.cpu) * 1e9))
         if hasattr(module, "outcome"):
             self.say(outcome=repr(module.outcome()))
 
 
 def main():
-    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     if hasattr(sys, "set_int_max_str_digits"):
         sys.set_int_max_str_digits(0)
     Run(json.loads(sys.argv[1])).carry_out()

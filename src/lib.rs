@@ -17,6 +17,8 @@ pub mod workload;
 
 pub mod model;
 
+pub mod program;
+
 pub mod interp;
 
 pub mod engine;
