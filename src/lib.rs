@@ -21,6 +21,8 @@ pub mod program;
 
 pub mod interp;
 
+pub mod observe;
+
 pub mod engine;
 
 pub mod trace;

@@ -15,6 +15,7 @@ const ORDER: &[&[&str]] = &[
     &["model"],
     &["program"],
     &["interp"],
+    &["observe"],
     &["engine"],
     &["trace"],
     &["session"],
