@@ -9,6 +9,8 @@ pub mod clock;
 
 pub mod record;
 
+pub mod perf;
+
 pub mod gil;
 
 pub mod vm;
@@ -18,6 +20,8 @@ pub mod workload;
 pub mod model;
 
 pub mod interp;
+
+pub mod observe;
 
 pub mod engine;
 
