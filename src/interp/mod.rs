@@ -58,3 +58,4 @@ mod worker;
 pub use channel::ChannelError;
 pub use controller::{Controller, RunSpec, StartError};
 pub use message::{LaneEnd, Report, TaskOutcome, signal_name};
+pub use output::Tail;
