@@ -65,6 +65,14 @@ pub enum EventKind {
         /// The last heartbeat before the gap.
         since: Nanos,
     },
+    /// How much bytecode the lane has got done since its birth. Both counts wrap around, so that what lies between two
+    /// of these events is right although others were lost.
+    Progress {
+        /// Instructions, as the evaluation loop counts them at its safe points.
+        instructions: u32,
+        /// How often it found a shared object locked by another thread.
+        contended: u32,
+    },
     /// The kernel gave the lane's thread a core.
     SwitchIn,
     /// The kernel took the lane's thread from its core.
@@ -91,6 +99,7 @@ const TASK_ENDED: u8 = 6;
 const NO_CORE: u8 = 7;
 const SWITCH_IN: u8 = 8;
 const SWITCH_OUT: u8 = 9;
+const PROGRESS: u8 = 10;
 
 impl Event {
     /// Into four words: time; lane and line; core, lock, kind, state, detail and flag; argument.
@@ -103,6 +112,9 @@ impl Event {
             EventKind::TaskStarted(task) => (TASK_STARTED, 0, 0, 0, false, u64::from(task.0)),
             EventKind::TaskEnded { task, ok } => (TASK_ENDED, 0, 0, 0, ok, u64::from(task.0)),
             EventKind::NoCore { since } => (NO_CORE, 0, 0, 0, false, since.0),
+            EventKind::Progress { instructions, contended } => {
+                (PROGRESS, 0, 0, 0, false, u64::from(instructions) | u64::from(contended) << 32)
+            }
             EventKind::SwitchIn => (SWITCH_IN, 0, 0, 0, false, 0),
             EventKind::SwitchOut { preempted } => (SWITCH_OUT, 0, 0, 0, preempted, 0),
         };
@@ -137,6 +149,7 @@ impl Event {
             TASK_STARTED => EventKind::TaskStarted(task),
             TASK_ENDED => EventKind::TaskEnded { task, ok: flag },
             NO_CORE => EventKind::NoCore { since: Nanos(argument) },
+            PROGRESS => EventKind::Progress { instructions: argument as u32, contended: (argument >> 32) as u32 },
             SWITCH_IN => EventKind::SwitchIn,
             SWITCH_OUT => EventKind::SwitchOut { preempted: flag },
             _ => return Err(damaged()),
@@ -169,6 +182,7 @@ mod tests {
             any::<u32>().prop_map(|task| EventKind::TaskStarted(TaskId(task))),
             (any::<u32>(), any::<bool>()).prop_map(|(task, ok)| EventKind::TaskEnded { task: TaskId(task), ok }),
             any::<u64>().prop_map(|since| EventKind::NoCore { since: Nanos(since) }),
+            any::<(u32, u32)>().prop_map(|(instructions, contended)| EventKind::Progress { instructions, contended }),
             Just(EventKind::SwitchIn),
             any::<bool>().prop_map(|preempted| EventKind::SwitchOut { preempted }),
         ]

@@ -9,7 +9,7 @@ use crate::clock::{Clock, Monotonic};
 use crate::event::{Detail, EventKind, LaneId, Line, LockId, Nanos, State};
 use crate::gil::{Gil, REQUEST, STOP};
 use crate::record::{Recorder, Rings, SharedRing};
-use crate::vm::{Host, Stopped};
+use crate::vm::{self, Host, Stopped};
 
 /// A thread that runs Python, and its lane.
 ///
@@ -110,6 +110,11 @@ impl<'i> WorkerHost<'i> {
         self.recorder.report();
     }
 
+    /// Records how much bytecode it got done, unless that is on record.
+    pub(super) fn tell_progress(&mut self) {
+        self.recorder.tell_progress(self.line);
+    }
+
     /// Forgets the line: what follows is not the program's doing.
     pub(super) fn leave_program(&mut self) {
         self.line = Line::NONE;
@@ -151,6 +156,14 @@ impl Host for WorkerHost<'_> {
     fn heartbeat(&mut self, line: Line) {
         self.line = line;
         self.recorder.heartbeat(line);
+    }
+
+    #[inline]
+    fn worked(&mut self, instructions: u64) {
+        // A module's body that is being loaded is start-up, not work.
+        if self.running.0 == State::Running {
+            self.recorder.worked(instructions, vm::contended());
+        }
     }
 
     fn release<R>(&mut self, state: State, detail: Detail, line: Line, blocking: impl FnOnce() -> R) -> R {

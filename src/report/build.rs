@@ -118,6 +118,7 @@ fn lane(record: &Record, index: usize) -> Lane {
     let id = LaneId(index as u32);
     let info = record.trace.lane(id);
     let accounts = record.accounts[index];
+    let progress = record.trace.tells_progress(id).then(|| record.trace.lane_progress(id));
     Lane {
         id,
         name: info.name.clone(),
@@ -131,6 +132,9 @@ fn lane(record: &Record, index: usize) -> Lane {
         on_cpu_ns: accounts.and_then(|accounts| accounts.on_cpu),
         runqueue_ns: accounts.and_then(|accounts| accounts.runqueue),
         states_ns: states(&record.trace.lane_ledger(id)),
+        instructions: progress.map(|progress| progress.instructions),
+        instructions_per_ms_running: progress.and_then(|progress| progress.per_ms()),
+        contended: progress.map(|progress| progress.contended),
         tasks_done: record.trace.tasks_done(id),
         end: record.ends[index].clone().unwrap_or_else(|| "stopped".to_owned()),
     }

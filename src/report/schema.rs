@@ -163,6 +163,13 @@ pub struct Lane {
     pub runqueue_ns: Option<Nanos>,
     /// Its time by state; the states add up to `elapsed_ns`.
     pub states_ns: BTreeMap<&'static str, Nanos>,
+    /// How much bytecode it got done, as the evaluation loop counts it at its safe points: loops by their length,
+    /// calls by a flat price. Null where nobody counts.
+    pub instructions: Option<u64>,
+    /// The same a millisecond in which it ran.
+    pub instructions_per_ms_running: Option<f64>,
+    /// How often it found a shared object locked by another thread.
+    pub contended: Option<u64>,
     /// How many tasks it ended.
     pub tasks_done: u64,
     /// How it ended.

@@ -54,6 +54,10 @@ impl Trace {
                 self.place(at, id);
             }
             EventKind::NoCore { since } => self.no_core(since, at, id),
+            EventKind::Progress { instructions, contended } => {
+                lane.progress.push(at.0, (instructions, contended), counted);
+                self.place(at, id);
+            }
             EventKind::SwitchIn => {
                 lane.preempted = false;
                 self.show(at, id);

@@ -27,6 +27,7 @@ mod holder;
 mod info;
 mod instant;
 mod lane;
+mod progress;
 mod stats;
 mod sums;
 mod tally;
@@ -43,6 +44,7 @@ pub use crate::record::CoreEvidence;
 pub use cell::{CoreCell, LaneCell, LockCell, Span};
 pub use check::{Anomalies, Violation};
 pub use info::{Evidence, LaneInfo, LockInfo};
+pub use progress::Progress;
 pub use stats::{Blame, Distribution, Ledger, LockStats};
 
 use std::collections::BTreeMap;

@@ -129,6 +129,18 @@ impl TraceBuilder {
         self
     }
 
+    /// So many more instructions are done by now, and so often in all an object was found locked by another.
+    pub fn worked(mut self, instructions: u32, contended: u32) -> TraceBuilder {
+        let lane = LaneId(self.lanes.len() as u32 - 1);
+        let before = self.events.iter().rev().find_map(|event| match event.kind {
+            EventKind::Progress { instructions, .. } if event.lane == lane => Some(instructions),
+            _ => None,
+        });
+        let instructions = before.unwrap_or(0).wrapping_add(instructions);
+        self.event(EventKind::Progress { instructions, contended });
+        self
+    }
+
     /// The run is not over when the trace is built.
     pub fn live(mut self) -> TraceBuilder {
         self.open = true;

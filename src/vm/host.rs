@@ -34,6 +34,10 @@ pub trait Host {
     /// Called every few microseconds of work, at a safe point: reads the clock.
     fn heartbeat(&mut self, line: Line);
 
+    /// So many more instructions are done: told before each heartbeat of the loop and when it ends. Loops count by the
+    /// length of what is jumped back over, calls by a flat price.
+    fn worked(&mut self, _instructions: u64) {}
+
     /// Leaves the GIL to others while `blocking` runs, in the state given.
     fn release<R>(&mut self, state: State, detail: Detail, line: Line, blocking: impl FnOnce() -> R) -> R;
 
@@ -56,6 +60,10 @@ impl<H: Host> Host for &mut H {
 
     fn heartbeat(&mut self, line: Line) {
         (**self).heartbeat(line);
+    }
+
+    fn worked(&mut self, instructions: u64) {
+        (**self).worked(instructions);
     }
 
     fn release<R>(&mut self, state: State, detail: Detail, line: Line, blocking: impl FnOnce() -> R) -> R {

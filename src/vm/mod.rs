@@ -42,4 +42,4 @@ pub use host::{Host, Rules, Stopped};
 pub use iterate::Iteration;
 pub use native::{Call, Library, Native, Outside};
 pub use thread::{Module, Thread};
-pub use value::{Function, List, Object, Range, Text, Tuple, Value};
+pub use value::{Function, List, Object, Range, Text, Tuple, Value, contended};
