@@ -10,6 +10,7 @@
 use super::Trace;
 use super::lane::{Lane, RUNNING};
 use crate::event::{LaneId, Nanos};
+use crate::model::Role;
 
 /// What a lane got done in a part of the run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -142,7 +143,13 @@ impl Trace {
 
     /// By one lane in the whole run.
     pub fn lane_progress(&self, lane: LaneId) -> Progress {
-        self.progress(lane, self.begin_at(), self.now())
+        if self.tells_progress(lane) { self.progress(lane, self.begin_at(), self.now()) } else { Progress::default() }
+    }
+
+    /// By all workers in the whole run.
+    pub fn workers_progress(&self) -> Progress {
+        let workers = self.lanes().filter(|(_, info)| info.role == Role::Worker);
+        workers.map(|(lane, _)| self.lane_progress(lane)).fold(Progress::default(), std::ops::Add::add)
     }
 
     /// By one lane in each cell of a row; cells as in [`Trace::lane_window`].
@@ -171,7 +178,6 @@ mod tests {
 
     use super::*;
     use crate::event::{CoreId, Detail, Event, EventKind, Line, State};
-    use crate::model::Role;
     use crate::trace::LaneInfo;
 
     const LANE: LaneId = LaneId(0);

@@ -113,6 +113,18 @@ pub fn processes(lanes: usize, millis: f64) -> Trace {
     builder.build()
 }
 
+/// Threads without a GIL that contend: the first the least.
+pub fn free_threads(lanes: usize, millis: f64) -> Trace {
+    let mut builder = TraceBuilder::new();
+    for lane in 0..lanes {
+        builder = builder.lane(&format!("thread {}", lane + 1)).core(lane as u16).line(8);
+        for _ in 0..millis as usize {
+            builder = builder.running(ms(1.0)).worked(41_000 - 2_000 * lane as u32, 0);
+        }
+    }
+    builder.build()
+}
+
 /// Tells the state that a run has begun and how far it has come.
 pub fn begin(state: &mut State, log: &Trace) {
     hear(state, Some(log), News::Resized(state.size.0, state.size.1));
