@@ -9,7 +9,7 @@ use crate::clock::{Clock, Monotonic};
 use crate::event::{Detail, EventKind, LaneId, Line, LockId, Nanos, State};
 use crate::gil::{Gil, REQUEST, STOP};
 use crate::record::{Recorder, Rings, SharedRing};
-use crate::vm::{self, Host, Stopped};
+use crate::vm::{self, Host, Note, Stopped};
 
 /// A thread that runs Python, and its lane.
 ///
@@ -122,10 +122,16 @@ impl<'i> WorkerHost<'i> {
 
     /// Leaves the lock to others while `blocking` runs.
     pub(super) fn without_lock<R>(&mut self, state: State, detail: Detail, blocking: impl FnOnce() -> R) -> R {
+        self.without_lock_noting(state, detail, |_| blocking())
+    }
+
+    /// The same for what has something to record meanwhile.
+    fn without_lock_noting<R>(&mut self, state: State, detail: Detail, blocking: impl FnOnce(&mut Note<'_>) -> R) -> R {
         // One who is being born stays so until it runs.
         let (state, detail) = if self.running.0 == State::Running { (state, detail) } else { self.running };
         self.drop_to(state, detail);
-        let result = blocking();
+        let (line, recorder) = (self.line, &mut self.recorder);
+        let result = blocking(&mut |kind| recorder.record(line, kind));
         self.take(self.running.0);
         if self.running.1 != Detail::None {
             self.enter(self.running.0, self.running.1);
@@ -169,6 +175,22 @@ impl Host for WorkerHost<'_> {
     fn release<R>(&mut self, state: State, detail: Detail, line: Line, blocking: impl FnOnce() -> R) -> R {
         self.line = line;
         self.without_lock(state, detail, blocking)
+    }
+
+    fn note(&mut self, line: Line, kind: EventKind) {
+        self.line = line;
+        self.record(kind);
+    }
+
+    fn release_noting<R>(
+        &mut self,
+        state: State,
+        detail: Detail,
+        line: Line,
+        blocking: impl FnOnce(&mut Note<'_>) -> R,
+    ) -> R {
+        self.line = line;
+        self.without_lock_noting(state, detail, blocking)
     }
 
     /// To standard output, line by line, without the lock, as CPython's `FileIO.write` does it. It waits for whoever

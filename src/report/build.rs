@@ -7,12 +7,12 @@ use crate::event::{LaneId, LockId, Nanos, State};
 use crate::insight::{self, Facts};
 use crate::model::Role;
 use crate::session::{Phase, Record};
-use crate::trace::{Ledger, Trace};
+use crate::trace::{Ledger, QueueStats, Trace};
 use crate::vm::Rules;
 use crate::workload::Workload;
 
 use super::schema::{
-    ContextSwitches, Events, Experiment, Lane, Lock, Machine, Memory, ProcessMemory, Report, TaskResult,
+    ContextSwitches, Events, Experiment, Lane, Lock, Machine, Memory, ProcessMemory, Queue, Report, TaskResult,
 };
 
 /// The report of a run that is over.
@@ -51,6 +51,7 @@ pub fn report(record: &Record, workload: &Workload, machine: &engine::machine::M
             .map(|plan| lock(trace, plan.id, &plan.name, pid_of(record, plan.process)))
             .collect(),
         lanes: (0..record.description.lanes.len()).map(|index| lane(record, index)).collect(),
+        queues: trace.queues().into_iter().map(queue).collect(),
         ledger_ns: states(&trace.ledger()),
         blame: trace.blame(),
         insights: insight::find(&Facts::of_record(record, machine.logical_cores)),
@@ -138,6 +139,11 @@ fn lane(record: &Record, index: usize) -> Lane {
         tasks_done: record.trace.tasks_done(id),
         end: record.ends[index].clone().unwrap_or_else(|| "stopped".to_owned()),
     }
+}
+
+fn queue(stats: QueueStats) -> Queue {
+    let QueueStats { name, puts, gets, max_depth, mean_depth, .. } = stats;
+    Queue { name, puts, gets, max_depth, mean_depth }
 }
 
 fn states(ledger: &Ledger) -> BTreeMap<&'static str, Nanos> {

@@ -42,6 +42,8 @@ pub struct Report {
     pub locks: Vec<Lock>,
     /// Every lane.
     pub lanes: Vec<Lane>,
+    /// The program's own queues, of which something was put in or taken out: the first eight of each process.
+    pub queues: Vec<Queue>,
     /// The workers' time by state.
     pub ledger_ns: BTreeMap<&'static str, Nanos>,
     /// Who waited while whom held the lock.
@@ -174,6 +176,21 @@ pub struct Lane {
     pub tasks_done: u64,
     /// How it ended.
     pub end: String,
+}
+
+/// A queue of the program's own.
+#[derive(Debug, Serialize)]
+pub struct Queue {
+    /// Its name: a number in the order in which they were made.
+    pub name: String,
+    /// How often something was put in.
+    pub puts: u64,
+    /// How often something was taken out.
+    pub gets: u64,
+    /// How many items it held at most.
+    pub max_depth: u32,
+    /// How many it held on average over the run.
+    pub mean_depth: f64,
 }
 
 /// The most memory the run's processes held, as sampled; null where it was over before the first sample.

@@ -77,6 +77,11 @@ impl Points {
         });
     }
 
+    /// Since when the points are all known, if not from the beginning.
+    pub(super) fn coarsened_before(&self) -> Option<u64> {
+        (self.coarse > 0).then(|| self.points.get(self.coarse).or(self.points.last()).map_or(0, |point| point.at))
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.points.capacity() * size_of::<Point>()
     }

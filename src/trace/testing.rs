@@ -13,7 +13,7 @@
 //! ```
 
 use super::{LaneInfo, LockInfo, Trace};
-use crate::event::{CoreId, Detail, Event, EventKind, LaneId, Line, LockId, Nanos, State, TaskId};
+use crate::event::{CoreId, Detail, Event, EventKind, LaneId, Line, LockId, Nanos, QueueId, State, TaskId};
 use crate::model::Role;
 
 /// Where every such run begins.
@@ -138,6 +138,12 @@ impl TraceBuilder {
         });
         let instructions = before.unwrap_or(0).wrapping_add(instructions);
         self.event(EventKind::Progress { instructions, contended });
+        self
+    }
+
+    /// The lane puts something into a queue of the program's or takes something out; it holds so many from now on.
+    pub fn queue(mut self, queue: u16, depth: u32, put: bool) -> TraceBuilder {
+        self.event(EventKind::Queue { queue: QueueId(queue), depth, put });
         self
     }
 

@@ -5,7 +5,7 @@ mod sizes;
 
 use std::fmt::Write as _;
 
-use fixtures::{begin, comparison, finish, free_threads, lab, processes, threads};
+use fixtures::{begin, comparison, finish, free_threads, lab, processes, queue, threads};
 use gilscope::app::{Action, Depth, Ending, News, State, Wording, hear, update};
 use gilscope::event::Nanos;
 use gilscope::trace::Trace;
@@ -291,4 +291,13 @@ fn without_a_gil_the_figures_tell_how_much_gets_done_beside_one_alone() {
     let frozen = text(&draw(&state, Some(&log)));
     let words = frozen.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(words.contains("gets 41k instructions a ms done, 34% of one alone"), "{frozen}");
+}
+
+#[test]
+fn the_program_s_own_queue_has_a_row_with_its_depth() {
+    check("queue", |size| {
+        let (mut state, log) = (sized("threads", size), queue(400.0));
+        finish(&mut state, &log, 800.0);
+        (state, Some(log))
+    });
 }
