@@ -6,7 +6,7 @@ use super::{Facts, Insight, Said};
 use crate::event::State;
 use crate::trace::Progress;
 
-/// Half their lives: what waits anyway is not slowed down by objects.
+/// Half their lives they run, or could if they had a core: what waits anyway is not slowed down by objects.
 const RUNS: f64 = 0.5;
 
 /// Of a thousand instructions so many found an object locked. Each costs the time of some fifty, so this is where a
@@ -24,7 +24,7 @@ fn find(facts: &Facts) -> Option<Said> {
     let all = done.iter().copied().fold(Progress::default(), std::ops::Add::add);
     let rate = all.per_ms()?;
     let met = all.contended as f64 * 1000.0 / all.instructions.max(1) as f64;
-    if done.len() < 2 || facts.share(State::Running) < RUNS || met < OF_A_THOUSAND {
+    if done.len() < 2 || facts.share(State::Running) + facts.share(State::WaitingCore) < RUNS || met < OF_A_THOUSAND {
         return None;
     }
     let often = format!("{} of 1000 instructions found what they wanted locked by another thread", mean(met));

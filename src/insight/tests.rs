@@ -127,6 +127,9 @@ fn start_up_dominates_short_work_and_not_long() {
     assert!(sentence(&short, "start-up-dominates").contains("44% of the workers' time: 70.0 ms each"));
     let long = workers(4, true, &[(State::Starting, 70), (State::Running, 900)]);
     assert!(!ids(&long).contains(&"start-up-dominates"));
+    // Whoever hardly works hardly worked because of something else.
+    let idle = workers(4, true, &[(State::Starting, 7), (State::Running, 10), (State::Idle, 300)]);
+    assert!(!ids(&idle).contains(&"start-up-dominates"));
     let live = TraceBuilder::new().lane("process 1").state(State::Starting, ms(60)).live().build();
     assert_eq!(ids(&live), [""; 0]);
 }
