@@ -773,3 +773,39 @@ def work(n, task, tasks):
         assert_eq!(outcomes.values().collect::<Vec<_>>(), [&expected, &expected], "{model}");
     }
 }
+
+const QUEUE: &str = "import queue
+
+items = queue.Queue(5)
+
+def work(n, task):
+    if task % 2 == 0:
+        for i in range(n):
+            items.put(i)
+    else:
+        for i in range(n):
+            items.get()
+    return n
+";
+
+#[test]
+fn what_a_queue_holds_is_recorded_in_the_order_in_which_it_changed() {
+    for model in ["threads", "free-threads"] {
+        let run = Run::of_model(model, 4, QUEUE, 300, 4);
+        let changes: Vec<(u32, bool)> = run
+            .events
+            .iter()
+            .filter_map(|event| match event.kind {
+                EventKind::Queue { depth, put, .. } => Some((depth, put)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(changes.len(), 1200, "{model}");
+        let mut depth = 0;
+        for (now, put) in changes {
+            assert_eq!(now, if put { depth + 1 } else { depth - 1 }, "{model}");
+            depth = now;
+        }
+        assert_eq!(depth, 0);
+    }
+}

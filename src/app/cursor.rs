@@ -5,10 +5,13 @@ use crate::trace::{Span, Trace};
 
 use super::state::State;
 use super::view::drawn_lanes;
-use super::words::{instant, sanitised};
+use super::words::{count, instant, percent, sanitised};
 
 /// How many holders are named.
 const NAMED: usize = 3;
+
+/// How often a lane says how far it has come, at least: nothing is known of less.
+const SAID_EVERY: Nanos = Nanos::from_millis(2);
 
 /// The lane pointed at: the one picked, or the first.
 pub fn lane(state: &State, log: &Trace) -> Option<LaneId> {
@@ -44,7 +47,18 @@ pub fn sentence(state: &State, log: &Trace) -> Option<String> {
     if line != Line::NONE {
         text += &format!(" · line {line}");
     }
+    if span.state == LaneState::Running && log.lane(lane).lock.is_none() {
+        text += &work_here(state, log, lane, at);
+    }
     Some(text)
+}
+
+/// How much a lane gets done about there.
+fn work_here(state: &State, log: &Trace, lane: LaneId, at: Nanos) -> String {
+    let half = Nanos(state.view.axis.cell.0 / 2).max(SAID_EVERY);
+    let Some(rate) = log.progress(lane, at - half, at + half).per_ms() else { return String::new() };
+    let beside = state.alone.map_or(String::new(), |alone| format!(", {} of one alone", percent(rate / alone)));
+    format!(" · gets {} instructions a ms done{beside}", count(rate))
 }
 
 /// For whom a lane waits: who holds the lock at the cursor and at which line, how much of this wait that was and how

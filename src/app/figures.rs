@@ -38,6 +38,8 @@ pub struct Figures {
     pub handoffs_per_second: f64,
     /// The time of each drawn lane by state, in the order of [`drawn_lanes`].
     pub lanes: Vec<(LaneId, [Nanos; LaneState::COUNT])>,
+    /// Of those that need no GIL: instructions a millisecond of running.
+    pub work: Vec<(LaneId, f64)>,
     /// Their sum over the workers.
     pub ledger: Option<Ledger>,
     /// On how many cores the lanes have been seen.
@@ -92,6 +94,8 @@ impl Figures {
         self.until = log.now();
         self.ledger = Some(log.ledger());
         self.lanes = drawn_lanes(log).into_iter().map(|lane| (lane, log.lane_ledger(lane).0)).collect();
+        let free = self.lanes.iter().map(|(lane, _)| *lane).filter(|lane| log.lane(*lane).lock.is_none());
+        self.work = free.filter_map(|lane| Some((lane, log.lane_progress(lane).per_ms()?))).collect();
         let handoffs: u64 = worker_locks(log).into_iter().map(|lock| log.lock_stats(lock).handoffs).sum();
         let seconds = self.elapsed.as_secs_f64();
         self.handoffs_per_second = if seconds > 0.0 { handoffs as f64 / seconds } else { 0.0 };
@@ -108,6 +112,11 @@ impl Figures {
     pub fn lane_share(&self, lane: LaneId, state: LaneState) -> Option<f64> {
         let (_, states) = self.lanes.iter().find(|(drawn, _)| *drawn == lane)?;
         (life(states) > 0).then(|| share_of(states, state))
+    }
+
+    /// How much a lane that needs no GIL got done: instructions a millisecond of running.
+    pub fn lane_work(&self, lane: LaneId) -> Option<f64> {
+        self.work.iter().find(|(drawn, _)| *drawn == lane).map(|(_, rate)| *rate)
     }
 
     /// Off its core, or starting, or in C code: what a lane did most beside running, with its share of its life.

@@ -47,6 +47,8 @@ pub enum News {
     BaselineBegan,
     /// The baseline has ended; how long it took.
     BaselineEnded(Ending, Nanos),
+    /// How many instructions a millisecond of running the baseline did.
+    Alone(f64),
     /// The machine was sampled.
     Machine(Machine),
     /// The share of the last second spent on each line was sampled.
@@ -87,6 +89,13 @@ pub fn hear(state: &mut State, log: Option<&Trace>, news: News) -> Vec<Effect> {
         }
         News::BaselineBegan => {}
         News::BaselineEnded(ending, elapsed) => baseline_ended(state, ending, elapsed),
+        News::Alone(rate) => {
+            state.alone = Some(rate);
+            if let Some(log) = log {
+                let facts = facts(state, log);
+                state.figures.finish(&facts);
+            }
+        }
         News::Machine(machine) => {
             if state.machine == machine {
                 return effects;
@@ -150,7 +159,7 @@ fn tick(state: &mut State, log: Option<&Trace>, now: Nanos) {
 /// The run on the screen as the diagnoses see it.
 fn facts<'a>(state: &State, log: &'a Trace) -> Facts<'a> {
     let interval = state.ran.as_ref().map_or(state.experiment.switch_interval, |ran| ran.switch_interval);
-    Facts::new(log, state.machine.cores.len().max(1), interval)
+    Facts::new(log, state.machine.cores.len().max(1), interval).beside(state.alone)
 }
 
 fn resize(state: &mut State, log: Option<&Trace>) {
@@ -217,6 +226,9 @@ fn run_ended(state: &mut State, log: Option<&Trace>, ending: Ending) -> Vec<Effe
         }
         Ending::Done => {
             set_bar(state, BarState::Done(elapsed));
+            if state.ran.as_ref().is_some_and(|ran| ran.model == ModelChoice::BASELINE) {
+                state.alone = log.and_then(|log| log.workers_progress().per_ms());
+            }
             state.phase = Phase::Done;
             let expected = baseline_expected(state);
             if wants_baseline(state) {

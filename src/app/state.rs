@@ -178,6 +178,8 @@ pub struct State {
     pub view: View,
     /// The finish line.
     pub bars: Vec<Bar>,
+    /// Instructions a millisecond of running where the same work was done one task at a time, if that was measured.
+    pub alone: Option<f64>,
     /// What the figures on the screen are; refreshed four times a second.
     pub figures: Figures,
     /// The workload's source.
@@ -217,6 +219,7 @@ impl State {
             watch: Watch::default(),
             view: View::default(),
             bars: Vec::new(),
+            alone: None,
             figures: Figures::default(),
             code: Code::default(),
             machine: Machine::default(),

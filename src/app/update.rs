@@ -226,6 +226,7 @@ fn run(state: &mut State) -> Vec<Effect> {
 fn start_over(state: &mut State) -> Vec<Effect> {
     let was_busy = state.phase.is_busy();
     state.bars.clear();
+    state.alone = None;
     state.ran = None;
     state.figures = Figures::default();
     state.phase = Phase::Ready;

@@ -107,6 +107,16 @@ pub fn gain(baseline: Nanos, elapsed: Nanos) -> String {
     }
 }
 
+/// A large number in as few characters as it takes to compare it: `870`, `9.5k`, `163k`, `2.1M`.
+pub fn count(value: f64) -> String {
+    let (value, unit) = match value {
+        value if value < 999.5 => return format!("{value:.0}"),
+        value if value < 999_500.0 => (value / 1e3, "k"),
+        value => (value / 1e6, "M"),
+    };
+    if value < 9.95 { format!("{value:.1}{unit}") } else { format!("{value:.0}{unit}") }
+}
+
 /// Where the loop may switch.
 pub const fn rules(rules: Rules) -> &'static str {
     match rules {
@@ -200,7 +210,16 @@ fn seen(state: &State) -> String {
     }
     if state.model_shown().is_some_and(ModelChoice::has_no_lock) {
         let wanting = if wants >= 0.1 { format!(" {short}") } else { String::new() };
-        return format!("There is no lock, so all threads run at once; what they share they contend for.{wanting}");
+        let rates = figures.work.iter().map(|(_, rate)| rate);
+        let rate = rates.sum::<f64>() / figures.work.len().max(1) as f64;
+        return match state.alone.filter(|_| rate > 0.0) {
+            Some(alone) => format!(
+                "There is no lock, so all threads run at once, and in a millisecond each gets {} done of what one \
+                 alone does.{wanting}",
+                percent(rate / alone)
+            ),
+            None => format!("There is no lock, so all threads run at once.{wanting}"),
+        };
     }
     if state.model_shown().is_some_and(|model| model.id == "hybrid") && share(LaneState::WaitingGil) >= 0.05 {
         let waits = percent(share(LaneState::WaitingGil));
@@ -237,6 +256,12 @@ mod tests {
         {
             assert_eq!(gain(second, Nanos::from_millis(millis)), words);
         }
+    }
+
+    #[test]
+    fn large_numbers_are_short() {
+        let words = [870.4, 9_540.0, 9_960.0, 163_400.0, 999_600.0, 21_000_000.0].map(count);
+        assert_eq!(words, ["870", "9.5k", "10k", "163k", "1.0M", "21M"]);
     }
 
     #[test]

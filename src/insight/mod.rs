@@ -6,13 +6,10 @@
 //! kept apart and begins with "Try:". They stand in the registry from the most
 //! particular to the most general, so that the first that holds is the one to
 //! say where there is room for one.
-//!
-//! Contention on shared objects without a GIL is not among them: its evidence
-//! would be the progress of each worker beside that of one alone, and a log
-//! does not have it.
 
 mod convoy;
 mod facts;
+mod free_threads_contending;
 mod idle_workers;
 mod io_overlaps;
 mod lock_bound;
@@ -71,6 +68,7 @@ pub const ALL: &[Insight] = &[
     start_up::INSIGHT,
     pickling::INSIGHT,
     lock_bound::INSIGHT,
+    free_threads_contending::INSIGHT,
     oversubscribed::INSIGHT,
     native_outside::INSIGHT,
     io_overlaps::INSIGHT,

@@ -9,7 +9,7 @@ use crate::clock::{Clock, Monotonic};
 use crate::event::{Detail, EventKind, LaneId, Line, LockId, Nanos, State};
 use crate::gil::{Gil, REQUEST, STOP};
 use crate::record::{Recorder, Rings, SharedRing};
-use crate::vm::{Host, Stopped};
+use crate::vm::{self, Host, Note, Stopped};
 
 /// A thread that runs Python, and its lane.
 ///
@@ -110,6 +110,11 @@ impl<'i> WorkerHost<'i> {
         self.recorder.report();
     }
 
+    /// Records how much bytecode it got done, unless that is on record.
+    pub(super) fn tell_progress(&mut self) {
+        self.recorder.tell_progress(self.line);
+    }
+
     /// Forgets the line: what follows is not the program's doing.
     pub(super) fn leave_program(&mut self) {
         self.line = Line::NONE;
@@ -117,10 +122,16 @@ impl<'i> WorkerHost<'i> {
 
     /// Leaves the lock to others while `blocking` runs.
     pub(super) fn without_lock<R>(&mut self, state: State, detail: Detail, blocking: impl FnOnce() -> R) -> R {
+        self.without_lock_noting(state, detail, |_| blocking())
+    }
+
+    /// The same for what has something to record meanwhile.
+    fn without_lock_noting<R>(&mut self, state: State, detail: Detail, blocking: impl FnOnce(&mut Note<'_>) -> R) -> R {
         // One who is being born stays so until it runs.
         let (state, detail) = if self.running.0 == State::Running { (state, detail) } else { self.running };
         self.drop_to(state, detail);
-        let result = blocking();
+        let (line, recorder) = (self.line, &mut self.recorder);
+        let result = blocking(&mut |kind| recorder.record(line, kind));
         self.take(self.running.0);
         if self.running.1 != Detail::None {
             self.enter(self.running.0, self.running.1);
@@ -153,9 +164,33 @@ impl Host for WorkerHost<'_> {
         self.recorder.heartbeat(line);
     }
 
+    #[inline]
+    fn worked(&mut self, instructions: u64) {
+        // A module's body that is being loaded is start-up, not work.
+        if self.running.0 == State::Running {
+            self.recorder.worked(instructions, vm::contended());
+        }
+    }
+
     fn release<R>(&mut self, state: State, detail: Detail, line: Line, blocking: impl FnOnce() -> R) -> R {
         self.line = line;
         self.without_lock(state, detail, blocking)
+    }
+
+    fn note(&mut self, line: Line, kind: EventKind) {
+        self.line = line;
+        self.record(kind);
+    }
+
+    fn release_noting<R>(
+        &mut self,
+        state: State,
+        detail: Detail,
+        line: Line,
+        blocking: impl FnOnce(&mut Note<'_>) -> R,
+    ) -> R {
+        self.line = line;
+        self.without_lock_noting(state, detail, blocking)
     }
 
     /// To standard output, line by line, without the lock, as CPython's `FileIO.write` does it. It waits for whoever

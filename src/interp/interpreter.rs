@@ -118,6 +118,7 @@ impl Interpreter {
     ) -> Result<Value, Failure> {
         let mut thread = Thread::new(&self.module, &mut *host, self.rules);
         let result = thread.call(function, Vec::new(), args).map_err(Failure::from);
+        host.tell_progress();
         host.leave_program();
         result
     }

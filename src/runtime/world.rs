@@ -218,7 +218,13 @@ impl World {
                     self.hear(News::Ended(ending));
                 }
                 Notice::BaselineBegan => self.hear(News::BaselineBegan),
-                Notice::BaselineOver(Some(elapsed)) => self.hear(News::BaselineEnded(Ending::Done, elapsed)),
+                Notice::BaselineOver(Some(elapsed)) => {
+                    let ran = self.state.ran.as_ref();
+                    if let Some(rate) = ran.and_then(|ran| self.director.alone(ran)) {
+                        self.hear(News::Alone(rate));
+                    }
+                    self.hear(News::BaselineEnded(Ending::Done, elapsed));
+                }
                 Notice::BaselineOver(None) => self.hear(News::BaselineEnded(Ending::Stopped, Nanos::ZERO)),
                 Notice::Failed(why) => self.hear(News::Ended(Ending::Failed(why))),
             }

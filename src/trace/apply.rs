@@ -2,8 +2,8 @@
 
 use super::holder::Revision;
 use super::lane::{Stretch, Wait};
-use super::{CoreEvidence, Happening, Holders, Trace, Violation};
-use crate::event::{CoreId, Detail, Event, EventKind, LaneId, Line, LockId, Nanos, State};
+use super::{CoreEvidence, Happening, Holders, Queue, Trace, Violation};
+use crate::event::{CoreId, Detail, Event, EventKind, LaneId, Line, LockId, Nanos, QueueId, State};
 
 impl Trace {
     /// Books what happened; in the order of time.
@@ -60,6 +60,21 @@ impl Trace {
                 self.place(at, id);
             }
             EventKind::NoCore { since } => self.no_core(since, at, id),
+            EventKind::Progress { instructions, contended } => {
+                lane.progress.push(at.0, (instructions, contended), counted);
+                self.place(at, id);
+            }
+            EventKind::Queue { queue, depth, put } => {
+                if queue.0 >= QueueId::MOST {
+                    self.anomalies.strangers += 1;
+                    return;
+                }
+                let (process, at) = (lane.info.process, self.clip(at));
+                let before = if put { depth.saturating_sub(1) } else { depth.saturating_add(1) };
+                let begin = self.begin_at().0;
+                let queue = self.queues.entry((process, queue)).or_insert_with(|| Queue::new(begin, before));
+                queue.changed(at, depth, put, counted);
+            }
             EventKind::SwitchIn => {
                 lane.preempted = false;
                 self.show(at, id);

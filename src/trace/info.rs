@@ -24,6 +24,8 @@ pub struct LaneInfo {
     pub name: String,
     /// What it is to the run.
     pub role: Role,
+    /// In which process it lives, counted as in the plan.
+    pub process: u32,
     /// The GIL it needs.
     pub lock: Option<LockId>,
     /// Its process, once that is known.
@@ -48,6 +50,7 @@ impl LaneInfo {
         LaneInfo {
             name: name.into(),
             role,
+            process: 0,
             lock,
             pid: None,
             tid: None,

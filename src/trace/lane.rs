@@ -2,6 +2,7 @@
 
 use super::column::{Column, Value};
 use super::info::LaneInfo;
+use super::progress::Points;
 use crate::event::{CoreId, Detail, Line, LockId, Nanos, State};
 
 /// One span of a lane, in 32 bits: 4 of state, 4 of detail, 9 of core, 15 of line.
@@ -39,6 +40,9 @@ const KEYS: [u8; State::COUNT] = {
     }
     keys
 };
+
+/// The key of [`State::Running`].
+pub(super) const RUNNING: usize = KEYS[State::Running.index()] as usize;
 
 /// Sums by key as times by state.
 pub(super) fn by_state(sums: &[u64]) -> [Nanos; State::COUNT] {
@@ -120,6 +124,7 @@ pub(super) struct Lane {
     pub(super) wait: Option<Wait>,
     /// What it has charged so far, by lock and by the holder's number there.
     pub(super) charged: Vec<(LockId, Vec<u64>)>,
+    pub(super) progress: Points,
     pub(super) tasks_started: u64,
     pub(super) tasks_done: u64,
     pub(super) tasks_failed: u64,
@@ -143,6 +148,7 @@ impl Lane {
             holds: None,
             wait: None,
             charged: Vec::new(),
+            progress: Points::default(),
             tasks_started: 0,
             tasks_done: 0,
             tasks_failed: 0,

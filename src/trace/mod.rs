@@ -27,6 +27,8 @@ mod holder;
 mod info;
 mod instant;
 mod lane;
+mod progress;
+mod queue;
 mod stats;
 mod sums;
 mod tally;
@@ -43,14 +45,17 @@ pub use crate::record::CoreEvidence;
 pub use cell::{CoreCell, LaneCell, LockCell, Span};
 pub use check::{Anomalies, Violation};
 pub use info::{Evidence, LaneInfo, LockInfo};
+pub use progress::Progress;
+pub use queue::{QueueCell, QueueStats};
 pub use stats::{Blame, Distribution, Ledger, LockStats};
 
 use std::collections::BTreeMap;
 
-use crate::event::{CoreId, Event, EventKind, LaneId, LockId, Nanos};
+use crate::event::{CoreId, Event, EventKind, LaneId, LockId, Nanos, QueueId};
 use budget::FINEST;
 use holder::Holders;
 use lane::Lane;
+use queue::Queue;
 use tally::Tally;
 
 /// What a trace may occupy unless told otherwise: 256 MiB.
@@ -62,6 +67,8 @@ pub struct Trace {
     lanes: Vec<Lane>,
     locks: Vec<Lock>,
     cores: BTreeMap<CoreId, Holders>,
+    /// By process.
+    queues: BTreeMap<(u32, QueueId), Queue>,
     /// Not yet booked.
     pending: Vec<(Nanos, Happening)>,
     begin: Option<Nanos>,
@@ -130,6 +137,7 @@ impl Trace {
             lanes: Vec::new(),
             locks: Vec::new(),
             cores: BTreeMap::new(),
+            queues: BTreeMap::new(),
             pending: Vec::new(),
             begin: None,
             now: Nanos::ZERO,

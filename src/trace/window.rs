@@ -7,7 +7,7 @@ use crate::event::{CoreId, LaneId, LockId, Nanos, State};
 use crate::model::Role;
 
 /// Equal parts of a stretch of time, as far as it is recorded.
-struct Window {
+pub(super) struct Window {
     from: u64,
     to: u64,
     cells: usize,
@@ -17,7 +17,7 @@ struct Window {
 
 impl Window {
     /// Where cell `index` begins, and the one before it ends.
-    fn boundary(&self, index: usize) -> u64 {
+    pub(super) fn boundary(&self, index: usize) -> u64 {
         let length = u128::from(self.to.saturating_sub(self.from));
         let at = self.from + (length * index as u128 / self.cells.max(1) as u128) as u64;
         at.clamp(self.begin, self.now)
@@ -61,7 +61,7 @@ fn difference(after: &Integral, before: &Integral, cell: &mut Integral) {
 /// Rows of cells. Cell `i` of `n` begins at `from + (to - from) * i / n` and reaches to where the next begins;
 /// only what lies between [`Trace::begin_at`] and [`Trace::now`] is in it.
 impl Trace {
-    fn window(&self, from: Nanos, to: Nanos, cells: usize) -> Window {
+    pub(super) fn window(&self, from: Nanos, to: Nanos, cells: usize) -> Window {
         Window { from: from.0, to: to.0, cells, begin: self.begin_at().0, now: self.now.0 }
     }
 

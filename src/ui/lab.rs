@@ -8,6 +8,7 @@
 //! lock       GIL       11111│3333│1111│4444│2222244444│22222222│  168 hand-offs/s
 //! lanes      thread 1  █████     ▅████▇                                runs   24%
 //!                      █████▄····██████·························       waits  76%
+//! queues     queue 1   ▁▂▃▄▅▆▇█▇▆▅▄▃▂▁                            depth 3, most 17
 //! cores      core 0    11111     111111                                ours
 //! axis                 0               20 ms               40 ms
 //! whole      whole run ▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂
@@ -27,6 +28,8 @@ use super::timeline;
 
 /// From this width on, the code stands beside the bars.
 const WIDE: u16 = 100;
+/// The most rows of the program's own queues.
+const MOST_QUEUES: u16 = 3;
 /// The most core rows.
 const MOST_CORES: u16 = 8;
 
@@ -63,6 +66,7 @@ fn plan(state: &State, log: Option<&Trace>, canvas: &Canvas, sentence: u16) -> l
     let wants = Wants {
         lanes: count(lanes),
         lock: if one_lock { 2 } else { 1 },
+        queues: log.map_or(0, |log| count(log.queue_count())).min(MOST_QUEUES),
         cores: count(state.machine.cores.len()).min(MOST_CORES),
         bars: count(state.bars.len()),
         all_bars: count(finish::rows(state)),

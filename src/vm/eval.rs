@@ -44,7 +44,7 @@ pub(super) struct Frame {
 }
 
 /// Instructions between two heartbeats: a few microseconds.
-const HEARTBEAT: i64 = 1000;
+pub(super) const HEARTBEAT: i64 = 1000;
 
 /// What a native function counts for, in instructions.
 const NATIVE_COST: i64 = 16;
@@ -109,6 +109,7 @@ impl<H: Host> Thread<'_, H> {
                     ($cost:expr) => {
                         *countdown -= $cost;
                         if *countdown < 0 {
+                            host.worked((HEARTBEAT - *countdown) as u64);
                             *countdown = HEARTBEAT;
                             host.heartbeat(program.line_of(pc as u32 - 1));
                         }

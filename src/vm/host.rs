@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicU32;
 
-use crate::event::{Detail, Line, State};
+use crate::event::{Detail, EventKind, Line, State};
 
 /// Where the loop looks at the eval breaker (CPython's `Python/ceval.c`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -13,6 +13,9 @@ pub enum Rules {
     #[default]
     V3_10,
 }
+
+/// Takes down what happens while the GIL is left to others.
+pub type Note<'n> = dyn FnMut(EventKind) + 'n;
 
 /// The run is being ended: unwind without running any more of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +36,24 @@ pub trait Host {
 
     /// Called every few microseconds of work, at a safe point: reads the clock.
     fn heartbeat(&mut self, line: Line);
+
+    /// So many more instructions are done: told before each heartbeat of the loop and when it ends. Loops count by the
+    /// length of what is jumped back over, calls by a flat price.
+    fn worked(&mut self, _instructions: u64) {}
+
+    /// Something happened that is not a change of state: what was done to an object of the program's.
+    fn note(&mut self, _line: Line, _kind: EventKind) {}
+
+    /// [`Host::release`] for what happens to such an object meanwhile: it is to be told to what the closure is given.
+    fn release_noting<R>(
+        &mut self,
+        state: State,
+        detail: Detail,
+        line: Line,
+        blocking: impl FnOnce(&mut Note<'_>) -> R,
+    ) -> R {
+        self.release(state, detail, line, || blocking(&mut |_| ()))
+    }
 
     /// Leaves the GIL to others while `blocking` runs, in the state given.
     fn release<R>(&mut self, state: State, detail: Detail, line: Line, blocking: impl FnOnce() -> R) -> R;
@@ -56,6 +77,24 @@ impl<H: Host> Host for &mut H {
 
     fn heartbeat(&mut self, line: Line) {
         (**self).heartbeat(line);
+    }
+
+    fn worked(&mut self, instructions: u64) {
+        (**self).worked(instructions);
+    }
+
+    fn note(&mut self, line: Line, kind: EventKind) {
+        (**self).note(line, kind);
+    }
+
+    fn release_noting<R>(
+        &mut self,
+        state: State,
+        detail: Detail,
+        line: Line,
+        blocking: impl FnOnce(&mut Note<'_>) -> R,
+    ) -> R {
+        (**self).release_noting(state, detail, line, blocking)
     }
 
     fn release<R>(&mut self, state: State, detail: Detail, line: Line, blocking: impl FnOnce() -> R) -> R {

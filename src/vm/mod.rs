@@ -38,8 +38,8 @@ pub use code::{Comparison, Constant, Instruction, Operator, Parameter, Program, 
 pub use compile::{CompileError, MAX_SOURCE, Reason, compile};
 pub use dict::{Dict, Entries};
 pub use exception::{Exception, Kind, Raised, Traced};
-pub use host::{Host, Rules, Stopped};
+pub use host::{Host, Note, Rules, Stopped};
 pub use iterate::Iteration;
 pub use native::{Call, Library, Native, Outside};
 pub use thread::{Module, Thread};
-pub use value::{Function, List, Object, Range, Text, Tuple, Value};
+pub use value::{Function, List, Object, Range, Text, Tuple, Value, contended};

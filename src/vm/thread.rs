@@ -1,14 +1,14 @@
 //! A program loaded into an interpreter, and a thread that runs it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::binding;
 use super::code::Program;
-use super::eval::Frame;
+use super::eval::{Frame, HEARTBEAT};
 use super::exception::{Kind, Raised, type_error};
 use super::host::{Host, Rules};
 use super::native::Call;
-use super::value::Value;
+use super::value::{Value, lock};
 
 /// A program loaded into one interpreter: its threads share it, other interpreters have their own.
 pub struct Module {
@@ -42,7 +42,7 @@ impl Module {
 
     #[inline]
     pub(super) fn slot(&self, slot: usize) -> MutexGuard<'_, Value> {
-        self.globals[slot].lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.globals[slot])
     }
 }
 
@@ -60,7 +60,7 @@ pub struct Thread<'m, H> {
 impl<'m, H: Host> Thread<'m, H> {
     /// A thread that has nothing to do yet.
     pub fn new(module: &'m Module, host: H, rules: Rules) -> Thread<'m, H> {
-        Thread { module, host, rules, stack: Vec::new(), frames: Vec::new(), countdown: 0 }
+        Thread { module, host, rules, stack: Vec::new(), frames: Vec::new(), countdown: HEARTBEAT }
     }
 
     /// The host.
@@ -105,6 +105,9 @@ impl<'m, H: Host> Thread<'m, H> {
             Rules::V3_9 => self.evaluate::<true>(code),
             Rules::V3_10 => self.evaluate::<false>(code),
         };
+        // What is left since the last heartbeat.
+        self.host.worked(u64::try_from(HEARTBEAT - self.countdown).unwrap_or(0));
+        self.countdown = HEARTBEAT;
         self.stack.clear();
         self.frames.clear();
         result

@@ -113,6 +113,36 @@ pub fn processes(lanes: usize, millis: f64) -> Trace {
     builder.build()
 }
 
+/// One that puts items into a queue of the program's and one that takes them out more slowly.
+pub fn queue(millis: f64) -> Trace {
+    let mut builder = TraceBuilder::new().lock("GIL").lane("thread 1").line(7);
+    let items = (millis / 10.0) as u32;
+    let depth = |at: u32| at - at / 3;
+    for item in 1..=items {
+        builder = builder.running(ms(1.0)).queue(0, depth(item), true).state(LaneState::Io, ms(4.0));
+    }
+    builder = builder.state(LaneState::Idle, ms(millis / 2.0)).lane("thread 2").line(12);
+    for item in 1..=items * 2 {
+        builder = builder.state(LaneState::Io, ms(3.0)).running(ms(1.0));
+        builder =
+            if item <= items { builder } else { builder.queue(0, depth(items) * (items * 2 - item) / items, false) };
+        builder = builder.state(LaneState::WaitingLock, ms(1.0));
+    }
+    builder.build()
+}
+
+/// Threads without a GIL that contend: the first the least.
+pub fn free_threads(lanes: usize, millis: f64) -> Trace {
+    let mut builder = TraceBuilder::new();
+    for lane in 0..lanes {
+        builder = builder.lane(&format!("thread {}", lane + 1)).core(lane as u16).line(8);
+        for _ in 0..millis as usize {
+            builder = builder.running(ms(1.0)).worked(41_000 - 2_000 * lane as u32, 0);
+        }
+    }
+    builder.build()
+}
+
 /// Tells the state that a run has begun and how far it has come.
 pub fn begin(state: &mut State, log: &Trace) {
     hear(state, Some(log), News::Resized(state.size.0, state.size.1));

@@ -6,8 +6,9 @@ mod watch;
 
 use std::fmt::Write as _;
 
-use fixtures::{begin, comparison, finish, lab, processes, threads};
+use fixtures::{begin, comparison, finish, free_threads, lab, processes, queue, threads};
 use gilscope::app::{Action, Depth, Ending, News, State, Wording, hear, update};
+use gilscope::event::Nanos;
 use gilscope::trace::Trace;
 use gilscope::ui::render;
 use ratatui::buffer::Buffer;
@@ -269,4 +270,35 @@ fn a_kitchen_has_its_own_words_and_the_same_picture() {
     assert!(!kitchen.contains("GIL") && !kitchen.contains("thread"), "{kitchen}");
     // The code is what was written.
     assert!(kitchen.contains("def work(n):"));
+}
+
+#[test]
+fn without_a_gil_the_figures_tell_how_much_gets_done_beside_one_alone() {
+    check("no-gil", |size| {
+        let (mut state, log) = (sized("free-threads", size), free_threads(4, 300.0));
+        begin(&mut state, &log);
+        hear(&mut state, Some(&log), News::Ended(Ending::Done));
+        hear(&mut state, Some(&log), News::BaselineBegan);
+        hear(&mut state, Some(&log), News::Alone(120_000.0));
+        hear(&mut state, Some(&log), News::BaselineEnded(Ending::Done, Nanos::from_millis(260)));
+        (state, Some(log))
+    });
+    let (mut state, log) = (sized("free-threads", (80, 24)), free_threads(4, 300.0));
+    begin(&mut state, &log);
+    let live = text(&draw(&state, Some(&log)));
+    assert!(live.contains("41k/ms"), "{live}");
+    hear(&mut state, Some(&log), News::Alone(120_000.0));
+    let _ = update(&mut state, Some(&log), Action::Freeze);
+    let frozen = text(&draw(&state, Some(&log)));
+    let words = frozen.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("gets 41k instructions a ms done, 34% of one alone"), "{frozen}");
+}
+
+#[test]
+fn the_program_s_own_queue_has_a_row_with_its_depth() {
+    check("queue", |size| {
+        let (mut state, log) = (sized("threads", size), queue(400.0));
+        finish(&mut state, &log, 800.0);
+        (state, Some(log))
+    });
 }

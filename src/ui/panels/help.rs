@@ -28,6 +28,7 @@ fn lines(state: &State) -> Vec<Line> {
         Line::Text("A cell is the sum of its time: half ink, half of it."),
         Line::Text("░▒▓ more than two changes in the cell, by share."),
         Line::Text("GIL: the holder's mark; │ one hand-off, ▒ more."),
+        Line::Text("No GIL: work a ms it runs, of what one alone does."),
         Line::Text("Core rows are ours and exact; what all programs"),
         Line::Text("use is sampled five times a second at most."),
     ]);

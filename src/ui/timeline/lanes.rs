@@ -2,13 +2,16 @@
 
 use crate::app::State;
 use crate::app::view::UNMARKED;
-use crate::app::words::{mark, percent};
+use crate::app::words::{count, mark, percent};
 use crate::event::State as LaneState;
 
 use super::super::canvas::Canvas;
 use super::super::glyphs::lane_column;
 use super::super::theme::Ink;
 use super::scene::{LaneRow, Scene};
+
+/// Below this part of what one alone gets done a figure stands out.
+const SLOW: f64 = 0.8;
 
 /// ```text
 ///           █████      ████
@@ -53,11 +56,38 @@ fn lane(state: &State, scene: &Scene, row: &LaneRow, height: u16, canvas: &mut C
         canvas.text(x, middle, &format!("{:>4}", percent(runs)), Ink::Text);
         return;
     }
+    if let Some(rate) = state.figures.lane_work(row.lane) {
+        work(state, row, rate, (x, first, height), canvas);
+        return;
+    }
     let other = state.figures.lane_else(row.lane);
     canvas.text(x, first, &format!("{:<5}{:>4}", "runs", percent(runs)), Ink::Text);
     if let Some((other, share)) = other.filter(|_| height > 1) {
         let ink = if other == LaneState::WaitingGil { Ink::Waits } else { Ink::Dim };
         canvas.text(x, second, &format!("{:<5}{:>4}", short(other), percent(share)), ink);
+    }
+}
+
+/// The figures of a lane that needs no GIL. It may run all the time and get little done, so how much is what tells:
+/// beside one alone, if that is known.
+///
+/// ```text
+/// runs  99%
+/// work  68%      or      99k/ms
+/// ```
+fn work(state: &State, row: &LaneRow, rate: f64, (x, first, height): (u16, u16, u16), canvas: &mut Canvas) {
+    let runs = state.figures.lane_share(row.lane, LaneState::Running).unwrap_or(0.0);
+    canvas.text(x, first, &format!("{:<5}{:>4}", "runs", percent(runs)), Ink::Text);
+    let text = match state.alone {
+        Some(alone) => format!("{:<5}{:>4}", "work", percent(rate / alone)),
+        None => format!("{:>9}", format!("{}/ms", count(rate))),
+    };
+    let slow = state.alone.is_some_and(|alone| rate < alone * SLOW);
+    if height > 1 {
+        canvas.text(x, first + 1, &text, if slow { Ink::Waits } else { Ink::Dim });
+    }
+    if let Some((other, share)) = state.figures.lane_else(row.lane).filter(|(_, share)| height > 2 && *share >= 0.05) {
+        canvas.text(x, first - 1, &format!("{:<5}{:>4}", short(other), percent(share)), Ink::Dim);
     }
 }
 

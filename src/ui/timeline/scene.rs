@@ -4,7 +4,7 @@ use crate::app::news::gutters;
 use crate::app::view::{Gutters, drawn_lanes, worker_locks};
 use crate::app::{Axis, State, cursor, words};
 use crate::event::{CoreId, LaneId, LockId, Nanos};
-use crate::trace::{CoreCell, LaneCell, LockCell, Trace};
+use crate::trace::{CoreCell, LaneCell, LockCell, QueueCell, QueueStats, Trace};
 
 use super::super::glyphs::{is_shared, is_turbulent};
 use super::super::layout::Plan;
@@ -45,6 +45,8 @@ pub struct Scene {
     pub lock: Option<(String, Vec<LockCell>)>,
     /// The cores in sight, with how many more there are.
     pub cores: Vec<(CoreId, Vec<CoreCell>)>,
+    /// The program's own queues in sight.
+    pub queues: Vec<(QueueStats, Vec<QueueCell>)>,
     /// The cell the cursor is in.
     pub cursor: Option<u16>,
     /// Whether many turns share a cell.
@@ -89,8 +91,12 @@ impl Scene {
         };
         let cores = cores_in_sight(state, log, usize::from(plan.cores.height));
         let cores = cores.into_iter().map(|core| (core, log.core_window(core, axis.from, to, count))).collect();
+        let queues = (log.queues().into_iter().enumerate().take(usize::from(plan.queues.height)))
+            .map(|(place, stats)| (stats, log.queue_window(place, axis.from, to, count)))
+            .collect();
         let cursor = state.view.cursor.and_then(|at| axis.cell_of(at));
-        let mut scene = Scene { axis, gutters, begin, until, lanes, rows, locks, lock, cores, cursor, shares: false };
+        let mut scene =
+            Scene { axis, gutters, begin, until, lanes, rows, locks, lock, cores, queues, cursor, shares: false };
         scene.shares = scene.is_shared();
         scene
     }
