@@ -17,6 +17,8 @@ pub mod workload;
 
 pub mod model;
 
+pub mod calibration;
+
 pub mod interp;
 
 pub mod engine;

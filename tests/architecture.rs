@@ -13,6 +13,7 @@ const ORDER: &[&[&str]] = &[
     &["vm"],
     &["workload"],
     &["model"],
+    &["calibration"],
     &["interp"],
     &["engine"],
     &["trace"],

@@ -1,5 +1,8 @@
 //! What the interface knows.
 
+use std::sync::Arc;
+
+use crate::calibration::Calibration;
 use crate::event::{CoreId, Nanos};
 use crate::session::{Experiment, Length};
 use crate::workload::ArgValue;
@@ -183,6 +186,10 @@ pub struct State {
     pub machine: Machine,
     /// How things are drawn.
     pub look: Look,
+    /// What the file's `outcome()` returned, once the run on the screen is over.
+    pub outcome: Option<String>,
+    /// As whose start-up births can be made to cost; none if the lab was opened without any.
+    pub calibration: Option<Arc<Calibration>>,
     /// Which key does what.
     pub keymap: Keymap,
     /// How far the help is scrolled, where it is open.
@@ -204,6 +211,7 @@ impl State {
             workloads,
             models,
             given: experiment.args.clone(),
+            calibration: experiment.start_up.clone(),
             experiment,
             length: Length::default(),
             ran: None,
@@ -217,6 +225,7 @@ impl State {
             code: Code::default(),
             machine: Machine::default(),
             look: Look::default(),
+            outcome: None,
             keymap: Keymap::built_in(),
             help: None,
             settings: None,
@@ -228,6 +237,12 @@ impl State {
     /// The chosen workload's entry, if it is one of those that come along.
     pub fn workload(&self) -> Option<&WorkloadChoice> {
         self.workloads.iter().find(|choice| choice.id == self.experiment.workload)
+    }
+
+    /// Why a model makes no sense for the chosen workload; none if it does.
+    pub fn objection(&self, model: &str) -> Option<&str> {
+        let objections = &self.workload()?.objections;
+        objections.iter().find(|(id, _)| id == model).map(|(_, why)| why.as_str())
     }
 
     /// The chosen workload's name on the screen.

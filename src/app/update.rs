@@ -1,5 +1,7 @@
 //! What an action changes.
 
+use std::sync::Arc;
+
 use crate::event::{LaneId, Nanos};
 use crate::session::{Contest, Experiment, Length};
 use crate::trace::Trace;
@@ -226,7 +228,14 @@ fn step<T>(items: &[T], current: Option<usize>, by: i64) -> Option<usize> {
 
 fn choose_model(state: &mut State, by: i64) -> Vec<Effect> {
     let current = state.models.iter().position(|choice| choice.id == state.experiment.model);
-    let Some(next) = step(&state.models, current, by) else { return Vec::new() };
+    let Some(mut next) = step(&state.models, current, by) else { return Vec::new() };
+    // Those that make no sense here are passed over, and why is said, as long as there is another.
+    let mut passed = Vec::new();
+    while let Some(why) = state.objection(&state.models[next].id).filter(|_| passed.len() < state.models.len()) {
+        passed.push(format!("`{}` is left out: {why}.", state.models[next].id));
+        next = step(&state.models, Some(next), by).unwrap_or(next);
+    }
+    state.message = (!passed.is_empty()).then(|| passed.join(" "));
     state.experiment.model = state.models[next].id.clone();
     // Also while a first run is being started: what begins must be what is chosen.
     if state.phase.is_busy() || (state.has_run && state.phase != Phase::Ready) { run(state) } else { Vec::new() }
@@ -320,11 +329,16 @@ fn set(state: &mut State, line: usize, action: Action) -> Vec<Effect> {
             state.experiment.tasks = u32::try_from(tasks.clamp(0, 9999)).ok().filter(|tasks| *tasks > 0);
             state.experiment.args.clone_from(&state.given);
         }
-        _ => {
-            state.message = Some("Processes are made by spawn, the only way so far.".to_owned());
-            return Vec::new();
-        }
+        _ => match (&state.experiment.start_up, &state.calibration) {
+            (Some(_), _) => state.experiment.start_up = None,
+            (None, Some(calibration)) => state.experiment.start_up = Some(Arc::clone(calibration)),
+            (None, None) => {
+                state.message = Some("The lab was opened with --bare: there is no start-up to add.".to_owned());
+                return Vec::new();
+            }
+        },
     }
+    state.compare.comparison = None;
     start_over(state)
 }
 

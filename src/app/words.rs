@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthChar;
 
 use crate::event::{LaneId, Nanos, State as LaneState};
 pub use crate::insight::words::{number, percent};
-use crate::session::format_duration;
+use crate::session::{Experiment, format_duration};
 use crate::vm::Rules;
 
 pub use kitchen::Wording;
@@ -67,6 +67,14 @@ pub fn phase(state: &State) -> String {
         Phase::Running => format!("{word} {}", tenths(state.figures.elapsed)),
         Phase::Baseline { since: Some(since) } => format!("{word} {}", tenths(state.now - *since)),
         _ => word.to_owned(),
+    }
+}
+
+/// What a birth costs.
+pub fn start_up(experiment: &Experiment) -> String {
+    match &experiment.start_up {
+        Some(calibration) => format!("as {}", calibration.name()),
+        None => "bare: what the miniature itself takes".to_owned(),
     }
 }
 

@@ -18,9 +18,11 @@ const LISTED: usize = 16;
 pub fn write_table(report: &Report, mut out: impl Write) -> io::Result<()> {
     let experiment = &report.experiment;
     let start = experiment.start.map(|start| format!(":{}", start.name())).unwrap_or_default();
+    let paid = experiment.startup.as_ref().map(|paid| format!(", start-up as CPython {}", printable(&paid.python)));
+    let paid = paid.unwrap_or_default();
     writeln!(
         out,
-        "{} · {}{start} · {} · {} · MINIATURE CPython",
+        "{} · {}{start} · {} · {} · MINIATURE CPython{paid}",
         printable(&experiment.workload),
         experiment.model,
         counted(experiment.workers, "worker"),
