@@ -17,9 +17,13 @@ pub mod workload;
 
 pub mod model;
 
+pub mod program;
+
 pub mod calibration;
 
 pub mod interp;
+
+pub mod observe;
 
 pub mod engine;
 

@@ -3,20 +3,18 @@
 //! Elapsed times are those of a machine that does other things too; CPU times hardly mind. So what the new process or
 //! thread computed is taken as it is, and the rest of the elapsed time is the maker's and the kernel's share.
 
-use std::fs;
-use std::io::{self, Read};
-use std::os::unix::process::CommandExt;
+use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Deserialize;
 
 use super::{Calibration, Costs, Phases};
 use crate::event::Nanos;
+use crate::program::{Exit, Lent, Program, guard};
 
 /// The script.
 const SCRIPT: &str = include_str!("../../assets/calibrate.py");
@@ -39,7 +37,7 @@ pub enum MeasureError {
         /// Which.
         python: PathBuf,
         /// What the system said.
-        why: io::Error,
+        why: String,
     },
     /// It does not behave like a Python.
     #[error("{} is no Python: {why}; name one with --python PATH", python.display())]
@@ -66,7 +64,7 @@ pub enum MeasureError {
         why: String,
     },
     /// The measurement cannot be set up.
-    #[error("no temporary file for the measurement: {0}; set TMPDIR to a place that can be written to")]
+    #[error("there is no memory to hand the measurement over in: {0}")]
     NoFile(io::Error),
     /// Somebody interrupted.
     #[error("interrupted")]
@@ -108,7 +106,7 @@ pub struct Measurement {
     python: PathBuf,
     /// What it says it is.
     pub version: String,
-    script: tempfile::TempDir,
+    script: Lent,
     rounds: Vec<Round>,
 }
 
@@ -116,11 +114,12 @@ impl Measurement {
     /// Finds out whether it is a Python at all.
     pub fn of(python: &Path, interrupted: &AtomicBool) -> Result<Measurement, MeasureError> {
         let python = python.to_owned();
-        let output = run(Command::new(&python).args(["-c", ASK]), interrupted).map_err(|error| match error {
-            Trouble::NotRun(why) => MeasureError::NotRun { python: python.clone(), why },
-            Trouble::Ended(why) => MeasureError::NoPython { python: python.clone(), why },
-            Trouble::Interrupted => MeasureError::Interrupted,
-        })?;
+        let output =
+            run(&[python.clone().into(), "-c".into(), ASK.into()], interrupted).map_err(|error| match error {
+                Trouble::NotRun(why) => MeasureError::NotRun { python: python.clone(), why },
+                Trouble::Ended(why) => MeasureError::NoPython { python: python.clone(), why },
+                Trouble::Interrupted => MeasureError::Interrupted,
+            })?;
         let version = output.trim().to_owned();
         let numbers: Vec<u32> = version.split('.').filter_map(|number| number.parse().ok()).collect();
         match numbers[..] {
@@ -132,22 +131,21 @@ impl Measurement {
             }
         }
         // A file, and not `-c`: a spawned child imports the main module anew.
-        let script = tempfile::tempdir().map_err(MeasureError::NoFile)?;
-        fs::write(script.path().join("calibrate.py"), SCRIPT).map_err(MeasureError::NoFile)?;
+        let script = Lent::new("calibrate.py", SCRIPT.as_bytes()).map_err(MeasureError::NoFile)?;
         Ok(Measurement { python, version, script, rounds: Vec::new() })
     }
 
     /// Measures every kind of birth once.
     pub fn round(&mut self, interrupted: &AtomicBool) -> Result<(), MeasureError> {
         let failed = |why| MeasureError::Failed { python: self.python.clone(), why };
-        let mut command = Command::new(&self.python);
-        // No bytecode is kept beside a file that is about to vanish.
-        command.arg("-B").arg(self.script.path().join("calibrate.py"));
-        let output = run(&mut command, interrupted).map_err(|error| match error {
-            Trouble::NotRun(why) => MeasureError::NotRun { python: self.python.clone(), why },
-            Trouble::Ended(why) => failed(why),
-            Trouble::Interrupted => MeasureError::Interrupted,
-        })?;
+        let output =
+            run(&[self.python.clone().into(), self.script.path().into()], interrupted).map_err(
+                |error| match error {
+                    Trouble::NotRun(why) => MeasureError::NotRun { python: self.python.clone(), why },
+                    Trouble::Ended(why) => failed(why),
+                    Trouble::Interrupted => MeasureError::Interrupted,
+                },
+            )?;
         let round = serde_json::from_str(&output).map_err(|_| failed("what it says is not understood".to_owned()))?;
         self.rounds.push(round);
         Ok(())
@@ -209,60 +207,41 @@ fn median(mut values: Vec<u64>) -> u64 {
 
 /// Why there is no output.
 enum Trouble {
-    NotRun(io::Error),
+    NotRun(String),
     Ended(String),
     Interrupted,
 }
 
-/// Runs a program to its end and gives what it wrote. It is the leader of a process group, so that all it started can
-/// be ended with it.
-fn run(command: &mut Command, interrupted: &AtomicBool) -> Result<String, Trouble> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let mut child = command.spawn().map_err(Trouble::NotRun)?;
-    let (stdout, stderr) = (listen(child.stdout.take()), listen(child.stderr.take()));
+/// Runs a program to its end and gives what it wrote. Nothing that it started is left behind.
+fn run(command: &[OsString], interrupted: &AtomicBool) -> Result<String, Trouble> {
+    // No bytecode is kept beside what is imported.
+    let environment = [("PYTHONDONTWRITEBYTECODE", "1")];
+    let mut program = Program::start(command, &environment).map_err(|error| Trouble::NotRun(error.to_string()))?;
     let since = Instant::now();
-    let status = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => break status,
-            Ok(None) => {}
-            Err(error) => {
-                end(&mut child);
-                return Err(Trouble::Ended(error.to_string()));
-            }
+    let exit = loop {
+        if let Some(exit) = program.poll() {
+            break exit;
         }
-        if interrupted.load(Ordering::Relaxed) || since.elapsed() > PATIENCE {
-            end(&mut child);
-            let hangs = format!("it did not end within {} s", PATIENCE.as_secs());
-            return Err(if interrupted.load(Ordering::Relaxed) { Trouble::Interrupted } else { Trouble::Ended(hangs) });
+        if interrupted.load(Ordering::Relaxed) {
+            return Err(Trouble::Interrupted);
+        }
+        if since.elapsed() > PATIENCE {
+            return Err(Trouble::Ended(format!("it did not end within {} s", PATIENCE.as_secs())));
         }
         thread::sleep(Duration::from_millis(10));
     };
-    // Whatever it left behind would hold the pipes open.
-    end(&mut child);
-    let (stdout, stderr) = (stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default());
-    if status.success() {
-        return Ok(stdout);
-    }
-    let last = stderr.lines().rev().map(str::trim).find(|line| !line.is_empty());
-    Err(Trouble::Ended(last.map_or_else(|| status.to_string(), |line| line.chars().take(300).collect())))
-}
-
-/// Ends whatever is left of a process group and reaps its leader.
-fn end(child: &mut Child) {
-    let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
-    let _ = child.wait();
-}
-
-/// Reads a pipe to its end, a mebibyte at most.
-fn listen(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        if let Some(mut pipe) = pipe {
-            let _ = pipe.by_ref().take(1 << 20).read_to_end(&mut bytes);
-            let _ = io::copy(&mut pipe, &mut io::sink());
+    let errors = program.errors();
+    let last = errors.lines().rev().map(str::trim).find(|line| !line.is_empty());
+    let last = last.map(|line| line.chars().take(300).collect::<String>());
+    match (exit, last) {
+        (Exit::Status(0), _) => Ok(program.output()),
+        (Exit::Status(status), Some(last)) if status == i32::from(guard::NOT_STARTED) => {
+            Err(Trouble::NotRun(last.rsplit(": ").next().unwrap_or(&last).to_owned()))
         }
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
+        (_, Some(last)) => Err(Trouble::Ended(last)),
+        (Exit::Status(status), None) => Err(Trouble::Ended(format!("it ended with status {status}"))),
+        (Exit::Signal(signal), None) => Err(Trouble::Ended(format!("it was ended by signal {signal}"))),
+    }
 }
 
 #[cfg(test)]
@@ -288,7 +267,7 @@ mod tests {
     #[test]
     fn a_birth_is_cut_where_its_steps_meet_and_adds_up_again() {
         let rounds = [70, 900, 60].map(round).to_vec();
-        let script = tempfile::tempdir().unwrap();
+        let script = Lent::new("calibrate.py", b"").unwrap();
         let measured = Measurement { python: "python3".into(), version: "3.13.0".to_owned(), script, rounds };
         let other = Calibration::built_in();
         let found = measured.calibration(&other).unwrap();
@@ -299,16 +278,5 @@ mod tests {
         assert_eq!(found.costs.thread, phases(3, 2, 0, 0));
         assert_eq!(found.costs.subinterpreter, other.costs.subinterpreter);
         assert_eq!(found.unmeasured, ["subinterpreter"]);
-    }
-
-    #[test]
-    fn what_is_no_python_is_told_apart() {
-        let not = AtomicBool::new(false);
-        let refused = |path: &str| Measurement::of(Path::new(path), &not).err().map(|error| error.to_string());
-        assert!(refused("/nowhere/python3").unwrap().contains("cannot be run"));
-        assert!(refused("/bin/true").unwrap().contains("no Python"));
-        assert!(refused("/bin/false").unwrap().contains("no Python"));
-        let interrupted = AtomicBool::new(true);
-        assert!(matches!(run(Command::new("sleep").arg("30"), &interrupted), Err(Trouble::Interrupted)));
     }
 }

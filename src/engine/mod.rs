@@ -3,6 +3,7 @@
 //! Whatever the source, it says the same [`Signal`]s, so everything to the
 //! right of this room is shared by all of them.
 
+pub mod driven;
 pub mod emulated;
 pub mod machine;
 pub mod sampler;
@@ -59,6 +60,8 @@ pub enum Signal {
         /// The sums.
         accounts: Accounts,
     },
+    /// How much processor time all processes of the run have used, where only the sum is known.
+    CpuTime(Nanos),
     /// What `outcome()` returned.
     Outcome(String),
     /// The last result was received; nothing follows but [`Signal::Upto`].

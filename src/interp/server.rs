@@ -19,11 +19,11 @@ use super::fork::fork;
 use super::host::WorkerHost;
 use super::interpreter::Interpreter;
 use super::message::{Reply, Request};
-use super::offspring::reap;
 use super::spawn::Born;
 use super::start_up::work_until;
 use super::worker;
 use crate::event::{Detail, LaneId, LockId, State};
+use crate::program::reap;
 
 /// A worker it made.
 struct Made {

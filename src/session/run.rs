@@ -37,6 +37,8 @@ pub struct Record {
     pub ends: Vec<Option<String>>,
     /// The kernel's sums of each lane.
     pub accounts: Vec<Option<Accounts>>,
+    /// The processor time of all processes, where the source knows the sum only.
+    pub cpu_time: Option<Nanos>,
     /// What `outcome()` returned.
     pub outcome: Option<String>,
     /// What was printed: the last 1 MiB.
@@ -83,7 +85,7 @@ impl Record {
     }
 
     /// The workers' time on cores divided by the run's length: by the kernel's sums where every worker has them, else
-    /// by the time its lanes were in states that need a core.
+    /// by the time its lanes were in states that need a core. Where only the sum over all processes is known, by that.
     pub fn cores_busy(&self) -> f64 {
         let elapsed = self.trace.elapsed();
         if elapsed == Nanos::ZERO {
@@ -93,6 +95,7 @@ impl Record {
         let by_kernel: Option<Vec<Nanos>> =
             workers.map(|lane| self.accounts.get(lane.id.index())?.as_ref()?.on_cpu).collect();
         let on_core: Nanos = match by_kernel {
+            _ if self.cpu_time.is_some() => self.cpu_time.unwrap_or_default(),
             Some(sums) => sums.into_iter().sum(),
             None => {
                 let ledger = self.trace.ledger();
@@ -136,6 +139,7 @@ impl Run {
             results,
             ends: vec![None; lanes],
             accounts: vec![None; lanes],
+            cpu_time: None,
             outcome: None,
             output: String::new(),
             memory: Peaks::default(),
@@ -245,6 +249,7 @@ impl Record {
                     *known = Some(accounts);
                 }
             }
+            Signal::CpuTime(time) => self.cpu_time = Some(time),
             Signal::Outcome(repr) => self.outcome = Some(repr),
             Signal::Ended(at) => {
                 self.trace.end(at);
