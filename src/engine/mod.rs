@@ -60,6 +60,15 @@ pub enum Signal {
         /// The sums.
         accounts: Accounts,
     },
+    /// Where a lane that held its lock was seen at an instant.
+    Place {
+        /// When.
+        at: Nanos,
+        /// Which lane.
+        lane: LaneId,
+        /// Where.
+        place: crate::observe::place::Place,
+    },
     /// How much processor time all processes of the run have used, where only the sum is known.
     CpuTime(Nanos),
     /// What `outcome()` returned.

@@ -6,7 +6,7 @@ use crate::event::{LaneId, Line, Nanos, State};
 use crate::model::Role;
 use crate::trace::{LaneInfo, LockInfo, Trace};
 
-use super::Experiment;
+use super::{Experiment, Places};
 
 /// How far a run has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub struct Record {
     pub ends: Vec<Option<String>>,
     /// The kernel's sums of each lane.
     pub accounts: Vec<Option<Accounts>>,
+    /// Where the holders of locks were seen, if the source looks.
+    pub places: Places,
     /// The processor time of all processes, where the source knows the sum only.
     pub cpu_time: Option<Nanos>,
     /// What `outcome()` returned.
@@ -139,6 +141,7 @@ impl Run {
             results,
             ends: vec![None; lanes],
             accounts: vec![None; lanes],
+            places: Places::default(),
             cpu_time: None,
             outcome: None,
             output: String::new(),
@@ -214,6 +217,14 @@ impl Run {
 }
 
 impl Record {
+    /// How many lanes want the lock that this one needs, as far as is recorded.
+    fn waiting_with(&self, lane: LaneId) -> usize {
+        let trace = &self.trace;
+        let lock = trace.lane(lane).lock;
+        let waits = |lane: LaneId| trace.span_at(lane, trace.now()).is_some_and(|span| span.state == State::WaitingGil);
+        trace.lanes().filter(|(other, info)| info.lock == lock && waits(*other)).count()
+    }
+
     fn take_in(&mut self, signal: Signal) {
         match signal {
             Signal::Began(at) => {
@@ -248,6 +259,10 @@ impl Record {
                 if let Some(known) = self.accounts.get_mut(lane.index()) {
                     *known = Some(accounts);
                 }
+            }
+            Signal::Place { at, lane, place } => {
+                let waiting = self.waiting_with(lane);
+                self.places.saw(at, lane, place, waiting);
             }
             Signal::CpuTime(time) => self.cpu_time = Some(time),
             Signal::Outcome(repr) => self.outcome = Some(repr),
