@@ -249,6 +249,20 @@ impl State {
         objections.iter().find(|(id, _)| id == model).map(|(_, why)| why.as_str())
     }
 
+    /// The models beside the chosen one as its key reaches them, all the way round: the nearest first.
+    pub fn models_beside(&self, backwards: bool) -> impl Iterator<Item = &ModelChoice> {
+        let count = self.models.len();
+        let chosen = self.models.iter().position(|choice| choice.id == self.experiment.model);
+        // With none chosen the first is the one after it, and the last the one before.
+        let from = chosen.unwrap_or(if backwards { 0 } else { count.saturating_sub(1) });
+        (1..=count).map(move |by| &self.models[(from + if backwards { count - by } else { by }) % count])
+    }
+
+    /// The model that the next press of its key chooses: those that make no sense here are passed over.
+    pub fn next_model(&self) -> Option<&ModelChoice> {
+        self.models_beside(false).find(|model| self.objection(&model.id).is_none())
+    }
+
     /// The chosen workload's name on the screen.
     pub fn workload_title(&self) -> &str {
         self.workload().map_or(self.experiment.workload.as_str(), |choice| choice.title.as_str())

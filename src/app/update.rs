@@ -243,16 +243,21 @@ fn step<T>(items: &[T], current: Option<usize>, by: i64) -> Option<usize> {
 }
 
 fn choose_model(state: &mut State, by: i64) -> Vec<Effect> {
-    let current = state.models.iter().position(|choice| choice.id == state.experiment.model);
-    let Some(mut next) = step(&state.models, current, by) else { return Vec::new() };
-    // Those that make no sense here are passed over, and why is said, as long as there is another.
+    // Those that make no sense here are passed over, and why is said.
     let mut passed = Vec::new();
-    while let Some(why) = state.objection(&state.models[next].id).filter(|_| passed.len() < state.models.len()) {
-        passed.push(format!("`{}` is left out: {why}.", state.models[next].id));
-        next = step(&state.models, Some(next), by).unwrap_or(next);
+    let mut next = None;
+    for model in state.models_beside(by < 0) {
+        match state.objection(&model.id) {
+            Some(why) => passed.push(format!("`{}` is left out: {why}.", model.id)),
+            None => {
+                next = Some(model.id.clone());
+                break;
+            }
+        }
     }
     state.message = (!passed.is_empty()).then(|| passed.join(" "));
-    state.experiment.model = state.models[next].id.clone();
+    let Some(next) = next else { return Vec::new() };
+    state.experiment.model = next;
     // Also while a first run is being started: what begins must be what is chosen.
     if state.phase.is_busy() || (state.has_run && state.phase != Phase::Ready) { run(state) } else { Vec::new() }
 }

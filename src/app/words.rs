@@ -225,9 +225,7 @@ fn seen(state: &State) -> String {
 /// The next key worth pressing.
 fn next(state: &State) -> String {
     let key = state.keymap.key(Action::NextModel);
-    let current = state.models.iter().position(|choice| choice.id == state.experiment.model);
-    let Some(current) = current.filter(|_| state.models.len() > 1) else { return String::new() };
-    let next: &ModelChoice = &state.models[(current + 1) % state.models.len()];
+    let Some(next) = state.next_model().filter(|next| next.id != state.experiment.model) else { return String::new() };
     let label = next.label_over(next.lanes(state.experiment.workers), state.experiment.processes);
     let done = state.bars.iter().any(|bar| bar.model == next.id && matches!(bar.state, BarState::Done(_)));
     if done { String::new() } else { format!(" {key}: the same work, {label}.") }

@@ -53,7 +53,7 @@ pub fn calibration_text(found: &Calibration, built_in: &Calibration, repeats: u3
     }
     let _ = writeln!(
         out,
-        "\n fork: the maker's and the kernel's share, and waits for a core; the rest is CPU time of the new process\n or thread, which is what the miniature works off."
+        "\n fork: the maker's and the kernel's share, and waits for a core; the rest: CPU time of the new\n process or thread, which is what the miniature works off."
     );
     if found.unmeasured.iter().any(|kind| kind == "subinterpreter") {
         let _ = writeln!(out, " – this Python has no `concurrent.interpreters` (3.14): the built-in figure is used.");
