@@ -8,6 +8,7 @@ mod list;
 mod prices;
 mod run;
 mod suite;
+mod watch;
 
 use std::env;
 use std::io::{self, Write};
@@ -20,6 +21,7 @@ use color_eyre::eyre::Result;
 use crate::calibration::{Calibration, kept};
 use crate::event::Nanos;
 use crate::interp::child;
+use crate::observe::launch;
 use crate::program::guard;
 use crate::session::{Experiment, parse_duration};
 use crate::vm::Rules;
@@ -54,6 +56,10 @@ enum Command {
     Prices(prices::Prices),
     /// Measure how long a real CPython takes to start a worker, and let the miniature take as long
     Calibrate(calibrate::Calibrate),
+    /// Run a real Python program, observe its GIL, and report what happened when it ends
+    Watch(watch::Watch),
+    /// Observe a running Python process and leave it running
+    Attach(watch::Attach),
     /// List what there is to run
     List(list::List),
     /// Print completions for a shell
@@ -204,6 +210,9 @@ pub fn main() -> ExitCode {
     if env::args_os().nth(1).is_some_and(|argument| argument == guard::SUBCOMMAND) {
         return guard::main(env::args_os().skip(2));
     }
+    if launch::is_wanted() {
+        return launch::main();
+    }
     let cli = Cli::parse();
     if let Err(error) = color_eyre::config::HookBuilder::default().display_env_section(false).install() {
         complain(&error);
@@ -250,6 +259,8 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Some(Command::Compare(options)) => compare::compare(&options),
         Some(Command::Prices(options)) => prices::prices(&options),
         Some(Command::Calibrate(options)) => calibrate::calibrate(&options),
+        Some(Command::Watch(options)) => watch::watch(&options),
+        Some(Command::Attach(options)) => watch::attach(&options),
         Some(Command::List(options)) => list::list(&options),
         Some(Command::Completions { shell }) => {
             let mut text = Vec::new();

@@ -8,6 +8,7 @@ mod calibration;
 mod comparison;
 mod csv;
 mod notes;
+mod observed;
 mod picture;
 mod prices;
 mod schema;
