@@ -171,6 +171,7 @@ fn full_frame_200x60(bencher: Bencher, millions: u64) {
         args: Vec::new(),
         switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
         rules: Rules::default(),
+        start_up: None,
     };
     let mut state = app::State::new(experiment, Vec::new(), ModelChoice::built_in());
     app::hear(&mut state, None, News::Resized(200, 60));

@@ -171,7 +171,7 @@ fn a_report_says_why_the_run_took_as_long_as_it_did() {
         assert!(insights.iter().all(|insight| insight["sentence"].as_str().is_some_and(|text| text.ends_with('.'))));
         insights.iter().filter_map(|insight| insight["id"].as_str().map(str::to_owned)).collect()
     };
-    let busy = ids(&["run", "sum-squares", "-m", "threads", "-n", "3", "--arg", "n=400000", "--json"]);
+    let busy = ids(&["run", "sum-squares", "-m", "threads", "-n", "3", "--arg", "n=2000000", "--json"]);
     assert!(busy.iter().any(|id| id == "lock-bound"), "{busy:?}");
     assert!(busy.iter().all(|id| id != "io-overlaps" && id != "convoy"), "{busy:?}");
     let asleep = ids(&["run", "sleep", "-m", "threads", "-n", "4", "--arg", "seconds=0.4", "--json"]);

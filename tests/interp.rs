@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use gilscope::calibration::Costs;
 use gilscope::event::{Event, EventKind, LaneId, Line, LockId, Nanos, State, TaskId};
 use gilscope::interp::{Controller, LaneEnd, Report, RunSpec, StartError, TaskOutcome};
 use gilscope::model::{self, Role};
@@ -54,6 +55,7 @@ fn spec(model: &str, workers: u32, source: &str, n: i64, tasks: u32) -> RunSpec 
         tasks,
         rules: Rules::V3_10,
         interval: Nanos::from_millis(1),
+        costs: Costs::default(),
         record: true,
     }
 }

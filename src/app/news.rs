@@ -43,6 +43,8 @@ pub enum News {
     Began,
     /// The run has ended, and its log with it.
     Ended(Ending),
+    /// What the file's `outcome()` returned; told before the end.
+    Outcome(String),
     /// The baseline's clock has started. The log lent stays that of the run before.
     BaselineBegan,
     /// The baseline has ended; how long it took.
@@ -82,6 +84,7 @@ pub fn hear(state: &mut State, log: Option<&Trace>, news: News) -> Vec<Effect> {
                 ran.args = args;
             }
         }
+        News::Outcome(outcome) => state.outcome = Some(outcome),
         News::Began => began(state, log),
         News::Ended(ending) => effects = ended(state, log, ending),
         News::BaselineBegan if matches!(state.phase, Phase::Baseline { .. }) => {
@@ -159,7 +162,9 @@ fn tick(state: &mut State, log: Option<&Trace>, now: Nanos) {
 /// The run on the screen as the diagnoses see it.
 fn facts<'a>(state: &State, log: &'a Trace) -> Facts<'a> {
     let interval = state.ran.as_ref().map_or(state.experiment.switch_interval, |ran| ran.switch_interval);
-    Facts::new(log, state.machine.cores.len().max(1), interval).beside(state.alone)
+    let mut facts = Facts::new(log, state.machine.cores.len().max(1), interval).beside(state.alone);
+    facts.outcome.clone_from(&state.outcome);
+    facts
 }
 
 fn resize(state: &mut State, log: Option<&Trace>) {
@@ -181,6 +186,7 @@ fn began(state: &mut State, log: Option<&Trace>) {
     state.ran = Some(state.experiment.clone());
     state.has_run = true;
     state.message = None;
+    state.outcome = None;
     state.figures = Figures::default();
     state.code.shares.clear();
     let begin = log.map_or(state.now, Trace::begin_at);

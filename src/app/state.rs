@@ -1,5 +1,8 @@
 //! What the interface knows.
 
+use std::sync::Arc;
+
+use crate::calibration::Calibration;
 use crate::event::{CoreId, Nanos};
 use crate::session::{Experiment, Length};
 use crate::workload::ArgValue;
@@ -188,6 +191,10 @@ pub struct State {
     pub machine: Machine,
     /// How things are drawn.
     pub look: Look,
+    /// What the file's `outcome()` returned, once the run on the screen is over.
+    pub outcome: Option<String>,
+    /// As whose start-up births can be made to cost; none if the lab was opened without any.
+    pub calibration: Option<Arc<Calibration>>,
     /// Which key does what.
     pub keymap: Keymap,
     /// How far the help is scrolled, where it is open.
@@ -209,6 +216,7 @@ impl State {
             workloads,
             models,
             given: experiment.args.clone(),
+            calibration: experiment.start_up.clone(),
             experiment,
             length: Length::default(),
             ran: None,
@@ -224,6 +232,7 @@ impl State {
             code: Code::default(),
             machine: Machine::default(),
             look: Look::default(),
+            outcome: None,
             keymap: Keymap::built_in(),
             help: None,
             settings: None,
@@ -235,6 +244,26 @@ impl State {
     /// The chosen workload's entry, if it is one of those that come along.
     pub fn workload(&self) -> Option<&WorkloadChoice> {
         self.workloads.iter().find(|choice| choice.id == self.experiment.workload)
+    }
+
+    /// Why a model makes no sense for the chosen workload; none if it does.
+    pub fn objection(&self, model: &str) -> Option<&str> {
+        let objections = &self.workload()?.objections;
+        objections.iter().find(|(id, _)| id == model).map(|(_, why)| why.as_str())
+    }
+
+    /// The models beside the chosen one as its key reaches them, all the way round: the nearest first.
+    pub fn models_beside(&self, backwards: bool) -> impl Iterator<Item = &ModelChoice> {
+        let count = self.models.len();
+        let chosen = self.models.iter().position(|choice| choice.id == self.experiment.model);
+        // With none chosen the first is the one after it, and the last the one before.
+        let from = chosen.unwrap_or(if backwards { 0 } else { count.saturating_sub(1) });
+        (1..=count).map(move |by| &self.models[(from + if backwards { count - by } else { by }) % count])
+    }
+
+    /// The model that the next press of its key chooses: those that make no sense here are passed over.
+    pub fn next_model(&self) -> Option<&ModelChoice> {
+        self.models_beside(false).find(|model| self.objection(&model.id).is_none())
     }
 
     /// The chosen workload's name on the screen.

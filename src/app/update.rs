@@ -1,5 +1,7 @@
 //! What an action changes.
 
+use std::sync::Arc;
+
 use crate::event::{LaneId, Nanos};
 use crate::session::{Contest, Experiment, Length};
 use crate::trace::Trace;
@@ -242,9 +244,21 @@ fn step<T>(items: &[T], current: Option<usize>, by: i64) -> Option<usize> {
 }
 
 fn choose_model(state: &mut State, by: i64) -> Vec<Effect> {
-    let current = state.models.iter().position(|choice| choice.id == state.experiment.model);
-    let Some(next) = step(&state.models, current, by) else { return Vec::new() };
-    state.experiment.model = state.models[next].id.clone();
+    // Those that make no sense here are passed over, and why is said.
+    let mut passed = Vec::new();
+    let mut next = None;
+    for model in state.models_beside(by < 0) {
+        match state.objection(&model.id) {
+            Some(why) => passed.push(format!("`{}` is left out: {why}.", model.id)),
+            None => {
+                next = Some(model.id.clone());
+                break;
+            }
+        }
+    }
+    state.message = (!passed.is_empty()).then(|| passed.join(" "));
+    let Some(next) = next else { return Vec::new() };
+    state.experiment.model = next;
     // Also while a first run is being started: what begins must be what is chosen.
     if state.phase.is_busy() || (state.has_run && state.phase != Phase::Ready) { run(state) } else { Vec::new() }
 }
@@ -337,11 +351,16 @@ fn set(state: &mut State, line: usize, action: Action) -> Vec<Effect> {
             state.experiment.tasks = u32::try_from(tasks.clamp(0, 9999)).ok().filter(|tasks| *tasks > 0);
             state.experiment.args.clone_from(&state.given);
         }
-        _ => {
-            state.message = Some("Processes are made by spawn, the only way so far.".to_owned());
-            return Vec::new();
-        }
+        _ => match (&state.experiment.start_up, &state.calibration) {
+            (Some(_), _) => state.experiment.start_up = None,
+            (None, Some(calibration)) => state.experiment.start_up = Some(Arc::clone(calibration)),
+            (None, None) => {
+                state.message = Some("The lab was opened with --bare: there is no start-up to add.".to_owned());
+                return Vec::new();
+            }
+        },
     }
+    state.compare.comparison = None;
     start_over(state)
 }
 

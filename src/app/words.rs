@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthChar;
 
 use crate::event::{LaneId, Nanos, State as LaneState};
 pub use crate::insight::words::{number, percent};
-use crate::session::format_duration;
+use crate::session::{Experiment, format_duration};
 use crate::vm::Rules;
 
 pub use kitchen::Wording;
@@ -67,6 +67,14 @@ pub fn phase(state: &State) -> String {
         Phase::Running => format!("{word} {}", tenths(state.figures.elapsed)),
         Phase::Baseline { since: Some(since) } => format!("{word} {}", tenths(state.now - *since)),
         _ => word.to_owned(),
+    }
+}
+
+/// What a birth costs.
+pub fn start_up(experiment: &Experiment) -> String {
+    match &experiment.start_up {
+        Some(calibration) => format!("as {}", calibration.name()),
+        None => "bare: what the miniature itself takes".to_owned(),
     }
 }
 
@@ -236,9 +244,7 @@ fn seen(state: &State) -> String {
 /// The next key worth pressing.
 fn next(state: &State) -> String {
     let key = state.keymap.key(Action::NextModel);
-    let current = state.models.iter().position(|choice| choice.id == state.experiment.model);
-    let Some(current) = current.filter(|_| state.models.len() > 1) else { return String::new() };
-    let next: &ModelChoice = &state.models[(current + 1) % state.models.len()];
+    let Some(next) = state.next_model().filter(|next| next.id != state.experiment.model) else { return String::new() };
     let label = next.label_over(next.lanes(state.experiment.workers), state.experiment.processes);
     let done = state.bars.iter().any(|bar| bar.model == next.id && matches!(bar.state, BarState::Done(_)));
     if done { String::new() } else { format!(" {key}: the same work, {label}.") }

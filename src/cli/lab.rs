@@ -8,6 +8,7 @@ use color_eyre::eyre::Result;
 
 use crate::app::{Depth, Look, ModelChoice, State, Wording, WorkloadChoice};
 use crate::engine::machine::cores_of_affinity;
+use crate::model;
 use crate::runtime::{self, Options};
 use crate::terminal;
 use crate::workload::{self, Workload};
@@ -74,6 +75,10 @@ fn choice(workload: &Workload) -> WorkloadChoice {
         title: workload.title.clone(),
         bound: workload.bound,
         watch: workload.watch.clone(),
+        objections: model::ALL
+            .iter()
+            .filter_map(|model| Some((model.id.to_owned(), model.objection(workload)?)))
+            .collect(),
     }
 }
 

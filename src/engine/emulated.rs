@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use crate::calibration::Costs;
 use crate::clock::{Clock, Monotonic};
 use crate::event::{LaneId, Line, Nanos};
 use crate::interp::{Controller, LaneEnd, Report, RunSpec, StartError, TaskOutcome as Told};
@@ -28,6 +29,8 @@ pub struct Order<'a> {
     pub switch_interval: Nanos,
     /// Where the loop may switch.
     pub rules: Rules,
+    /// What births are to cost.
+    pub costs: Costs,
     /// Whether events are recorded.
     pub record: bool,
 }
@@ -51,12 +54,13 @@ pub struct Emulated {
 ///
 /// To be called on a thread that lives as long as the run: the kernel ends the run with it.
 pub fn start(order: Order) -> Result<Emulated, StartError> {
-    let Order { workload, plan, args, tasks, switch_interval, rules, record } = order;
+    let Order { workload, plan, args, tasks, switch_interval, rules, costs, record } = order;
     let (lanes, locks) = (plan.lanes.clone(), plan.locks.clone());
     let file = workload.file_name();
     let source = workload.source.clone();
     let program = vm::compile(&source, &file).ok();
-    let run = Controller::start(RunSpec { plan, source, file, args, tasks, rules, interval: switch_interval, record })?;
+    let interval = switch_interval;
+    let run = Controller::start(RunSpec { plan, source, file, args, tasks, rules, interval, costs, record })?;
     // Opened while it has one thread; whatever it makes from now on is covered from birth.
     let (switches, reason) = match Switches::watch(run.pid()) {
         Ok(switches) => (Some(Box::new(switches) as Box<dyn SwitchSource + Send>), None),

@@ -14,6 +14,7 @@ mod idle_workers;
 mod io_overlaps;
 mod lock_bound;
 mod loop_blocked;
+mod lost_updates;
 mod memory_multiplied;
 mod native_outside;
 mod oversubscribed;
@@ -63,6 +64,7 @@ pub struct Finding {
 
 /// Every diagnosis, from the most particular to the most general.
 pub const ALL: &[Insight] = &[
+    lost_updates::INSIGHT,
     loop_blocked::INSIGHT,
     convoy::INSIGHT,
     start_up::INSIGHT,

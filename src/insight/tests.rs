@@ -338,3 +338,19 @@ fn every_diagnosis_has_its_own_name_and_every_advice_says_that_it_is_one() {
         assert!(!finding.sentence.contains("caused"));
     }
 }
+
+#[test]
+fn lost_updates_are_told_where_some_were_lost_and_nowhere_else() {
+    let trace = turns(4, 10);
+    let with = |outcome: &str| {
+        let mut facts = Facts::new(&trace, 4, ms(5));
+        facts.outcome = Some(outcome.to_owned());
+        find(&facts).into_iter().find(|finding| finding.id == "lost-updates")
+    };
+    let finding = with("{'expected': 4000, 'actual': 1840}").unwrap();
+    assert!(finding.sentence.starts_with("2160 of 4000 updates were lost (54%), and 1840 are left"), "{finding:?}");
+    for outcome in ["{'expected': 4000, 'actual': 4000}", "{'expected': 0, 'actual': 0}", "{'left': 3}"] {
+        assert_eq!(with(outcome), None, "{outcome}");
+    }
+    assert!(!ids(&trace).contains(&"lost-updates"));
+}

@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions};
 use super::channel::{Channel, ChannelError, Received};
 use super::message::{CONTROL_LIMIT, LaneEnd, Load, Order, Report, TaskOutcome};
 use super::spawn::{Birth, DONE};
+use crate::calibration::Costs;
 use crate::clock::{Clock, Monotonic};
 use crate::event::{CoreId, Event, LaneId, Line, Nanos, TaskId};
 use crate::model::Plan;
@@ -44,6 +45,8 @@ pub struct RunSpec {
     pub rules: Rules,
     /// The switch interval to begin with.
     pub interval: Nanos,
+    /// What births are to cost; all nothing for a bare miniature.
+    pub costs: Costs,
     /// Whether events are recorded. Off only to measure what recording costs.
     pub record: bool,
 }
@@ -148,6 +151,7 @@ impl Controller {
             plan: spec.plan,
             args: spec.args,
             tasks: spec.tasks,
+            costs: spec.costs,
             record: spec.record,
         };
         run.control.send(&Order::Load(Box::new(load)), spec.source.as_bytes())?;

@@ -80,6 +80,7 @@ fn load_and_run(
         lock: load.plan.lanes.first().and_then(|lane| lane.lock),
         rules: load.rules,
         rings: rings.clone(),
+        costs: load.costs,
         record: load.record,
     };
     let interpreter = match Interpreter::new(&String::from_utf8_lossy(&source), &load.file, &load.name, settings) {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::host::WorkerHost;
 use super::message::TaskOutcome;
 use super::pickles;
+use crate::calibration::Costs;
 use crate::event::{Detail, EventKind, LaneId, Line, LockId, State, TaskId};
 use crate::gil::Gil;
 use crate::record::{Recorder, Rings, SharedRing};
@@ -29,6 +30,7 @@ pub(super) struct Interpreter {
     module: Arc<Module>,
     rules: Rules,
     rings: Rings,
+    costs: Costs,
     record: bool,
 }
 
@@ -37,6 +39,8 @@ pub(super) struct Settings {
     pub(super) lock: Option<LockId>,
     pub(super) rules: Rules,
     pub(super) rings: Rings,
+    /// What the births it has to do with are to cost.
+    pub(super) costs: Costs,
     pub(super) record: bool,
 }
 
@@ -54,9 +58,9 @@ impl Interpreter {
     pub(super) fn new(source: &str, file: &str, name: &str, settings: Settings) -> Result<Interpreter, String> {
         let program = vm::compile(source, file).map_err(|error| error.to_string())?;
         let module = Arc::new(Module::new(Arc::new(program), name));
-        let Settings { lock, rules, rings, record } = settings;
+        let Settings { lock, rules, rings, costs, record } = settings;
         let lanes = (0..rings.shape().rings).map(|ring| rings.ring(ring)).collect();
-        Ok(Interpreter { gil: Gil::new(), lock, lanes, module, rules, rings, record })
+        Ok(Interpreter { gil: Gil::new(), lock, lanes, module, rules, rings, costs, record })
     }
 
     /// After a fork, in the child: the same module with all that its globals had come to, under a new lock. (CPython's
@@ -64,7 +68,13 @@ impl Interpreter {
     /// here.)
     pub(super) fn copied(&self, lock: Option<LockId>) -> Interpreter {
         let (lanes, module, rings) = (self.lanes.clone(), Arc::clone(&self.module), self.rings.clone());
-        Interpreter { gil: Gil::new(), lock, lanes, module, rules: self.rules, rings, record: self.record }
+        let (rules, costs, record) = (self.rules, self.costs, self.record);
+        Interpreter { gil: Gil::new(), lock, lanes, module, rules, rings, costs, record }
+    }
+
+    /// What births are to cost.
+    pub(super) fn costs(&self) -> &Costs {
+        &self.costs
     }
 
     /// The shared memory.

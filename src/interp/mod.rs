@@ -50,6 +50,7 @@ mod processes;
 mod reporter;
 mod server;
 mod spawn;
+mod start_up;
 mod subinterpreters;
 mod threads;
 mod worker;

@@ -172,7 +172,8 @@ impl Pool<'_, '_> {
         let birth = Birth { program: &program, role, lane: lane.id, channel: theirs, rings, record, leads: false };
         let child = Offspring::from(birth.order().map_err(refused)?);
         let lock = lane.lock.ok_or("a process without a lock is not planned for")?;
-        let boot = Request::Boot { file: load.file.clone(), rules: load.rules, lock, record };
+        let boot =
+            Request::Boot { file: load.file.clone(), rules: load.rules, lock, costs: Box::new(load.costs), record };
         channel.send(&boot, source).map_err(|error| error.to_string())?;
         self.send_preparation(channel)?;
         Ok(child)

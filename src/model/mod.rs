@@ -7,6 +7,7 @@
 mod hybrid;
 mod plan;
 mod processes;
+mod sense;
 mod sequential;
 mod subinterpreters;
 mod threads;

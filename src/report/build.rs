@@ -11,6 +11,7 @@ use crate::trace::{Ledger, QueueStats, Trace};
 use crate::vm::Rules;
 use crate::workload::Workload;
 
+use super::calibration::StartUp;
 use super::schema::{
     ContextSwitches, Events, Experiment, Lane, Lock, Machine, Memory, ProcessMemory, Queue, Report, TaskResult,
 };
@@ -88,6 +89,7 @@ fn experiment(record: &Record, workload: &Workload, workers: usize) -> Option<Ex
             Rules::V3_9 => "3.9",
             Rules::V3_10 => "3.10",
         },
+        startup: chosen.start_up.as_deref().map(StartUp::from),
     })
 }
 

@@ -218,6 +218,7 @@ mod tests {
             args: Vec::new(),
             switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
             rules: Rules::V3_10,
+            start_up: None,
         };
         let row =
             |model: &str, run| Row { model: model.to_owned(), label: model.to_owned(), runs: vec![run], refusal: None };

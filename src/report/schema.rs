@@ -11,6 +11,8 @@ use crate::model::{Role, Start};
 use crate::trace::{Blame, Distribution, Evidence};
 use crate::workload::ArgValue;
 
+use super::calibration::StartUp;
+
 /// What is known of one run.
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -89,6 +91,8 @@ pub struct Experiment {
     pub switch_interval_ns: Nanos,
     /// Where the loop may switch: `3.9` or `3.10`.
     pub rules: &'static str,
+    /// As whose start-up births cost; null for a bare miniature.
+    pub startup: Option<StartUp>,
 }
 
 /// The machine; what is not known is null.

@@ -214,6 +214,9 @@ impl World {
                     self.hear(News::Began);
                 }
                 Notice::Over => {
+                    if let Some(outcome) = self.director.record().and_then(|record| record.outcome.clone()) {
+                        self.hear(News::Outcome(outcome));
+                    }
                     let ending = self.director.record().map_or(Ending::Stopped, ending);
                     self.hear(News::Ended(ending));
                 }

@@ -35,12 +35,14 @@ pub fn lab(model: &str, workers: u32) -> State {
         args: Vec::new(),
         switch_interval: Nanos::from_millis(5),
         rules: Rules::V3_10,
+        start_up: None,
     };
     let workload = |id: &str, title: &str, bound, watch: &str| WorkloadChoice {
         id: id.to_owned(),
         title: title.to_owned(),
         bound,
         watch: watch.to_owned(),
+        objections: Vec::new(),
     };
     let workloads = vec![
         workload("sum-squares", "sum of squares", Bound::Cpu, "Four lanes take turns on one lock."),

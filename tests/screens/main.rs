@@ -131,6 +131,17 @@ fn processes_at_the_end_are_a_wall() {
 }
 
 #[test]
+fn start_up_says_as_whose_it_is_paid() {
+    check("start-up", |size| {
+        let mut state = sized("processes", size);
+        state.experiment.start_up = Some(std::sync::Arc::new(gilscope::calibration::Calibration::built_in()));
+        let log = processes(4, 870.0);
+        finish(&mut state, &log, 3020.0);
+        (state, Some(log))
+    });
+}
+
+#[test]
 fn a_failed_run_has_a_cross_and_no_ratio() {
     check("failed", |size| {
         let mut state = sized("threads", size);

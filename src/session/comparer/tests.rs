@@ -130,6 +130,7 @@ fn contest(models: &[&str], repeats: u32) -> Contest {
             args: Vec::new(),
             switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
             rules: Rules::V3_10,
+            start_up: None,
         },
         models: models.iter().map(|model| (*model).to_owned()).collect(),
         repeats,

@@ -38,6 +38,7 @@ fn comparison(tasks: u32, workers: u32, cores: usize, rows: Vec<Row>) -> Compari
         args: Vec::new(),
         switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
         rules: Rules::V3_10,
+        start_up: None,
     };
     let workload = Workload {
         id: "w".to_owned(),

@@ -122,6 +122,7 @@ fn experiment(model: &str) -> Experiment {
         args: Vec::new(),
         switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
         rules: Rules::V3_10,
+        start_up: None,
     }
 }
 

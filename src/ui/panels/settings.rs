@@ -9,7 +9,7 @@ use super::super::theme::Ink;
 /// ─ settings seldom used ─────────────────────
 ///   rules        3.10: may switch at loops and calls
 /// ▸ tasks        as many as workers
-///   processes    made by spawn
+///   start-up     as CPython 3.13.0
 /// ```
 pub fn render(state: &State, line: usize, canvas: &mut Canvas) {
     let width = 56.min(canvas.width());
@@ -26,7 +26,7 @@ pub fn render(state: &State, line: usize, canvas: &mut Canvas) {
     let lines = [
         ("rules", words::rules(state.experiment.rules).to_owned()),
         ("tasks", tasks),
-        ("processes", "made by spawn".to_owned()),
+        ("start-up", words::start_up(&state.experiment)),
     ];
     for (index, (name, value)) in lines.iter().enumerate() {
         let y = 2 + index as u16;

@@ -1,8 +1,9 @@
 //! The rule above the timeline: what a cell is, where the picture starts, how much of the time it shows.
 
 use crate::app::words::{instant, sanitised, span};
-use crate::app::{Phase, State, Trigger, Zoom, cursor};
+use crate::app::{ModelChoice, Phase, State, Trigger, Zoom, cursor};
 use crate::event::Nanos;
+use crate::session::Experiment;
 use crate::trace::Trace;
 
 use super::super::canvas::Canvas;
@@ -25,6 +26,14 @@ pub fn render(state: &State, log: &Trace, scene: &Scene, canvas: &mut Canvas) {
         x = canvas.text_to(x, 0, end, &part, ink);
     }
     canvas.text(x, 0, " ", Ink::Dim);
+    let births = |ran: &&Experiment| ran.start_up.is_some() && ran.model != ModelChoice::BASELINE;
+    if let Some(ran) = state.ran.as_ref().filter(births) {
+        // At the far end, where there is room.
+        let paid = format!(" {} ", sanitised(&ran.start_up_words()));
+        if x + 4 + paid.chars().count() as u16 <= width {
+            canvas.text_before(width - 1, 0, &paid, Ink::Dim);
+        }
+    }
     if let Some(x) = scene.cursor.map(|cell| scene.gutters.left + cell).filter(|x| canvas.glyph(*x, 0) == '─') {
         canvas.set(x, 0, '▼', Ink::Key);
     }
