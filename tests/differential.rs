@@ -179,6 +179,7 @@ fn the_bundled_workloads_return_what_python_returns() {
         ("matmul", "n=1, side=20"),
         ("compress", "n=1, mib=1"),
         ("chai", "n=2, order=0.001, brew=0.001, task=1"),
+        ("blocked-loop", "n=2, seconds=0.001, blocked=0.001, task=0"),
         ("makers", "seconds=0.001, task=3"),
         ("counter", "n=1000"),
         ("counter-call", "n=1000"),
@@ -191,10 +192,15 @@ fn the_bundled_workloads_return_what_python_returns() {
         ("oversubscription", "n=1000, task=1, tasks=3"),
     ];
     assert_eq!(small.len(), workload::bundled().count(), "each has its small arguments here");
-    let sources = small.map(|(id, arguments)| {
-        let source = workload::load(id).expect("it is bundled").source.replace("def work(", "def work_(");
-        format!("{source}\ndef work():\n    return work_({arguments})\n")
-    });
+    let mut sources = Vec::new();
+    for (id, arguments) in small {
+        let workload = workload::load(id).expect("it is bundled");
+        let source = workload.source.replace("def work(", "def work_(");
+        sources.push(format!("{source}\ndef work():\n    return work_({arguments})\n"));
+        if let Some(coroutine) = workload.coroutine {
+            sources.push(format!("{source}\nasync def work():\n    return await {coroutine}({arguments})\n"));
+        }
+    }
     compare(&sources);
 }
 

@@ -10,18 +10,25 @@ use super::first::First;
 use super::host::WorkerHost;
 use super::interpreter::{Failure, told};
 use super::message::{LaneEnd, Report, TaskOutcome};
-use crate::event::{EventKind, LaneId, TaskId};
+use crate::clock::{Clock, Monotonic};
+use crate::event::{EventKind, LaneId, Nanos, TaskId};
 use crate::vm::{Crew, EventLoop, Raised, Thread, Value};
 
 /// Who gives the loop its tasks.
 struct Tasks<'a> {
     first: &'a First,
     function: &'static str,
-    lanes: &'a [LaneId],
     /// What each lane does.
     doing: Vec<Option<TaskId>>,
     next: u32,
+    /// What is over and has not been told: it is told when there is nothing else to do, at the latest after a moment,
+    /// so that telling of ten thousand is no part of what they take.
+    over: Vec<Report>,
+    told_at: Nanos,
 }
+
+/// How long what is over may remain untold while the loop is busy.
+const MOMENT: Nanos = Nanos::from_millis(50);
 
 /// Does all tasks. With the lock held.
 pub(super) fn run(first: &First, main: &mut WorkerHost) {
@@ -37,11 +44,9 @@ pub(super) fn run(first: &First, main: &mut WorkerHost) {
             return;
         }
     };
-    for lane in &lanes {
-        first.reporter.tell(&Report::WorkerBorn { lane: *lane, pid: std::process::id() });
-    }
     let slots: Vec<Option<LaneId>> = lanes.iter().copied().map(Some).collect();
-    let mut tasks = Tasks { first, function, lanes: &lanes, doing: vec![None; lanes.len()], next: 0 };
+    let mut tasks =
+        Tasks { first, function, doing: vec![None; lanes.len()], next: 0, over: Vec::new(), told_at: Nanos::ZERO };
     let mut thread = first.interpreter.thread(&mut *main);
     // An error: the run is being stopped, and whoever stops it tells of what was not done.
     let _ = event_loop.run(&mut thread, &slots, &mut tasks);
@@ -69,11 +74,22 @@ impl<'m, 'h> Crew<&'m mut WorkerHost<'h>> for Tasks<'_> {
         let Some(task) = self.doing[slot].take() else { return };
         host.record(EventKind::TaskEnded { task, ok: outcome.is_ok() });
         let outcome: TaskOutcome = told(outcome.map_err(Failure::from));
-        self.first.reporter.tell(&Report::TaskDone { task, outcome });
+        self.over.push(Report::TaskDone { task, outcome });
+        let now = Monotonic.now();
+        if now - self.told_at > MOMENT {
+            self.told_at = now;
+            self.pauses();
+        }
+    }
+
+    fn pauses(&mut self) {
+        self.over.drain(..).for_each(|report| self.first.reporter.tell(&report));
     }
 
     fn finished(&mut self, _: &mut &'m mut WorkerHost<'h>) {
-        self.first.finished();
-        debug_assert_eq!(self.lanes.len(), self.doing.len());
+        // The last result is in.
+        let at = self.first.rings.end();
+        self.over.drain(..).for_each(|report| self.first.reporter.tell(&report));
+        self.first.reporter.tell(&Report::Finished { at });
     }
 }

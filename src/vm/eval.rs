@@ -106,6 +106,22 @@ impl<H: Host> Thread<'_, H> {
                         std::mem::take(&mut slots[top])
                     }};
                 }
+                /// Gives up the frame and gives its value to the one below.
+                macro_rules! leave {
+                    ($value:expr) => {{
+                        let value = $value;
+                        for slot in slots.iter_mut() {
+                            set(slot, Value::Unbound);
+                        }
+                        frames.pop();
+                        let Some(caller) = frames.last_mut() else { return Ok(Step::Returned(value)) };
+                        // The callable and the null below the arguments make room for the result.
+                        let result_at = caller.base + caller.top;
+                        stack[result_at] = value;
+                        caller.top += 1;
+                        continue 'frames;
+                    }};
+                }
                 /// Two ints, two floats, or whatever else.
                 macro_rules! arithmetic {
                     ($operator:expr, $inplace:expr, $ints:expr, $floats:expr) => {{
@@ -547,29 +563,18 @@ impl<H: Host> Thread<'_, H> {
                             push!(value);
                             safe_point!(NATIVE_COST);
                         }
-                        Instruction::ReturnValue | Instruction::ReturnGenerator => {
-                            let value = match *instruction {
-                                Instruction::ReturnValue => pop!(),
-                                _ => {
-                                    let args = slots[..code.parameters.len()].iter_mut().map(std::mem::take).collect();
-                                    let line = frames
-                                        .iter()
-                                        .rev()
-                                        .nth(1)
-                                        .map_or(code.signature.line, |caller| program.line_of(caller.pc - 1));
-                                    Coroutine::program(&code.name, line, frames[frames.len() - 1].code, args)
-                                }
+                        Instruction::ReturnValue => {
+                            let value = pop!();
+                            leave!(value);
+                        }
+                        Instruction::ReturnGenerator => {
+                            let args = slots[..code.parameters.len()].iter_mut().map(std::mem::take).collect();
+                            let (index, caller) = match &frames[..] {
+                                [.., caller, frame] => (frame.code, program.line_of(caller.pc - 1)),
+                                [frame] => (frame.code, code.signature.line),
+                                [] => (0, code.signature.line),
                             };
-                            for slot in slots.iter_mut() {
-                                set(slot, Value::Unbound);
-                            }
-                            frames.pop();
-                            let Some(caller) = frames.last_mut() else { return Ok(Step::Returned(value)) };
-                            // The callable and the null below the arguments make room for the result.
-                            let result_at = caller.base + caller.top;
-                            stack[result_at] = value;
-                            caller.top += 1;
-                            continue 'frames;
+                            leave!(Coroutine::program(&code.name, caller, index, args));
                         }
                         Instruction::GetAwaitable => {
                             let awaitable = attempt!(coroutine::awaitable(&slots[top - 1]));

@@ -126,10 +126,8 @@ impl<'m, H: Host> Thread<'m, H> {
     pub(super) fn begin(&self, code: u32, args: Vec<Value>) -> Continuation {
         let mut stack = Vec::new();
         let frame = Frame::begun(&self.module.program, code, 0, &mut stack, args);
-        // Most of ten thousand tasks never need a second one.
-        let mut frames = Vec::with_capacity(1);
-        frames.push(frame);
-        Continuation { stack, frames }
+        // Most of ten thousand tasks never need room for a second one.
+        Continuation { stack, frames: vec![frame] }
     }
 
     /// Runs frames until they await or are done, and gives back what is left of them. What they await has been given

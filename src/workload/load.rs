@@ -406,6 +406,17 @@ mod tests {
     }
 
     #[test]
+    fn a_file_offers_a_plain_function_or_a_coroutine_or_both() {
+        let offers = |source: &str| own(source).map(|workload| (workload.plain, workload.coroutine)).unwrap();
+        assert_eq!(offers("def work(n=1):\n    pass\n"), (true, None));
+        assert_eq!(offers("async def work(n=1):\n    pass\n"), (false, Some("work")));
+        assert_eq!(offers("async def work_async(n=1):\n    pass\n"), (false, Some("work_async")));
+        let both = "def work(n=1):\n    pass\nasync def work_async(n=1):\n    pass\n";
+        assert_eq!(offers(both), (true, Some("work_async")));
+        assert_eq!(own("async def work(n=3):\n    pass\n").unwrap().arguments[0].name, "n");
+    }
+
+    #[test]
     fn metadata_is_optional_and_checked() {
         let workload = own("def work(n=3, task=0, x=0.5, name='a'):\n    return n\n").unwrap();
         let names: Vec<_> = workload.arguments.iter().map(|argument| argument.name.as_str()).collect();

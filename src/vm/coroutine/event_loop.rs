@@ -13,11 +13,11 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Poll, Waker};
-use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 
+use super::alarm::Alarm;
 use super::poll;
 use super::task::{Rest, Task};
 use crate::clock::{Clock, Monotonic};
@@ -152,6 +152,8 @@ pub trait Crew<H: Host> {
     fn next(&mut self, thread: &mut Thread<'_, H>, slot: usize) -> Option<Result<Value, Raised>>;
     /// How the last one of this slot ended.
     fn ended(&mut self, host: &mut H, slot: usize, outcome: Result<Value, Raised>);
+    /// The loop is about to wait.
+    fn pauses(&mut self) {}
     /// Nobody has anything more to do; what the program's own tasks still do is not waited for.
     fn finished(&mut self, host: &mut H);
 }
@@ -187,13 +189,19 @@ pub struct EventLoop {
     /// Slots that have something to do.
     slots: usize,
     runtime: Runtime,
+    /// Goes off when the next timer falls due.
+    alarm: Alarm,
 }
 
 impl EventLoop {
     /// One that has nothing to do yet. Fails where the system refuses it a descriptor.
     pub fn new() -> std::io::Result<EventLoop> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        Ok(EventLoop { shared: Arc::default(), queue: VecDeque::new(), lanes: Vec::new(), slots: 0, runtime })
+        let alarm = {
+            let _within = runtime.enter();
+            Alarm::new()?
+        };
+        Ok(EventLoop { shared: Arc::default(), queue: VecDeque::new(), lanes: Vec::new(), slots: 0, runtime, alarm })
     }
 
     /// Runs a slot for each lane given until none has anything more to do, then ends what the program left running.
@@ -245,6 +253,7 @@ impl EventLoop {
         while !over(self) {
             self.take_in(thread.host());
             if self.queue.is_empty() {
+                crew.pauses();
                 self.wait(thread.host());
             } else {
                 // Whatever tokio knows by now; asyncio looks at its selector as often.
@@ -283,10 +292,10 @@ impl EventLoop {
                 let bell = self.shared.bell.notified();
                 match due {
                     None => bell.await,
-                    Some(due) => {
-                        let left = Duration::from_nanos((due - Monotonic.now()).0);
-                        let _ = tokio::time::timeout(left, bell).await;
-                    }
+                    Some(due) => tokio::select! {
+                        () = bell => {}
+                        () = self.alarm.at(due) => {}
+                    },
                 }
             });
         });

@@ -26,6 +26,7 @@
 //! carry its own thread of evaluation. Generators with `send` and `throw` that
 //! the program can call: the subset has no generators.
 
+mod alarm;
 pub(crate) mod event_loop;
 pub(crate) mod task;
 
@@ -41,6 +42,9 @@ use super::native::Native;
 use super::value::{Object, Value, drop_items};
 use crate::event::Line;
 use task::{TaskObject, WaitFor};
+
+#[cfg(test)]
+mod tests;
 
 /// What `await` can wait for beside coroutines of the program.
 pub(crate) trait Awaitable: Send {
