@@ -46,7 +46,6 @@ mod in_place;
 mod interpreter;
 mod message;
 mod offspring;
-mod output;
 mod pickles;
 mod processes;
 mod reporter;
