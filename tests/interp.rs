@@ -800,8 +800,10 @@ fn a_program_that_is_not_there_is_an_error() {
 fn helper_a_controller_that_is_going_to_be_killed() {
     let Ok(model) = std::env::var("GILSCOPE_TEST_CONTROLLER") else { return };
     let mut run = Run::go(spec(&model, 2, ENDLESS, 1, 2));
+    // A coroutine that never awaits keeps the loop to itself.
+    let at_once = if model == "coroutines" { 1 } else { 2 };
     run.until("both run", |run| {
-        run.events.iter().filter(|event| matches!(event.kind, EventKind::TaskStarted(_))).count() >= 2
+        run.events.iter().filter(|event| matches!(event.kind, EventKind::TaskStarted(_))).count() >= at_once
     });
     let pids: Vec<_> = run.controller.pids().values().map(u32::to_string).collect();
     println!("\npids {}", pids.join(" "));

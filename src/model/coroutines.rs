@@ -30,7 +30,7 @@ fn plan(workers: u32, _processes: u32) -> Plan {
     let lock = plan.lock("GIL", 0, true);
     plan.lane("loop", Role::Loop, 0, Some(lock));
     for number in 1..=workers {
-        plan.lane(format!("task {number}"), Role::Worker, 0, Some(lock));
+        plan.lane(format!("coroutine {number}"), Role::Worker, 0, Some(lock));
     }
     plan
 }

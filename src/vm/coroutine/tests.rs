@@ -157,7 +157,7 @@ fn await_belongs_into_an_async_def() {
     assert!(refused("def work():\n    async with x:\n        pass\n").contains("'async with' outside async function"));
     assert!(refused("async def work():\n    async for x in y:\n        pass\n").contains("write a plain for"));
     assert!(
-        refused("import asyncio\nasync def work():\n    asyncio.shield(x)\n").contains("of asyncio there is sleep")
+        refused("import asyncio\nasync def work():\n    asyncio.shield(x)\n").contains("asyncio.shield is outside")
     );
 }
 
