@@ -153,7 +153,10 @@ fn experiment(workload: &Workload, name: &str, settings: &Settings) -> Result<Ex
     };
     let model = crate::model::find(&name_of_model).map_err(refuse)?;
     let unasked = || Workers { count: crate::engine::machine::cores_allowed() as u32, processes: None };
-    let Workers { count: workers, processes } = settings.workers.unwrap_or_else(unasked);
+    // Coroutines cost so little that all tasks are in flight unless somebody wants fewer.
+    let in_flight = settings.tasks.filter(|_| model.runs_coroutines());
+    let in_flight = in_flight.map(|tasks| Workers { count: tasks, processes: None });
+    let Workers { count: workers, processes } = settings.workers.or(in_flight).unwrap_or_else(unasked);
     if let (Some(processes), false) = (processes, model.is_hybrid()) {
         return Err(refuse(format!(
             "-n {processes}x{}: only the model `hybrid` has threads in several processes; write -n {workers}",

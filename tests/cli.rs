@@ -40,6 +40,7 @@ fn what_makes_no_sense_is_refused_before_any_work_with_a_sentence_that_helps() {
     let syntax = file(folder, "syntax.py", "def work(:\n    pass\n");
     let outside = file(folder, "outside.py", "class Thing:\n    pass\n\ndef work():\n    return 1\n");
     let workless = file(folder, "workless.py", "def play():\n    return 1\n");
+    let coroutine = file(folder, "coroutine.py", "async def work():\n    pass\n");
     let binary = file(folder, "binary.py", [0xff, 0xfe, 0x00, 0x80]);
     let metadata = file(folder, "metadata.py", "# /// gilscope\n# title = 3\n# ///\ndef work():\n    pass\n");
     let directory = folder.display().to_string();
@@ -72,6 +73,9 @@ fn what_makes_no_sense_is_refused_before_any_work_with_a_sentence_that_helps() {
         (&["run", &workless], "work"),
         (&["run", &binary], "UTF-8"),
         (&["run", &metadata], "metadata.py:2"),
+        (&["run", "count", "-m", "coroutines"], "count has no `async def work`"),
+        (&["run", &coroutine, "-m", "threads"], "choose the model `coroutines`"),
+        (&["run", "sleep", "-m", "coroutines", "-n", "20001"], "at most 20000 coroutines"),
         (&["run"], "WORKLOAD"),
         (&["frobnicate"], "frobnicate"),
     ];
@@ -284,6 +288,23 @@ fn everything_listed_can_be_run() {
     }
     let rows: Value = serde_json::from_slice(&gilscope(&["list", "models", "--json"]).stdout).unwrap();
     assert!(rows.as_array().unwrap().iter().any(|row| row["id"] == "processes"));
+}
+
+#[test]
+fn ten_thousand_coroutines_sleep_at_once() {
+    let run = report(&["run", "sleep", "-m", "coroutines", "--tasks", "10000", "--arg", "seconds=0.5", "--json"]);
+    assert_eq!(run["end"], "ended");
+    assert!(run["results"].as_array().unwrap().iter().all(|result| result["repr"] == "0.5"));
+    assert_eq!(run["lanes"].as_array().unwrap().len(), 10_001);
+    // One after another they would take 5000 s.
+    assert!(run["elapsed_ns"].as_u64().unwrap() < 50_000_000_000, "{}", run["elapsed_ns"]);
+}
+
+#[test]
+fn a_model_that_can_do_nothing_with_a_workload_is_left_out_of_a_comparison_with_the_reason() {
+    let models = "threads,coroutines";
+    let found = report(&["compare", "count", "-m", models, "-n", "2", "--arg", "n=1000", "--repeat", "1", "--json"]);
+    assert!(found.to_string().contains("count has no `async def work`"), "{found}");
 }
 
 #[test]

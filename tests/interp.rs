@@ -31,8 +31,22 @@ const ENDLESS: &str = "def work(n):
         n += 1
 ";
 
+/// All a coroutine's lane can be: it awaits, computes, blocks the loop, waits for one of its own tasks.
+const AWAITING: &str = "import asyncio, time
+async def part(n):
+    await asyncio.sleep(0.001)
+    return n
+async def work(n, task):
+    for i in range(n):
+        await asyncio.sleep(0.002)
+        if task == 0:
+            time.sleep(0.05)
+    await asyncio.sleep(0)
+    return sum(await asyncio.gather(*[part(i) for i in range(n)]))
+";
+
 /// Every model, with a small number of workers.
-const MODELS: [(&str, u32); 8] = [
+const MODELS: [(&str, u32); 9] = [
     ("sequential", 1),
     ("threads", 2),
     ("processes", 2),
@@ -41,15 +55,26 @@ const MODELS: [(&str, u32); 8] = [
     ("free-threads", 2),
     ("subinterpreters", 2),
     ("hybrid", 4),
+    ("coroutines", 2),
 ];
 
 /// Generous: a loaded machine must not fail a test.
 const DEADLINE: Duration = Duration::from_secs(30);
 
+/// The same for coroutines: with an `async def` that calls `work` where there is none.
+fn source_for(model: &str, source: &str) -> String {
+    let plain = model != "coroutines" || source.contains("async def");
+    let parameters = source.split_once("def work(").and_then(|(_, rest)| rest.split_once(')')).map(|(it, _)| it);
+    match parameters {
+        Some(it) if !plain => format!("{source}\nasync def work_async({it}):\n    return work({it})\n"),
+        _ => source.to_owned(),
+    }
+}
+
 fn spec(model: &str, workers: u32, source: &str, n: i64, tasks: u32) -> RunSpec {
     RunSpec {
         plan: model::find(model).unwrap().plan(workers).unwrap(),
-        source: source.to_owned(),
+        source: source_for(model, source),
         file: "test.py".to_owned(),
         args: vec![("n".to_owned(), ArgValue::Int(n))],
         tasks,
@@ -153,6 +178,7 @@ impl Run {
         for event in &self.events {
             let to = match event.kind {
                 EventKind::State { to, .. } => to,
+                EventKind::ReadySince { .. } => State::Ready,
                 EventKind::Take { lock, to } => {
                     assert_eq!(owners.insert(lock, event.lane), None, "two owners at {event:?}");
                     to
@@ -216,8 +242,9 @@ fn kill(pid: u32) {
 
 #[test]
 fn what_each_model_records_keeps_the_invariants_of_the_log() {
-    for model in ["sequential", "threads", "processes"] {
-        let run = Run::of_model(model, 3, SQUARES, 100_000, 7);
+    let of_squares = ["sequential", "threads", "processes", "coroutines"].map(|model| (model, SQUARES, 100_000));
+    for (model, source, n) in of_squares.into_iter().chain([("coroutines", AWAITING, 3)]) {
+        let run = Run::of_model(model, 3, source, n, 7);
         let mut trace = Trace::default();
         let plan = run.controller.plan();
         for lock in &plan.locks {
@@ -263,6 +290,61 @@ fn every_task_is_recorded_between_start_and_finish_by_a_worker() {
         assert_eq!(tasks.len(), 5, "{model}");
         assert_eq!(run.controller.region().started_at(), run.started());
     }
+}
+
+#[test]
+fn coroutines_are_ready_while_one_blocks_the_loop_and_the_lock_is_the_loops() {
+    let run = Run::of_model("coroutines", 3, AWAITING, 3, 3);
+    run.check();
+    assert_eq!(run.outcomes().into_values().collect::<Vec<_>>(), vec![TaskOutcome::Repr("3".into()); 3]);
+    assert!((1..=3).all(|lane| run.takes(lane) == 0) && run.takes(0) > 0);
+    let order = run.order(1);
+    assert_eq!(order[..3], ["running", "suspended", "running"], "{order:?}");
+    let blocked = order.windows(3).filter(|it| *it == ["running", "io", "running"]).count();
+    assert_eq!(blocked, 3, "{order:?}");
+    assert!(!run.order(2).contains(&"io".to_owned()), "only one sleeps by time.sleep");
+    // The others fell due while it slept, and each had to wait at least once for much of that.
+    for lane in [2, 3].map(LaneId) {
+        let (mut since, mut longest) = (None, Nanos::ZERO);
+        for event in run.events.iter().filter(|event| event.lane == lane) {
+            match event.kind {
+                EventKind::ReadySince { since: at } => since = Some(at),
+                EventKind::State { to: State::Running, .. } => {
+                    longest = longest.max(since.take().map_or(Nanos::ZERO, |since| event.at - since));
+                }
+                _ => {}
+            }
+        }
+        assert!(longest > Nanos::from_millis(20), "{longest}");
+    }
+}
+
+#[test]
+fn tasks_in_flight_are_as_many_as_there_are_lanes() {
+    let run = Run::of_model("coroutines", 2, AWAITING, 1, 9);
+    run.check();
+    assert_eq!(run.outcomes().len(), 9);
+    let (mut now, mut most) = (0, 0);
+    for event in &run.events {
+        match event.kind {
+            EventKind::TaskStarted(_) => now += 1,
+            EventKind::TaskEnded { .. } => now -= 1,
+            _ => {}
+        }
+        most = most.max(now);
+    }
+    assert_eq!((now, most), (0, 2));
+}
+
+#[test]
+fn a_file_without_an_async_def_is_refused_to_coroutines_and_one_without_a_plain_one_to_the_others() {
+    let load = |model: &str, source: &str| {
+        let mut spec = spec(model, 2, SQUARES, 1, 2);
+        spec.source = source.to_owned();
+        start(spec).wait_ready(Nanos::from(DEADLINE)).unwrap_err().to_string()
+    };
+    assert!(load("coroutines", SQUARES).contains("has no `async def work`"));
+    assert!(load("threads", AWAITING).contains("has no function `work`"));
 }
 
 #[test]
@@ -720,8 +802,10 @@ fn a_program_that_is_not_there_is_an_error() {
 fn helper_a_controller_that_is_going_to_be_killed() {
     let Ok(model) = std::env::var("GILSCOPE_TEST_CONTROLLER") else { return };
     let mut run = Run::go(spec(&model, 2, ENDLESS, 1, 2));
+    // A coroutine that never awaits keeps the loop to itself.
+    let at_once = if model == "coroutines" { 1 } else { 2 };
     run.until("both run", |run| {
-        run.events.iter().filter(|event| matches!(event.kind, EventKind::TaskStarted(_))).count() >= 2
+        run.events.iter().filter(|event| matches!(event.kind, EventKind::TaskStarted(_))).count() >= at_once
     });
     let pids: Vec<_> = run.controller.pids().values().map(u32::to_string).collect();
     println!("\npids {}", pids.join(" "));

@@ -260,7 +260,7 @@ pub fn wants_baseline(state: &State) -> bool {
 /// How long one at a time will take: as was asked for, or else the sum of what the workers did.
 fn baseline_expected(state: &State) -> Nanos {
     use crate::event::State as LaneState;
-    let work = [LaneState::Running, LaneState::Native, LaneState::Io];
+    let work = [LaneState::Running, LaneState::Native, LaneState::Io, LaneState::Suspended];
     let done: Nanos =
         state.figures.ledger.map_or(Nanos::ZERO, |ledger| work.iter().map(|state| ledger.0[state.index()]).sum());
     state.length.target().unwrap_or(done)

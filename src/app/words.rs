@@ -229,6 +229,12 @@ fn seen(state: &State) -> String {
             None => format!("There is no lock, so all threads run at once.{wanting}"),
         };
     }
+    if state.model_shown().is_some_and(|model| model.id == "coroutines") {
+        let (awaiting, ready) = (percent(share(LaneState::Suspended)), percent(share(LaneState::Ready)));
+        return format!(
+            "One thread runs all tasks, one at a time. They await {awaiting} and are ready {ready} of their time."
+        );
+    }
     if state.model_shown().is_some_and(|model| model.id == "hybrid") && share(LaneState::WaitingGil) >= 0.05 {
         let waits = percent(share(LaneState::WaitingGil));
         return format!(

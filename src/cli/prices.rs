@@ -120,6 +120,8 @@ impl Bench {
 /// So many more workers make a difference that can be told from noise.
 fn more(model: &Model) -> u32 {
     match model.plan(2) {
+        // A coroutine is a few hundred bytes.
+        _ if model.runs_coroutines() => 4096,
         Ok(plan) if plan.worker_processes() == 1 => 64,
         _ => 8,
     }

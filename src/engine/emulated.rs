@@ -172,7 +172,9 @@ impl Emulated {
 
     /// Whose thread is known by now, and what was lost since the last time.
     fn tell_lanes(&mut self, say: &mut dyn FnMut(Signal)) {
-        for index in 0..self.description.lanes.len() {
+        // Once ten thousand coroutines are known of, there is nothing more to learn of each: their thread is told of.
+        let (all, threads) = (self.description.lanes.len(), self.run.region().shape().rings as usize);
+        for index in 0..if self.born.len() == all { threads } else { all } {
             let lane = LaneId(index as u32);
             let Some(tally) = self.collector.lane(lane) else { continue };
             if let Some((pid, tid)) = tally.writer

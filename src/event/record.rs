@@ -83,6 +83,12 @@ pub enum EventKind {
         /// Whether something was put in.
         put: bool,
     },
+    /// A coroutine that was suspended has been ready since `since`, as the loop finds now that it has itself back.
+    /// Revises the open span.
+    ReadySince {
+        /// When it was woken.
+        since: Nanos,
+    },
     /// The kernel gave the lane's thread a core.
     SwitchIn,
     /// The kernel took the lane's thread from its core.
@@ -111,6 +117,7 @@ const SWITCH_IN: u8 = 8;
 const SWITCH_OUT: u8 = 9;
 const PROGRESS: u8 = 10;
 const QUEUE: u8 = 11;
+const READY_SINCE: u8 = 12;
 
 impl Event {
     /// Into four words: time; lane and line; core, lock, kind, state, detail and flag; argument.
@@ -127,6 +134,7 @@ impl Event {
                 (PROGRESS, 0, 0, 0, false, u64::from(instructions) | u64::from(contended) << 32)
             }
             EventKind::Queue { queue, depth, put } => (QUEUE, queue.0, 0, 0, put, u64::from(depth)),
+            EventKind::ReadySince { since } => (READY_SINCE, 0, 0, 0, false, since.0),
             EventKind::SwitchIn => (SWITCH_IN, 0, 0, 0, false, 0),
             EventKind::SwitchOut { preempted } => (SWITCH_OUT, 0, 0, 0, preempted, 0),
         };
@@ -163,6 +171,7 @@ impl Event {
             NO_CORE => EventKind::NoCore { since: Nanos(argument) },
             PROGRESS => EventKind::Progress { instructions: argument as u32, contended: (argument >> 32) as u32 },
             QUEUE => EventKind::Queue { queue: QueueId(lock.0), depth: argument as u32, put: flag },
+            READY_SINCE => EventKind::ReadySince { since: Nanos(argument) },
             SWITCH_IN => EventKind::SwitchIn,
             SWITCH_OUT => EventKind::SwitchOut { preempted: flag },
             _ => return Err(damaged()),
@@ -201,6 +210,7 @@ mod tests {
                 depth,
                 put
             }),
+            any::<u64>().prop_map(|since| EventKind::ReadySince { since: Nanos(since) }),
             Just(EventKind::SwitchIn),
             any::<bool>().prop_map(|preempted| EventKind::SwitchOut { preempted }),
         ]

@@ -37,6 +37,7 @@
 mod channel;
 pub mod child;
 mod controller;
+mod coroutines;
 mod first;
 mod fork;
 mod host;

@@ -102,6 +102,11 @@ pub enum Pool {
         /// How many.
         count: u32,
     },
+    /// Coroutines of the first process's own main thread, which runs an event loop.
+    Coroutines {
+        /// How many are in flight.
+        count: u32,
+    },
 }
 
 /// A model applied to a number of workers: which lanes and locks there will be, and who does the tasks.
@@ -152,6 +157,14 @@ impl Plan {
     /// The lanes that live in `process`, that of its main thread first.
     pub fn lanes_of(&self, process: u32) -> impl Iterator<Item = &LanePlan> {
         self.lanes.iter().filter(move |lane| lane.process == process)
+    }
+
+    /// How many lanes are threads of their own: the first ones. The others are coroutines of the first.
+    pub fn threads(&self) -> u32 {
+        match self.pool {
+            Pool::Coroutines { .. } => 1,
+            _ => self.lanes.len() as u32,
+        }
     }
 
     /// The lanes that do tasks.

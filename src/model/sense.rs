@@ -10,7 +10,7 @@ use crate::workload::Workload;
 type Objection = fn(&Model, &Workload) -> Option<String>;
 
 /// Every reason. The first that holds is said.
-static OBJECTIONS: &[Objection] = &[numpy_in_subinterpreters];
+static OBJECTIONS: &[Objection] = &[numpy_in_subinterpreters, nothing_to_await, nothing_but_coroutines];
 
 impl Model {
     /// Why it makes no sense for this workload; none if it does.
@@ -35,6 +35,23 @@ fn imports(workload: &Workload, module: &str) -> bool {
         imports
             && words.any(|word| word == module || word.strip_prefix(module).is_some_and(|rest| rest.starts_with('.')))
     })
+}
+
+/// An event loop runs coroutines.
+fn nothing_to_await(model: &Model, workload: &Workload) -> Option<String> {
+    let why = "has no `async def work` or `async def work_async`, and coroutines can run nothing else: write one \
+               that awaits where `work` waits, or choose another model";
+    (model.runs_coroutines() && workload.coroutine.is_none()).then(|| format!("{} {why}", workload.id))
+}
+
+/// The others call a function and want its value.
+fn nothing_but_coroutines(model: &Model, workload: &Workload) -> Option<String> {
+    let (is, id) = (&workload.id, model.id);
+    let why = format!(
+        "{is} has only an `async def`, which needs an event loop, and `{id}` has none: choose the model `coroutines`, \
+         or add a plain `def work`, calling the other `work_async`"
+    );
+    (!model.runs_coroutines() && !workload.plain).then_some(why)
 }
 
 #[cfg(test)]
@@ -67,5 +84,16 @@ mod tests {
         for source in ["# import numpy\n", "numpy = 3\n", "import numpyish\n", "x = 'import numpy'\n"] {
             assert!(!asks(source), "{source}");
         }
+    }
+
+    #[test]
+    fn coroutines_want_an_async_def_and_the_others_a_plain_one() {
+        let sense = |model: &str, plain, coroutine: Option<&'static str>| {
+            let workload = Workload { plain, coroutine, ..load("count").unwrap() };
+            find(model).unwrap().objection(&workload)
+        };
+        assert_eq!((sense("coroutines", true, Some("work_async")), sense("threads", true, None)), (None, None));
+        assert!(sense("coroutines", true, None).unwrap().starts_with("count has no `async def work`"));
+        assert!(sense("threads", false, Some("work")).unwrap().contains("choose the model `coroutines`"));
     }
 }

@@ -116,6 +116,7 @@ macro_rules! kinds {
 // Python's library reference, "Exception hierarchy".
 kinds! {
     Exception < BaseException,
+    CancelledError < BaseException,
     KeyboardInterrupt < BaseException,
     SystemExit < BaseException,
     ArithmeticError < Exception,
@@ -137,6 +138,9 @@ kinds! {
     TimeoutError < OSError,
     Empty < Exception,
     Full < Exception,
+    InvalidStateError < Exception,
+    QueueEmpty < Exception,
+    QueueFull < Exception,
     ZlibError < Exception,
     RuntimeError < Exception,
     NotImplementedError < RuntimeError,
@@ -157,7 +161,8 @@ impl Kind {
 
     /// Whether its name is there without an import (`queue.Empty` is not, nor `zlib.error`).
     pub(crate) fn is_builtin(self) -> bool {
-        !matches!(self, Kind::Empty | Kind::Full | Kind::ZlibError)
+        use Kind::*;
+        !matches!(self, CancelledError | Empty | Full | InvalidStateError | QueueEmpty | QueueFull | ZlibError)
     }
 
     /// An exception of this class with this message.

@@ -7,6 +7,8 @@
 //! gave, small enough to be shown and sent, and [`values()`] makes Python's
 //! values of them, in the interpreter that hands them to its workers. An
 //! argument of the kind `bytes` is chosen by its length in MiB and made there.
+//! A file offers `def work`, or `async def work`, or the former beside an `async def work_async` that does the same;
+//! coroutines call the `async def`, everyone else the plain function.
 //! Besides its arguments `work` gets the task's number if it takes `task`, and
 //! how many tasks there are if it takes `tasks`.
 
@@ -89,6 +91,10 @@ pub struct Workload {
     pub watch: String,
     /// What `work` takes.
     pub arguments: Vec<Argument>,
+    /// Whether it has a plain `def work`.
+    pub plain: bool,
+    /// Which of its functions is called where workers are coroutines: `work_async`, or a `work` that is an `async def`.
+    pub coroutine: Option<&'static str>,
     /// The file's text.
     pub source: String,
     /// Where it came from; none for those that come with the program.

@@ -21,7 +21,7 @@ fn what_is_outside_is_named_with_its_place_and_a_way_out() {
         ),
         (
             "import random\n",
-            "mytask.py:1:8: the module random is outside the miniature's Python; there is hashlib, math, numpy, queue, threading, time, zlib",
+            "mytask.py:1:8: the module random is outside the miniature's Python; there is asyncio, hashlib, math, numpy, queue, threading, time, zlib",
         ),
         ("from time import tzset\n", "mytask.py:1:18: time.tzset is outside"),
         ("import time\ntime.tzset()\n", "mytask.py:2:6: time.tzset is outside"),

@@ -1,5 +1,6 @@
 //! The modules a program may import, one file each.
 
+mod asyncio;
 mod hashlib;
 mod math;
 mod numpy;
@@ -12,6 +13,7 @@ use super::native::{Library, Native};
 
 /// Every module.
 pub(crate) static ALL: &[&Library] = &[
+    &asyncio::LIBRARY,
     &hashlib::LIBRARY,
     &math::LIBRARY,
     &numpy::LIBRARY,
@@ -28,5 +30,16 @@ pub(crate) fn get(name: &str) -> Option<&'static Library> {
 
 /// The methods of the modules' own objects.
 pub(crate) fn object_methods() -> impl Iterator<Item = &'static Native> {
-    [hashlib::METHODS, numpy::METHODS, queue::METHODS, threading::METHODS].into_iter().flatten()
+    [
+        asyncio::LOCK,
+        asyncio::EVENT,
+        asyncio::QUEUE,
+        crate::vm::coroutine::task::METHODS,
+        hashlib::METHODS,
+        numpy::METHODS,
+        queue::METHODS,
+        threading::METHODS,
+    ]
+    .into_iter()
+    .flatten()
 }
