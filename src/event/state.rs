@@ -168,7 +168,7 @@ pub enum Detail {
     Init,
     /// Starting: modules are imported.
     Import,
-    /// Starting: the channel to the parent is opened.
+    /// Starting: the channel to the parent is opened. I/O: a connection to a server.
     Connect,
     /// Starting: the main module runs under its guard.
     Prepare,
@@ -178,11 +178,15 @@ pub enum Detail {
     Pipe,
     /// Waiting for the program's own lock: `join`.
     Join,
+    /// I/O: bytes are handed to a socket.
+    Send,
+    /// I/O: waiting for bytes from a socket.
+    Recv,
 }
 
 impl Detail {
     /// Every detail.
-    pub const ALL: [Detail; 10] = [
+    pub const ALL: [Detail; 12] = [
         Detail::None,
         Detail::Fork,
         Detail::Exec,
@@ -193,6 +197,8 @@ impl Detail {
         Detail::Sleep,
         Detail::Pipe,
         Detail::Join,
+        Detail::Send,
+        Detail::Recv,
     ];
 
     /// The word for it in JSON and on the screen.
@@ -208,6 +214,8 @@ impl Detail {
             Detail::Sleep => "sleep",
             Detail::Pipe => "pipe",
             Detail::Join => "join",
+            Detail::Send => "send",
+            Detail::Recv => "recv",
         }
     }
 

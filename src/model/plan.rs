@@ -149,6 +149,22 @@ impl Plan {
         id
     }
 
+    /// Adds the slow server: a process that is no part of the program, made by whoever starts the run.
+    pub fn add_slow_server(&mut self) -> LaneId {
+        let process = self.lanes.iter().map(|lane| lane.process + 1).max().unwrap_or(0);
+        self.lane_of(None, "slow server", Role::Server, process, None)
+    }
+
+    /// The lane of the slow server, if there is one: it runs no Python, so it needs no lock.
+    pub fn slow_server(&self) -> Option<&LanePlan> {
+        self.lanes.iter().find(|lane| lane.role == Role::Server && lane.lock.is_none())
+    }
+
+    /// The lane of the forkserver, if there is one.
+    pub fn forkserver(&self) -> Option<&LanePlan> {
+        self.lanes.iter().find(|lane| lane.role == Role::Server && lane.lock.is_some())
+    }
+
     /// The lanes that live in `process`, that of its main thread first.
     pub fn lanes_of(&self, process: u32) -> impl Iterator<Item = &LanePlan> {
         self.lanes.iter().filter(move |lane| lane.process == process)
