@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use gilscope::event::{Detail, Line, State};
-use gilscope::vm::{Host, Module, Raised, Rules, Stopped, Thread, Value, compile, pickle};
+use gilscope::vm::{EventLoop, Host, Module, Raised, Rules, Stopped, Thread, Value, compile, pickle};
 use gilscope::workload;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -51,7 +51,12 @@ fn ours(source: &str) -> String {
     };
     let module = Module::new(program, "test");
     let mut thread = Thread::new(&module, Alone::default(), Rules::V3_10);
-    match thread.run_body().and_then(|()| thread.call("work", Vec::new(), Vec::new())) {
+    let mut result = thread.run_body().and_then(|()| thread.call("work", Vec::new(), Vec::new()));
+    if matches!(&result, Ok(value) if value.type_name() == "coroutine") {
+        let mut event_loop = EventLoop::new().expect("a descriptor is to be had");
+        result = result.and_then(|coroutine| event_loop.run_one(&mut thread, coroutine));
+    }
+    match result {
         Ok(value) => value.repr(),
         Err(Raised::Exception(exception)) => format!("{exception} @{}", exception.line),
         Err(Raised::Stopped) => "stopped".into(),
@@ -60,7 +65,8 @@ fn ours(source: &str) -> String {
 
 /// The other side of [`ours`], for all sources at once: they come separated by NULs, and so go the results.
 const DRIVER: &str = r#"
-import sys, traceback, warnings
+import asyncio, inspect, logging, sys, traceback, warnings
+logging.disable(logging.CRITICAL)
 warnings.simplefilter("ignore")
 sys.set_int_max_str_digits(4300)
 out = []
@@ -69,7 +75,8 @@ for source in sys.stdin.buffer.read().decode().split("\0"):
     space = {"__name__": "test"}
     try:
         exec(compile(source, "test.py", "exec"), space)
-        out.append(repr(space["work"]()))
+        result = space["work"]()
+        out.append(repr(asyncio.run(result) if inspect.iscoroutine(result) else result))
     except BaseException as error:
         lines = [entry.lineno for entry in traceback.extract_tb(error.__traceback__) if entry.filename == "test.py"]
         text = str(error)
@@ -113,6 +120,12 @@ fn expressions_come_to_what_python_says() {
 #[test]
 fn programs_come_to_what_python_says() {
     let programs = include_str!("differential/programs.py").split("# ---\n");
+    compare(&programs.map(String::from).filter(|program| !program.trim().is_empty()).collect::<Vec<_>>());
+}
+
+#[test]
+fn coroutines_come_to_what_python_says() {
+    let programs = include_str!("differential/coroutines.py").split("# ---\n");
     compare(&programs.map(String::from).filter(|program| !program.trim().is_empty()).collect::<Vec<_>>());
 }
 

@@ -18,6 +18,7 @@
 # max = 100000
 # ///
 
+import asyncio
 import urllib.request
 
 
@@ -26,4 +27,18 @@ def work(url, seconds, n):
     for i in range(n):
         with urllib.request.urlopen(url + "/delay/" + str(seconds)) as response:
             received += len(response.read())
+    return received
+
+
+async def work_async(url, seconds, n):
+    host, port = url.split("/")[2].split(":")
+    request = "GET /delay/" + str(seconds) + " HTTP/1.0\r\nHost: " + host + "\r\n\r\n"
+    received = 0
+    for i in range(n):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(request.encode())
+        await reader.readuntil(b"\r\n\r\n")
+        received += len(await reader.read())
+        writer.close()
+        await writer.wait_closed()
     return received

@@ -19,6 +19,7 @@
 # size = true
 # ///
 
+import asyncio
 import socket
 import time
 
@@ -31,4 +32,17 @@ def work(port, connections, seconds, task, tasks):
     time.sleep(seconds)
     for connection in held:
         connection.close()
+    return share
+
+
+async def work_async(port, connections, seconds, task, tasks):
+    share = connections * (task + 1) // tasks - connections * task // tasks
+    held = []
+    for i in range(share):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        held.append(writer)
+    await asyncio.sleep(seconds)
+    for writer in held:
+        writer.close()
+        await writer.wait_closed()
     return share

@@ -116,6 +116,7 @@ macro_rules! kinds {
 // Python's library reference, "Exception hierarchy".
 kinds! {
     Exception < BaseException,
+    CancelledError < BaseException,
     KeyboardInterrupt < BaseException,
     SystemExit < BaseException,
     ArithmeticError < Exception,
@@ -125,6 +126,7 @@ kinds! {
     AssertionError < Exception,
     AttributeError < Exception,
     EOFError < Exception,
+    IncompleteReadError < EOFError,
     ImportError < Exception,
     ModuleNotFoundError < ImportError,
     LookupError < Exception,
@@ -152,6 +154,9 @@ kinds! {
     IncompleteRead < HTTPException,
     Empty < Exception,
     Full < Exception,
+    InvalidStateError < Exception,
+    QueueEmpty < Exception,
+    QueueFull < Exception,
     ZlibError < Exception,
     RuntimeError < Exception,
     NotImplementedError < RuntimeError,
@@ -177,14 +182,19 @@ impl Kind {
         use Kind::*;
         !matches!(
             self,
-            Empty
+            CancelledError
+                | Empty
                 | Full
+                | InvalidStateError
+                | QueueEmpty
+                | QueueFull
                 | ZlibError
                 | URLError
                 | HTTPError
                 | HTTPException
                 | BadStatusLine
                 | IncompleteRead
+                | IncompleteReadError
                 | RemoteDisconnected
         )
     }

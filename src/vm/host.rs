@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicU32;
 
-use crate::event::{Detail, Line, State};
+use crate::event::{Detail, LaneId, Line, Nanos, State};
 
 /// Where the loop looks at the eval breaker (CPython's `Python/ceval.c`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -17,6 +17,22 @@ pub enum Rules {
 /// The run is being ended: unwind without running any more of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stopped;
+
+/// What the lane of a task does now, as the event loop that runs the task tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Its task could go on, and could have since then.
+    Ready {
+        /// When it was woken.
+        since: Nanos,
+    },
+    /// It has the loop.
+    Running,
+    /// It awaits, and the loop has itself back.
+    Suspended,
+    /// It has nothing more to do, and the loop has itself back.
+    Over,
+}
 
 /// The interpreter as one of its threads sees it. The evaluation loop knows
 /// neither the lock nor the recorder, only this.
@@ -39,6 +55,9 @@ pub trait Host {
 
     /// What the program printed.
     fn print(&mut self, text: &str);
+
+    /// What the lane of a task does now. For hosts to whom tasks are nothing to be shown it is nothing.
+    fn coroutine(&mut self, _lane: LaneId, _turn: Turn) {}
 
     /// Where the loop keeps its place, for a sampler to read: the index of the instruction in the program.
     fn place(&self) -> &AtomicU32;
@@ -64,6 +83,10 @@ impl<H: Host> Host for &mut H {
 
     fn print(&mut self, text: &str) {
         (**self).print(text);
+    }
+
+    fn coroutine(&mut self, lane: LaneId, turn: Turn) {
+        (**self).coroutine(lane, turn);
     }
 
     fn place(&self) -> &AtomicU32 {

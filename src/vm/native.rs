@@ -159,6 +159,22 @@ impl<'a> Call<'a> {
         Err(type_error(format!("{name}() takes no keyword arguments")))
     }
 
+    /// Those by keyword alone, in the order of `parameters`; there may be any number of positional ones.
+    pub fn keyword_only<const N: usize>(
+        &self,
+        name: &str,
+        parameters: [&str; N],
+    ) -> Result<[Option<&'a Value>; N], Raised> {
+        let mut bound = [None; N];
+        for (keyword, value) in self.by_keyword() {
+            let Some(index) = parameters.iter().position(|parameter| *parameter == keyword) else {
+                return Err(type_error(format!("{name}() got an unexpected keyword argument '{keyword}'")));
+            };
+            bound[index] = Some(value);
+        }
+        Ok(bound)
+    }
+
     /// Positional arguments `args` and those by keyword, put in the order of `parameters`.
     pub fn bind<const N: usize>(
         &self,

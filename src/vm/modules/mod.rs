@@ -1,5 +1,6 @@
 //! The modules a program may import, one file each.
 
+mod asyncio;
 mod hashlib;
 mod http;
 mod math;
@@ -16,6 +17,7 @@ use super::value::Value;
 
 /// Every module.
 pub(crate) static ALL: &[&Library] = &[
+    &asyncio::LIBRARY,
     &hashlib::LIBRARY,
     &http::LIBRARY,
     &http::CLIENT,
@@ -43,9 +45,22 @@ pub(crate) fn is_package(library: &Library) -> bool {
 
 /// The methods of the modules' own objects.
 pub(crate) fn object_methods() -> impl Iterator<Item = &'static Native> {
-    [hashlib::METHODS, numpy::METHODS, queue::METHODS, socket::METHODS, threading::METHODS, urllib::METHODS]
-        .into_iter()
-        .flatten()
+    [
+        asyncio::LOCK,
+        asyncio::EVENT,
+        asyncio::QUEUE,
+        asyncio::READER,
+        asyncio::WRITER,
+        crate::vm::coroutine::task::METHODS,
+        hashlib::METHODS,
+        numpy::METHODS,
+        queue::METHODS,
+        socket::METHODS,
+        threading::METHODS,
+        urllib::METHODS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// What the modules' own objects have besides methods.

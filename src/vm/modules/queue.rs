@@ -52,21 +52,21 @@ pub(super) const METHODS: &[Native] = &[
 
 /// Which item comes out first.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Order {
+pub(super) enum Order {
     FirstIn,
     LastIn,
     Least,
 }
 
 #[derive(Default)]
-struct Contents {
+pub(super) struct Contents {
     /// The one that comes out first is the first, except under [`Order::LastIn`].
-    items: VecDeque<Value>,
-    unfinished: usize,
+    pub(super) items: VecDeque<Value>,
+    pub(super) unfinished: usize,
 }
 
 impl Contents {
-    fn put(&mut self, order: Order, item: Value) -> Result<(), Raised> {
+    pub(super) fn put(&mut self, order: Order, item: Value) -> Result<(), Raised> {
         let at = match order {
             Order::FirstIn | Order::LastIn => self.items.len(),
             Order::Least => self.rank(&item)?,
@@ -76,7 +76,7 @@ impl Contents {
         Ok(())
     }
 
-    fn take(&mut self, order: Order) -> Option<Value> {
+    pub(super) fn take(&mut self, order: Order) -> Option<Value> {
         if order == Order::LastIn { self.items.pop_back() } else { self.items.pop_front() }
     }
 

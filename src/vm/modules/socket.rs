@@ -139,7 +139,7 @@ pub(super) fn timeout(value: Option<&Value>) -> Result<Option<Duration>, Raised>
 }
 
 /// The addresses of a host, all of them this machine's.
-fn loopback(host: &str) -> Result<Vec<IpAddr>, Raised> {
+pub(super) fn loopback(host: &str) -> Result<Vec<IpAddr>, Raised> {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     if host.eq_ignore_ascii_case("localhost") {
         return Ok(vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()]);
