@@ -53,7 +53,13 @@ pub(in crate::vm::modules) const READER: &[Native] = &[
     Native::function("readuntil", |call| {
         let (value, args) = call.receiver("readuntil")?;
         let [separator] = call.bind("readuntil", args, ["separator"])?;
-        let separator = separator.map_or(Ok(b"\n".to_vec()), bytes)?;
+        let separator = match separator {
+            None => b"\n".to_vec(),
+            Some(Value::Bytes(bytes)) => bytes.to_vec(),
+            Some(other) => {
+                return Err(type_error(format!("a bytes-like object is required, not '{}'", other.type_name())));
+            }
+        };
         if separator.is_empty() {
             return Err(value_error("Separator should be at least one-byte string"));
         }
@@ -70,7 +76,11 @@ pub(in crate::vm::modules) const WRITER: &[Native] = &[
     Native::function("write", |call| {
         let (value, [data]) = call.method::<1>("write")?;
         let connection = writer(value)?;
-        connection.write(&bytes(data)?)?;
+        let Value::Bytes(data) = data else {
+            let given = data.type_name();
+            return Err(type_error(format!("data argument must be a bytes-like object, not '{given}'")));
+        };
+        connection.write(data)?;
         Ok(Value::None)
     }),
     Native::function("drain", |call| {
@@ -165,13 +175,6 @@ fn reader(value: &Value) -> Result<&Reader, Raised> {
 
 fn writer(value: &Value) -> Result<&Arc<Connection>, Raised> {
     value.downcast::<Writer>().map(|writer| &writer.0).ok_or_else(|| type_error("this needs a StreamWriter"))
-}
-
-fn bytes(value: &Value) -> Result<Vec<u8>, Raised> {
-    match value {
-        Value::Bytes(bytes) => Ok(bytes.to_vec()),
-        other => Err(type_error(format!("a bytes-like object is required, not '{}'", other.type_name()))),
-    }
 }
 
 pub(super) fn open_connection(call: &mut Call<'_>) -> Result<Value, Raised> {

@@ -166,7 +166,7 @@ pub(super) fn urlopen(call: &mut Call<'_>) -> Result<Value, Raised> {
         .map_err(|error| wrapped(socket::failed(&error, timeout)))?;
     let response = response(call.outside, call.line, stream, timeout, protocol, url)?;
     if response.status / 100 != 2 {
-        return Err(http_error(&response));
+        return Err(http_error(url, response.status, &response.reason));
     }
     Ok(Value::object(response))
 }
@@ -218,7 +218,7 @@ fn response(
     url: &str,
 ) -> Result<Response, Raised> {
     let mut incoming = Vec::new();
-    let mut first_line = None;
+    let mut status = None;
     loop {
         let received =
             socket::receive(outside, line, &stream, CHUNK).map_err(|error| socket::failed(&error, timeout))?;
@@ -231,38 +231,48 @@ fn response(
             // CPython takes the end for the end of the headers.
             incoming.extend_from_slice(b"\r\n\r\n");
         }
-        if first_line.is_none() {
-            first_line = status_line(&incoming, ended)?;
+        if status.is_none() {
+            status = status_line(&incoming, ended)?;
+        }
+        let Some(Status { code, reason }) = &status else { continue };
+        if (101..200).contains(code) {
+            // CPython skips no other interim answer than 100.
+            return Err(http_error(url, *code, reason));
         }
         let understood = protocol.try_response(&incoming, false);
         let (used, head) = understood.map_err(|error| {
             raised(Kind::HTTPException, format!("the headers of the answer cannot be understood: {error}"))
         })?;
         incoming.drain(..used);
-        let Some(head) = head else {
-            // An interim answer (1xx) has been left behind, and a status line comes anew.
+        if head.is_none() {
+            // An interim answer has been left behind, and a status line comes anew.
             if used > 0 {
-                first_line = None;
+                status = None;
             } else if ended || incoming.len() > MOST_HEAD {
                 let text = format!("got more than {MOST_HEAD} bytes when reading header line");
                 return Err(raised(Kind::HTTPException, text));
             }
             continue;
-        };
+        }
         let body = match protocol.proceed() {
             Some(RecvResponseResult::RecvBody(protocol)) => {
                 Reading::Open(Box::new(Body { stream, timeout, protocol, incoming, plain: Vec::new(), total: 0 }))
             }
             _ => Reading::Over,
         };
-        let reason = first_line.unwrap_or_default();
-        return Ok(Response { url: url.into(), status: head.status().as_u16(), reason, body: Mutex::new(body) });
+        let (status, reason) = (*code, reason.clone());
+        return Ok(Response { url: url.into(), status, reason, body: Mutex::new(body) });
     }
 }
 
-/// The words at the end of the status line, as soon as it is here. What is none is refused with its text
-/// (`HTTPResponse._read_status`).
-fn status_line(incoming: &[u8], ended: bool) -> Result<Option<String>, Raised> {
+/// What a status line says.
+struct Status {
+    code: u16,
+    reason: String,
+}
+
+/// The status line, as soon as it is here. What is none is refused with its text (`HTTPResponse._read_status`).
+fn status_line(incoming: &[u8], ended: bool) -> Result<Option<Status>, Raised> {
     let line = match incoming.iter().position(|byte| *byte == b'\n') {
         Some(end) => &incoming[..=end],
         None if incoming.len() > MOST_HEAD => {
@@ -277,24 +287,22 @@ fn status_line(incoming: &[u8], ended: bool) -> Result<Option<String>, Raised> {
     let line: String = line.iter().map(|byte| char::from(*byte)).collect();
     let mut words = line.trim_end().splitn(3, char::is_whitespace);
     let (version, code) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let known = code.len() == 3 && code.parse::<u16>().is_ok_and(|code| code >= 100);
-    if !version.starts_with("HTTP/") || !known {
-        let line =
-            if ended && incoming.len() == line.len() + 2 { line.trim_end_matches("\r\n").to_owned() } else { line };
-        return Err(raised(Kind::BadStatusLine, line));
-    }
-    Ok(Some(words.next().unwrap_or_default().trim().to_owned()))
+    let known = code.parse::<u16>().ok().filter(|number| code.len() == 3 && *number >= 100);
+    let Some(code) = known.filter(|_| version.starts_with("HTTP/")) else {
+        let missing = ended && incoming.len() == line.len() + 2;
+        return Err(raised(Kind::BadStatusLine, if missing { line.trim_end().to_owned() } else { line }));
+    };
+    Ok(Some(Status { code, reason: words.next().unwrap_or_default().trim().to_owned() }))
 }
 
 /// `HTTPError`: made of the URL, the code and its words.
-fn http_error(response: &Response) -> Raised {
-    if response.status / 100 == 3 {
-        let text = format!("the miniature follows no redirects (HTTP {}): give the URL it leads to", response.status);
+fn http_error(url: &str, code: u16, reason: &str) -> Raised {
+    if code / 100 == 3 {
+        let text = format!("the miniature follows no redirects (HTTP {code}): give the URL it leads to");
         return url_error(Value::str(text));
     }
-    let mut exception = Kind::HTTPError.exception(format!("HTTP Error {}: {}", response.status, response.reason));
-    exception.args =
-        vec![Value::str(&*response.url), Value::Int(response.status.into()), Value::str(&*response.reason)];
+    let mut exception = Kind::HTTPError.exception(format!("HTTP Error {code}: {reason}"));
+    exception.args = vec![Value::str(url), Value::Int(code.into()), Value::str(reason)];
     Raised::Exception(Box::new(exception))
 }
 
@@ -368,7 +376,7 @@ impl Body {
 
     fn incomplete(&self) -> Raised {
         let rest = match self.protocol.body_mode() {
-            BodyMode::LengthDelimited(length) => format!(", {} more expected", length.saturating_sub(self.total)),
+            BodyMode::LengthDelimited(rest) => format!(", {rest} more expected"),
             _ => String::new(),
         };
         raised(Kind::IncompleteRead, format!("IncompleteRead({} bytes read{rest})", self.total))
