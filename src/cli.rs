@@ -138,7 +138,10 @@ fn experiment(workload: &Workload, name: &str, settings: &Settings) -> Result<Ex
     };
     let model = crate::model::find(&name_of_model).map_err(refuse)?;
     let unasked = || Workers { count: crate::engine::machine::cores_allowed() as u32, processes: None };
-    let Workers { count: workers, processes } = settings.workers.unwrap_or_else(unasked);
+    // Coroutines cost so little that all tasks are in flight unless somebody wants fewer.
+    let in_flight = settings.tasks.filter(|_| model.runs_coroutines());
+    let in_flight = in_flight.map(|tasks| Workers { count: tasks, processes: None });
+    let Workers { count: workers, processes } = settings.workers.or(in_flight).unwrap_or_else(unasked);
     if let (Some(processes), false) = (processes, model.is_hybrid()) {
         return Err(refuse(format!(
             "-n {processes}x{}: only the model `hybrid` has threads in several processes; write -n {workers}",
@@ -162,8 +165,7 @@ fn experiment(workload: &Workload, name: &str, settings: &Settings) -> Result<Ex
     }
     let mut args = workload.arguments(&given).map_err(refuse)?;
     args.retain(|(name, _)| given.iter().any(|(given, _)| given == name));
-    model.plan_over(workers, processes).map_err(refuse)?;
-    Ok(Experiment {
+    let experiment = Experiment {
         workload: name.to_owned(),
         model: model.id.to_owned(),
         workers,
@@ -172,7 +174,11 @@ fn experiment(workload: &Workload, name: &str, settings: &Settings) -> Result<Ex
         args,
         switch_interval: settings.switch_interval,
         rules: if settings.rules == "3.9" { Rules::V3_9 } else { Rules::V3_10 },
-    })
+    };
+    match experiment.refusal(workload) {
+        Some(why) => Err(refuse(why)),
+        None => Ok(experiment),
+    }
 }
 
 /// Reads the command line and does what it says.

@@ -827,8 +827,11 @@ fn connecting_sending_and_receiving_are_told_apart_and_leave_the_lock() {
 
 #[test]
 fn a_killed_slow_server_is_told_and_ends_the_requests_as_python_sees_it() {
+    // The last asks when the server is gone for certain.
+    let late = "import time\ndef work(url, n, task):\n    time.sleep(task // 2)\n";
+    let source = ASKING.replace("def work(url, n):\n", late);
     for model in ["threads", "processes"] {
-        let mut run = Run::go(with_server(spec(model, 2, ASKING, 30, 3)));
+        let mut run = Run::go(with_server(spec(model, 2, &source, 30, 3)));
         run.until("both wait for their answer", |run| waits(run, Detail::Recv) == 2);
         let lane = run.controller.plan().slow_server().unwrap().clone();
         kill(run.controller.pids()[&lane.process]);
@@ -905,4 +908,30 @@ fn connections_are_really_open_at_once_and_one_thread_of_the_server_holds_them()
     assert_eq!(run.outcomes().into_values().collect::<Vec<_>>(), vec![TaskOutcome::Repr("200".to_owned()); 3]);
     assert_eq!(waits(&run, Detail::Connect), 600);
     run.check();
+}
+
+#[test]
+fn coroutines_make_their_requests_at_once_and_the_slow_server_keeps_its_own_ring() {
+    for (id, tasks, given, result) in [
+        ("scrape", 40, vec![("seconds", "0.2"), ("n", "2")], "42"),
+        ("sockets", 40, vec![("seconds", "0.2"), ("connections", "400")], "10"),
+    ] {
+        let workload = gilscope::workload::load(id).unwrap();
+        let mut spec = spec("coroutines", tasks, &workload.source, 0, tasks);
+        spec.plan.add_slow_server();
+        spec.args = workload.arguments(&given).unwrap();
+        let run = Run::go(spec).until_over();
+        let results = vec![TaskOutcome::Repr(result.to_owned()); tasks as usize];
+        assert_eq!(run.outcomes().into_values().collect::<Vec<_>>(), results, "{id}");
+        assert!(run.ends().values().all(LaneEnd::is_done), "{id}: {:?}", run.ends());
+        // One after the other they would take forty times as long.
+        let took = run.finished().unwrap() - run.started().unwrap();
+        assert!(took < Nanos::from_secs(4), "{id}: {took}");
+        let server = run.controller.plan().slow_server().unwrap();
+        assert_eq!(server.id, LaneId(1), "{id}");
+        let order = run.order(server.id.0);
+        assert_eq!(order[..4], ["starting/fork", "starting/exec", "starting/init", "io"], "{id}");
+        assert!(run.order(2).contains(&"suspended".to_owned()), "{id}: {:?}", run.order(2));
+        assert_eq!(run.collector.tally().dropped, 0);
+    }
 }

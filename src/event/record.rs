@@ -65,6 +65,12 @@ pub enum EventKind {
         /// The last heartbeat before the gap.
         since: Nanos,
     },
+    /// A coroutine that was suspended has been ready since `since`, as the loop finds now that it has itself back.
+    /// Revises the open span.
+    ReadySince {
+        /// When it was woken.
+        since: Nanos,
+    },
     /// The kernel gave the lane's thread a core.
     SwitchIn,
     /// The kernel took the lane's thread from its core.
@@ -91,6 +97,7 @@ const TASK_ENDED: u8 = 6;
 const NO_CORE: u8 = 7;
 const SWITCH_IN: u8 = 8;
 const SWITCH_OUT: u8 = 9;
+const READY_SINCE: u8 = 10;
 
 impl Event {
     /// Into four words: time; lane and line; core, lock, kind, state, detail and flag; argument.
@@ -103,6 +110,7 @@ impl Event {
             EventKind::TaskStarted(task) => (TASK_STARTED, 0, 0, 0, false, u64::from(task.0)),
             EventKind::TaskEnded { task, ok } => (TASK_ENDED, 0, 0, 0, ok, u64::from(task.0)),
             EventKind::NoCore { since } => (NO_CORE, 0, 0, 0, false, since.0),
+            EventKind::ReadySince { since } => (READY_SINCE, 0, 0, 0, false, since.0),
             EventKind::SwitchIn => (SWITCH_IN, 0, 0, 0, false, 0),
             EventKind::SwitchOut { preempted } => (SWITCH_OUT, 0, 0, 0, preempted, 0),
         };
@@ -137,6 +145,7 @@ impl Event {
             TASK_STARTED => EventKind::TaskStarted(task),
             TASK_ENDED => EventKind::TaskEnded { task, ok: flag },
             NO_CORE => EventKind::NoCore { since: Nanos(argument) },
+            READY_SINCE => EventKind::ReadySince { since: Nanos(argument) },
             SWITCH_IN => EventKind::SwitchIn,
             SWITCH_OUT => EventKind::SwitchOut { preempted: flag },
             _ => return Err(damaged()),
@@ -169,6 +178,7 @@ mod tests {
             any::<u32>().prop_map(|task| EventKind::TaskStarted(TaskId(task))),
             (any::<u32>(), any::<bool>()).prop_map(|(task, ok)| EventKind::TaskEnded { task: TaskId(task), ok }),
             any::<u64>().prop_map(|since| EventKind::NoCore { since: Nanos(since) }),
+            any::<u64>().prop_map(|since| EventKind::ReadySince { since: Nanos(since) }),
             Just(EventKind::SwitchIn),
             any::<bool>().prop_map(|preempted| EventKind::SwitchOut { preempted }),
         ]

@@ -363,7 +363,7 @@ mod tests {
         let [reader, writer] = other.take_descriptors().unwrap();
         rustix::io::write(&writer, b"x").unwrap();
         assert_eq!(rustix::io::read(&reader, &mut [0; 8]).unwrap(), 1);
-        assert!(other.take_descriptors().is_none());
+        assert!(other.take_descriptors::<2>().is_none());
     }
 
     #[test]

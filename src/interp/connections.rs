@@ -12,8 +12,8 @@ use crate::workload::Wanted;
 /// Open files of a process that are not connections: standard streams, channels, the recorder.
 const OTHERS: u64 = 64;
 
-/// And for each lane: the kernel's accounts of a thread, or the channel and the pipe of a process.
-const A_LANE: u64 = 4;
+/// And for each thread or process: the kernel's accounts of a thread, or the channel and the pipe of a process.
+const A_THREAD: u64 = 4;
 
 /// Why they cannot be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,7 +76,7 @@ fn allow(wanted: &Wanted, plan: &Plan, tasks: u32, allowed: u64, ports: u64) -> 
     let share = wanted.number.div_ceil(tasks.max(1).into());
     let at_once = (share * plan.workers().count() as u64).min(wanted.number);
     // All of them are the server's.
-    let files = at_once + OTHERS + A_LANE * plan.lanes.len() as u64;
+    let files = at_once + OTHERS + A_THREAD * u64::from(plan.threads());
     let argument = wanted.argument.clone();
     if at_once > ports {
         return Err(TooMany::Ports { connections: at_once, ports, argument });
@@ -109,6 +109,8 @@ mod tests {
         assert_eq!(allow(&wanted, &plan("sequential", 4), 4, 4_096, 28_232), Ok(()));
         assert_eq!(allow(&wanted, &plan("threads", 2), 8, 4_096, 28_232), Ok(()));
         assert!(allow(&wanted, &plan("threads", 4), 4, 4_096, 28_232).is_err());
+        // A coroutine costs no file.
+        assert_eq!(allow(&wanted, &plan("coroutines", 10_000), 10_000, 10_100, 28_232), Ok(()));
     }
 
     #[test]

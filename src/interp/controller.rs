@@ -126,7 +126,7 @@ impl Controller {
         // Workers whose maker dies become ours, so that they can be reaped. Where this is refused, init does it.
         let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
         let lanes = u32::try_from(spec.plan.lanes.len()).expect("plans have a ceiling");
-        let rings = Rings::create(Shape::for_lanes(lanes), spec.interval)?;
+        let rings = Rings::create(Shape::for_threads(spec.plan.threads(), lanes), spec.interval)?;
         let (control, theirs) = Channel::pair(CONTROL_LIMIT).map_err(|error| refused(error.into()))?;
         let birth = Birth {
             program,
@@ -442,7 +442,7 @@ impl Controller {
         }
         for lane in lanes {
             let event = Event { at: Monotonic.now(), lane: *lane, core: CoreId::UNKNOWN, line: Line::NONE, kind: DONE };
-            Producer::new(self.rings.ring(lane.0)).push(event.pack());
+            Producer::new(self.rings.ring(self.rings.shape().ring_of(lane.0))).push(event.pack());
         }
     }
 }

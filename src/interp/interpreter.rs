@@ -9,8 +9,9 @@ use super::message::TaskOutcome;
 use super::pickles;
 use crate::event::{Detail, EventKind, LaneId, Line, LockId, State, TaskId};
 use crate::gil::Gil;
+use crate::model::Pool;
 use crate::record::{Recorder, Rings, SharedRing};
-use crate::vm::{self, Module, Raised, Rules, Thread, Value};
+use crate::vm::{self, Host, Module, Raised, Rules, Thread, Value};
 use crate::workload::{self, ArgValue};
 
 /// The longest `repr` that is told. A screen shows a line of it, a report all of it.
@@ -93,15 +94,33 @@ impl Interpreter {
         self.module.program().signature(function).is_some()
     }
 
-    /// What every call of `work` gets, whatever the task.
-    pub(super) fn values(&self, source: &str, chosen: &[(String, ArgValue)], tasks: u32) -> Vec<(String, Value)> {
-        workload::values(source, self.module.program(), chosen, tasks)
+    /// What a task is a call of: for coroutines the `async def` there is.
+    pub(super) fn work(&self, pool: Pool) -> Option<&'static str> {
+        let wanted = matches!(pool, Pool::Coroutines { .. });
+        let is = |name: &&str| self.module.program().signature(name).is_some_and(|work| work.is_async == wanted);
+        ["work_async", "work"].into_iter().filter(|name| wanted || *name == "work").find(is)
+    }
+
+    /// What every call of `function` gets, whatever the task.
+    pub(super) fn values(
+        &self,
+        source: &str,
+        function: &str,
+        chosen: &[(String, ArgValue)],
+        tasks: u32,
+    ) -> Vec<(String, Value)> {
+        workload::values(source, self.module.program(), function, chosen, tasks)
     }
 
     /// What `work` is to be called with for a task: the arguments, and the task's number if it takes one.
     pub(super) fn arguments(&self, args: &[(String, Value)], task: TaskId) -> Vec<(String, Value)> {
+        self.arguments_of("work", args, task)
+    }
+
+    /// The same of another function.
+    pub(super) fn arguments_of(&self, function: &str, args: &[(String, Value)], task: TaskId) -> Vec<(String, Value)> {
         let mut args = args.to_vec();
-        let signature = self.module.program().signature("work");
+        let signature = self.module.program().signature(function);
         let takes_task = signature.is_some_and(|work| work.parameters.iter().any(|it| &*it.name == "task"));
         if takes_task && !args.iter().any(|(name, _)| name == "task") {
             args.push(("task".to_owned(), Value::Int(task.0.into())));
@@ -120,6 +139,11 @@ impl Interpreter {
         let result = thread.call(function, Vec::new(), args).map_err(Failure::from);
         host.leave_program();
         result
+    }
+
+    /// The calling thread, to run the module's functions for longer than one call. With the lock held.
+    pub(super) fn thread<'i, H: Host>(&'i self, host: H) -> Thread<'i, H> {
+        Thread::new(&self.module, host, self.rules)
     }
 
     /// Does a task: its beginning and end are recorded. With the lock held and the lane running.

@@ -42,6 +42,7 @@ mod channel;
 pub mod child;
 mod connections;
 mod controller;
+mod coroutines;
 mod first;
 mod fork;
 mod host;

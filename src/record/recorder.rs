@@ -83,6 +83,11 @@ impl<C: Clock> Recorder<C> {
         self.lane
     }
 
+    /// From now on it records for another lane unless told otherwise: a coroutine that runs, or none any more.
+    pub fn speak_for(&mut self, lane: LaneId) {
+        self.lane = lane;
+    }
+
     /// Whether it records at all.
     pub fn is_on(&self) -> bool {
         self.ring.is_some()

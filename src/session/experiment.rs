@@ -2,7 +2,7 @@
 
 use crate::engine::emulated::Order;
 use crate::event::Nanos;
-use crate::model::{self, Refusal};
+use crate::model::{self, Plan, Refusal};
 use crate::vm::Rules;
 use crate::workload::{ArgValue, Workload};
 
@@ -41,6 +41,19 @@ impl Experiment {
         Experiment { model: "sequential".to_owned(), tasks: Some(self.task_count()), ..self.clone() }
     }
 
+    /// Why it cannot be run: the model does not go with the workload, or not with so many workers.
+    pub fn refusal(&self, workload: &Workload) -> Option<String> {
+        self.plan(workload).err().map(|refusal| refusal.to_string())
+    }
+
+    fn plan(&self, workload: &Workload) -> Result<Plan, Refusal> {
+        let model = model::find(&self.model)?;
+        match model.objection(workload) {
+            Some(why) => Err(Refusal::Senseless(why)),
+            None => model.plan_over(self.workers, self.processes),
+        }
+    }
+
     /// What the engine needs to run it.
     pub fn order<'a>(&self, workload: &'a Workload, record: bool) -> Result<Order<'a>, Refusal> {
         let mut args: Vec<(String, ArgValue)> =
@@ -52,7 +65,7 @@ impl Experiment {
         }
         Ok(Order {
             workload,
-            plan: model::find(&self.model)?.plan_over(self.workers, self.processes)?,
+            plan: self.plan(workload)?,
             args,
             tasks: self.task_count(),
             switch_interval: self.switch_interval,

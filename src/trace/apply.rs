@@ -54,6 +54,7 @@ impl Trace {
                 self.place(at, id);
             }
             EventKind::NoCore { since } => self.no_core(since, at, id),
+            EventKind::ReadySince { since } => self.ready_since(since, at, id),
             EventKind::SwitchIn => {
                 lane.preempted = false;
                 self.show(at, id);
@@ -199,6 +200,19 @@ impl Trace {
             }
         }
         self.place(at, id);
+    }
+
+    /// The lane could have gone on since `since`, though nobody had time to say so.
+    fn ready_since(&mut self, since: Nanos, at: Nanos, id: LaneId) {
+        let since = self.clip(since.min(at));
+        let lane = &mut self.lanes[id.index()];
+        let line = lane.line;
+        let since = since.max(lane.column.open_at());
+        if since < self.clip(at) && self.lanes[id.index()].state.may_become(State::Ready) {
+            let ready = Stretch::new(State::Ready, Detail::None, self.lanes[id.index()].core, line);
+            self.lanes[id.index()].column.revise(since, ready);
+        }
+        self.enter(at, id, State::Ready, Detail::None, line);
     }
 
     /// Nothing was observed from `from` to `to`. What was recorded in between shows that it began later.

@@ -212,6 +212,11 @@ impl Run {
                 self.event(index, EventKind::State { to: other, detail: Detail::None });
                 self.enter(index, other);
             }
+            9 if number < 60 && lane.state.may_become(State::Suspended) && !lane.holds => {
+                self.event(index, EventKind::State { to: State::Suspended, detail: Detail::None });
+                self.enter(index, State::Suspended);
+            }
+            10 if lane.state == State::Suspended => self.ready_since(index, u64::from(number)),
             9 | 10 => self.no_core(index, u64::from(number)),
             11 => {
                 lane.preempted = false;
@@ -336,6 +341,17 @@ impl Run {
         if !records {
             self.place(index);
         }
+    }
+
+    fn ready_since(&mut self, index: usize, back: u64) {
+        let since = self.at.saturating_sub(back);
+        let lane = &mut self.lanes[index];
+        let from = since.max(lane.open).max(BEGIN);
+        if from < self.at && lane.shown.0 == State::Suspended {
+            lane.table[from as usize..self.at as usize].fill(State::Ready);
+        }
+        self.event(index, EventKind::ReadySince { since: Nanos(since) });
+        self.enter(index, State::Ready);
     }
 
     fn gap(&mut self, back: u64) {

@@ -48,6 +48,12 @@ pub enum LoadError {
     /// There is no `work`.
     #[error("{0} has no function work; put what is to be run into `def work():`")]
     NoWork(String),
+    /// `work_async` is a plain function.
+    #[error("{0}: work_async is called by an event loop: write `async def work_async`")]
+    NotAsync(String),
+    /// They cannot both be called with what the user chose.
+    #[error("{0}: work and work_async do the same work, so they must take the same arguments, in the same order")]
+    NotTheSame(String),
     /// The metadata block is wrong.
     #[error("{file}:{line}: the metadata is wrong: {message}")]
     Metadata {
@@ -175,8 +181,20 @@ pub fn load(name_or_path: &str) -> Result<Workload, LoadError> {
 /// Checks a source and describes it.
 fn parse(id: &str, source: String, file: &str, path: Option<PathBuf>) -> Result<Workload, LoadError> {
     let program = vm::compile(&source, file)?;
-    if program.signature("work").is_none() {
-        return Err(LoadError::NoWork(file.into()));
+    let is_async = |name: &str| program.signature(name).map(|signature| signature.is_async);
+    let (plain, coroutine) = match (is_async("work"), is_async("work_async")) {
+        (_, Some(false)) => return Err(LoadError::NotAsync(file.into())),
+        (None, None) => return Err(LoadError::NoWork(file.into())),
+        (Some(false), other) => (true, other.map(|_| "work_async")),
+        (_, Some(true)) => (false, Some("work_async")),
+        (Some(true), None) => (false, Some("work")),
+    };
+    if let (true, Some(name)) = (plain, coroutine) {
+        let taken =
+            |name| program.signature(name).map(|it| it.parameters.iter().map(|it| &*it.name).collect::<Vec<_>>());
+        if taken("work") != taken(name) {
+            return Err(LoadError::NotTheSame(file.into()));
+        }
     }
     let metadata =
         metadata::read(&source).map_err(|(line, message)| LoadError::Metadata { file: file.into(), line, message })?;
@@ -187,6 +205,8 @@ fn parse(id: &str, source: String, file: &str, path: Option<PathBuf>) -> Result<
         bound: metadata.bound.unwrap_or(Bound::Cpu),
         watch: metadata.watch.unwrap_or_default(),
         arguments,
+        plain,
+        coroutine,
         source,
         path,
     })
@@ -198,7 +218,11 @@ fn arguments(
     file: &str,
     source: &str,
 ) -> Result<Vec<Argument>, LoadError> {
-    let parameters = program.signature("work").map(|signature| &signature.parameters[..]).unwrap_or_default();
+    let parameters = program
+        .signature("work")
+        .or(program.signature("work_async"))
+        .map(|signature| &signature.parameters[..])
+        .unwrap_or_default();
     let wrong = |argument: &str, message: String| {
         let header = format!("[arguments.{argument}]");
         let line = source.lines().position(|line| line.contains(&header)).map_or(1, |at| at + 1);
@@ -392,7 +416,8 @@ mod tests {
             (file("syntax.py", b"def work(:\n"), "syntax.py:1:10: syntax error: "),
             (file("class.py", b"class A:\n    pass\n"), "class.py:1:1: a class statement is outside"),
             (file("empty.py", b""), "has no function work"),
-            (file("async.py", b"async def work():\n    pass\n"), "async def is outside"),
+            (file("async.py", b"def work():\n    pass\ndef work_async():\n    pass\n"), "write `async def work_async`"),
+            (file("args.py", b"def work(n=1):\n    pass\nasync def work_async(m=1):\n    pass\n"), "same arguments"),
         ] {
             let error = refused(&given);
             assert!(error.contains(sentence), "{error}");

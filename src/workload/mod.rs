@@ -9,6 +9,10 @@
 //! argument of the kind `bytes` is chosen by its length in MiB and made there;
 //! one of the kind `url` or `port` is chosen by the slow server's port, and
 //! [`wants`] tells whoever starts a run that there must be such a server.
+//!
+//! A file offers `def work`, or `async def work`, or the former beside an `async def work_async` that does the same;
+//! coroutines call the `async def`, everyone else the plain function.
+//!
 //! Besides its arguments `work` gets the task's number if it takes `task`, and
 //! how many tasks there are if it takes `tasks`.
 
@@ -104,6 +108,10 @@ pub struct Workload {
     pub watch: String,
     /// What `work` takes.
     pub arguments: Vec<Argument>,
+    /// Whether it has a plain `def work`.
+    pub plain: bool,
+    /// Which of its functions is called where workers are coroutines: `work_async`, or a `work` that is an `async def`.
+    pub coroutine: Option<&'static str>,
     /// The file's text.
     pub source: String,
     /// Where it came from; none for those that come with the program.

@@ -4,17 +4,23 @@ use crate::vm::{Program, Value};
 
 use super::{ArgKind, ArgValue, metadata};
 
-/// What every call of `work` gets, made from the numbers that were chosen: long bytes are made, and `tasks` is told to
+/// What every call of `function` gets, made from the numbers that were chosen: long bytes are made, and `tasks` is told to
 /// a function that takes it. To be called where the workers are handed their arguments, once a run: what threads are
 /// handed is then one object, and what processes are handed a pickle of it.
-pub fn values(source: &str, program: &Program, chosen: &[(String, ArgValue)], tasks: u32) -> Vec<(String, Value)> {
+pub fn values(
+    source: &str,
+    program: &Program,
+    function: &str,
+    chosen: &[(String, ArgValue)],
+    tasks: u32,
+) -> Vec<(String, Value)> {
     // A block that cannot be read was refused when the workload was loaded.
     let described = metadata::read(source).map(|metadata| metadata.arguments).unwrap_or_default();
     let kind = |name: &str| described.get(name).map_or(ArgKind::Number, |argument| argument.kind);
     let mut values: Vec<(String, Value)> =
         chosen.iter().map(|(name, value)| (name.clone(), made(kind(name), *value))).collect();
     let takes_tasks =
-        program.signature("work").is_some_and(|work| work.parameters.iter().any(|it| &*it.name == "tasks"));
+        program.signature(function).is_some_and(|work| work.parameters.iter().any(|it| &*it.name == "tasks"));
     if takes_tasks && !values.iter().any(|(name, _)| name == "tasks") {
         values.push(("tasks".to_owned(), Value::Int(tasks.into())));
     }
@@ -83,7 +89,7 @@ mod tests {
     fn made_of(source: &str, chosen: &[(&str, i64)], tasks: u32) -> Vec<(String, Value)> {
         let program = compile(source, "own.py").unwrap();
         let chosen: Vec<_> = chosen.iter().map(|(name, value)| ((*name).to_owned(), ArgValue::Int(*value))).collect();
-        values(source, &program, &chosen, tasks)
+        values(source, &program, "work", &chosen, tasks)
     }
 
     #[test]
@@ -106,7 +112,7 @@ mod tests {
         assert_eq!(wanted.number, 0);
         tell_port(&wanted, &mut chosen, 8080);
         let program = compile(source, "own.py").unwrap();
-        let made = values(source, &program, &chosen, 1);
+        let made = values(source, &program, "work", &chosen, 1);
         assert_eq!((made[0].1.repr(), made[1].1.repr()), ("'http://127.0.0.1:8080'".to_owned(), "9".to_owned()));
         assert_eq!(super::wants("def work(url):\n    pass\n", &chosen), Wants::default());
     }

@@ -425,7 +425,7 @@ async def work():
     numbers = [1, 2, 3]
     a = await asyncio.gather(*[f(n) for n in numbers])
     b = await asyncio.gather(*(f(n) for n in numbers), f(9), return_exceptions=True)
-    return a, b, g(*numbers), g(0, *[1, 2], d=4), max(*numbers), g(*range(2)), "{} {}".format(*numbers)
+    return a, b, g(*numbers), g(0, *[1, 2], d=4), max(*numbers), g(*range(2)), "-".join(*[["a", "b"]])
 # ---
 def g(a, b):
     return [a, b]

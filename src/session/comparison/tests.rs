@@ -45,6 +45,8 @@ fn comparison(tasks: u32, workers: u32, cores: usize, rows: Vec<Row>) -> Compari
         bound: Bound::Cpu,
         watch: String::new(),
         arguments: Vec::new(),
+        plain: true,
+        coroutine: None,
         source: String::new(),
         path: None,
     };

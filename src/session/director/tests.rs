@@ -105,6 +105,8 @@ fn workload() -> Arc<Workload> {
             max: ArgValue::Int(10_000_000_000),
             size: true,
         }],
+        plain: true,
+        coroutine: None,
         source: String::new(),
         path: None,
     })

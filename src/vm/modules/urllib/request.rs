@@ -217,19 +217,22 @@ fn response(
     mut protocol: Protocol<RecvResponse>,
     url: &str,
 ) -> Result<Response, Raised> {
-    let mut incoming = Vec::new();
-    let mut status = None;
+    let (mut incoming, mut status) = (Vec::new(), None);
+    let (mut ended, mut more) = (false, true);
     loop {
-        let received =
-            socket::receive(outside, line, &stream, CHUNK).map_err(|error| socket::failed(&error, timeout))?;
-        let ended = received.is_empty();
-        if ended && incoming.is_empty() {
-            return Err(raised(Kind::RemoteDisconnected, "Remote end closed connection without response".to_owned()));
-        }
-        incoming.extend(received);
-        if ended {
-            // CPython takes the end for the end of the headers.
-            incoming.extend_from_slice(b"\r\n\r\n");
+        if std::mem::replace(&mut more, true) {
+            let received = socket::receive(outside, line, &stream, CHUNK);
+            let received = received.map_err(|error| socket::failed(&error, timeout))?;
+            ended = received.is_empty();
+            if ended && incoming.is_empty() {
+                let text = "Remote end closed connection without response".to_owned();
+                return Err(raised(Kind::RemoteDisconnected, text));
+            }
+            incoming.extend(received);
+            if ended {
+                // CPython takes the end for the end of the headers.
+                incoming.extend_from_slice(b"\r\n\r\n");
+            }
         }
         if status.is_none() {
             status = status_line(&incoming, ended)?;
@@ -245,9 +248,9 @@ fn response(
         })?;
         incoming.drain(..used);
         if head.is_none() {
-            // An interim answer has been left behind, and a status line comes anew.
+            // An interim answer has been left behind, and what comes anew may be here.
             if used > 0 {
-                status = None;
+                (status, more) = (None, false);
             } else if ended || incoming.len() > MOST_HEAD {
                 let text = format!("got more than {MOST_HEAD} bytes when reading header line");
                 return Err(raised(Kind::HTTPException, text));
