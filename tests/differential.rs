@@ -193,6 +193,7 @@ fn the_bundled_workloads_return_what_python_returns() {
         ("queue-priority", "n=5, seconds=0.0, patience=0.0, task=0"),
         ("big-argument", "n=2, data=b'abc' * 10000"),
         ("oversubscription", "n=1000, task=1, tasks=3"),
+        ("blocked-loop", "n=2, seconds=0.001, blocked=0.001, task=0"),
         ("scrape", "url='@URL@', seconds=0.01, n=3"),
         ("sockets", "port=@PORT@, connections=50, seconds=0.01, task=1, tasks=3"),
     ];
