@@ -9,6 +9,8 @@ pub mod clock;
 
 pub mod record;
 
+pub mod perf;
+
 pub mod gil;
 
 pub mod vm;
@@ -17,7 +19,11 @@ pub mod workload;
 
 pub mod model;
 
+pub mod program;
+
 pub mod interp;
+
+pub mod observe;
 
 pub mod engine;
 

@@ -178,6 +178,14 @@ pub enum Detail {
     Pipe,
     /// Waiting for the program's own lock: `join`.
     Join,
+    /// I/O: waiting until one of several descriptors is ready.
+    Poll,
+    /// I/O: sending, receiving, connecting.
+    Socket,
+    /// I/O: reading or writing a file or a pipe.
+    File,
+    /// I/O: waiting for a child process.
+    Child,
     /// I/O: bytes are handed to a socket.
     Send,
     /// I/O: waiting for bytes from a socket.
@@ -186,7 +194,7 @@ pub enum Detail {
 
 impl Detail {
     /// Every detail.
-    pub const ALL: [Detail; 12] = [
+    pub const ALL: [Detail; 16] = [
         Detail::None,
         Detail::Fork,
         Detail::Exec,
@@ -197,6 +205,10 @@ impl Detail {
         Detail::Sleep,
         Detail::Pipe,
         Detail::Join,
+        Detail::Poll,
+        Detail::Socket,
+        Detail::File,
+        Detail::Child,
         Detail::Send,
         Detail::Recv,
     ];
@@ -214,6 +226,10 @@ impl Detail {
             Detail::Sleep => "sleep",
             Detail::Pipe => "pipe",
             Detail::Join => "join",
+            Detail::Poll => "poll",
+            Detail::Socket => "socket",
+            Detail::File => "file",
+            Detail::Child => "child",
             Detail::Send => "send",
             Detail::Recv => "recv",
         }

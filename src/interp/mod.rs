@@ -51,7 +51,6 @@ mod in_place;
 mod interpreter;
 mod message;
 mod offspring;
-mod output;
 mod pickles;
 mod processes;
 mod reporter;

@@ -36,8 +36,9 @@ use serde::{Deserialize, Serialize};
 use super::channel::Channel;
 use super::message::{LaneEnd, WORKER_LIMIT};
 use super::offspring::Offspring;
-use super::spawn::{Birth, Group, this_program};
+use super::spawn::{Birth, Group};
 use crate::event::{LaneId, Nanos};
+use crate::program::this_program;
 use crate::record::{Rings, Shape};
 
 pub(super) use answers::live;
