@@ -2,12 +2,16 @@
 
 #[path = "common/python.rs"]
 mod common;
+#[path = "common/servers.rs"]
+mod servers;
 
 use std::fmt::Write;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use gilscope::event::{Detail, Line, State};
+use gilscope::interp::SlowServer;
 use gilscope::vm::{EventLoop, Host, Module, Raised, Rules, Stopped, Thread, Value, compile, pickle};
 use gilscope::workload;
 use proptest::prelude::*;
@@ -190,11 +194,15 @@ fn the_bundled_workloads_return_what_python_returns() {
         ("queue-priority", "n=5, seconds=0.0, patience=0.0, task=0"),
         ("big-argument", "n=2, data=b'abc' * 10000"),
         ("oversubscription", "n=1000, task=1, tasks=3"),
+        ("scrape", "url='@URL@', seconds=0.01, n=3"),
+        ("sockets", "port=@PORT@, connections=50, seconds=0.01, task=1, tasks=3"),
     ];
+    let server = slow_server();
     assert_eq!(small.len(), workload::bundled().count(), "each has its small arguments here");
     let mut sources = Vec::new();
     for (id, arguments) in small {
         let workload = workload::load(id).expect("it is bundled");
+        let arguments = arguments.replace("@URL@", &server.url()).replace("@PORT@", &server.port().to_string());
         let source = workload.source.replace("def work(", "def work_(");
         sources.push(format!("{source}\ndef work():\n    return work_({arguments})\n"));
         if let Some(coroutine) = workload.coroutine {
@@ -202,6 +210,41 @@ fn the_bundled_workloads_return_what_python_returns() {
         }
     }
     compare(&sources);
+}
+
+/// The server that a run would start, for CPython and the miniature alike.
+fn slow_server() -> SlowServer {
+    SlowServer::start_program(Path::new(env!("CARGO_BIN_EXE_gilscope")), 0).expect("there is a port")
+}
+
+#[test]
+fn what_comes_over_the_network_and_what_goes_wrong_there_is_what_python_says() {
+    let server = slow_server();
+    let head = |answer: &'static [u8]| servers::answering(Some(answer)).to_string();
+    let ports = [
+        ("@PORT@", server.port().to_string()),
+        ("@NOBODY@", servers::nobody().to_string()),
+        ("@SILENT@", servers::answering(None).to_string()),
+        ("@HANGUP@", head(b"")),
+        ("@GARBAGE@", head(b"good morning\r\nand good night\r\n")),
+        ("@HALF@", head(b"good")),
+        ("@NUMBER@", head(b"HTTP/1.1 abc OK\r\n\r\n")),
+        ("@CUT@", head(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")),
+        ("@OPEN@", head(b"HTTP/1.0 200 All right\r\n\r\nhello until the end")),
+        (
+            "@CHUNKED@",
+            head(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"),
+        ),
+        ("@CONTINUE@", head(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")),
+        ("@EARLY@", head(b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")),
+        ("@EMPTY@", head(b"HTTP/1.1 204 No Content\r\n\r\n")),
+        ("@UNAVAILABLE@", head(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")),
+        ("@LINES@", head(b"one\ntwo\n\nlast")),
+    ];
+    let programs = include_str!("differential/network.py")
+        .split("# ---\n")
+        .map(|program| ports.iter().fold(program.to_owned(), |program, (name, port)| program.replace(name, port)));
+    compare(&programs.filter(|program| !program.trim().is_empty()).collect::<Vec<_>>());
 }
 
 #[test]

@@ -54,7 +54,10 @@ pub struct Emulated {
 ///
 /// To be called on a thread that lives as long as the run: the kernel ends the run with it.
 pub fn start(order: Order) -> Result<Emulated, StartError> {
-    let Order { workload, plan, args, tasks, switch_interval, rules, costs, record } = order;
+    let Order { workload, mut plan, args, tasks, switch_interval, rules, costs, record } = order;
+    if workload.wants_server() {
+        plan.add_slow_server();
+    }
     let (lanes, locks) = (plan.lanes.clone(), plan.locks.clone());
     let file = workload.file_name();
     let source = workload.source.clone();
@@ -130,7 +133,10 @@ impl Source for Emulated {
     }
 
     fn pids(&self) -> Vec<u32> {
-        self.run.pids().values().copied().collect()
+        // The slow server is no part of the program: its memory is not the model's price.
+        let server = self.run.plan().slow_server().map(|lane| lane.process);
+        let pids = self.run.pids().iter().filter(|(process, _)| server != Some(**process));
+        pids.map(|(_, pid)| *pid).collect()
     }
 
     fn lines(&self) -> Vec<(LaneId, Line)> {

@@ -136,7 +136,7 @@ fn lane(record: &Record, index: usize) -> Lane {
         tid: info.tid,
         lock: info.lock,
         evidence: info.evidence,
-        core_evidence: if info.tid.is_some() { record.description.core_evidence } else { CoreEvidence::None },
+        core_evidence: if info.tid.is_some() { info.core_evidence } else { CoreEvidence::None },
         on_cpu_ns: accounts.and_then(|accounts| accounts.on_cpu),
         runqueue_ns: accounts.and_then(|accounts| accounts.runqueue),
         states_ns: states(&record.trace.lane_ledger(id)),

@@ -10,7 +10,9 @@ pub(super) fn make_exception(kind: Kind, args: &[Value]) -> Result<Value, Raised
     let message = match args {
         [] => String::new(),
         [one] if kind == Kind::KeyError => text::repr(one)?,
+        [one] if kind == Kind::URLError => format!("<urlopen error {}>", text::str(one)?),
         [one] => text::str(one)?,
+        [Value::Int(number), words] if kind.is_a(Kind::OSError) => format!("[Errno {number}] {}", text::str(words)?),
         several => text::repr(&Value::tuple(several.to_vec()))?,
     };
     let mut exception = kind.exception(message);

@@ -73,6 +73,10 @@ pub trait Object: Any + Send + Sync {
     fn type_name(&self) -> &'static str;
     /// Its methods.
     fn methods(&self) -> &'static [Native];
+    /// What it has besides methods; the names stand in `modules::OBJECT_ATTRIBUTES`.
+    fn attribute(&self, _name: &str) -> Option<Value> {
+        None
+    }
     /// For downcasting.
     fn as_any(&self) -> &dyn Any;
 }

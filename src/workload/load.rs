@@ -13,6 +13,9 @@ use super::{ArgKind, ArgValue, Argument, Bound, Workload};
 /// The longest bytes that are made for an argument, in MiB: a pickle of them still goes through the channel.
 const MOST_MIB: i64 = 256;
 
+/// The most connections at once: so many ports the system has for them, and a few for others.
+const MOST_CONNECTIONS: i64 = 28_000;
+
 /// Why a workload could not be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -239,16 +242,20 @@ fn arguments(
             Constant::Int(value) => ArgValue::Int(value),
             Constant::Float(value) => ArgValue::Float(value),
         });
-        let Some(default) = described.and_then(|described| described.default).or(in_source) else {
+        let kind = described.map_or(ArgKind::Number, |described| described.kind);
+        // Any port will do.
+        let implied = kind.is_server().then_some(ArgValue::Int(0));
+        let Some(default) = described.and_then(|described| described.default).or(in_source).or(implied) else {
             // Optional and no number: Python's own default stands, and nobody sets it from outside.
             if parameter.has_default && described.is_none() {
                 continue;
             }
             return Err(LoadError::NoDefault { file: file.into(), argument: name.into() });
         };
-        let kind = described.map_or(ArgKind::Number, |described| described.kind);
         let (least, most) = match default {
             _ if kind == ArgKind::Bytes => (ArgValue::Int(0), ArgValue::Int(MOST_MIB)),
+            _ if kind.is_server() => (ArgValue::Int(0), ArgValue::Int(u16::MAX.into())),
+            _ if kind == ArgKind::Connections => (ArgValue::Int(0), ArgValue::Int(MOST_CONNECTIONS)),
             ArgValue::Int(_) => (ArgValue::Int(i64::MIN), ArgValue::Int(i64::MAX)),
             ArgValue::Float(_) => (ArgValue::Float(f64::MIN), ArgValue::Float(f64::MAX)),
         };
@@ -265,6 +272,18 @@ fn arguments(
         let length = |value| matches!(value, ArgValue::Int(0..=MOST_MIB));
         if kind == ArgKind::Bytes && !bounds.into_iter().all(length) {
             return Err(wrong(name, format!("'{name}' is a number of MiB: whole, and at most {MOST_MIB}")));
+        }
+        let within =
+            |most: i64| bounds.into_iter().all(|value| matches!(value, ArgValue::Int(at) if (0..=most).contains(&at)));
+        if kind.is_server() && !within(u16::MAX.into()) {
+            return Err(wrong(name, format!("'{name}' is a port: a whole number, and at most {}", u16::MAX)));
+        }
+        if kind == ArgKind::Connections && !within(MOST_CONNECTIONS) {
+            let most = format!("whole, and at most {MOST_CONNECTIONS}");
+            return Err(wrong(name, format!("'{name}' is a number of connections: {most}")));
+        }
+        if kind.is_server() && arguments.iter().any(|other: &Argument| other.kind.is_server()) {
+            return Err(wrong(name, "there is one slow server, so one argument can be its url or port".to_owned()));
         }
         if !argument.holds(argument.default) {
             return Err(wrong(name, format!("the default of '{name}' is not between its min and its max")));
@@ -434,6 +453,13 @@ mod tests {
         );
         assert!(bad("# [arguments.n]\n# default = 1\n# min = 2\n").contains("not between"));
         assert!(bad("# [arguments.n]\n# kind = \"bytes\"\n# default = 1000\n").contains("a number of MiB"));
+        assert!(bad("# [arguments.n]\n# kind = \"port\"\n# default = 70000\n").contains("'n' is a port"));
+        assert!(
+            bad("# [arguments.n]\n# kind = \"connections\"\n# default = 1.5\n").contains("a number of connections")
+        );
+        let two = "# /// gilscope\n# [arguments.a]\n# kind = \"url\"\n# [arguments.b]\n# kind = \"port\"\n# ///\n\
+                   def work(a, b):\n    pass\n";
+        assert!(own(two).unwrap_err().contains("own.py:4: the metadata is wrong: there is one slow server"));
         assert!(own("# /// gilscope\n# title = 'x'\ndef work():\n    pass\n").unwrap_err().contains("not closed"));
     }
 

@@ -22,4 +22,6 @@ pub(super) const BUNDLED: &[(&str, &str)] = &[
     ("queue-priority", include_str!("../../assets/workloads/queue-priority.py")),
     ("big-argument", include_str!("../../assets/workloads/big-argument.py")),
     ("oversubscription", include_str!("../../assets/workloads/oversubscription.py")),
+    ("scrape", include_str!("../../assets/workloads/scrape.py")),
+    ("sockets", include_str!("../../assets/workloads/sockets.py")),
 ];

@@ -1,6 +1,6 @@
 //! Imports.
 
-use ruff_python_ast::{StmtImport, StmtImportFrom};
+use ruff_python_ast::{Alias, StmtImport, StmtImportFrom};
 use ruff_text_size::Ranged;
 
 use crate::vm::code::Instruction;
@@ -17,18 +17,24 @@ impl<'a> Compiler<'a> {
 
     #[cold]
     fn unknown_module(&self, at: impl Ranged, name: &str) -> Box<super::CompileError> {
-        let known: Vec<_> = modules::ALL.iter().map(|library| library.name).collect();
+        let known = modules::ALL.iter().filter(|library| !modules::is_package(library));
+        let known: Vec<_> = known.map(|library| library.name).collect();
         self.place.outside(at, format!("the module {name}"), format!("there is {}", known.join(", ")))
     }
 
     pub(super) fn import(&mut self, import: &'a StmtImport) -> Result {
         for alias in &import.names {
-            if modules::get(&alias.name).is_none() {
+            let Some(library) = modules::get(&alias.name) else {
                 return Err(self.unknown_module(alias, &alias.name));
+            };
+            if modules::is_package(library) {
+                let parts: Vec<_> = library.names().map(|part| format!("import {}.{part}", library.name)).collect();
+                return Err(self.place.outside(alias, format!("import {}", library.name), parts.join(" or ")));
             }
-            let index = self.import_index(&alias.name, "");
+            let (module, name) = bound_by(alias);
+            let index = self.import_index(module, "");
             self.emit(Instruction::ImportName(index));
-            self.store_name(alias.asname.as_ref().unwrap_or(&alias.name))?;
+            self.store_name(name)?;
         }
         Ok(())
     }
@@ -59,5 +65,16 @@ impl<'a> Compiler<'a> {
         }
         self.emit(Instruction::PopTop);
         Ok(())
+    }
+}
+
+/// What `import a.b` binds and to which name: the package `a`, or the module itself where it says `as c`.
+pub(super) fn bound_by(alias: &Alias) -> (&str, &str) {
+    match &alias.asname {
+        Some(name) => (&alias.name, name),
+        None => {
+            let package = alias.name.split('.').next().unwrap_or(&alias.name);
+            (package, package)
+        }
     }
 }

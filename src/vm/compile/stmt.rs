@@ -23,9 +23,9 @@ pub(super) fn module(place: &Place<'_>, module: &ModModule) -> Result<Program> {
         collect_globals(stmt, &mut compiler.assigned);
         if let Stmt::Import(import) = stmt {
             for alias in &import.names {
-                if let Some(library) = modules::get(&alias.name) {
-                    let name = alias.asname.as_ref().unwrap_or(&alias.name);
-                    compiler.imported.insert(name.to_string(), library);
+                let (module, name) = super::import::bound_by(alias);
+                if let Some(library) = modules::get(module) {
+                    compiler.imported.insert(name.to_owned(), library);
                 }
             }
         }

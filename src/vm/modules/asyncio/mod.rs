@@ -3,6 +3,7 @@
 mod gather;
 mod queue;
 mod signal;
+mod streams;
 mod sync;
 mod thread;
 mod timers;
@@ -14,6 +15,7 @@ use crate::vm::native::{Call, Library, Native};
 use crate::vm::value::Value;
 
 pub(super) use queue::METHODS as QUEUE;
+pub(super) use streams::{READER, WRITER};
 pub(super) use sync::{EVENT, LOCK};
 
 pub(super) static LIBRARY: Library = Library {
@@ -24,6 +26,7 @@ pub(super) static LIBRARY: Library = Library {
         Native::function("create_task", create_task),
         Native::function("wait_for", timers::wait_for),
         Native::function("to_thread", thread::to_thread),
+        Native::function("open_connection", streams::open_connection),
         Native::function("run", run),
         Native::class("Lock", sync::lock),
         Native::class("Semaphore", sync::semaphore),
@@ -34,6 +37,7 @@ pub(super) static LIBRARY: Library = Library {
     ],
     constants: &[
         ("CancelledError", Value::ExceptionType(Kind::CancelledError)),
+        ("IncompleteReadError", Value::ExceptionType(Kind::IncompleteReadError)),
         ("InvalidStateError", Value::ExceptionType(Kind::InvalidStateError)),
         ("QueueEmpty", Value::ExceptionType(Kind::QueueEmpty)),
         ("QueueFull", Value::ExceptionType(Kind::QueueFull)),
