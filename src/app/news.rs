@@ -7,8 +7,9 @@ use crate::trace::Trace;
 use crate::workload::ArgValue;
 
 use super::choice::ModelChoice;
-use super::figures::Figures;
-use super::state::{Bar, BarState, Code, Machine, Phase, State};
+use super::figures::{Figures, whole_axis};
+use super::rows;
+use super::state::{Bar, BarState, Code, Machine, Origin, Phase, State};
 use super::update::Effect;
 use super::view::{self, Gutters};
 
@@ -47,6 +48,8 @@ pub enum News {
     BaselineBegan,
     /// The baseline has ended; how long it took.
     BaselineEnded(Ending, Nanos),
+    /// What the run on the screen comes from is known.
+    Origin(Origin),
     /// The machine was sampled.
     Machine(Machine),
     /// The share of the last second spent on each line was sampled.
@@ -105,6 +108,7 @@ pub fn hear(state: &mut State, log: Option<&Trace>, news: News) -> Vec<Effect> {
             }
             state.compare.comparison = Some(*comparison);
         }
+        News::Origin(origin) => state.origin = origin,
         News::Message(text) => state.message = Some(text),
     }
     state.touch();
@@ -114,7 +118,7 @@ pub fn hear(state: &mut State, log: Option<&Trace>, news: News) -> Vec<Effect> {
 /// The columns of the timeline, for this screen and this log.
 pub fn gutters(state: &State, log: Option<&Trace>) -> Gutters {
     let longest = match (log, state.model_shown()) {
-        (Some(log), _) if state.ran.is_some() => view::longest_name(log),
+        (Some(log), _) if state.ran.is_some() => rows::longest_name(state, log),
         (_, Some(model)) => {
             let lanes = model.lanes(state.experiment.workers);
             model.lane_name(lanes.saturating_sub(1)).chars().count()
@@ -131,9 +135,11 @@ fn tick(state: &mut State, log: Option<&Trace>, now: Nanos) {
     match state.phase {
         Phase::Running => {
             let cells = gutters(state, Some(log)).cells;
-            if state.figures.refresh(log, now) {
-                let facts = facts(state, log);
-                state.figures.diagnose(&facts, now);
+            // While it runs, the row is as long as the run should be, and shrinks by steps if it lasts longer.
+            let whole = whole_axis(log, state.length.target().unwrap_or_default(), cells);
+            if state.figures.refresh(log, now, whole) {
+                let (machine, interval) = (state.machine.cores.len(), interval(state));
+                state.figures.diagnose(|| Facts::new(log, machine.max(1), interval), now);
                 changed = true;
             }
             changed |= state.view.follow(log, state.experiment.switch_interval, now, cells);
@@ -147,10 +153,9 @@ fn tick(state: &mut State, log: Option<&Trace>, now: Nanos) {
     }
 }
 
-/// The run on the screen as the diagnoses see it.
-fn facts<'a>(state: &State, log: &'a Trace) -> Facts<'a> {
-    let interval = state.ran.as_ref().map_or(state.experiment.switch_interval, |ran| ran.switch_interval);
-    Facts::new(log, state.machine.cores.len().max(1), interval)
+/// The switch interval of the run on the screen.
+fn interval(state: &State) -> Nanos {
+    state.ran.as_ref().map_or(state.experiment.switch_interval, |ran| ran.switch_interval)
 }
 
 fn resize(state: &mut State, log: Option<&Trace>) {
@@ -159,6 +164,8 @@ fn resize(state: &mut State, log: Option<&Trace>) {
     if state.ran.is_none() {
         return;
     }
+    let expected = if state.phase == Phase::Running { state.length.target().unwrap_or_default() } else { Nanos::ZERO };
+    state.figures.read_whole(log, whole_axis(log, expected, cells));
     if state.view.zoom == view::Zoom::Whole && state.view.frozen.is_none() {
         state.view.show_whole(log, cells);
     } else {
@@ -200,8 +207,8 @@ fn run_ended(state: &mut State, log: Option<&Trace>, ending: Ending) -> Vec<Effe
     let elapsed = log.map_or(Nanos::ZERO, Trace::elapsed);
     if let Some(log) = log {
         let cells = gutters(state, Some(log)).cells;
-        let facts = facts(state, log);
-        state.figures.finish(&facts);
+        let facts = Facts::new(log, state.machine.cores.len().max(1), interval(state));
+        state.figures.finish(&facts, cells);
         if state.view.frozen.is_none() {
             state.view.show_whole(log, cells);
         }

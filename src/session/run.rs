@@ -125,6 +125,7 @@ impl Run {
         for lane in &description.lanes {
             let mut info = LaneInfo::new(lane.name.clone(), lane.role, lane.lock);
             info.core_evidence = description.core_evidence;
+            info.parent = lane.parent;
             trace.add_lane(info);
         }
         let lanes = description.lanes.len();

@@ -13,7 +13,8 @@ impl Trace {
         let lanes = self.lanes.iter().map(|lane| lane.column.bytes()).sum::<usize>();
         let locks = self.locks.iter().map(|lock| lock.holders.bytes() + lock.hold.bytes() + lock.wait.bytes());
         let cores = self.cores.values().map(|core| core.bytes());
-        lanes + locks.sum::<usize>() + cores.sum::<usize>()
+        let crowds = self.crowds.iter().map(|crowd| crowd.bytes());
+        lanes + locks.sum::<usize>() + cores.sum::<usize>() + crowds.sum::<usize>()
     }
 
     /// Before this instant the log has been coarsened: sums are exact, cells are proportional shares of intervals,
@@ -22,7 +23,8 @@ impl Trace {
         let lanes = self.lanes.iter().filter_map(|lane| lane.column.coarsened_before());
         let locks = self.locks.iter().filter_map(|lock| lock.holders.column.coarsened_before());
         let cores = self.cores.values().filter_map(|core| core.column.coarsened_before());
-        lanes.chain(locks).chain(cores).max().map(Nanos)
+        let crowds = self.crowds.iter().filter_map(|crowd| crowd.coarsened_before());
+        lanes.chain(locks).chain(cores).chain(crowds).max().map(Nanos)
     }
 
     /// Gives up the oldest eighth, and what is beyond the budget, once there is more than granted.
@@ -48,11 +50,13 @@ impl Trace {
         self.lanes.iter_mut().for_each(|lane| lane.column.coarsen(begin, low, step));
         self.locks.iter_mut().for_each(|lock| lock.holders.column.coarsen(begin, low, step));
         self.cores.values_mut().for_each(|core| core.column.coarsen(begin, low, step));
+        self.crowds.iter_mut().for_each(|crowd| crowd.coarsen(low));
     }
 
     fn bytes_before(&self, at: u64) -> usize {
         let lanes = self.lanes.iter().map(|lane| lane.column.bytes_before(at)).sum::<usize>();
         let locks = self.locks.iter().map(|lock| lock.holders.column.bytes_before(at)).sum::<usize>();
-        lanes + locks + self.cores.values().map(|core| core.column.bytes_before(at)).sum::<usize>()
+        let cores = self.cores.values().map(|core| core.column.bytes_before(at)).sum::<usize>();
+        lanes + locks + cores + self.crowds.iter().map(|crowd| crowd.bytes_before(at)).sum::<usize>()
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{LockId, Nanos};
+use crate::event::{LaneId, LockId, Nanos};
 use crate::model::Role;
 use crate::record::CoreEvidence;
 
@@ -26,6 +26,8 @@ pub struct LaneInfo {
     pub role: Role,
     /// The GIL it needs.
     pub lock: Option<LockId>,
+    /// The lane that made it, where that is known.
+    pub parent: Option<LaneId>,
     /// Its process, once that is known.
     pub pid: Option<u32>,
     /// Its thread, once that is known.
@@ -49,6 +51,7 @@ impl LaneInfo {
             name: name.into(),
             role,
             lock,
+            parent: None,
             pid: None,
             tid: None,
             evidence: Evidence::Exact,
