@@ -17,7 +17,11 @@ pub mod workload;
 
 pub mod model;
 
+pub mod program;
+
 pub mod interp;
+
+pub mod observe;
 
 pub mod engine;
 

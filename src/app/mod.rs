@@ -19,6 +19,7 @@ pub mod rows;
 pub mod state;
 pub mod update;
 pub mod view;
+pub mod watch;
 pub mod words;
 
 #[cfg(test)]
@@ -35,4 +36,5 @@ pub use rows::{Fold, Row};
 pub use state::{Bar, BarState, Code, Depth, Look, Machine, Origin, Phase, State, ThemeName};
 pub use update::{Effect, update};
 pub use view::{Trigger, View, Zoom};
+pub use watch::Watch;
 pub use words::Wording;

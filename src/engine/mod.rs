@@ -3,6 +3,7 @@
 //! Whatever the source, it says the same [`Signal`]s, so everything to the
 //! right of this room is shared by all of them.
 
+pub mod driven;
 pub mod emulated;
 pub mod machine;
 pub mod sampler;
@@ -59,6 +60,17 @@ pub enum Signal {
         /// The sums.
         accounts: Accounts,
     },
+    /// Where a lane that held its lock was seen at an instant.
+    Place {
+        /// When.
+        at: Nanos,
+        /// Which lane.
+        lane: LaneId,
+        /// Where.
+        place: crate::observe::place::Place,
+    },
+    /// How much processor time all processes of the run have used, where only the sum is known.
+    CpuTime(Nanos),
     /// What `outcome()` returned.
     Outcome(String),
     /// The last result was received; nothing follows but [`Signal::Upto`].

@@ -45,7 +45,6 @@ mod in_place;
 mod interpreter;
 mod message;
 mod offspring;
-mod output;
 mod pickles;
 mod processes;
 mod reporter;

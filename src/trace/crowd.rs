@@ -29,29 +29,30 @@ use crate::event::State;
 pub(super) const MEMBERS: usize = if cfg!(test) { 2 } else { 64 };
 
 /// Changes in a block.
-const BLOCK: usize = if cfg!(test) { 8 } else { 256 };
+const BLOCK: usize = if cfg!(test) { 8 } else { 128 };
 
 /// The latest instant of a change, since the beginning: three days.
 const LATEST: u64 = (1 << 48) - 1;
 
-/// What the changes so far add up to, by state. Wrapping: more left the first state than came into it.
+/// What the changes so far add up to, by state. Both may be below zero: more left the first state than came into it.
 #[derive(Clone, Copy, Debug, Default)]
 struct Prefix {
-    lanes: [u64; State::COUNT],
+    lanes: [i32; State::COUNT],
     since: [u64; State::COUNT],
 }
 
 impl Prefix {
     fn add(&mut self, change: Change) {
         let (at, from, to) = (change.at(), change.from(), change.to());
-        self.lanes[from] = self.lanes[from].wrapping_sub(1);
+        self.lanes[from] -= 1;
         self.since[from] = self.since[from].wrapping_sub(at);
-        self.lanes[to] = self.lanes[to].wrapping_add(1);
+        self.lanes[to] += 1;
         self.since[to] = self.since[to].wrapping_add(at);
     }
 
     fn until(&self, to: u64) -> [u64; State::COUNT] {
-        std::array::from_fn(|state| self.lanes[state].wrapping_mul(to).wrapping_sub(self.since[state]))
+        let lanes = |state: usize| i64::from(self.lanes[state]).cast_unsigned();
+        std::array::from_fn(|state| lanes(state).wrapping_mul(to).wrapping_sub(self.since[state]))
     }
 }
 

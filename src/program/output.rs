@@ -1,4 +1,4 @@
-//! What a run's processes wrote: the end of it, however much it was.
+//! What a program wrote: the end of it, however much it was.
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
@@ -13,7 +13,7 @@ const AT_ONCE: usize = 4 << 20;
 
 /// The reading end of a pipe, and the last that came out of it.
 #[derive(Debug)]
-pub(super) struct Tail {
+pub struct Tail {
     pipe: Option<OwnedFd>,
     kept: VecDeque<u8>,
     limit: usize,
@@ -22,7 +22,7 @@ pub(super) struct Tail {
 
 impl Tail {
     /// Of a pipe, which it makes non-blocking and as large as the system lets it.
-    pub(super) fn new(pipe: OwnedFd, limit: usize) -> Tail {
+    pub fn new(pipe: OwnedFd, limit: usize) -> Tail {
         // Both are wishes: a smaller pipe only makes writers wait more often, and one that blocks is polled first.
         let _ = rustix::pipe::fcntl_setpipe_size(&pipe, 1 << 20);
         let _ = rustix::io::ioctl_fionbio(&pipe, true);
@@ -30,7 +30,7 @@ impl Tail {
     }
 
     /// Takes what has been written meanwhile, up to a few MiB.
-    pub(super) fn drain(&mut self) {
+    pub fn drain(&mut self) {
         let mut buffer = [0; 64 << 10];
         let mut budget = AT_ONCE;
         while let Some(pipe) = &self.pipe {
@@ -59,12 +59,12 @@ impl Tail {
     }
 
     /// How many bytes were written in all.
-    pub(super) fn total(&self) -> u64 {
+    pub fn total(&self) -> u64 {
         self.total
     }
 
     /// The last of it as text: from the first whole character, what is no UTF-8 replaced.
-    pub(super) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let cut = self.total > self.kept.len() as u64;
         let bytes: Vec<u8> = self.kept.iter().copied().skip_while(|byte| cut && byte & 0xc0 == 0x80).collect();
         String::from_utf8_lossy(&bytes).into_owned()

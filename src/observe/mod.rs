@@ -1,0 +1,3 @@
+//! Real CPython, seen from outside.
+
+pub mod place;
