@@ -7,6 +7,7 @@ mod list;
 mod prices;
 mod run;
 mod suite;
+mod watch;
 
 use std::env;
 use std::io::{self, Write};
@@ -17,6 +18,7 @@ use color_eyre::eyre::Result;
 
 use crate::event::Nanos;
 use crate::interp::child;
+use crate::observe::launch;
 use crate::program::guard;
 use crate::session::{Experiment, parse_duration};
 use crate::vm::Rules;
@@ -49,6 +51,10 @@ enum Command {
     Compare(compare::Compare),
     /// What one more worker costs under each model: start time and memory, measured now
     Prices(prices::Prices),
+    /// Run a real Python program, observe its GIL, and report what happened when it ends
+    Watch(watch::Watch),
+    /// Observe a running Python process and leave it running
+    Attach(watch::Attach),
     /// List what there is to run
     List(list::List),
     /// Print completions for a shell
@@ -184,6 +190,9 @@ pub fn main() -> ExitCode {
     if env::args_os().nth(1).is_some_and(|argument| argument == guard::SUBCOMMAND) {
         return guard::main(env::args_os().skip(2));
     }
+    if launch::is_wanted() {
+        return launch::main();
+    }
     let cli = Cli::parse();
     if let Err(error) = color_eyre::config::HookBuilder::default().display_env_section(false).install() {
         complain(&error);
@@ -229,6 +238,8 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Some(Command::Run(options)) => run::run(&options),
         Some(Command::Compare(options)) => compare::compare(&options),
         Some(Command::Prices(options)) => prices::prices(&options),
+        Some(Command::Watch(options)) => watch::watch(&options),
+        Some(Command::Attach(options)) => watch::attach(&options),
         Some(Command::List(options)) => list::list(&options),
         Some(Command::Completions { shell }) => {
             let mut text = Vec::new();

@@ -9,6 +9,8 @@ pub mod clock;
 
 pub mod record;
 
+pub mod perf;
+
 pub mod gil;
 
 pub mod vm;

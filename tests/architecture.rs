@@ -9,6 +9,7 @@ const ORDER: &[&[&str]] = &[
     &["event"],
     &["clock"],
     &["record"],
+    &["perf"],
     &["gil"],
     &["vm"],
     &["workload"],

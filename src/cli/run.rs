@@ -64,7 +64,7 @@ pub fn run(options: &Run) -> Result<ExitCode> {
     progress.clear();
     let was_interrupted = interrupted.load(Ordering::Relaxed);
     let record = run.into_record();
-    let report = report::report(&record, &workload, &machine::Machine::this());
+    let report = report::report(&record, Some(&workload), &machine::Machine::this());
     let mut out = io::stdout().lock();
     if options.json {
         serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;

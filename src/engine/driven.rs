@@ -139,6 +139,8 @@ pub fn start_under(gilscope: &Path, order: &Order) -> Result<Driven, StartError>
             locks: Vec::new(),
             core_evidence: CoreEvidence::None,
             core_evidence_reason: Some("the interpreter's threads are not observed".to_owned()),
+            program: None,
+            observing: None,
         },
         python,
         process: None,

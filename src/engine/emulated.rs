@@ -66,7 +66,15 @@ pub fn start(order: Order) -> Result<Emulated, StartError> {
     let collector = Collector::new(run.region(), switches);
     Ok(Emulated {
         dropped: vec![0; lanes.len()],
-        description: Description { engine: "emulated", lanes, locks, core_evidence, core_evidence_reason: reason },
+        description: Description {
+            engine: "emulated",
+            lanes,
+            locks,
+            core_evidence,
+            core_evidence_reason: reason,
+            program: None,
+            observing: None,
+        },
         run,
         collector,
         program,

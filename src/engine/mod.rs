@@ -3,17 +3,20 @@
 //! Whatever the source, it says the same [`Signal`]s, so everything to the
 //! right of this room is shared by all of them.
 
+pub mod cpython;
 pub mod driven;
 pub mod emulated;
 pub mod machine;
 pub mod sampler;
 pub mod switches;
 
-use crate::event::{Event, LaneId, Line, Nanos, TaskId};
+use crate::event::{Event, LaneId, Line, LockId, Nanos, TaskId};
+pub use crate::observe::notice::{Alarm, Engine, LockStatus, Program, Python, Status};
+pub use crate::observe::thread::Slept;
 pub use crate::record::{Accounts, CoreEvidence};
 
 /// What a source says while it is polled.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Signal {
     /// The clock of the run started.
     Began(Nanos),
@@ -44,6 +47,39 @@ pub enum Signal {
         /// How.
         outcome: TaskOutcome,
     },
+    /// There is one more lane; its number is the number of lanes before it.
+    LaneAdded(crate::model::LanePlan),
+    /// There is one more lock; its number is the number of locks before it.
+    LockAdded(crate::model::LockPlan),
+    /// A lane has another name.
+    LaneNamed {
+        /// Which lane.
+        lane: LaneId,
+        /// What it is called now.
+        name: String,
+    },
+    /// A lane is looked at from time to time, not recorded.
+    LaneSampled(LaneId),
+    /// A lock changed hands so many more times than was seen.
+    HandOffs {
+        /// Which lock.
+        lock: LockId,
+        /// Before this.
+        at: Nanos,
+        /// How often.
+        more: u64,
+    },
+    /// In which system calls a lane slept, how often and how long, as far as it was seen.
+    Slept {
+        /// Which lane.
+        lane: LaneId,
+        /// The calls by name.
+        calls: Vec<(String, Slept)>,
+    },
+    /// How the observing goes.
+    Observing(Box<Status>),
+    /// What is observed.
+    Program(Box<Program>),
     /// A lane ended, and how in words: `done`, `killed by SIGKILL`.
     LaneEnded {
         /// Which.
@@ -108,6 +144,10 @@ pub struct Description {
     pub core_evidence: CoreEvidence,
     /// Why it is not known better, in a sentence.
     pub core_evidence_reason: Option<String>,
+    /// What is observed, where something real is.
+    pub program: Option<Program>,
+    /// How the observing goes, where something real is.
+    pub observing: Option<Status>,
 }
 
 /// Where a run's events come from.

@@ -178,11 +178,19 @@ pub enum Detail {
     Pipe,
     /// Waiting for the program's own lock: `join`.
     Join,
+    /// I/O: waiting until one of several descriptors is ready.
+    Poll,
+    /// I/O: sending, receiving, connecting.
+    Socket,
+    /// I/O: reading or writing a file or a pipe.
+    File,
+    /// I/O: waiting for a child process.
+    Child,
 }
 
 impl Detail {
     /// Every detail.
-    pub const ALL: [Detail; 10] = [
+    pub const ALL: [Detail; 14] = [
         Detail::None,
         Detail::Fork,
         Detail::Exec,
@@ -193,6 +201,10 @@ impl Detail {
         Detail::Sleep,
         Detail::Pipe,
         Detail::Join,
+        Detail::Poll,
+        Detail::Socket,
+        Detail::File,
+        Detail::Child,
     ];
 
     /// The word for it in JSON and on the screen.
@@ -208,6 +220,10 @@ impl Detail {
             Detail::Sleep => "sleep",
             Detail::Pipe => "pipe",
             Detail::Join => "join",
+            Detail::Poll => "poll",
+            Detail::Socket => "socket",
+            Detail::File => "file",
+            Detail::Child => "child",
         }
     }
 

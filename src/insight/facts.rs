@@ -46,7 +46,7 @@ impl<'a> Facts<'a> {
 
     /// Of a run's record.
     pub fn of_record(record: &'a Record, cores: usize) -> Facts<'a> {
-        let facts = Facts::new(&record.trace, cores, record.experiment.switch_interval);
+        let facts = Facts::new(&record.trace, cores, record.switch_interval());
         Facts { memory: Some(&record.memory), ..facts }
     }
 

@@ -1,3 +1,204 @@
-//! Real CPython, seen from outside.
+//! Real CPython, from outside: unmodified, not stopped, without privilege.
+//!
+//! # The problem
+//! What the GIL does is known to nobody but the process it lives in, and that
+//! process is to be disturbed as little as possible.
+//!
+//! # The choice
+//! **Exact** where the machine and its policies allow it: a hardware
+//! watchpoint on the four bytes of `gil.locked` gives one record of the
+//! kernel's for each take and each drop, context-switch records give each
+//! coming onto a core and leaving it, and one read of `/proc` for each sleep
+//! gives its reason. **Sampled** where they do not, or where the lock is taken
+//! so often that watching would slow the program: the lock is read a thousand
+//! times a second, and what happened between two looks is counted by
+//! CPython's own count of hand-offs, never made up.
+//!
+//! From the bottom: what lies where ([`memory`], [`elf`], [`layout`],
+//! [`runtime`], [`process`]); what is learnt of a lock and of a thread as pure
+//! machines ([`lock`], [`thread`]); the pass that feeds them ([`watch`], with
+//! its processes in `tree` and the rest in `care`); and the thread that makes
+//! the passes ([`Observer`]).
+//!
+//! # Not chosen
+//! Stopping the process to read it (ptrace): it would change what is measured.
+//! An agent inside it: it would need the GIL to say who has it. Probes on
+//! `take_gil` and `drop_gil`: they need root, and symbols that most builds do
+//! not have.
 
+mod care;
+pub mod doing;
+pub mod elf;
+pub mod launch;
+pub mod layout;
+pub mod lock;
+pub mod memory;
+pub mod notice;
 pub mod place;
+pub mod process;
+pub mod recorder;
+pub mod runtime;
+pub mod thread;
+mod tree;
+pub mod trouble;
+pub mod watch;
+
+use std::os::fd::OwnedFd;
+use std::process::{Child, ExitStatus};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::event::Nanos;
+use notice::{Notice, Program};
+use trouble::Trouble;
+use watch::Watcher;
+
+/// How often a pass is made while each take is recorded: sleeps that are shorter have no reason.
+const EXACT_PERIOD: Duration = Duration::from_millis(3);
+/// How often while a lock is looked at.
+const SAMPLED_PERIOD: Duration = Duration::from_millis(1);
+
+/// A program being observed, by a thread of its own.
+#[derive(Debug)]
+pub struct Observer {
+    /// What is observed, as far as it was known at the beginning.
+    pub program: Program,
+    /// Why the kernel does not tell of context switches, if it does not.
+    pub switches_refused: Option<String>,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    notices: Mutex<Vec<Notice>>,
+    child: Mutex<Option<Child>>,
+    stop: AtomicBool,
+}
+
+impl Observer {
+    /// Attaches to a running process.
+    pub fn attach(pid: u32) -> Result<Observer, Trouble> {
+        allow_descriptors();
+        let ended = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap_or_default())
+            .and_then(|pid| rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok());
+        let mut watcher = Watcher::new(pid, false);
+        watcher.attach()?;
+        Ok(Observer::start(watcher, ended))
+    }
+
+    /// Observes a program that was started and waits to be let go.
+    pub fn follow(pid: u32) -> Observer {
+        allow_descriptors();
+        let mut watcher = Watcher::new(pid, true);
+        watcher.await_program();
+        Observer::start(watcher, None)
+    }
+
+    /// Waits for the program's end, once it has been let go, and takes its status.
+    pub fn watch_child(&self, child: Child) {
+        *self.shared.child.lock().unwrap_or_else(PoisonError::into_inner) = Some(child);
+    }
+
+    fn start(watcher: Watcher, ended: Option<OwnedFd>) -> Observer {
+        let (program, switches_refused) = watcher.described();
+        let shared = Arc::new(Shared::default());
+        let theirs = Arc::clone(&shared);
+        let work = move || observe(watcher, ended, &theirs);
+        // Without a thread nothing is observed, and the source says so.
+        let thread = std::thread::Builder::new().name("observer".into()).spawn(work).ok();
+        Observer { program, switches_refused, shared, thread }
+    }
+
+    /// Whether it still observes. What it has said may not have been read yet.
+    pub fn is_on(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+
+    /// What it has said since the last time.
+    pub fn notices(&self) -> Vec<Notice> {
+        std::mem::take(&mut *self.shared.notices.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Stops observing; what was seen so far is said.
+    pub fn stop(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // If it panicked there is no more to be said.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Observer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn observe(mut watcher: Watcher, ended: Option<OwnedFd>, shared: &Shared) {
+    let launched = watcher.described().0.launched;
+    // The kernel may else be late by 50 µs to spare itself a timer.
+    let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1_000));
+    let mut next = Instant::now();
+    loop {
+        watcher.pass();
+        let stopped = shared.stop.load(Ordering::Relaxed);
+        let end = match &mut *shared.child.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(child) => child.try_wait().map_or(Some(None), |status| status.map(Some)),
+            None => (!launched && has_ended(ended.as_ref(), watcher.root())).then_some(None),
+        };
+        let over = stopped || end.is_some();
+        if over {
+            watcher.finish(end);
+        }
+        shared.notices.lock().unwrap_or_else(PoisonError::into_inner).append(&mut watcher.notices());
+        if over {
+            return;
+        }
+        next += if watcher.is_sampling() { SAMPLED_PERIOD } else { EXACT_PERIOD };
+        let now = Instant::now();
+        // Late: what was left out is left out.
+        next = next.max(now);
+        std::thread::sleep(next - now);
+    }
+}
+
+/// Whether a process has ended that is none of ours to wait for.
+fn has_ended(descriptor: Option<&OwnedFd>, pid: u32) -> bool {
+    let Some(descriptor) = descriptor else {
+        return process::threads(pid).is_empty() || process::is_zombie(pid);
+    };
+    let mut asked = [rustix::event::PollFd::new(descriptor, rustix::event::PollFlags::IN)];
+    let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+    rustix::event::poll(&mut asked, Some(&now)).is_ok_and(|ready| ready > 0)
+}
+
+/// An event for each thread and core may be more descriptors than the usual 1024.
+fn allow_descriptors() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = maximum.map_or(65_536, |most| most.min(65_536));
+    if current.is_some_and(|current| current < wanted) {
+        // A wish: without it a thread too many is a reason to sample.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
+    }
+}
+
+/// Our own process's time on cores.
+fn own_time() -> Nanos {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Nanos(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+}
+
+/// How a program that we started left, as a status of our own: its own, or 128 and the signal's number, as shells have it.
+pub fn exit_code(status: ExitStatus) -> u8 {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => code as u8,
+        (None, signal) => 128_u8.wrapping_add(signal.unwrap_or(0) as u8),
+    }
+}

@@ -15,8 +15,8 @@ use super::schema::{
     ContextSwitches, Events, Experiment, Lane, Lock, Machine, Memory, ProcessMemory, Report, TaskResult,
 };
 
-/// The report of a run that is over.
-pub fn report(record: &Record, workload: &Workload, machine: &engine::machine::Machine) -> Report {
+/// The report of a run that is over. Without a workload: of a program that was observed.
+pub fn report(record: &Record, workload: Option<&Workload>, machine: &engine::machine::Machine) -> Report {
     let trace = &record.trace;
     let elapsed = trace.elapsed();
     let workers: Vec<LaneId> =
@@ -26,16 +26,21 @@ pub fn report(record: &Record, workload: &Workload, machine: &engine::machine::M
         Phase::Ended => ("ended", None),
         _ => ("stopped", None),
     };
+    let program = record.description.program.as_ref();
     Report {
         schema: "gilscope.run/1",
         engine: record.description.engine,
-        experiment: experiment(record, workload, workers.len()),
+        experiment: workload.and_then(|workload| experiment(record, workload, workers.len())),
         machine: Machine {
             logical_cores: machine.logical_cores,
             physical_cores: machine.physical_cores,
             os: machine.os.clone(),
         },
-        python: None,
+        python: program.and_then(|program| program.python.clone()),
+        command: program.map(|program| program.command.clone()),
+        pid: program.map(|program| program.pid),
+        exit_status: program.and_then(|program| program.exit_status),
+        observer: record.description.observing.clone(),
         end,
         failure,
         elapsed_ns: elapsed,
@@ -60,15 +65,15 @@ pub fn report(record: &Record, workload: &Workload, machine: &engine::machine::M
     }
 }
 
-fn experiment(record: &Record, workload: &Workload, workers: usize) -> Experiment {
-    let chosen = &record.experiment;
+fn experiment(record: &Record, workload: &Workload, workers: usize) -> Option<Experiment> {
+    let chosen = record.experiment.as_ref()?;
     let lanes = || record.description.lanes.iter().filter(|lane| lane.role == Role::Worker);
     let processes = lanes().map(|lane| lane.process).collect::<BTreeSet<_>>().len();
     let model = crate::model::find(&chosen.model).ok();
     let mut args: BTreeMap<String, _> =
         workload.arguments.iter().map(|argument| (argument.name.clone(), argument.default)).collect();
     args.extend(chosen.args.iter().cloned());
-    Experiment {
+    Some(Experiment {
         workload: chosen.workload.clone(),
         model: model.map_or(chosen.model.clone(), |model| model.family.to_owned()),
         start: model.and_then(|model| model.start),
@@ -82,7 +87,7 @@ fn experiment(record: &Record, workload: &Workload, workers: usize) -> Experimen
             Rules::V3_9 => "3.9",
             Rules::V3_10 => "3.10",
         },
-    }
+    })
 }
 
 fn task_result(outcome: &Option<TaskOutcome>) -> TaskResult {
@@ -131,6 +136,7 @@ fn lane(record: &Record, index: usize) -> Lane {
         on_cpu_ns: accounts.and_then(|accounts| accounts.on_cpu),
         runqueue_ns: accounts.and_then(|accounts| accounts.runqueue),
         states_ns: states(&record.trace.lane_ledger(id)),
+        slept: record.slept[index].iter().map(|(call, slept)| (call.clone(), *slept)).collect(),
         tasks_done: record.trace.tasks_done(id),
         end: record.ends[index].clone().unwrap_or_else(|| "stopped".to_owned()),
     }

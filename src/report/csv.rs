@@ -29,13 +29,14 @@ pub fn write_csv(report: &Report, out: impl io::Write) -> io::Result<()> {
     let states: Vec<String> = State::ALL.iter().map(|state| format!("{}_ns", state.name())).collect();
     table.write_record(fixed.iter().copied().chain(states.iter().map(String::as_str)))?;
     let known = |value: Option<String>| value.unwrap_or_default();
+    let program = report.command.as_ref().map_or_else(String::new, |command| command.join(" "));
     for lane in &report.lanes {
-        let experiment = &report.experiment;
+        let experiment = report.experiment.as_ref();
         let mut row = vec![
-            experiment.workload.clone(),
-            experiment.model.clone(),
-            experiment.workers.to_string(),
-            experiment.tasks.to_string(),
+            experiment.map_or_else(|| program.clone(), |experiment| experiment.workload.clone()),
+            known(experiment.map(|experiment| experiment.model.clone())),
+            known(experiment.map(|experiment| experiment.workers.to_string())),
+            known(experiment.map(|experiment| experiment.tasks.to_string())),
             report.elapsed_ns.0.to_string(),
             lane.id.to_string(),
             lane.name.clone(),

@@ -7,6 +7,7 @@ mod build;
 mod comparison;
 mod csv;
 mod notes;
+mod observed;
 mod picture;
 mod prices;
 mod schema;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::engine::CoreEvidence;
+use crate::engine::{CoreEvidence, Python, Slept, Status};
 use crate::event::{LaneId, LockId, Nanos};
 use crate::insight::Finding;
 use crate::model::{Role, Start};
@@ -18,12 +18,20 @@ pub struct Report {
     pub schema: &'static str,
     /// `emulated` or `cpython`.
     pub engine: &'static str,
-    /// What was run.
-    pub experiment: Experiment,
+    /// What was run; null where a program was observed.
+    pub experiment: Option<Experiment>,
     /// On what.
     pub machine: Machine,
     /// Which real interpreter; none for the miniature.
-    pub python: Option<()>,
+    pub python: Option<Python>,
+    /// The command line of the program that was observed.
+    pub command: Option<Vec<String>>,
+    /// Its first process.
+    pub pid: Option<u32>,
+    /// Its exit status, if gilscope started it: 128 and the signal's number if one killed it.
+    pub exit_status: Option<u8>,
+    /// How it was observed, and what that cost; null for the miniature.
+    pub observer: Option<Status>,
     /// How it ended: `ended`, `stopped` or `failed`.
     pub end: &'static str,
     /// Why it failed, in a sentence.
@@ -163,6 +171,9 @@ pub struct Lane {
     pub runqueue_ns: Option<Nanos>,
     /// Its time by state; the states add up to `elapsed_ns`.
     pub states_ns: BTreeMap<&'static str, Nanos>,
+    /// In which system calls it slept, as far as it was seen; observed lanes only.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub slept: BTreeMap<String, Slept>,
     /// How many tasks it ended.
     pub tasks_done: u64,
     /// How it ended.

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use crate::event::{Nanos, State};
 use crate::model::Role;
 
-use super::printable;
 use super::schema::{Report, TaskResult};
+use super::{observed, printable};
 
 /// As wide as sentences get.
 const COLUMNS: usize = 100;
@@ -16,16 +16,20 @@ const LISTED: usize = 16;
 
 /// Writes the report as text, a hundred columns wide at most.
 pub fn write_table(report: &Report, mut out: impl Write) -> io::Result<()> {
-    let experiment = &report.experiment;
-    let start = experiment.start.map(|start| format!(":{}", start.name())).unwrap_or_default();
-    writeln!(
-        out,
-        "{} · {}{start} · {} · {} · MINIATURE CPython",
-        printable(&experiment.workload),
-        experiment.model,
-        counted(experiment.workers, "worker"),
-        counted(experiment.tasks, "task")
-    )?;
+    match &report.experiment {
+        Some(experiment) => {
+            let start = experiment.start.map(|start| format!(":{}", start.name())).unwrap_or_default();
+            writeln!(
+                out,
+                "{} · {}{start} · {} · {} · MINIATURE CPython",
+                printable(&experiment.workload),
+                experiment.model,
+                counted(experiment.workers, "worker"),
+                counted(experiment.tasks, "task")
+            )?;
+        }
+        None => observed::heading(report, &mut out)?,
+    }
     let end = match report.end {
         "ended" => "done".to_owned(),
         "failed" => format!("failed: {}", printable(report.failure.as_deref().unwrap_or("no reason given"))),
@@ -38,6 +42,7 @@ pub fn write_table(report: &Report, mut out: impl Write) -> io::Result<()> {
     locks(report, &mut out)?;
     lanes(report, &mut out)?;
     results(report, &mut out)?;
+    observed::footing(report, &mut out)?;
     if report.events.dropped > 0 {
         writeln!(out, "\n{} of {} events were lost", report.events.dropped, report.events.recorded)?;
     }

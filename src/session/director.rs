@@ -194,8 +194,8 @@ impl<L: Launch> Director<L> {
             Stage::Baseline => {
                 self.stage = Stage::Idle;
                 let elapsed = is_whole(&record).then(|| record.trace.elapsed());
-                if let Some(elapsed) = elapsed {
-                    self.baselines.push((record.experiment, elapsed));
+                if let (Some(elapsed), Some(experiment)) = (elapsed, record.experiment) {
+                    self.baselines.push((experiment, elapsed));
                 }
                 vec![Notice::BaselineOver(elapsed)]
             }
@@ -272,8 +272,9 @@ impl<L: Launch> Director<L> {
 
     fn run_over(&mut self, record: Record) -> Vec<Notice> {
         self.stage = Stage::Idle;
-        if is_whole(&record) && record.experiment.model == "sequential" {
-            let experiment = record.experiment.clone();
+        if is_whole(&record)
+            && let Some(experiment) = record.experiment.clone().filter(|it| it.model == "sequential")
+        {
             self.baselines.retain(|(measured, _)| !measured.same_work(&experiment));
             self.baselines.push((experiment, record.trace.elapsed()));
         }

@@ -1,10 +1,10 @@
 //! A run: a source, and everything it has said so far.
 
 use crate::engine::sampler::{Peaks, Sample};
-use crate::engine::{Accounts, Description, Signal, Source, TaskOutcome};
+use crate::engine::{Accounts, Description, Signal, Slept, Source, TaskOutcome};
 use crate::event::{LaneId, Line, Nanos, State};
-use crate::model::Role;
-use crate::trace::{LaneInfo, LockInfo, Trace};
+use crate::model::{LanePlan, Role};
+use crate::trace::{Evidence, LaneInfo, LockInfo, Trace};
 
 use super::{Experiment, Places};
 
@@ -25,8 +25,8 @@ pub enum Phase {
 
 /// Everything known of a run.
 pub struct Record {
-    /// What was to be run.
-    pub experiment: Experiment,
+    /// What was to be run; none where a real program is observed.
+    pub experiment: Option<Experiment>,
     /// What the source is.
     pub description: Description,
     /// The log.
@@ -41,6 +41,8 @@ pub struct Record {
     pub places: Places,
     /// The processor time of all processes, where the source knows the sum only.
     pub cpu_time: Option<Nanos>,
+    /// In which system calls each lane slept, as far as it was seen.
+    pub slept: Vec<Vec<(String, Slept)>>,
     /// What `outcome()` returned.
     pub outcome: Option<String>,
     /// What was printed: the last 1 MiB.
@@ -52,6 +54,11 @@ pub struct Record {
 }
 
 impl Record {
+    /// The switch interval: as it was ordered, or CPython's default where a real program is observed.
+    pub fn switch_interval(&self) -> Nanos {
+        self.experiment.as_ref().map_or(Experiment::DEFAULT_SWITCH_INTERVAL, |experiment| experiment.switch_interval)
+    }
+
     /// How many tasks have ended.
     pub fn tasks_ended(&self) -> usize {
         self.results.iter().flatten().count()
@@ -60,7 +67,7 @@ impl Record {
     /// Whether a task failed or a worker died.
     pub fn has_failures(&self) -> bool {
         self.results.iter().any(|result| !matches!(result, Some(TaskOutcome::Value(_))))
-            || self.ends.iter().flatten().any(|end| end != "done")
+            || self.ends.iter().flatten().any(|end| is_fault(end))
     }
 
     /// Whether it is over, one way or another.
@@ -74,7 +81,7 @@ impl Record {
             return Some(why.clone());
         }
         let lanes = self.description.lanes.iter().zip(&self.ends);
-        let dead = lanes.filter_map(|(lane, end)| Some((lane, end.as_ref()?))).find(|(_, end)| *end != "done");
+        let dead = lanes.filter_map(|(lane, end)| Some((lane, end.as_ref()?))).find(|(_, end)| is_fault(end));
         if let Some((lane, end)) = dead {
             return Some(format!("{}: {end}", lane.name));
         }
@@ -113,6 +120,11 @@ impl Record {
     }
 }
 
+/// Whether an end is none that was meant.
+fn is_fault(end: &str) -> bool {
+    !matches!(end, "done" | "still running")
+}
+
 /// A run in progress.
 pub struct Run {
     source: Box<dyn Source>,
@@ -122,6 +134,15 @@ pub struct Run {
 impl Run {
     /// Takes over a source that is ready to go.
     pub fn new(experiment: Experiment, source: Box<dyn Source>, budget: usize) -> Run {
+        Run::of(Some(experiment), source, budget)
+    }
+
+    /// Takes over a source that observes a real program.
+    pub fn observing(source: Box<dyn Source>, budget: usize) -> Run {
+        Run::of(None, source, budget)
+    }
+
+    fn of(experiment: Option<Experiment>, source: Box<dyn Source>, budget: usize) -> Run {
         let description = source.describe().clone();
         let mut trace = Trace::new(budget);
         for lock in &description.locks {
@@ -134,7 +155,7 @@ impl Run {
             trace.add_lane(info);
         }
         let lanes = description.lanes.len();
-        let results = vec![None; experiment.task_count() as usize];
+        let results = vec![None; experiment.as_ref().map_or(0, Experiment::task_count) as usize];
         let record = Record {
             experiment,
             description,
@@ -144,6 +165,7 @@ impl Run {
             accounts: vec![None; lanes],
             places: Places::default(),
             cpu_time: None,
+            slept: vec![Vec::new(); lanes],
             outcome: None,
             output: String::new(),
             memory: Peaks::default(),
@@ -226,6 +248,16 @@ impl Record {
         trace.lanes().filter(|(other, info)| info.lock == lock && waits(*other)).count()
     }
 
+    fn add_lane(&mut self, plan: LanePlan) {
+        let mut info = LaneInfo::new(plan.name.clone(), plan.role, plan.lock);
+        info.core_evidence = self.description.core_evidence;
+        self.trace.add_lane(info);
+        self.description.lanes.push(plan);
+        self.ends.push(None);
+        self.accounts.push(None);
+        self.slept.push(Vec::new());
+    }
+
     fn take_in(&mut self, signal: Signal) {
         match signal {
             Signal::Began(at) => {
@@ -239,6 +271,27 @@ impl Record {
                 info.pid = Some(pid);
                 info.tid = Some(tid);
             }
+            Signal::LaneAdded(plan) => self.add_lane(plan),
+            Signal::LockAdded(plan) => {
+                let (name, process, of_workers) = (plan.name.clone(), plan.process, plan.of_workers);
+                self.trace.add_lock(LockInfo { name, process, of_workers });
+                self.description.locks.push(plan);
+            }
+            Signal::LaneNamed { lane, name } => {
+                self.trace.lane_mut(lane).name.clone_from(&name);
+                if let Some(plan) = self.description.lanes.get_mut(lane.index()) {
+                    plan.name = name;
+                }
+            }
+            Signal::LaneSampled(lane) => self.trace.lane_mut(lane).evidence = Evidence::Sampled,
+            Signal::HandOffs { lock, at, more } => self.trace.handoffs_unseen(lock, at, more),
+            Signal::Slept { lane, calls } => {
+                if let Some(known) = self.slept.get_mut(lane.index()) {
+                    *known = calls;
+                }
+            }
+            Signal::Observing(status) => self.description.observing = Some(*status),
+            Signal::Program(program) => self.description.program = Some(*program),
             Signal::Dropped { lane, events } => self.trace.note_dropped(lane, events),
             Signal::Task { task, outcome } => {
                 if let Some(result) = self.results.get_mut(task.index()) {
@@ -249,7 +302,7 @@ impl Record {
                 if let Some(at) = at {
                     self.trace.lane_killed(lane, at);
                 }
-                if !matches!(how.as_str(), "done" | "stopped") {
+                if !matches!(how.as_str(), "done" | "stopped" | "still running") {
                     self.trace.lane_mut(lane).end = Some(how.clone());
                 }
                 if let Some(end) = self.ends.get_mut(lane.index()) {

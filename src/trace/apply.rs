@@ -12,6 +12,12 @@ impl Trace {
             Happening::Event(event) => self.event(&Event { at, ..event }),
             Happening::Killed(lane) => self.killed(lane, at),
             Happening::Gap(from) => self.gap(from, at),
+            Happening::HandOffs(lock, more) if at >= self.begin_at() => {
+                let (at, known) = (self.clip(at), &mut self.locks[lock.index()]);
+                known.handoffs += more;
+                known.holders.changes_unseen(at, more);
+            }
+            Happening::HandOffs(..) => {}
         }
     }
 

@@ -102,6 +102,15 @@ impl Holders {
         if counted { self.column.push(at, Holding::FREE) } else { self.column.revise(at, Holding::FREE) }
     }
 
+    /// It changed hands so many more times before `at` than was recorded. A cell shows up to a hundred for each time
+    /// this is said; more would be no other picture.
+    pub(super) fn changes_unseen(&mut self, at: u64, more: u64) {
+        let open = Holding(self.column.open().0 & !CHANGE);
+        for _ in 0..more.min(100) {
+            self.column.push(at, Holding(open.0 | CHANGE));
+        }
+    }
+
     /// The holder lost its core, or has one again.
     pub(super) fn set_off_core(&mut self, at: u64, off_core: bool) {
         if let Some(lane) = self.now {

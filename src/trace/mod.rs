@@ -99,6 +99,8 @@ enum Happening {
     Killed(LaneId),
     /// Nothing was observed since then.
     Gap(Nanos),
+    /// A lock changed hands so many more times than was seen.
+    HandOffs(LockId, u64),
 }
 
 struct Lock {
@@ -280,6 +282,13 @@ impl Trace {
         if let Some(known) = self.lanes.get(lane.index()).filter(|_| !self.ended) {
             let at = at.max(known.told).max(known.switched);
             self.pending.push((at, Happening::Killed(lane)));
+        }
+    }
+
+    /// Before `at` a lock changed hands so many more times than was seen: a count, without an owner.
+    pub fn handoffs_unseen(&mut self, lock: LockId, at: Nanos, more: u64) {
+        if !self.ended && lock.index() < self.locks.len() {
+            self.pending.push((at, Happening::HandOffs(lock, more)));
         }
     }
 

@@ -40,6 +40,8 @@ impl Launch for World {
                 locks: plan.locks,
                 core_evidence: CoreEvidence::Heartbeat,
                 core_evidence_reason: None,
+                program: None,
+                observing: None,
             },
             length: Nanos(n * 20 * u64::from(experiment.task_count())),
             tasks: experiment.task_count(),

@@ -36,6 +36,8 @@ impl Launch for World {
                 locks: plan.locks,
                 core_evidence: CoreEvidence::Heartbeat,
                 core_evidence_reason: None,
+                program: None,
+                observing: None,
             },
             // Twenty nanoseconds for each of n, one task after another.
             length: Nanos(n * 20 * u64::from(experiment.task_count())),
@@ -156,14 +158,14 @@ fn what_was_measured_is_not_measured_again() {
     let mut director = Director::new(world.clone());
     let begun = director.start(workload(), experiment("threads"), Length::ThreeSeconds);
     play(&mut director, begun);
-    let baseline = director.record().unwrap().experiment.baseline();
+    let baseline = director.record().unwrap().experiment.as_ref().unwrap().baseline();
     let begun = director.measure(&baseline);
     assert_eq!(play(&mut director, begun).first(), Some(&Notice::BaselineBegan));
-    assert_eq!(director.record().unwrap().experiment.model, "threads", "what is shown stays");
+    assert_eq!(director.record().unwrap().experiment.as_ref().unwrap().model, "threads", "what is shown stays");
     let before = world.launched.borrow().len();
     let begun = director.start(workload(), experiment("processes"), Length::ThreeSeconds);
     assert_eq!(play(&mut director, begun).len(), 2, "began and over, without pilots");
-    let baseline = director.record().unwrap().experiment.baseline();
+    let baseline = director.record().unwrap().experiment.as_ref().unwrap().baseline();
     assert!(matches!(director.measure(&baseline).as_slice(), [Notice::BaselineOver(Some(_))]));
     assert_eq!(world.launched.borrow().len(), before + 1);
     let other = Experiment { tasks: Some(7), ..baseline };

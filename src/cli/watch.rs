@@ -1,0 +1,214 @@
+//! `gilscope watch` and `gilscope attach` without a screen: a real program, observed.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use color_eyre::eyre::Result;
+
+use crate::engine::{Source, cpython, machine, sampler};
+use crate::event::Nanos;
+use crate::report;
+use crate::session::{Phase, Record, Run as Session, parse_duration};
+use crate::trace;
+
+use super::run::interruption;
+use super::{INTERRUPTED, complain, refuse};
+
+/// Exit status of `watch`: a failure of gilscope's own, not the program's.
+pub const OWN_FAILURE: u8 = 125;
+
+/// How the report is laid out, and how long is observed.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Reporting {
+    /// Observe for so long, then report; until the program ends unless said otherwise
+    #[arg(long = "for", value_name = "SPAN", value_parser = parse_duration)]
+    span: Option<Nanos>,
+    /// Report as JSON (schema gilscope.run/1)
+    #[arg(long, conflicts_with = "csv")]
+    json: bool,
+    /// Report as CSV, one row a lane
+    #[arg(long)]
+    csv: bool,
+}
+
+/// Run a real Python program, observe its GIL, and report what happened when it ends
+#[derive(Debug, clap::Args)]
+pub struct Watch {
+    /// The interpreter: a path or a name on PATH; python3 unless said otherwise
+    #[arg(long, value_name = "PATH", default_value = "python3")]
+    python: OsString,
+    #[command(flatten)]
+    reporting: Reporting,
+    /// Run a module, as python -m does; what follows are its arguments
+    #[arg(short = 'm', value_name = "MODULE", num_args = 1.., allow_hyphen_values = true, conflicts_with_all = ["code", "program"])]
+    module: Option<Vec<OsString>>,
+    /// Run code, as python -c does; what follows are its arguments
+    #[arg(short = 'c', value_name = "CODE", num_args = 1.., allow_hyphen_values = true, conflicts_with = "program")]
+    code: Option<Vec<OsString>>,
+    /// The script and its arguments
+    #[arg(value_name = "SCRIPT.py", trailing_var_arg = true, allow_hyphen_values = true)]
+    program: Vec<OsString>,
+}
+
+/// Observe a running Python process and leave it running
+#[derive(Debug, clap::Args)]
+pub struct Attach {
+    /// The process
+    pid: u32,
+    #[command(flatten)]
+    reporting: Reporting,
+}
+
+/// How often notices are collected while nobody looks.
+const EVERY: Duration = Duration::from_millis(20);
+/// How long a program that is asked to end may take before it is made to.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Starts a program and observes it.
+pub fn watch(options: &Watch) -> Result<ExitCode> {
+    let python = find(&options.python).map_err(refuse)?;
+    let args = arguments(options).map_err(refuse)?;
+    let captured = options.reporting.json || options.reporting.csv;
+    let interrupted = interruption()?;
+    let source = match cpython::launch(&python.into_os_string(), &args, captured) {
+        Ok(source) => source,
+        Err(error) => {
+            complain(&format_args!("the program could not be started: {error}"));
+            return Ok(ExitCode::from(OWN_FAILURE));
+        }
+    };
+    match observe(source, &options.reporting, &interrupted, true) {
+        Ok((record, _)) => Ok(status_of(&record)),
+        Err(error) if super::is_closed_pipe(&error) => Ok(ExitCode::SUCCESS),
+        Err(error) => {
+            complain(&format_args!("{error:#}"));
+            Ok(ExitCode::from(OWN_FAILURE))
+        }
+    }
+}
+
+/// Observes a program that runs.
+pub fn attach(options: &Attach) -> Result<ExitCode> {
+    let interrupted = interruption()?;
+    let source = cpython::attach(options.pid).map_err(refuse)?;
+    let (_, was_interrupted) = observe(source, &options.reporting, &interrupted, false)?;
+    Ok(if was_interrupted && options.reporting.span.is_some() {
+        ExitCode::from(INTERRUPTED)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn observe(
+    source: cpython::Observed,
+    reporting: &Reporting,
+    interrupted: &std::sync::atomic::AtomicBool,
+    launched: bool,
+) -> Result<(Record, bool)> {
+    let pid = source.pids().first().copied();
+    let mut run = Session::observing(Box::new(source), trace::DEFAULT_BUDGET);
+    let sampler = sampler::Sampler::start().ok();
+    let begin = Instant::now();
+    let span = reporting.span.map(Duration::from);
+    // A program that we started is asked to end when its time is over; one that was there is left alone.
+    let mut asked: Option<Instant> = None;
+    run.go();
+    while !run.record().is_over() {
+        thread::sleep(
+            span.map_or(EVERY, |span| EVERY.min(span.saturating_sub(begin.elapsed()))).max(Duration::from_millis(1)),
+        );
+        run.poll();
+        if let Some(sampler) = &sampler {
+            sampler.watch(run.pids());
+            sampler.samples().try_iter().for_each(|sample| run.note_sample(&sample));
+        }
+        let enough = span.is_some_and(|span| begin.elapsed() >= span) || interrupted.load(Ordering::Relaxed);
+        if !enough || run.record().is_over() {
+            continue;
+        }
+        match (asked, pid.filter(|_| launched)) {
+            (_, None) => run.stop(),
+            (None, Some(pid)) => {
+                asked = Some(Instant::now());
+                signal(pid, rustix::process::Signal::TERM);
+            }
+            (Some(since), Some(pid)) if since.elapsed() > PATIENCE => signal(pid, rustix::process::Signal::KILL),
+            (Some(_), Some(_)) => {}
+        }
+    }
+    let record = run.into_record();
+    let report = report::report(&record, None, &machine::Machine::this());
+    let mut out = io::stdout().lock();
+    if reporting.json {
+        serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
+        writeln!(out)?;
+    } else if reporting.csv {
+        report::write_csv(&report, &mut out)?;
+    } else {
+        report::write_table(&report, &mut out)?;
+    }
+    out.flush()?;
+    if let Phase::Failed(why) = &record.phase {
+        complain(why);
+    }
+    Ok((record, interrupted.load(Ordering::Relaxed)))
+}
+
+fn signal(pid: u32, signal: rustix::process::Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
+        // It has ended meanwhile: all the better.
+        let _ = rustix::process::kill_process(pid, signal);
+    }
+}
+
+/// The program's own status.
+fn status_of(record: &Record) -> ExitCode {
+    let status = record.description.program.as_ref().and_then(|program| program.exit_status);
+    ExitCode::from(status.unwrap_or(OWN_FAILURE))
+}
+
+/// What follows the interpreter on its command line.
+fn arguments(options: &Watch) -> Result<Vec<OsString>, String> {
+    let with = |flag: &str, rest: &[OsString]| [OsString::from(flag)].into_iter().chain(rest.iter().cloned()).collect();
+    if let Some(module) = &options.module {
+        return Ok(with("-m", module));
+    }
+    if let Some(code) = &options.code {
+        return Ok(with("-c", code));
+    }
+    let Some(script) = options.program.first() else {
+        return Err("what is to be run? A script, -m MODULE or -c CODE: gilscope watch SCRIPT.py".to_owned());
+    };
+    match std::fs::File::open(script) {
+        Err(error) => Err(format!("cannot read {}: {}", script.to_string_lossy(), reason(&error))),
+        Ok(_) => Ok(options.program.clone()),
+    }
+}
+
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "you may not read it".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// An interpreter by its path, or by its name on `PATH`.
+fn find(python: &OsString) -> Result<PathBuf, String> {
+    let executable = |path: &Path| rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok() && path.is_file();
+    let path = Path::new(python);
+    if path.components().count() > 1 {
+        return match executable(path) {
+            true => Ok(path.to_owned()),
+            false => Err(format!("{} is no program that can be executed", path.display())),
+        };
+    }
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&folders).map(|folder| folder.join(path)).find(|path| executable(path));
+    found.ok_or_else(|| format!("there is no {} on PATH: name the interpreter with --python", path.display()))
+}

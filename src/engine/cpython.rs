@@ -1,0 +1,153 @@
+//! Real CPython as a source: what the observer notices, in the words of every source.
+
+use std::ffi::OsString;
+
+use crate::event::{LaneId, Line, Nanos};
+use crate::observe::Observer;
+use crate::observe::launch::{self, Launched};
+use crate::observe::notice::Notice;
+use crate::observe::trouble::Trouble;
+use crate::program::Tail;
+
+use super::{CoreEvidence, Description, Signal, Source};
+
+/// A program being observed.
+pub struct Observed {
+    observer: Observer,
+    description: Description,
+    launched: Option<Launched>,
+    output: Option<Tail>,
+    pid: u32,
+    over: bool,
+}
+
+/// Attaches to a running process. It goes on untouched when the source is dropped.
+pub fn attach(pid: u32) -> Result<Observed, Trouble> {
+    let observer = Observer::attach(pid)?;
+    Ok(Observed { description: describe(&observer), observer, launched: None, output: None, pid, over: false })
+}
+
+/// Starts a program; [`Source::go`] lets it execute. What it prints is kept if `captured`, else it is the terminal's.
+///
+/// To be called on a thread that lives as long as the program: the kernel ends it with the thread.
+pub fn launch(program: &OsString, args: &[OsString], captured: bool) -> std::io::Result<Observed> {
+    let mut launched = launch::launch(program, args, captured)?;
+    let output = launched.output.take();
+    let pid = launched.child.id();
+    let observer = Observer::follow(pid);
+    Ok(Observed { description: describe(&observer), observer, launched: Some(launched), output, pid, over: false })
+}
+
+fn describe(observer: &Observer) -> Description {
+    let refused = observer.switches_refused.clone();
+    Description {
+        engine: "cpython",
+        lanes: Vec::new(),
+        locks: Vec::new(),
+        core_evidence: if refused.is_none() { CoreEvidence::SwitchRecords } else { CoreEvidence::None },
+        core_evidence_reason: refused,
+        program: Some(observer.program.clone()),
+        observing: Some(super::Status::default()),
+    }
+}
+
+impl Source for Observed {
+    fn describe(&self) -> &Description {
+        &self.description
+    }
+
+    fn go(&mut self) {
+        if let Some(launched) = self.launched.take() {
+            // If it cannot be continued it has been killed meanwhile, and that will be seen.
+            let _ = launched.go();
+            self.observer.watch_child(launched.child);
+        }
+    }
+
+    fn poll(&mut self, say: &mut dyn FnMut(Signal)) {
+        if let Some(output) = &mut self.output {
+            output.drain();
+        }
+        if self.over {
+            return;
+        }
+        let was_on = self.observer.is_on() || self.launched.is_some();
+        for notice in self.observer.notices() {
+            self.tell(notice, say);
+        }
+        if !was_on && !self.over {
+            self.over = true;
+            say(Signal::Failed("the observer stopped unexpectedly".to_owned()));
+        }
+        if self.over
+            && let Some(output) = &mut self.output
+        {
+            output.drain();
+        }
+    }
+
+    fn set_switch_interval(&mut self, _: Nanos) {
+        // It is the program's own, and the program is not to be disturbed.
+    }
+
+    fn pids(&self) -> Vec<u32> {
+        vec![self.pid]
+    }
+
+    fn lines(&self) -> Vec<(LaneId, Line)> {
+        Vec::new()
+    }
+
+    fn output(&self) -> String {
+        self.output.as_ref().map_or_else(String::new, Tail::text)
+    }
+
+    fn stop(&mut self) {
+        self.observer.stop();
+    }
+
+    fn suspend(&mut self) {
+        // A terminal stops the program by itself; one we only look at is not ours to halt.
+    }
+
+    fn resume(&mut self) {}
+}
+
+impl Observed {
+    fn tell(&mut self, notice: Notice, say: &mut dyn FnMut(Signal)) {
+        match notice {
+            Notice::Began(at) => say(Signal::Began(at)),
+            Notice::Lane(plan) => {
+                self.description.lanes.push(plan.clone());
+                say(Signal::LaneAdded(plan));
+            }
+            Notice::Lock(plan) => {
+                self.description.locks.push(plan.clone());
+                say(Signal::LockAdded(plan));
+            }
+            Notice::Born { lane, pid, tid } => say(Signal::Born { lane, pid, tid }),
+            Notice::Named { lane, name } => say(Signal::LaneNamed { lane, name }),
+            Notice::Event(event) => say(Signal::Event(event)),
+            Notice::HandOffs { lock, at, more } => say(Signal::HandOffs { lock, at, more }),
+            Notice::Sampled(lane) => say(Signal::LaneSampled(lane)),
+            Notice::Upto(at) => say(Signal::Upto(at)),
+            Notice::LaneEnded { lane, how } => say(Signal::LaneEnded { lane, at: None, how }),
+            Notice::Accounts { lane, accounts, slept } => {
+                say(Signal::Accounts { lane, accounts });
+                say(Signal::Slept { lane, calls: slept });
+            }
+            Notice::Status(status) => {
+                self.description.observing = Some((*status).clone());
+                say(Signal::Observing(status));
+            }
+            Notice::Program(program) => {
+                self.description.program = Some((*program).clone());
+                say(Signal::Program(program));
+            }
+            Notice::Ended(at) => {
+                self.over = true;
+                say(Signal::Ended(at));
+            }
+        }
+    }
+}

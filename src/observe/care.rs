@@ -1,0 +1,268 @@
+//! What the observer sees to beside its passes: lanes and their names, ends, and how the observing goes.
+
+use std::process::ExitStatus;
+
+use crate::clock::{Clock, Monotonic};
+use crate::event::{LaneId, Nanos};
+use crate::interp::signal_name;
+use crate::model::{LanePlan, Role};
+use crate::record::Accounts;
+
+use super::doing;
+use super::lock::Mode;
+use super::notice::{Engine, LockStatus, Notice, Status};
+use super::process;
+use super::tree::{Process, Stage};
+use super::watch::{Tracked, Watcher};
+
+/// More lanes than this are not kept: a program that makes a thread for each request goes on making them.
+pub(super) const MOST_LANES: u32 = 4096;
+/// How often it is said how the observing goes.
+const STATUS: Nanos = Nanos::from_millis(250);
+/// When a thread's name is read again: programs name their threads after they began.
+const SETTLED_NAME: Nanos = Nanos::from_millis(50);
+
+impl Watcher {
+    /// A thread is Python's: it gets a lane.
+    pub(super) fn make_lane(&mut self, tid: u32, at: Nanos) {
+        let Some(tracked) = self.threads.get_mut(&tid).filter(|tracked| tracked.lane.is_none()) else { return };
+        let Some(process) = self.processes.get_mut(&tracked.pid) else { return };
+        if self.lanes >= MOST_LANES {
+            self.lanes_not_shown += 1;
+            return;
+        }
+        let lane = LaneId(self.lanes);
+        self.lanes += 1;
+        process.lanes += 1;
+        if tracked.thread.since < self.upto {
+            tracked.thread.begin_late(at.max(self.upto));
+        }
+        tracked.name = lane_name(process, tid);
+        tracked.lane = Some(lane);
+        let plan = LanePlan {
+            id: lane,
+            name: tracked.name.clone(),
+            role: Role::Worker,
+            process: process.index,
+            lock: process.lanes_lock,
+            parent: None,
+        };
+        self.notices.push(Notice::Lane(plan));
+        self.notices.push(Notice::Born { lane, pid: tracked.pid, tid });
+        let sampled = self.locks.iter().any(|lock| lock.pid == tracked.pid && lock.mode != Mode::Exact);
+        if sampled || !self.recorder.is_on() {
+            self.notices.push(Notice::Sampled(lane));
+        }
+    }
+
+    /// The lanes of a process are looked at from now on, not recorded.
+    pub(super) fn mark_sampled(&mut self, pid: u32) {
+        let lanes = self.threads.values().filter(|tracked| tracked.pid == pid).filter_map(|tracked| tracked.lane);
+        self.notices.extend(lanes.map(Notice::Sampled));
+    }
+
+    /// Says what happened to each lane; those that have ended are let go.
+    pub(super) fn flush(&mut self, upto: Nanos) {
+        let notices = &mut self.notices;
+        let mut ended = Vec::new();
+        for (tid, tracked) in &mut self.threads {
+            if let Some(lane) = tracked.lane {
+                tracked.thread.tell(lane, &mut |event| notices.push(Notice::Event(event)));
+            }
+            if tracked.thread.has_ended() && (tracked.lane.is_some() || tracked.thread.since < upto) {
+                ended.push(*tid);
+            }
+        }
+        let (records, now) = (self.recorder.is_on(), upto);
+        for tid in ended {
+            if let Some(tracked) = self.threads.remove(&tid)
+                && let Some(lane) = tracked.lane
+            {
+                self.notices.push(accounts(lane, &tracked, records, now));
+                self.notices.push(Notice::LaneEnded { lane, how: "done".to_owned() });
+            }
+        }
+    }
+
+    /// What is to be seen to now and then.
+    pub(super) fn care(&mut self, now: Nanos) {
+        self.care_for_processes(now);
+        self.locks.iter_mut().filter(|lock| lock.pid != 0).for_each(|lock| lock.span(now));
+        if self.last_status.is_none_or(|(at, ..)| at + STATUS <= now) {
+            self.find_the_ended(now);
+            self.read_names(now);
+            self.take_stock(now);
+        }
+    }
+
+    /// Without records an end is found out by looking; with them a whole process's is.
+    fn find_the_ended(&mut self, now: Nanos) {
+        let gone: Vec<u32> = self
+            .processes
+            .keys()
+            .copied()
+            .filter(|pid| *pid != self.root && process::threads(*pid).is_empty())
+            .collect();
+        for pid in gone {
+            // Its last records may still be on their way: only what is left of it is ended here.
+            if !self.threads.values().any(|tracked| tracked.pid == pid) {
+                self.processes.remove(&pid);
+                self.release(pid, now);
+                self.by_word.retain(|(of, _), _| *of != pid);
+            } else if !self.recorder.is_on() {
+                let of_pid = self.threads.values_mut().filter(|tracked| tracked.pid == pid);
+                of_pid.for_each(|tracked| tracked.thread.end(now));
+            }
+        }
+        if !self.recorder.is_on() {
+            for (tid, tracked) in &mut self.threads {
+                if process::name(tracked.pid, *tid).is_none() {
+                    tracked.thread.end(now);
+                    self.locks.iter_mut().for_each(|lock| lock.abandon(*tid));
+                }
+            }
+        }
+    }
+
+    fn read_names(&mut self, now: Nanos) {
+        for (tid, tracked) in &mut self.threads {
+            let Some(lane) = tracked.lane.filter(|_| !tracked.named) else { continue };
+            if tracked.thread.since + SETTLED_NAME > now {
+                continue;
+            }
+            tracked.named = true;
+            if let Some(process) = self.processes.get(&tracked.pid)
+                && *tid != tracked.pid
+                && let Some(name) = own_name(process, *tid)
+                && name != tracked.name
+            {
+                tracked.name = name.clone();
+                self.notices.push(Notice::Named { lane, name });
+            }
+        }
+    }
+
+    /// How the observing goes.
+    pub(super) fn take_stock(&mut self, now: Nanos) {
+        let hits: u64 = self.locks.iter().map(|lock| lock.hits).sum();
+        let (since, hits_before, samples_before) = self.last_status.unwrap_or((self.began, 0, 0));
+        let seconds = (now - since).as_secs_f64().max(1e-3);
+        self.last_status = Some((now, hits, self.samples));
+        let locks: Vec<LockStatus> = self
+            .locks
+            .iter()
+            .map(|lock| LockStatus {
+                lock: lock.id,
+                engine: if lock.mode == Mode::Exact { Engine::Exact } else { Engine::Sampled },
+                exact_ns: lock.spans.0,
+                sampled_ns: lock.spans.1,
+                switch_number: lock.switches,
+                handoffs_seen: lock.handoffs,
+            })
+            .collect();
+        let live: Vec<_> = self.locks.iter().filter(|lock| lock.pid != 0).collect();
+        let considered = if live.is_empty() { self.locks.iter().collect() } else { live };
+        let exact = considered.iter().filter(|lock| lock.mode == Mode::Exact).count();
+        let is_python = self.processes.values().any(|process| process.stage == Stage::Python);
+        let engine = match (considered.len(), exact) {
+            (0, _) if is_python => Engine::NoLock,
+            (0, _) => Engine::CoresOnly,
+            (all, exact) if all == exact => Engine::Exact,
+            (_, 0) => Engine::Sampled,
+            _ => Engine::Mixed,
+        };
+        let reason = considered.iter().find(|lock| lock.mode != Mode::Exact).map(|lock| match &lock.reason {
+            Some(why) => why.clone(),
+            None => "the lock is taken so often that watching each time would slow the program".to_owned(),
+        });
+        let elapsed = (now - self.began).as_secs_f64().max(1e-3);
+        self.status = Status {
+            engine,
+            reason,
+            switch_records_refused: self.refused.clone(),
+            hits_per_second: (hits - hits_before) as f64 / seconds,
+            samples_per_second: (self.samples - samples_before) as f64 / seconds,
+            guard_trips: self.locks.iter().map(|lock| lock.trips).sum(),
+            missed: self.locks.iter().map(|lock| lock.missed).sum(),
+            records_lost: self.recorder.lost,
+            lanes_not_shown: self.lanes_not_shown,
+            own_cpu: (super::own_time() - self.own_before).as_secs_f64() / elapsed,
+            first_event_ns: self.first_event.map(|at| at - self.began),
+            locks,
+            alarms: self.alarms.clone(),
+        };
+        self.notices.push(Notice::Status(Box::new(self.status.clone())));
+    }
+
+    /// The observing is over, because the program ended (with this status, if we started it) or because we leave it.
+    pub fn finish(&mut self, ended: Option<Option<ExitStatus>>) {
+        let now = Monotonic.now();
+        let records = self.recorder.is_on();
+        let how = match &ended {
+            Some(status) => end_in_words(*status),
+            None => "still running".to_owned(),
+        };
+        self.last_pass(now);
+        let mut left: Vec<(u32, Tracked)> = self.threads.drain().collect();
+        left.sort_by_key(|(tid, _)| *tid);
+        for (_, mut tracked) in left {
+            let Some(lane) = tracked.lane else { continue };
+            if ended.is_some() {
+                tracked.thread.end(now);
+                tracked.thread.tell(lane, &mut |event| self.notices.push(Notice::Event(event)));
+            }
+            self.notices.push(accounts(lane, &tracked, records, now));
+            self.notices.push(Notice::LaneEnded { lane, how: how.clone() });
+        }
+        if ended.is_some() && matches!(how.strip_prefix("killed"), Some(_)) {
+            let lanes = self.notices.iter_mut().filter_map(|notice| match notice {
+                Notice::LaneEnded { how, .. } => Some(how),
+                _ => None,
+            });
+            lanes.for_each(|told| told.clone_from(&how));
+        }
+        self.locks.iter_mut().filter(|lock| lock.pid != 0).for_each(|lock| lock.span(now));
+        self.last_status = None;
+        self.take_stock(now);
+        self.program.ended = ended.is_some();
+        self.program.exit_status = ended.flatten().map(super::exit_code);
+        self.notices.push(Notice::Program(Box::new(self.program.clone())));
+        self.notices.push(Notice::Ended(now));
+    }
+}
+
+/// How a program ended: `done`, or what killed it.
+fn end_in_words(status: Option<ExitStatus>) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    match status.and_then(|status| status.signal()) {
+        Some(signal) => format!("killed by {}", signal_name(signal)),
+        None => "done".to_owned(),
+    }
+}
+
+fn accounts(lane: LaneId, tracked: &Tracked, records: bool, now: Nanos) -> Notice {
+    let thread = &tracked.thread;
+    let accounts = Accounts {
+        on_cpu: records.then(|| thread.on_cpu_until(now)),
+        runqueue: None,
+        voluntary: records.then_some(thread.switches.0),
+        involuntary: records.then_some(thread.switches.1),
+    };
+    let slept = thread.slept.iter().map(|(call, slept)| (doing::call_name(*call), *slept)).collect();
+    Notice::Accounts { lane, accounts, slept }
+}
+
+/// What a lane is called: by its own name if it has one, else by its number.
+fn lane_name(process: &Process, tid: u32) -> String {
+    let prefix = if process.index == 0 { String::new() } else { format!("process {}", process.index + 1) };
+    if tid == process.pid {
+        return if prefix.is_empty() { "main".to_owned() } else { prefix };
+    }
+    let own = own_name(process, tid).unwrap_or_else(|| format!("thread {}", process.lanes.saturating_sub(1).max(1)));
+    if prefix.is_empty() { own } else { format!("{prefix} {own}") }
+}
+
+/// The name a thread was given, if it is not just its process's.
+fn own_name(process: &Process, tid: u32) -> Option<String> {
+    process::name(process.pid, tid).filter(|name| *name != process.common_name && !name.is_empty())
+}

@@ -1,0 +1,350 @@
+//! One lock of the observed: from writes to its word, or from looking at it, to who holds it.
+//!
+//! # The problem
+//! A write to `gil.locked` says when and by whom, not whether it was a take or
+//! a drop. Writes can be missed: before all threads are watched, or when the
+//! kernel's ring was full.
+//!
+//! # The choice
+//! Takes and drops alternate, so one look at the lock in a quiet moment tells
+//! what the next write is; the same look, repeated now and then, shows whether
+//! writes were missed ([`Lock::looked`]). CPython's own count of the lock's
+//! changes of hands (`switch_number`) is the second witness: what it counts
+//! beyond ours was missed, and is said.
+//!
+//! A write costs the observed program some microseconds (a debug exception),
+//! so a lock that is taken too often is not to be watched: [`Guard`].
+
+use std::collections::VecDeque;
+
+use crate::event::{LockId, Nanos};
+
+use super::runtime::LockState;
+
+/// So many writes ...
+const MOST_HITS: usize = 200;
+/// ... within this time are too many: a thousand takes a second.
+const WITHIN: Nanos = Nanos::from_millis(100);
+/// How long a lock that was written too often is only sampled before it is tried again.
+pub const RESPITE: Nanos = Nanos::from_secs(10);
+/// A look counts only if nobody wrote for so long before it: a taker writes its name after the word.
+const QUIET: Nanos = Nanos::from_micros(100);
+
+/// Trips when a lock is written too often.
+#[derive(Debug, Default)]
+pub struct Guard(VecDeque<Nanos>);
+
+impl Guard {
+    /// One more write. Says whether it is one too many.
+    pub fn hit(&mut self, at: Nanos) -> bool {
+        if self.0.len() == MOST_HITS {
+            self.0.pop_front();
+        }
+        self.0.push_back(at);
+        self.0.len() == MOST_HITS && self.0.front().is_some_and(|first| at - *first <= WITHIN)
+    }
+
+    /// Forgets what it counted.
+    pub fn reset(&mut self) {
+        self.0.clear();
+    }
+}
+
+/// How a lock is followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Each write is recorded.
+    Exact,
+    /// It is looked at from time to time; until then at least, or for good.
+    Sampled {
+        /// When it is to be tried again.
+        until: Option<Nanos>,
+    },
+}
+
+/// What a write or a look turns out to mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// This thread dropped it.
+    Dropped(u32),
+    /// This thread took it.
+    Taken(u32),
+    /// It changed hands so many more times, unseen.
+    Unseen(u64),
+    /// It is written too often: from here on it is sampled.
+    TooOften,
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct Lock {
+    /// Its number.
+    pub id: LockId,
+    /// The process it lives in.
+    pub pid: u32,
+    /// Where it lies.
+    pub address: u64,
+    /// The word that is watched.
+    pub word: u64,
+    /// How it is followed.
+    pub mode: Mode,
+    /// Why it is not followed exactly.
+    pub reason: Option<String>,
+    /// Whether it is known who holds it.
+    pub settled: bool,
+    /// Whether it is to be looked at soon.
+    pub look: bool,
+    /// When it was last looked at.
+    pub looked_at: Nanos,
+    holder: Option<u32>,
+    last: Option<u32>,
+    last_hit: Nanos,
+    guard: Guard,
+    /// Writes recorded.
+    pub hits: u64,
+    /// Takes that were seen.
+    pub takes: u64,
+    /// Changes of hands that were seen.
+    pub handoffs: u64,
+    /// Takes, drops or changes of hands that must have been, unseen, while it was watched exactly.
+    pub missed: u64,
+    /// CPython's own count since we watch, as of the last look.
+    pub switches: u64,
+    /// `switch_number` and our own count at the last look.
+    counted: Option<(u64, u64)>,
+    /// How long it was followed exactly, and by looking.
+    pub spans: (Nanos, Nanos),
+    /// Up to when that is counted.
+    pub spanned: Option<Nanos>,
+    /// How often it was written too often.
+    pub trips: u64,
+}
+
+impl Lock {
+    /// Not followed so far.
+    pub fn new(id: LockId, pid: u32, address: u64, word: u64) -> Lock {
+        Lock {
+            id,
+            pid,
+            address,
+            word,
+            mode: Mode::Sampled { until: None },
+            reason: None,
+            settled: false,
+            look: true,
+            looked_at: Nanos::ZERO,
+            holder: None,
+            last: None,
+            last_hit: Nanos::ZERO,
+            guard: Guard::default(),
+            hits: 0,
+            takes: 0,
+            handoffs: 0,
+            missed: 0,
+            switches: 0,
+            counted: None,
+            spans: (Nanos::ZERO, Nanos::ZERO),
+            spanned: None,
+            trips: 0,
+        }
+    }
+
+    /// Each write is recorded from now on.
+    pub fn watch(&mut self) {
+        self.mode = Mode::Exact;
+        self.guard.reset();
+        self.settled = false;
+        self.look = true;
+    }
+
+    /// From now on it is only looked at, and until when.
+    pub fn sample(&mut self, until: Option<Nanos>) {
+        self.mode = Mode::Sampled { until };
+        self.look = true;
+    }
+
+    fn taken(&mut self, tid: u32, say: &mut dyn FnMut(Change)) {
+        self.handoffs += u64::from(self.last.is_some_and(|last| last != tid));
+        (self.holder, self.last) = (Some(tid), Some(tid));
+        self.takes += 1;
+        say(Change::Taken(tid));
+    }
+
+    fn dropped(&mut self, say: &mut dyn FnMut(Change)) {
+        if let Some(tid) = self.holder.take() {
+            say(Change::Dropped(tid));
+        }
+    }
+
+    /// A thread wrote to its word.
+    pub fn hit(&mut self, at: Nanos, tid: u32, say: &mut dyn FnMut(Change)) {
+        if self.mode != Mode::Exact {
+            return;
+        }
+        self.hits += 1;
+        self.last_hit = at;
+        if self.settled {
+            match self.holder {
+                Some(holder) if holder == tid => self.dropped(say),
+                Some(_) => {
+                    // The holder's drop was missed.
+                    self.missed += 1;
+                    self.look = true;
+                    self.dropped(say);
+                    self.taken(tid, say);
+                }
+                None => self.taken(tid, say),
+            }
+        }
+        if self.guard.hit(at) {
+            self.trips += 1;
+            self.sample(Some(at + RESPITE));
+            say(Change::TooOften);
+        }
+    }
+
+    /// The kernel lost records: who holds it is to be found out anew.
+    pub fn records_lost(&mut self) {
+        if self.mode == Mode::Exact {
+            self.settled = false;
+            self.look = true;
+        }
+    }
+
+    /// It was looked at, no earlier than `from`; `holder` is the thread that took it last.
+    pub fn looked(&mut self, from: Nanos, seen: LockState, holder: Option<u32>, say: &mut dyn FnMut(Change)) {
+        let exact = self.mode == Mode::Exact;
+        if exact && self.last_hit + QUIET >= from {
+            // Somebody wrote while we looked: it says nothing of one moment.
+            self.look = true;
+            return;
+        }
+        let holds = if seen.locked { holder } else { None };
+        if seen.locked && holder.is_none() {
+            // A thread we cannot name holds it.
+            self.look = true;
+        } else if holds != self.holder {
+            self.missed += u64::from(exact && self.settled);
+            self.dropped(say);
+            if let Some(tid) = holds {
+                self.taken(tid, say);
+            }
+        }
+        self.last = self.last.or(holder);
+        if let Some((number, ours)) = self.counted {
+            let more = seen.switch_number.saturating_sub(number);
+            // Garbage, or another lock: no lock changes hands so often between two looks.
+            if more < 1 << 32 {
+                self.switches += more;
+                let unseen = more.saturating_sub(self.handoffs - ours);
+                if unseen > 0 {
+                    self.missed += if exact && self.settled { unseen } else { 0 };
+                    say(Change::Unseen(unseen));
+                }
+            }
+        }
+        self.counted = Some((seen.switch_number, self.handoffs));
+        if exact {
+            self.settled = true;
+        }
+        self.settled |= !exact;
+    }
+
+    /// Its holder ended or its process did.
+    pub fn abandon(&mut self, tid: u32) {
+        if self.holder == Some(tid) {
+            self.holder = None;
+        }
+    }
+
+    /// Books the time up to `at` as followed exactly or by looking.
+    pub fn span(&mut self, at: Nanos) {
+        let since = self.spanned.replace(at).unwrap_or(at);
+        match self.mode {
+            Mode::Exact if self.settled => self.spans.0 += at - since,
+            Mode::Exact => {}
+            Mode::Sampled { .. } => self.spans.1 += at - since,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(locked: bool, switch_number: u64) -> LockState {
+        LockState { locked, last_holder: 0, switch_number, enabled: true }
+    }
+
+    fn settled() -> Lock {
+        let mut lock = Lock::new(LockId(0), 1, 4096, 4112);
+        lock.watch();
+        lock.looked(Nanos(1_000_000), state(true, 5), Some(7), &mut |_| {});
+        lock
+    }
+
+    fn hit(lock: &mut Lock, at: u64, tid: u32) -> Vec<Change> {
+        let mut said = Vec::new();
+        lock.hit(Nanos(at), tid, &mut |change| said.push(change));
+        said
+    }
+
+    fn look(lock: &mut Lock, at: u64, seen: LockState, holder: u32) -> Vec<Change> {
+        let mut said = Vec::new();
+        lock.looked(Nanos(at), seen, Some(holder), &mut |change| said.push(change));
+        said
+    }
+
+    #[test]
+    fn writes_are_drops_and_takes_in_turn_once_a_look_has_told_which() {
+        let mut lock = Lock::new(LockId(0), 1, 4096, 4112);
+        lock.watch();
+        assert_eq!(hit(&mut lock, 10, 7), []);
+        assert_eq!(look(&mut lock, 50_000, state(true, 5), 7), [], "somebody wrote a moment ago");
+        assert_eq!(look(&mut lock, 1_000_000, state(true, 5), 7), [Change::Taken(7)]);
+        assert_eq!(hit(&mut lock, 2_000_000, 7), [Change::Dropped(7)]);
+        assert_eq!(hit(&mut lock, 2_000_100, 8), [Change::Taken(8)]);
+        assert_eq!((lock.handoffs, lock.missed), (1, 0));
+        assert_eq!(look(&mut lock, 9_000_000, state(true, 6), 8), []);
+        assert_eq!((lock.switches, lock.missed), (1, 0));
+    }
+
+    #[test]
+    fn what_was_missed_is_found_and_counted() {
+        let mut lock = settled();
+        assert_eq!(hit(&mut lock, 2_000_000, 8), [Change::Dropped(7), Change::Taken(8)]);
+        assert_eq!(lock.missed, 1);
+        assert_eq!(look(&mut lock, 9_000_000, state(false, 9), 8), [Change::Dropped(8), Change::Unseen(3)]);
+        assert_eq!(lock.missed, 1 + 1 + 3);
+    }
+
+    #[test]
+    fn a_lock_that_is_written_too_often_is_sampled() {
+        let mut lock = settled();
+        let mut said = Vec::new();
+        let often = 1_000_000_000..;
+        for (index, at) in often.step_by(400_000).take(MOST_HITS).enumerate() {
+            said = hit(&mut lock, at, 7);
+            assert!(!said.contains(&Change::TooOften) || index == MOST_HITS - 1);
+        }
+        assert_eq!(said.last(), Some(&Change::TooOften));
+        assert!(matches!(lock.mode, Mode::Sampled { until: Some(_) }));
+        assert_eq!(hit(&mut lock, 2_000_000_000, 7), [], "what comes late is not believed");
+        assert_eq!(look(&mut lock, 3_000_000_000, state(true, 6), 8).first(), Some(&Change::Taken(8)));
+
+        let mut lock = settled();
+        for at in (1_000_000_000..).step_by(1_000_000).take(1000) {
+            assert!(!hit(&mut lock, at, 7).contains(&Change::TooOften), "a thousand writes a second are borne");
+        }
+    }
+
+    #[test]
+    fn between_two_looks_hand_offs_are_counted_and_no_owner_is_made_up() {
+        let mut lock = Lock::new(LockId(0), 1, 4096, 4112);
+        assert_eq!(look(&mut lock, 1_000, state(true, 5), 7), [Change::Taken(7)]);
+        assert_eq!(look(&mut lock, 2_000, state(true, 5), 7), []);
+        assert_eq!(look(&mut lock, 3_000, state(true, 6), 8), [Change::Dropped(7), Change::Taken(8)]);
+        assert_eq!(look(&mut lock, 4_000, state(true, 16), 8), [Change::Unseen(10)]);
+        assert_eq!((lock.switches, lock.missed), (11, 0));
+    }
+}

@@ -1,0 +1,126 @@
+//! The memory of another process, as far as it lets us look.
+
+use std::collections::BTreeMap;
+use std::io;
+
+/// Why memory could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// The process has ended.
+    #[error("the process has ended")]
+    Gone,
+    /// We may not.
+    #[error("its memory may not be read")]
+    Denied,
+    /// Nothing lies at that address (any more).
+    #[error("nothing lies at address {0:#x}")]
+    Nothing(u64),
+}
+
+/// Memory that can be read: a process's, or a recorded image of one.
+pub trait Memory {
+    /// Fills `into` with what lies at `address`, all of it or nothing.
+    fn read(&self, address: u64, into: &mut [u8]) -> Result<(), Unreadable>;
+
+    /// Eight bytes.
+    fn word(&self, address: u64) -> Result<u64, Unreadable> {
+        let mut bytes = [0; 8];
+        self.read(address, &mut bytes)?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    /// Four bytes with a sign: C's `int`.
+    fn int(&self, address: u64) -> Result<i32, Unreadable> {
+        let mut bytes = [0; 4];
+        self.read(address, &mut bytes)?;
+        Ok(i32::from_le_bytes(bytes))
+    }
+}
+
+/// A process's memory, read by `process_vm_readv(2)` without stopping it.
+#[derive(Clone, Copy, Debug)]
+pub struct Remote(pub u32);
+
+impl Memory for Remote {
+    #[expect(unsafe_code, reason = "rustix has no process_vm_readv")]
+    fn read(&self, address: u64, into: &mut [u8]) -> Result<(), Unreadable> {
+        let ours = libc::iovec { iov_base: into.as_mut_ptr().cast(), iov_len: into.len() };
+        let theirs = libc::iovec { iov_base: address as *mut libc::c_void, iov_len: into.len() };
+        // SAFETY: the kernel writes into `into` at most as many bytes as it has, and only reads the other process,
+        // whatever the address.
+        let read = unsafe { libc::process_vm_readv(self.0 as libc::pid_t, &ours, 1, &theirs, 1, 0) };
+        match usize::try_from(read) {
+            Ok(length) if length == into.len() => Ok(()),
+            Ok(_) => Err(Unreadable::Nothing(address)),
+            Err(_) => Err(match io::Error::last_os_error().raw_os_error() {
+                Some(libc::ESRCH) => Unreadable::Gone,
+                Some(libc::EPERM) => Unreadable::Denied,
+                _ => Unreadable::Nothing(address),
+            }),
+        }
+    }
+}
+
+/// A recorded image of a memory: pieces by their address. What tests read instead of a process.
+#[derive(Clone, Debug, Default)]
+pub struct Image(BTreeMap<u64, Vec<u8>>);
+
+impl Image {
+    /// Puts a piece of memory at an address.
+    pub fn put(&mut self, address: u64, bytes: impl Into<Vec<u8>>) {
+        self.0.insert(address, bytes.into());
+    }
+
+    /// Overwrites a word of a piece that is there.
+    pub fn set_word(&mut self, address: u64, word: u64) {
+        self.set(address, &word.to_le_bytes());
+    }
+
+    /// Overwrites an `int` of a piece that is there.
+    pub fn set_int(&mut self, address: u64, int: i32) {
+        self.set(address, &int.to_le_bytes());
+    }
+
+    fn set(&mut self, address: u64, bytes: &[u8]) {
+        if let Some((start, piece)) = self.0.range_mut(..=address).next_back()
+            && let Some(place) =
+                piece.get_mut((address - start) as usize..).and_then(|rest| rest.get_mut(..bytes.len()))
+        {
+            place.copy_from_slice(bytes);
+        }
+    }
+}
+
+impl Memory for Image {
+    fn read(&self, address: u64, into: &mut [u8]) -> Result<(), Unreadable> {
+        let found = self.0.range(..=address).next_back().and_then(|(start, piece)| {
+            let from = usize::try_from(address - start).ok()?;
+            piece.get(from..from.checked_add(into.len())?)
+        });
+        into.copy_from_slice(found.ok_or(Unreadable::Nothing(address))?);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_memory_can_be_read_and_a_hole_in_it_is_an_error() {
+        let value = 0x1122_3344_5566_7788_u64;
+        let own = Remote(std::process::id());
+        assert_eq!(own.word(&raw const value as u64), Ok(value));
+        assert_eq!(own.word(8), Err(Unreadable::Nothing(8)));
+        assert_eq!(Remote(u32::MAX >> 2).word(8), Err(Unreadable::Gone));
+    }
+
+    #[test]
+    fn an_image_has_what_was_put_there_and_no_more() {
+        let mut image = Image::default();
+        image.put(16, [0; 16]);
+        image.set_int(24, -1);
+        assert_eq!(image.int(24), Ok(-1));
+        assert_eq!((image.word(25), image.word(8)), (Err(Unreadable::Nothing(25)), Err(Unreadable::Nothing(8))));
+    }
+}

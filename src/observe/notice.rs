@@ -1,0 +1,177 @@
+//! What the observer says.
+
+use serde::Serialize;
+
+use crate::event::{Event, LaneId, LockId, Nanos};
+use crate::model::{LanePlan, LockPlan};
+use crate::record::Accounts;
+
+use super::thread::Slept;
+
+/// Something the observer has to say, in the order of time save where it is said otherwise.
+#[derive(Clone, Debug)]
+pub enum Notice {
+    /// It began to look.
+    Began(Nanos),
+    /// There is one more lane; its number is the number of lanes before it.
+    Lane(LanePlan),
+    /// There is one more lock; its number is the number of locks before it.
+    Lock(LockPlan),
+    /// The kernel's numbers of a lane.
+    Born {
+        /// Which lane.
+        lane: LaneId,
+        /// Its process.
+        pid: u32,
+        /// Its thread.
+        tid: u32,
+    },
+    /// A lane has another name.
+    Named {
+        /// Which lane.
+        lane: LaneId,
+        /// What it is called now.
+        name: String,
+    },
+    /// Something happened to a lane.
+    Event(Event),
+    /// A lock changed hands so many more times, seen by nobody.
+    HandOffs {
+        /// Which lock.
+        lock: LockId,
+        /// Before this.
+        at: Nanos,
+        /// How often.
+        more: u64,
+    },
+    /// From now on a lane is looked at from time to time, not recorded.
+    Sampled(LaneId),
+    /// Everything up to here has been said.
+    Upto(Nanos),
+    /// A lane ended, and how in words.
+    LaneEnded {
+        /// Which.
+        lane: LaneId,
+        /// How.
+        how: String,
+    },
+    /// What is known of a lane's time on cores.
+    Accounts {
+        /// Which.
+        lane: LaneId,
+        /// What.
+        accounts: Accounts,
+        /// In which system calls it slept.
+        slept: Vec<(String, Slept)>,
+    },
+    /// How the observing goes.
+    Status(Box<Status>),
+    /// What is observed.
+    Program(Box<Program>),
+    /// The program ended, or is left to itself; nothing follows.
+    Ended(Nanos),
+}
+
+/// What is observed.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Program {
+    /// Its first process.
+    pub pid: u32,
+    /// Its command line.
+    pub command: Vec<String>,
+    /// Whether we started it.
+    pub launched: bool,
+    /// Its interpreter, once that is known.
+    pub python: Option<Python>,
+    /// Whether it has ended.
+    pub ended: bool,
+    /// With which status, if we started it: its own, or 128 and the number of the signal that killed it.
+    pub exit_status: Option<u8>,
+}
+
+/// An interpreter.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Python {
+    /// `3.12.1`.
+    pub version: String,
+    /// Whether it was built without the GIL.
+    pub free_threaded: bool,
+    /// Whether it has a GIL that is on; null where that is not known.
+    pub gil_enabled: Option<bool>,
+    /// The file its runtime lies in.
+    pub file: String,
+}
+
+/// How locks are followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Engine {
+    /// Every take and drop is recorded.
+    Exact,
+    /// They are looked at from time to time.
+    Sampled,
+    /// Some so, some so, or now so, now so.
+    Mixed,
+    /// There is no lock: free-threaded.
+    NoLock,
+    /// Only threads and cores are seen.
+    #[default]
+    CoresOnly,
+}
+
+/// One lock, as it was followed.
+#[derive(Clone, Debug, Serialize)]
+pub struct LockStatus {
+    /// Which.
+    pub lock: LockId,
+    /// How it is followed now.
+    pub engine: Engine,
+    /// How long each take and drop was recorded.
+    pub exact_ns: Nanos,
+    /// How long it was only looked at.
+    pub sampled_ns: Nanos,
+    /// How often it changed hands, by CPython's own count (`switch_number`), since it was followed.
+    pub switch_number: u64,
+    /// How often that was seen.
+    pub handoffs_seen: u64,
+}
+
+/// Something a person must know, whatever else he looks at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Alarm {
+    /// When.
+    pub at: Nanos,
+    /// In a sentence.
+    pub text: String,
+}
+
+/// How the observing goes, and what it costs.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Status {
+    /// How locks are followed now.
+    pub engine: Engine,
+    /// Why not exactly; null if it is.
+    pub reason: Option<String>,
+    /// Whether the kernel tells of context switches; if not, why not.
+    pub switch_records_refused: Option<String>,
+    /// Writes to locks a second, of late.
+    pub hits_per_second: f64,
+    /// Looks at locks a second, of late.
+    pub samples_per_second: f64,
+    /// How often a lock was written too often to be watched.
+    pub guard_trips: u64,
+    /// Takes, drops and changes of hands that must have been and were not seen while locks were watched.
+    pub missed: u64,
+    /// Records the kernel had to drop.
+    pub records_lost: u64,
+    /// Threads beyond the most that have a lane.
+    pub lanes_not_shown: u64,
+    /// Our own time on cores since the beginning, in cores: 0.01 is 1 % of one.
+    pub own_cpu: f64,
+    /// From the order to watch to the first thing seen.
+    pub first_event_ns: Option<Nanos>,
+    /// Each lock.
+    pub locks: Vec<LockStatus>,
+    /// What a person must know.
+    pub alarms: Vec<Alarm>,
+}

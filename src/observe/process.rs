@@ -1,0 +1,191 @@
+//! A process as `/proc` shows it: what it has mapped, its threads, its names.
+
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::trouble::Trouble;
+
+/// A file that a process has mapped, by its first mapping.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mapped {
+    /// Where its beginning lies.
+    pub start: u64,
+    /// `major:minor` of the device, as the kernel writes it.
+    pub device: (u32, u32),
+    /// Its number on that device.
+    pub inode: u64,
+    /// Its path, in the process's own view.
+    pub path: PathBuf,
+}
+
+/// The files in `/proc/PID/maps`, each by the mapping of its beginning.
+pub fn parse_maps(maps: &str) -> Vec<Mapped> {
+    let mut found: Vec<Mapped> = Vec::new();
+    for line in maps.lines() {
+        let Some(mapped) = parse_mapping(line) else { continue };
+        if !found.iter().any(|known| known.inode == mapped.inode && known.device == mapped.device) {
+            found.push(mapped);
+        }
+    }
+    found
+}
+
+/// `55d0-55d1 r--p 00000000 fd:01 1234    /usr/bin/python3.11`
+fn parse_mapping(line: &str) -> Option<Mapped> {
+    let (range, rest) = line.split_once(' ')?;
+    let (_, rest) = rest.split_once(' ')?;
+    let (offset, rest) = rest.split_once(' ')?;
+    let (device, rest) = rest.split_once(' ')?;
+    let (inode, path) = rest.split_once(' ')?;
+    let hex = |text: &str| u64::from_str_radix(text, 16).ok();
+    if hex(offset)? != 0 {
+        return None;
+    }
+    let (major, minor) = device.split_once(':')?;
+    let path = path.trim_start();
+    path.starts_with('/').then_some(())?;
+    Some(Mapped {
+        start: hex(range.split_once('-')?.0)?,
+        device: (hex(major)? as u32, hex(minor)? as u32),
+        inode: inode.parse().ok()?,
+        path: PathBuf::from(path),
+    })
+}
+
+/// What a process has mapped.
+pub fn maps(pid: u32) -> Result<Vec<Mapped>, Trouble> {
+    let read = || fs::read(format!("/proc/{pid}/maps"));
+    match read() {
+        Ok(maps) => Ok(parse_maps(&String::from_utf8_lossy(&maps))),
+        Err(error) => Err(match error.kind() {
+            std::io::ErrorKind::NotFound => Trouble::NoSuchProcess(pid),
+            std::io::ErrorKind::PermissionDenied => Trouble::denied(pid),
+            _ => Trouble::Ended(pid),
+        }),
+    }
+}
+
+/// Opens a file that a process has mapped: as the process sees it (its root may be another), or by its plain path; the
+/// device and the number decide whether it is the same file.
+pub fn open_mapped(pid: u32, mapped: &Mapped) -> Option<File> {
+    let plain = mapped.path.strip_prefix("/").ok()?;
+    let candidates = [Path::new(&format!("/proc/{pid}/root")).join(plain), mapped.path.clone()];
+    let open = |path: &PathBuf| {
+        let file = File::open(path).ok()?;
+        let meta = file.metadata().ok()?;
+        Some((file, meta.dev(), meta.ino()))
+    };
+    let found: Vec<_> = candidates.iter().filter_map(open).collect();
+    let exact = found.iter().position(|(_, device, inode)| {
+        let (major, minor) = (rustix::fs::major(*device), rustix::fs::minor(*device));
+        (major, minor) == mapped.device && *inode == mapped.inode
+    });
+    // Some file systems (overlays, subvolumes) show one device here and another there.
+    let index = exact.or_else(|| found.iter().position(|(_, _, inode)| *inode == mapped.inode))?;
+    found.into_iter().nth(index).map(|(file, ..)| file)
+}
+
+/// The program a process executes, whatever has become of its path since.
+pub fn open_program(pid: u32) -> Option<(File, PathBuf)> {
+    let link = format!("/proc/{pid}/exe");
+    let path = fs::read_link(&link).ok()?;
+    Some((File::open(link).ok()?, path))
+}
+
+/// The threads of a process; none once it has ended.
+pub fn threads(pid: u32) -> Vec<u32> {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    tasks.flatten().filter_map(|task| task.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// The children of a process, those of all its threads.
+pub fn children(pid: u32) -> Vec<u32> {
+    let of = |tid: u32| fs::read_to_string(format!("/proc/{pid}/task/{tid}/children")).unwrap_or_default();
+    let lists = threads(pid).into_iter().map(of);
+    lists
+        .flat_map(|list| list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+        .collect()
+}
+
+/// What a thread calls itself, made fit to be shown: nothing that steers a terminal.
+pub fn name(pid: u32, tid: u32) -> Option<String> {
+    let name = fs::read(format!("/proc/{pid}/task/{tid}/comm")).ok()?;
+    Some(sanitised(String::from_utf8_lossy(&name).trim_end_matches('\n')))
+}
+
+/// A foreign name without what would steer a terminal, one question mark for each.
+pub fn sanitised(name: &str) -> String {
+    let steers = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
+    name.chars().take(64).map(|c| if steers(c) { '?' } else { c }).collect()
+}
+
+/// The command line of a process; empty if it does not tell.
+pub fn command(pid: u32) -> Vec<String> {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let parts = line.split(|byte| *byte == 0).map(|part| String::from_utf8_lossy(part).into_owned());
+    let mut parts: Vec<String> = parts.collect();
+    parts.pop_if(|last| last.is_empty());
+    parts
+}
+
+/// How the kernel's view of a thread's number and its own differ: the number in the innermost namespace.
+pub fn number_inside(pid: u32, tid: u32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/task/{tid}/status")).ok()?;
+    parse_number_inside(&status)
+}
+
+fn parse_number_inside(status: &str) -> Option<u32> {
+    status.lines().find_map(|line| line.strip_prefix("NSpid:"))?.split_ascii_whitespace().last()?.parse().ok()
+}
+
+/// Whether a process is a zombie: ended, and not yet waited for.
+pub fn is_zombie(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn each_mapped_file_is_found_by_its_beginning() {
+        let maps = "55d0a000-55d0b000 r--p 00000000 fd:01 1234                       /usr/bin/python3.11\n\
+                    55d0b000-55d0c000 r-xp 00001000 fd:01 1234                       /usr/bin/python3.11\n\
+                    7f00a000-7f00b000 r--p 00000000 00:2a 99     /opt/a b/libpython3.9.so.1.0 (deleted)\n\
+                    7fff0000-7fff1000 rw-p 00000000 00:00 0      [stack]\nnonsense\n";
+        let found = parse_maps(maps);
+        assert_eq!(found.len(), 2);
+        assert_eq!((found[0].start, found[0].device, found[0].inode), (0x55d0_a000, (0xfd, 1), 1234));
+        assert_eq!(found[1].path, PathBuf::from("/opt/a b/libpython3.9.so.1.0 (deleted)"));
+    }
+
+    #[test]
+    fn our_own_program_is_found_in_our_own_maps() {
+        let pid = std::process::id();
+        let (_, path) = open_program(pid).unwrap();
+        let mapped = maps(pid).unwrap().into_iter().find(|mapped| mapped.path == path).unwrap();
+        assert!(open_mapped(pid, &mapped).is_some());
+        assert!(open_mapped(pid, &Mapped { inode: 0, ..mapped }).is_none(), "another file of that name is another");
+        assert!(threads(pid).contains(&pid) && !command(pid).is_empty());
+        assert_eq!(maps(u32::MAX >> 2), Err(Trouble::NoSuchProcess(u32::MAX >> 2)));
+    }
+
+    #[test]
+    fn a_name_cannot_steer_the_terminal() {
+        assert_eq!(sanitised("a\x1b[31mb\u{202e}c"), "a?[31mb?c");
+        assert_eq!(parse_number_inside("Name:\tx\nNSpid:\t4242\t7\n"), Some(7));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_as_maps(text in "[ -~\n:/-]{0,200}") {
+            let _ = parse_maps(&text);
+        }
+    }
+}

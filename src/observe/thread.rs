@@ -1,0 +1,331 @@
+//! One thread of the observed: from what is learnt of it to what its lane is.
+//!
+//! # The problem
+//! Three witnesses speak of a thread: the lock (it took it, it dropped it),
+//! the kernel's records (it came onto a core, it left it), and, once a sleep,
+//! the kernel's word on what it sleeps in, which comes some milliseconds after
+//! the sleep began. None of them says what the thread *does*.
+//!
+//! # The choice
+//! All they say is put in the order of time and told to this machine:
+//! - Who holds the lock runs Python, on a core or not: what a preempted lane
+//!   shows is the log's affair.
+//! - A sleep has one reason, known when somebody looked while it lasted; the
+//!   state is then written back to the sleep's beginning. If nobody looked in
+//!   time it is unknown, save for one who is known to wait for the lock: he
+//!   waits until he has it, whatever wakes him in between.
+//! - Awake without the lock it runs native code.
+//!
+//! Nothing is guessed; what a short sleep was is not known.
+
+use std::collections::BTreeMap;
+
+use crate::event::{CoreId, Detail, Event, EventKind, LaneId, Line, LockId, Nanos, State};
+
+use super::doing;
+
+/// Events kept of a thread of which it is not known whether it runs Python.
+const EARLY: usize = 512;
+
+/// Why a thread sleeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It wants this lock.
+    WantsLock(LockId),
+    /// It wants a lock of the program's own.
+    OwnLock,
+    /// It is in this system call.
+    Call(u32),
+    /// It is not known.
+    Unknown,
+}
+
+/// How often and how long a thread slept in a system call, as far as it was seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Slept {
+    /// How often.
+    pub times: u64,
+    /// How long.
+    #[serde(rename = "ns")]
+    pub span: Nanos,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sleep {
+    since: Nanos,
+    reason: Option<Reason>,
+}
+
+/// What a thread is while it is awake and holds no lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awake {
+    /// It runs native code: there is a lock, and it does not hold it.
+    Native,
+    /// It runs: there is no lock (free-threaded builds).
+    Running,
+    /// Whether it holds a lock is not known.
+    Unknown,
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct Thread {
+    /// When it was born or first seen.
+    pub since: Nanos,
+    /// What it is while awake.
+    pub awake: Awake,
+    holds: Option<LockId>,
+    wants: Option<LockId>,
+    sleep: Option<Sleep>,
+    state: State,
+    detail: Detail,
+    on_core: Option<Nanos>,
+    /// How long it was on cores.
+    pub on_cpu: Nanos,
+    /// How often it left its core by itself, and although it could have gone on.
+    pub switches: (u64, u64),
+    /// What it slept in.
+    pub slept: BTreeMap<u32, Slept>,
+    ended: bool,
+    out: Vec<Event>,
+}
+
+impl Thread {
+    /// One that is born now, or one that was there before and of which nothing is known yet.
+    pub fn new(at: Nanos, born: bool, awake: Awake) -> Thread {
+        let mut thread = Thread {
+            since: at,
+            awake,
+            holds: None,
+            wants: None,
+            sleep: None,
+            state: State::Unborn,
+            detail: Detail::None,
+            on_core: None,
+            on_cpu: Nanos::ZERO,
+            switches: (0, 0),
+            slept: BTreeMap::new(),
+            ended: false,
+            out: Vec::new(),
+        };
+        match born {
+            true => thread.enter(at, State::Starting, Detail::Fork),
+            false => thread.enter(at, State::Unknown, Detail::None),
+        }
+        thread
+    }
+
+    fn push(&mut self, at: Nanos, core: CoreId, kind: EventKind) {
+        if self.out.len() < EARLY || !self.ended {
+            self.out.push(Event { at, lane: LaneId(0), core, line: Line::NONE, kind });
+        }
+    }
+
+    fn enter(&mut self, at: Nanos, to: State, detail: Detail) {
+        if (self.state, self.detail) != (to, detail) {
+            (self.state, self.detail) = (to, detail);
+            self.push(at, CoreId::UNKNOWN, EventKind::State { to, detail });
+        }
+    }
+
+    /// The lock it holds.
+    pub fn holds(&self) -> Option<LockId> {
+        self.holds
+    }
+
+    /// Since when it sleeps without a known reason.
+    pub fn unresolved(&self) -> Option<Nanos> {
+        self.sleep.filter(|sleep| sleep.reason.is_none()).map(|sleep| sleep.since)
+    }
+
+    /// How long it was on cores until `at`.
+    pub fn on_cpu_until(&self, at: Nanos) -> Nanos {
+        self.on_cpu + self.on_core.map_or(Nanos::ZERO, |since| at - since)
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// It took a lock.
+    pub fn take(&mut self, at: Nanos, lock: LockId) {
+        self.close_sleep(at);
+        (self.holds, self.wants) = (Some(lock), None);
+        (self.state, self.detail) = (State::Running, Detail::None);
+        self.push(at, CoreId::UNKNOWN, EventKind::Take { lock, to: State::Running });
+    }
+
+    /// It dropped the lock it holds.
+    pub fn drop_lock(&mut self, at: Nanos) {
+        let Some(lock) = self.holds.take() else { return };
+        let (to, detail) = match &self.sleep {
+            Some(_) => (self.state, self.detail),
+            None => (self.awake_state(), Detail::None),
+        };
+        (self.state, self.detail) = (to, detail);
+        self.push(at, CoreId::UNKNOWN, EventKind::Drop { lock, to, detail, requested: false });
+    }
+
+    /// It sleeps, and turns out to have dropped its lock before.
+    pub fn drop_before_sleep(&mut self) {
+        if let (Some(lock), Some(since)) = (self.holds, self.unresolved()) {
+            self.holds = None;
+            (self.state, self.detail) = (State::Unknown, Detail::None);
+            let kind = EventKind::Drop { lock, to: State::Unknown, detail: Detail::None, requested: false };
+            self.push(since, CoreId::UNKNOWN, kind);
+        }
+    }
+
+    /// It came onto a core.
+    pub fn switch_in(&mut self, at: Nanos, core: CoreId) {
+        self.on_core = Some(at);
+        let slept = self.sleep.is_some();
+        self.close_sleep(at);
+        self.push(at, core, EventKind::SwitchIn);
+        // A thread that was only preempted goes on with what it did; one that is new is starting until it has slept.
+        if slept {
+            self.wake(at);
+        }
+    }
+
+    /// It left its core.
+    pub fn switch_out(&mut self, at: Nanos, core: CoreId, preempted: bool) {
+        if let Some(since) = self.on_core.take() {
+            self.on_cpu += at - since;
+        }
+        self.push(at, core, EventKind::SwitchOut { preempted });
+        if preempted {
+            self.switches.1 += 1;
+        } else {
+            self.switches.0 += 1;
+            self.close_sleep(at);
+            self.sleep = Some(Sleep { since: at, reason: None });
+        }
+    }
+
+    /// It is seen to sleep, for this reason, though no record told of the sleep's beginning: it was there before us, or
+    /// there are no records.
+    pub fn found_asleep(&mut self, at: Nanos, reason: Reason) {
+        if self.sleep.is_none() {
+            self.sleep = Some(Sleep { since: at, reason: None });
+        }
+        if let Some(sleep) = &mut self.sleep
+            && sleep.reason.is_some_and(|known| known != reason)
+        {
+            // Without records: another sleep.
+            *sleep = Sleep { since: at, reason: None };
+        }
+        self.explain(at, reason);
+    }
+
+    /// It is seen awake, and there are no records that would have told.
+    pub fn found_awake(&mut self, at: Nanos) {
+        self.close_sleep(at);
+        self.wake(at);
+    }
+
+    /// Somebody looked, at `at`: it sleeps for this reason. Says whether it thereby turned out to have dropped its lock
+    /// before.
+    pub fn explain(&mut self, at: Nanos, reason: Reason) {
+        let Some(sleep) = &mut self.sleep else { return };
+        if sleep.reason.is_some() || at < sleep.since {
+            return;
+        }
+        sleep.reason = Some(reason);
+        let since = sleep.since;
+        if let Reason::WantsLock(lock) = reason {
+            if self.holds == Some(lock) {
+                // It sleeps a moment on the lock's own mutex.
+                return;
+            }
+            self.wants = Some(lock);
+        } else if reason != Reason::Unknown {
+            self.wants = None;
+        }
+        let (to, detail) = match reason {
+            Reason::WantsLock(_) => (State::WaitingGil, Detail::None),
+            Reason::OwnLock => (State::WaitingLock, Detail::None),
+            Reason::Call(call) => doing::state_in(call),
+            Reason::Unknown if self.wants.is_some() => (State::WaitingGil, Detail::None),
+            Reason::Unknown => (State::Unknown, Detail::None),
+        };
+        self.enter(since, to, detail);
+    }
+
+    /// A sleep without a reason is over, or nobody will say any more what it was.
+    fn close_sleep(&mut self, at: Nanos) {
+        if self.unresolved().is_some() {
+            self.explain(at, Reason::Unknown);
+        }
+        if let Some(Sleep { since, reason: Some(Reason::Call(call)) }) = self.sleep.take() {
+            let slept = self.slept.entry(call).or_default();
+            slept.times += 1;
+            slept.span += at - since;
+        }
+    }
+
+    /// Nobody could say in time what it sleeps in.
+    pub fn give_up_on_sleep(&mut self, at: Nanos) {
+        self.explain(at, Reason::Unknown);
+    }
+
+    fn awake_state(&self) -> State {
+        match self.awake {
+            _ if self.holds.is_some() => State::Running,
+            _ if self.wants.is_some() => State::WaitingGil,
+            Awake::Native => State::Native,
+            Awake::Running => State::Running,
+            Awake::Unknown => State::Unknown,
+        }
+    }
+
+    fn wake(&mut self, at: Nanos) {
+        self.enter(at, self.awake_state(), Detail::None);
+    }
+
+    /// From now on it is known what it is while awake: its lock is watched.
+    pub fn reveal(&mut self, at: Nanos, awake: Awake) {
+        self.awake = awake;
+        if self.sleep.is_none() && self.holds.is_none() && self.state != State::Starting && !self.ended {
+            self.wake(at);
+        }
+    }
+
+    /// It ended.
+    pub fn end(&mut self, at: Nanos) {
+        if !self.ended {
+            self.close_sleep(at);
+            if let Some(since) = self.on_core.take() {
+                self.on_cpu += at - since;
+            }
+            self.drop_lock(at);
+            self.enter(at, State::Done, Detail::None);
+            self.ended = true;
+        }
+    }
+
+    /// What has happened since the last time, as events of this lane.
+    pub fn tell(&mut self, lane: LaneId, say: &mut dyn FnMut(Event)) {
+        self.out.drain(..).for_each(|event| say(Event { lane, ..event }));
+    }
+
+    /// Forgets what has happened: it is no thread of Python's so far, and if it becomes one it begins then.
+    pub fn forget(&mut self) {
+        self.out.clear();
+    }
+
+    /// It becomes a thread of Python's at `at`, after what it did before was forgotten.
+    pub fn begin_late(&mut self, at: Nanos) {
+        self.since = at;
+        self.out.clear();
+        let (state, detail) = (self.state, self.detail);
+        self.push(at, CoreId::UNKNOWN, EventKind::State { to: State::Unknown, detail: Detail::None });
+        if !matches!(state, State::Unknown | State::Unborn) {
+            self.push(at, CoreId::UNKNOWN, EventKind::State { to: state, detail });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const GIL: LockId = LockId(0);
+const CORE: CoreId = CoreId(1);
+
+fn states(thread: &mut Thread) -> Vec<(u64, State)> {
+    let mut found = Vec::new();
+    thread.tell(LaneId(3), &mut |event| {
+        assert_eq!(event.lane, LaneId(3));
+        match event.kind {
+            EventKind::State { to, .. } | EventKind::Take { to, .. } | EventKind::Drop { to, .. } => {
+                found.push((event.at.0, to));
+            }
+            _ => {}
+        }
+    });
+    found
+}
+
+fn watched() -> Thread {
+    let mut thread = Thread::new(Nanos(0), false, Awake::Native);
+    states(&mut thread);
+    thread
+}
+
+#[test]
+fn a_sleep_is_told_from_its_beginning_once_somebody_looked() {
+    let mut thread = watched();
+    thread.take(Nanos(10), GIL);
+    thread.drop_lock(Nanos(20));
+    thread.switch_out(Nanos(21), CORE, false);
+    assert_eq!(thread.unresolved(), Some(Nanos(21)));
+    thread.explain(Nanos(30), Reason::Call(libc::SYS_clock_nanosleep as u32));
+    thread.switch_in(Nanos(50), CORE);
+    let expected = [(10, State::Running), (20, State::Native), (21, State::Io), (50, State::Native)];
+    assert_eq!(states(&mut thread), expected);
+    assert_eq!(thread.slept[&(libc::SYS_clock_nanosleep as u32)], Slept { times: 1, span: Nanos(29) });
+}
+
+#[test]
+fn a_sleep_nobody_saw_is_unknown() {
+    let mut thread = watched();
+    thread.take(Nanos(10), GIL);
+    thread.drop_lock(Nanos(20));
+    thread.switch_out(Nanos(21), CORE, false);
+    thread.switch_in(Nanos(22), CORE);
+    thread.explain(Nanos(23), Reason::OwnLock);
+    let expected = [(10, State::Running), (20, State::Native), (21, State::Unknown), (22, State::Native)];
+    assert_eq!(states(&mut thread), expected);
+}
+
+#[test]
+fn one_who_waits_for_the_lock_waits_until_he_has_it() {
+    let mut thread = watched();
+    thread.switch_out(Nanos(10), CORE, false);
+    thread.explain(Nanos(12), Reason::WantsLock(GIL));
+    // The interval runs out, he asks and sleeps again, unseen.
+    thread.switch_in(Nanos(15), CORE);
+    thread.switch_out(Nanos(16), CORE, false);
+    thread.switch_in(Nanos(20), CORE);
+    thread.take(Nanos(21), GIL);
+    assert_eq!(states(&mut thread), [(10, State::WaitingGil), (21, State::Running)]);
+}
+
+#[test]
+fn a_new_thread_starts_until_it_takes_the_lock_or_sleeps() {
+    let mut thread = Thread::new(Nanos(5), true, Awake::Native);
+    thread.switch_in(Nanos(6), CORE);
+    thread.switch_out(Nanos(7), CORE, true);
+    thread.switch_in(Nanos(8), CORE);
+    thread.take(Nanos(9), GIL);
+    thread.end(Nanos(12));
+    thread.end(Nanos(13));
+    let expected = [(5, State::Starting), (9, State::Running), (12, State::Running), (12, State::Done)];
+    assert_eq!(
+        states(&mut thread),
+        expected[..2].iter().copied().chain([(12, State::Native), (12, State::Done)]).collect::<Vec<_>>()
+    );
+    assert_eq!(thread.on_cpu, Nanos(5));
+    assert_eq!(thread.switches, (0, 1));
+}
+
+#[test]
+fn one_that_was_preempted_goes_on_with_what_it_did() {
+    let mut thread = watched();
+    thread.take(Nanos(10), GIL);
+    thread.switch_out(Nanos(11), CORE, true);
+    thread.switch_in(Nanos(15), CORE);
+    assert_eq!(states(&mut thread), [(10, State::Running)]);
+}
+
+proptest! {
+    /// Whatever is said in the order of time, what comes out is in the order of time and legal.
+    #[test]
+    fn what_a_lane_is_told_is_in_order_and_legal(steps in proptest::collection::vec((0u8..8, 0u64..3), 0..200), born: bool) {
+        let mut thread = Thread::new(Nanos(0), born, Awake::Native);
+        let mut now = 0;
+        for (step, pause) in steps {
+            now += pause;
+            let at = Nanos(now);
+            match step {
+                0 => if thread.holds().is_none() { thread.take(at, GIL) },
+                1 => thread.drop_lock(at),
+                2 => thread.switch_in(at, CORE),
+                3 => thread.switch_out(at, CORE, false),
+                4 => thread.switch_out(at, CORE, true),
+                5 => thread.explain(at, Reason::WantsLock(GIL)),
+                6 => thread.explain(at, Reason::Call(0)),
+                _ => thread.explain(at, Reason::OwnLock),
+            }
+        }
+        thread.end(Nanos(now));
+        let told = states(&mut thread);
+        prop_assert!(told.is_sorted_by_key(|(at, _)| *at));
+        let mut state = State::Unborn;
+        for (_, to) in told {
+            prop_assert!(state == to || state.may_become(to), "{state:?} {to:?}");
+            state = to;
+        }
+    }
+}

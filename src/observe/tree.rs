@@ -1,0 +1,433 @@
+//! The observed processes: the one that was asked for, and all that descend from it.
+
+use std::collections::HashMap;
+
+use crate::clock::{Clock, Monotonic};
+use crate::event::Nanos;
+
+use super::layout::Layout;
+use super::lock::{Lock, Mode};
+use super::memory::Remote;
+use super::notice::{Alarm, Notice, Python};
+use super::process;
+use super::runtime::{LockState, Runtime};
+use super::thread::Awake;
+use super::trouble::Trouble;
+use super::watch::Watcher;
+use crate::model::LockPlan;
+
+/// x86 has four debug registers, and they are a thread's own.
+const MOST_WATCHED: usize = 4;
+/// How often the list of a process's interpreters and threads is read when nothing calls for it.
+const WALKED: Nanos = Nanos::from_millis(100);
+/// How often when there are threads that may be Python's.
+const WALKED_SOON: Nanos = Nanos::from_millis(4);
+/// How long a process may take to load Python after it began to execute a program.
+const LOADING: Nanos = Nanos::from_secs(2);
+
+/// What a process is to us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Its interpreter is not there yet, or there is none.
+    Waiting,
+    /// It is Python, and we know where its locks are.
+    Python,
+    /// It is another program.
+    Foreign,
+    /// It is Python, and we do not know where its locks are.
+    Unsupported,
+}
+
+/// An observed process.
+pub(super) struct Process {
+    pub(super) pid: u32,
+    /// Counted from 0 in the order in which they were seen.
+    pub(super) index: u32,
+    pub(super) stage: Stage,
+    pub(super) runtime: Option<Runtime>,
+    /// Whether it is known who holds its lock.
+    pub(super) is_followed: bool,
+    /// Since when it is executing its program.
+    since: Nanos,
+    tried_at: Nanos,
+    tries: u32,
+    walked_at: Nanos,
+    /// Threads by the address of their state.
+    states: HashMap<u64, u32>,
+    /// The first of its locks: what its threads need.
+    pub(super) lanes_lock: Option<crate::event::LockId>,
+    /// How many of its threads have a lane.
+    pub(super) lanes: u32,
+    /// What its threads are called unless they say otherwise.
+    pub(super) common_name: String,
+    /// Whether it lives in another namespace of process numbers.
+    namespaced: bool,
+}
+
+impl Process {
+    fn new(pid: u32, index: u32, at: Nanos) -> Process {
+        Process {
+            pid,
+            index,
+            stage: Stage::Waiting,
+            runtime: None,
+            is_followed: false,
+            since: at,
+            tried_at: Nanos::ZERO,
+            tries: 0,
+            walked_at: Nanos::ZERO,
+            states: HashMap::new(),
+            lanes_lock: None,
+            lanes: 0,
+            common_name: process::name(pid, pid).unwrap_or_default(),
+            namespaced: process::number_inside(pid, pid).is_some_and(|inside| inside != pid),
+        }
+    }
+
+    pub(super) fn layout(&self) -> Option<&Layout> {
+        self.runtime.as_ref().map(|runtime| &runtime.layout)
+    }
+
+    /// What its threads are while they are awake and hold no lock.
+    pub(super) fn awake(&self) -> Awake {
+        match &self.runtime {
+            _ if self.stage != Stage::Python || !self.is_followed => Awake::Unknown,
+            Some(runtime) if runtime.free_threaded && !self.has_lock() => Awake::Running,
+            _ => Awake::Native,
+        }
+    }
+
+    fn has_lock(&self) -> bool {
+        self.lanes_lock.is_some()
+    }
+
+    pub(super) fn forget_states(&mut self) {
+        self.states.clear();
+    }
+
+    /// The lock at this address, and the thread that took it last.
+    pub(super) fn look(&mut self, address: u64) -> Option<(LockState, Option<u32>)> {
+        let runtime = self.runtime.as_ref()?;
+        let memory = Remote(self.pid);
+        let state = runtime.lock(&memory, address).ok()??;
+        let holder = match state.last_holder {
+            0 => None,
+            holder => match self.states.get(&holder) {
+                Some(tid) => Some(*tid),
+                None => {
+                    let tid = runtime.native_of(&memory, holder).and_then(|native| self.outside(native));
+                    if let Some(tid) = tid {
+                        self.states.insert(holder, tid);
+                    }
+                    tid
+                }
+            },
+        };
+        Some((state, holder))
+    }
+
+    /// Our number of the thread that the process knows by `native`.
+    fn outside(&self, native: u32) -> Option<u32> {
+        if !self.namespaced {
+            return Some(native);
+        }
+        process::threads(self.pid).into_iter().find(|tid| process::number_inside(self.pid, *tid) == Some(native))
+    }
+}
+
+impl Watcher {
+    /// Watches a running process, its threads, and its children. What is not Python is refused; a Python we do not know
+    /// is watched as far as can be.
+    pub fn attach(&mut self) -> Result<(), Trouble> {
+        let (pid, at) = (self.root, self.began);
+        let deadline = Monotonic.now() + LOADING;
+        let found = loop {
+            match Runtime::find(pid, &mut self.files) {
+                Err(Trouble::Booting(_)) if Monotonic.now() < deadline => {
+                    std::thread::sleep(std::time::Duration::from_millis(2));
+                }
+                found => break found,
+            }
+        };
+        if let Err(trouble) = &found
+            && !matches!(trouble, Trouble::Unsupported { .. } | Trouble::Booting(_))
+        {
+            return Err(trouble.clone());
+        }
+        self.cover(pid);
+        self.adopt(pid, at);
+        let mut known = vec![pid];
+        let mut next = 0;
+        while let Some(parent) = known.get(next).copied() {
+            next += 1;
+            let new: Vec<u32> = process::children(parent).into_iter().filter(|pid| !known.contains(pid)).collect();
+            for child in new.into_iter().take(1024) {
+                self.cover(child);
+                self.adopt(child, at);
+                known.push(child);
+            }
+        }
+        Ok(())
+    }
+
+    /// Watches a process that we have started and that does not execute its program yet.
+    pub fn await_program(&mut self) {
+        self.cover(self.root);
+        self.adopt(self.root, self.began);
+    }
+
+    fn cover(&mut self, pid: u32) {
+        if self.refused.is_none()
+            && let Err(why) = self.recorder.cover(pid)
+        {
+            match why {
+                crate::perf::Refused::Gone(_) => {}
+                why => self.refused = Some(why.to_string()),
+            }
+        }
+        if self.refused.is_some() && self.recorder.is_on() {
+            // Half of the records are worse than none: whoever is not covered would seem to do nothing.
+            self.recorder = super::recorder::Recorder::default();
+        }
+    }
+
+    fn adopt(&mut self, pid: u32, at: Nanos) {
+        if self.processes.contains_key(&pid) {
+            return;
+        }
+        let process = Process::new(pid, self.processes_seen, at);
+        self.processes_seen += 1;
+        self.processes.insert(pid, process);
+        for tid in process::threads(pid) {
+            self.track(pid, tid, at, false);
+        }
+        self.find_python(pid);
+    }
+
+    /// A process was born. If its maker is Python it is a copy of it, and can be watched at once.
+    pub(super) fn process_born(&mut self, pid: u32, parent: u32, at: Nanos) {
+        let Some(maker) = self.processes.get(&parent) else { return };
+        let (runtime, is_python) = (maker.runtime.clone(), maker.stage == Stage::Python);
+        if self.processes.contains_key(&pid) {
+            return;
+        }
+        let mut process = Process::new(pid, self.processes_seen, at);
+        self.processes_seen += 1;
+        if is_python {
+            process.runtime = runtime;
+        }
+        self.processes.insert(pid, process);
+        self.find_python(pid);
+    }
+
+    /// A process executes another program: what was known of it is void.
+    pub(super) fn process_execs(&mut self, pid: u32, at: Nanos) {
+        let Some(process) = self.processes.get_mut(&pid) else { return };
+        let had_locks = process.stage == Stage::Python;
+        *process = Process { lanes: process.lanes, ..Process::new(pid, process.index, at) };
+        if had_locks {
+            self.release(pid, at);
+        }
+        self.by_word.retain(|(of, _), _| *of != pid);
+        self.find_python(pid);
+    }
+
+    /// Nobody holds the locks of a process any more, and nobody follows them.
+    pub(super) fn release(&mut self, pid: u32, at: Nanos) {
+        let ids: Vec<usize> = (0..self.locks.len()).filter(|index| self.locks[*index].pid == pid).collect();
+        for index in ids {
+            self.watchpoints[index] = None;
+            self.locks[index].span(at);
+            self.locks[index].pid = 0;
+        }
+    }
+
+    /// Looks after the processes: finds the interpreters of those that are starting, and what is new in the others.
+    pub(super) fn care_for_processes(&mut self, now: Nanos) {
+        let pids: Vec<u32> = self.processes.keys().copied().collect();
+        for pid in pids {
+            let undecided =
+                self.threads.values().any(|it| it.pid == pid && it.lane.is_none() && !it.thread.has_ended());
+            let Some(process) = self.processes.get_mut(&pid) else { continue };
+            match process.stage {
+                Stage::Waiting => {
+                    // Often at first, since every moment until then is unknown; then less and less.
+                    let pause = Nanos::from_millis(u64::from(process.tries / 20 + 1).min(20));
+                    if process.tried_at + pause <= now {
+                        self.find_python(pid);
+                    }
+                }
+                Stage::Python => {
+                    let pause = if undecided { WALKED_SOON } else { WALKED };
+                    if process.walked_at + pause <= now {
+                        self.walk(pid, now);
+                    }
+                }
+                Stage::Unsupported => self.show_all_threads(pid, now),
+                Stage::Foreign => {}
+            }
+        }
+    }
+
+    fn find_python(&mut self, pid: u32) {
+        let now = Monotonic.now();
+        let Some(process) = self.processes.get_mut(&pid) else { return };
+        process.tried_at = now;
+        process.tries += 1;
+        let found = match process.runtime.take() {
+            Some(runtime) => Ok(runtime),
+            None => Runtime::find(pid, &mut self.files),
+        };
+        match found {
+            Ok(runtime) => {
+                process.runtime = Some(runtime);
+                self.walk(pid, now);
+            }
+            Err(Trouble::Unsupported { why, version, .. }) => {
+                process.stage = Stage::Unsupported;
+                let text =
+                    format!("Python {version} is not known to gilscope ({why}): only its threads and cores are seen");
+                self.alarms.push(Alarm { at: now, text });
+                self.show_all_threads(pid, now);
+            }
+            // The loader has not mapped its libraries yet, or it never will.
+            Err(Trouble::NotPython { .. } | Trouble::Booting(_)) if process.since + LOADING > now => {}
+            Err(_) if pid == self.root && !process::is_zombie(pid) && process.since + LOADING > now => {}
+            Err(_) => process.stage = Stage::Foreign,
+        }
+    }
+
+    /// Reads the list of interpreters: new locks, and which threads are Python's.
+    fn walk(&mut self, pid: u32, now: Nanos) {
+        let Some(process) = self.processes.get_mut(&pid) else { return };
+        process.walked_at = now;
+        let Some(runtime) = process.runtime.clone() else { return };
+        let Ok(interpreters) = runtime.walk(&Remote(pid)) else {
+            if process.stage == Stage::Waiting {
+                process.runtime = None;
+                if process.since + LOADING + LOADING < now {
+                    process.stage = Stage::Unsupported;
+                    let text = format!(
+                        "Python {} keeps its lock where gilscope does not find it: only its threads and cores are seen",
+                        runtime.version
+                    );
+                    self.alarms.push(Alarm { at: now, text });
+                }
+            }
+            return;
+        };
+        let mut locks: Vec<(u64, i64)> = Vec::new();
+        for interpreter in &interpreters {
+            if let Some(lock) = interpreter.lock
+                && !locks.iter().any(|(known, _)| *known == lock)
+            {
+                locks.push((lock, interpreter.id));
+            }
+        }
+        if locks.is_empty() {
+            return;
+        }
+        locks.sort_by_key(|(_, id)| *id);
+        let first_walk = process.stage == Stage::Waiting;
+        process.stage = Stage::Python;
+        for (address, id) in locks {
+            self.meet_lock(pid, &runtime, address, id, first_walk, now);
+        }
+        if first_walk {
+            self.note_python(pid, &runtime);
+        }
+        let Some(process) = self.processes.get(&pid) else { return };
+        let natives = interpreters.iter().flat_map(|interpreter| &interpreter.threads).filter_map(|state| state.native);
+        let tids: Vec<u32> = natives.filter_map(|native| process.outside(native)).collect();
+        for tid in tids {
+            // A thread state may outlive its thread, or be another's that was reused.
+            if self.threads.get(&tid).is_some_and(|it| it.pid == pid && !it.thread.has_ended()) {
+                self.make_lane(tid, now);
+            } else if !self.recorder.is_on() && process::name(pid, tid).is_some() {
+                self.track(pid, tid, now, false);
+                self.make_lane(tid, now);
+            }
+        }
+    }
+
+    fn meet_lock(&mut self, pid: u32, runtime: &Runtime, address: u64, id: i64, first: bool, now: Nanos) {
+        let word = address + runtime.layout.lock.locked;
+        if self.by_word.contains_key(&(pid, word)) {
+            return;
+        }
+        if runtime.free_threaded {
+            let enabled = runtime.lock(&Remote(pid), address).ok().flatten().is_some_and(|lock| lock.enabled);
+            if !enabled {
+                if first {
+                    self.reveal(pid, now);
+                }
+                return;
+            }
+            if !first {
+                let text = format!("the GIL came back: process {pid} turned it on, as an extension module can make it");
+                self.alarms.push(Alarm { at: now, text });
+                self.program.python.iter_mut().for_each(|python| python.gil_enabled = Some(true));
+                self.notices.push(Notice::Program(Box::new(self.program.clone())));
+            }
+        }
+        let Some(process) = self.processes.get_mut(&pid) else { return };
+        let name = match (process.index, id) {
+            (0, 0) => "GIL".to_owned(),
+            (0, id) => format!("GIL of interpreter {id}"),
+            (index, 0) => format!("GIL of process {}", index + 1),
+            (index, id) => format!("GIL of process {}, interpreter {id}", index + 1),
+        };
+        let index = self.locks.len();
+        if index >= usize::from(u16::MAX) {
+            return;
+        }
+        let lock_id = Watcher::lock_id(index);
+        process.lanes_lock.get_or_insert(lock_id);
+        let plan = LockPlan { id: lock_id, name, process: process.index, of_workers: true };
+        self.notices.push(Notice::Lock(plan));
+        let mut lock = Lock::new(lock_id, pid, address, word);
+        let watched = self.locks.iter().filter(|it| it.pid == pid && it.mode == Mode::Exact).count();
+        let watchpoints = match () {
+            () if !self.recorder.is_on() => Err(self.refused.clone().unwrap_or_default()),
+            () if watched >= MOST_WATCHED => {
+                Err("a thread can be watched for four locks, and this is a fifth".to_owned())
+            }
+            () => self.recorder.watch(pid, word).map_err(|why| why.to_string()),
+        };
+        match watchpoints {
+            Ok(watchpoints) => {
+                lock.watch();
+                self.watchpoints.push(Some(watchpoints));
+            }
+            Err(why) => {
+                lock.reason = Some(why);
+                self.watchpoints.push(None);
+            }
+        }
+        self.by_word.insert((pid, word), index);
+        self.locks.push(lock);
+    }
+
+    fn note_python(&mut self, pid: u32, runtime: &Runtime) {
+        if self.program.python.is_some() && pid != self.root {
+            return;
+        }
+        let has_lock = self.processes.get(&pid).is_some_and(|process| process.has_lock());
+        self.program.python = Some(Python {
+            version: runtime.version.to_string(),
+            free_threaded: runtime.free_threaded,
+            gil_enabled: Some(has_lock),
+            file: process::sanitised(&runtime.file.to_string_lossy()),
+        });
+        self.program.command = process::command(self.root);
+        self.notices.push(Notice::Program(Box::new(self.program.clone())));
+    }
+
+    /// Every thread of a process that cannot be told Python's threads from others.
+    fn show_all_threads(&mut self, pid: u32, now: Nanos) {
+        for tid in process::threads(pid) {
+            self.track(pid, tid, now, false);
+            self.make_lane(tid, now);
+        }
+    }
+}

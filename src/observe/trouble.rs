@@ -1,0 +1,135 @@
+//! Why a process cannot be observed, in the user's words.
+
+use std::fs;
+use std::path::Path;
+
+use super::layout::Version;
+
+/// Why not, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// There is no such process.
+    #[error("there is no process {0}; `gilscope list pythons` names those that run")]
+    NoSuchProcess(u32),
+    /// It ended while we looked.
+    #[error("process {0} ended while it was being attached to")]
+    Ended(u32),
+    /// It is something else.
+    #[error("process {pid} ({name}) is not Python: neither its program nor its libraries have a Python runtime")]
+    NotPython {
+        /// Which.
+        pid: u32,
+        /// What it calls itself.
+        name: String,
+    },
+    /// It is too old.
+    #[error("process {pid} is Python {version}: gilscope observes CPython 3.9 to 3.15")]
+    TooOld {
+        /// Which.
+        pid: u32,
+        /// `2` or `3.8`.
+        version: String,
+    },
+    /// It is another user's.
+    #[error("process {pid} belongs to {owner}: observe it as that user, or as root (sudo gilscope attach {pid})")]
+    OtherUser {
+        /// Which.
+        pid: u32,
+        /// The user's name or number.
+        owner: String,
+    },
+    /// Yama lets nobody look into processes that are not his children.
+    #[error(
+        "this system only lets a program be observed by the one that started it (kernel.yama.ptrace_scope is {scope}): \
+         start it with `gilscope watch`, run `sudo gilscope attach {pid}`, or allow it until the next start with \
+         `sudo sysctl kernel.yama.ptrace_scope=0`"
+    )]
+    PtraceScope {
+        /// Which.
+        pid: u32,
+        /// The setting.
+        scope: u8,
+    },
+    /// Something else forbids it.
+    #[error(
+        "process {0} may not be looked into: it runs in another container, has more rights than you, or a security \
+         policy forbids it (docker: --cap-add SYS_PTRACE); as root it may be possible"
+    )]
+    Forbidden(u32),
+    /// We do not know this version, or what lies there is not what we know.
+    #[error("process {pid} is Python {version}, of which gilscope does not know where it keeps its lock: {why}")]
+    Unsupported {
+        /// Which.
+        pid: u32,
+        /// Its version, or `of unknown version`.
+        version: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// It is Python, but its interpreter is not there yet.
+    #[error("the interpreter of process {0} is still starting")]
+    Booting(u32),
+}
+
+impl Trouble {
+    /// Why this process's memory or facts are kept from us.
+    pub fn denied(pid: u32) -> Trouble {
+        let scope = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").ok();
+        let owner = fs::read_to_string(format!("/proc/{pid}/status")).ok().and_then(|status| parse_uid(&status));
+        Trouble::denied_as(pid, rustix::process::geteuid().as_raw(), owner, scope.and_then(|it| it.trim().parse().ok()))
+    }
+
+    fn denied_as(pid: u32, us: u32, owner: Option<u32>, scope: Option<u8>) -> Trouble {
+        match (owner, scope) {
+            (None, _) => Trouble::Ended(pid),
+            (Some(owner), _) if owner != us && us != 0 => Trouble::OtherUser { pid, owner: user_name(owner) },
+            (_, Some(scope @ 1..)) => Trouble::PtraceScope { pid, scope },
+            _ => Trouble::Forbidden(pid),
+        }
+    }
+
+    /// A version that is too old or not known.
+    pub fn version(pid: u32, version: Version) -> Trouble {
+        if version.major < 3 || version.minor < 9 {
+            return Trouble::TooOld { pid, version: version.to_string() };
+        }
+        let why = "this gilscope knows 3.9 to 3.15".to_owned();
+        Trouble::Unsupported { pid, version: version.to_string(), why }
+    }
+}
+
+/// The effective user out of `/proc/PID/status`.
+fn parse_uid(status: &str) -> Option<u32> {
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    line.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+/// A user's name, by the system's list; else the number.
+fn user_name(uid: u32) -> String {
+    let list = fs::read_to_string(Path::new("/etc/passwd")).unwrap_or_default();
+    let mut users = list.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let known = users.find(|user| user.get(2).and_then(|number| number.parse().ok()) == Some(uid));
+    known.map_or_else(|| format!("user {uid}"), |user| format!("the user {}", user[0]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_its_cause_and_what_to_do() {
+        let case = |us, owner, scope| Trouble::denied_as(42, us, owner, scope).to_string();
+        assert!(case(1000, Some(0), None).contains("belongs to the user root"));
+        assert!(case(1000, Some(1000), Some(1)).contains("gilscope watch"));
+        assert!(case(1000, Some(1000), Some(0)).contains("SYS_PTRACE"));
+        assert!(case(0, Some(1000), Some(3)).contains("ptrace_scope is 3"));
+        assert_eq!(Trouble::denied_as(42, 0, None, None), Trouble::Ended(42));
+        assert_eq!(parse_uid("Name:\tx\nUid:\t1000\t1001\t1000\t1000\n"), Some(1001));
+    }
+
+    #[test]
+    fn old_and_new_versions_are_told_apart() {
+        let of = |minor| Trouble::version(1, Version { major: 3, minor, micro: None }).to_string();
+        assert!(of(8).contains("3.9 to 3.15") && of(16).contains("does not know"));
+    }
+}

@@ -1,0 +1,444 @@
+//! The observer's work: a pass every few milliseconds over what the kernel recorded and what is to be looked at.
+//!
+//! # The problem
+//! Writes to locks, context switches, births and ends lie in one ring a core;
+//! looks at locks and at sleeping threads are made by us, at times of our own.
+//! Each is right about one instant, and only in the order of time do they make
+//! sense together.
+//!
+//! # The choice
+//! A pass collects all that is new ([`Watcher::pass`]), and looks at what needs
+//! looking: threads that have just fallen asleep, locks whose holder is to be
+//! found out. All of it goes into one list with its time, and what is older
+//! than a moment is told, in order, to the machines of locks and threads
+//! ([`super::lock`], [`super::thread`]). So a look counts for the sleep it fell
+//! into, and not for the one before.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::clock::{Clock, Monotonic};
+use crate::event::{LaneId, LockId, Nanos};
+use crate::perf::{Record, What};
+
+use super::doing::{self, Doing, Doings};
+use super::layout::Layout;
+use super::lock::{Change, Lock, Mode};
+use super::notice::{Alarm, Notice, Program, Status};
+use super::recorder::{Recorder, Watchpoints};
+use super::runtime::{Files, LockState};
+use super::thread::{Awake, Reason, Thread};
+use super::tree::Process;
+
+/// How far what is told lies behind now: longer than it takes a record to be readable.
+pub(super) const MOMENT: Nanos = Nanos::from_millis(1);
+/// How often a lock that is watched is compared with the lock itself.
+const COMPARED: Nanos = Nanos::from_millis(250);
+/// How long a thread may be awaited that may turn out to be Python's.
+pub(super) const UNDECIDED: Nanos = Nanos::from_millis(20);
+/// How long a sleep may be awaited whose reason nobody knows.
+const UNEXPLAINED: Nanos = Nanos::from_millis(100);
+/// How many threads are looked at in a pass where there are no records.
+const LOOKS: usize = 16;
+
+/// A thread of an observed process.
+pub(super) struct Tracked {
+    pub(super) pid: u32,
+    pub(super) thread: Thread,
+    pub(super) lane: Option<LaneId>,
+    /// Whether its name has been read again.
+    pub(super) named: bool,
+    pub(super) name: String,
+    doings: Doings,
+    /// When it was last seen to fall asleep, if it has not been seen to wake since.
+    asleep: Option<Nanos>,
+    looked_at: Nanos,
+}
+
+/// Something that is to be told in the order of time.
+enum Item {
+    Record(Record),
+    Lock { lock: usize, from: Nanos, state: LockState, holder: Option<u32> },
+    Doing { tid: u32, doing: Doing, first: bool },
+}
+
+/// See the [module](self).
+pub struct Watcher {
+    pub(super) root: u32,
+    pub(super) recorder: Recorder,
+    pub(super) processes: BTreeMap<u32, Process>,
+    pub(super) threads: HashMap<u32, Tracked>,
+    pub(super) locks: Vec<Lock>,
+    pub(super) watchpoints: Vec<Option<Watchpoints>>,
+    pub(super) by_word: HashMap<(u32, u64), usize>,
+    pub(super) files: Files,
+    pub(super) lanes: u32,
+    pub(super) lanes_not_shown: u64,
+    pub(super) processes_seen: u32,
+    pub(super) began: Nanos,
+    pub(super) upto: Nanos,
+    pub(super) alarms: Vec<Alarm>,
+    pub(super) refused: Option<String>,
+    pub(super) program: Program,
+    pub(super) samples: u64,
+    pub(super) last_status: Option<(Nanos, u64, u64)>,
+    pub(super) own_before: Nanos,
+    pub(super) first_event: Option<Nanos>,
+    pub(super) status: Status,
+    pending: Vec<(Nanos, Item)>,
+    pub(super) notices: Vec<Notice>,
+    turn: usize,
+}
+
+impl Watcher {
+    /// One that watches nothing so far.
+    pub fn new(root: u32, launched: bool) -> Watcher {
+        let began = Monotonic.now();
+        Watcher {
+            root,
+            recorder: Recorder::default(),
+            processes: BTreeMap::new(),
+            threads: HashMap::new(),
+            locks: Vec::new(),
+            watchpoints: Vec::new(),
+            by_word: HashMap::new(),
+            files: Files::new(),
+            lanes: 0,
+            lanes_not_shown: 0,
+            processes_seen: 0,
+            began,
+            upto: began,
+            alarms: Vec::new(),
+            refused: None,
+            program: Program { pid: root, launched, ..Program::default() },
+            samples: 0,
+            last_status: None,
+            own_before: super::own_time(),
+            first_event: None,
+            status: Status::default(),
+            pending: Vec::new(),
+            notices: vec![Notice::Began(began)],
+            turn: 0,
+        }
+    }
+
+    /// What is observed, and why the kernel does not tell of context switches, if it does not.
+    pub fn described(&self) -> (Program, Option<String>) {
+        (self.program.clone(), self.refused.clone())
+    }
+
+    /// The first process.
+    pub fn root(&self) -> u32 {
+        self.root
+    }
+
+    /// Whether a lock is to be looked at often.
+    pub fn is_sampling(&self) -> bool {
+        self.locks.iter().any(|lock| lock.mode != Mode::Exact) || !self.recorder.is_on()
+    }
+
+    /// Takes in what is new and says what is known.
+    pub fn pass(&mut self) {
+        let asked = Monotonic.now();
+        self.collect();
+        self.look_at_locks(asked);
+        self.tell(asked - MOMENT);
+        self.look_at_threads();
+        self.care(asked);
+        self.say(asked - MOMENT);
+    }
+
+    /// Takes in all there is: nothing more will come.
+    pub(super) fn last_pass(&mut self, at: Nanos) {
+        self.collect();
+        self.tell(Nanos::MAX);
+        self.flush(Nanos::MAX);
+        self.upto = self.upto.max(at);
+        self.notices.push(Notice::Upto(at));
+    }
+
+    fn collect(&mut self) {
+        let mut new = Vec::new();
+        let lost = self.recorder.drain(&mut |record| new.push(record));
+        for record in new {
+            match record.what {
+                What::Out { preempted: false } => self.fell_asleep(record.tid, Some(record.at)),
+                What::In => self.fell_asleep(record.tid, None),
+                // A child is to be watched at once, not when its time has come.
+                What::Born { parent } if record.pid == record.tid => self.process_born(record.pid, parent, record.at),
+                What::Exec => self.process_execs(record.pid, record.at),
+                _ => {}
+            }
+            self.pending.push((record.at, Item::Record(record)));
+        }
+        if lost {
+            self.locks.iter_mut().for_each(Lock::records_lost);
+        }
+    }
+
+    /// Notes what is not in order of time: the last word of each ring.
+    fn fell_asleep(&mut self, tid: u32, at: Option<Nanos>) {
+        if let Some(tracked) = self.threads.get_mut(&tid) {
+            tracked.asleep = at;
+        }
+    }
+
+    fn look_at_locks(&mut self, now: Nanos) {
+        for index in 0..self.locks.len() {
+            let lock = &mut self.locks[index];
+            let due = match lock.mode {
+                Mode::Exact => lock.look || lock.looked_at + COMPARED <= now,
+                Mode::Sampled { until: Some(until) } if until <= now => {
+                    self.try_again(index);
+                    true
+                }
+                Mode::Sampled { .. } => true,
+            };
+            let lock = &mut self.locks[index];
+            let Some(process) = self.processes.get_mut(&lock.pid).filter(|_| due) else { continue };
+            let from = Monotonic.now();
+            lock.look = false;
+            lock.looked_at = from;
+            let Some((state, holder)) = process.look(lock.address) else { continue };
+            let at = Monotonic.now();
+            self.samples += 1;
+            self.pending.push((at, Item::Lock { lock: index, from, state, holder }));
+        }
+    }
+
+    /// Tries whether a lock that was taken too often may be watched by now.
+    fn try_again(&mut self, index: usize) {
+        match &self.watchpoints[index] {
+            Some(watchpoints) => {
+                watchpoints.enable(true);
+                self.locks[index].watch();
+            }
+            None => self.locks[index].sample(None),
+        }
+    }
+
+    /// Tells the machines all that is older than the horizon.
+    fn tell(&mut self, horizon: Nanos) {
+        self.pending.sort_by_key(|(at, _)| *at);
+        let due = self.pending.partition_point(|(at, _)| *at <= horizon);
+        let rest = self.pending.split_off(due);
+        for (at, item) in std::mem::replace(&mut self.pending, rest) {
+            match item {
+                Item::Record(record) => self.tell_record(record),
+                Item::Lock { lock, from, state, holder } => {
+                    let was_settled = self.locks[lock].settled;
+                    let mut changes = Vec::new();
+                    self.locks[lock].looked(from, state, holder, &mut |change| changes.push(change));
+                    changes.into_iter().for_each(|change| self.change(lock, at, change));
+                    if self.locks[lock].settled && !was_settled {
+                        self.reveal(self.locks[lock].pid, at);
+                    }
+                }
+                Item::Doing { tid, doing, first } => self.tell_doing(tid, at, doing, first),
+            }
+        }
+    }
+
+    fn tell_record(&mut self, Record { at, pid, tid, core, what }: Record) {
+        match what {
+            What::Wrote { address } => {
+                if let Some(&lock) = self.by_word.get(&(pid, address)) {
+                    self.first_event.get_or_insert(at);
+                    let mut changes = Vec::new();
+                    self.locks[lock].hit(at, tid, &mut |change| changes.push(change));
+                    changes.into_iter().for_each(|change| self.change(lock, at, change));
+                }
+            }
+            What::Born { .. } => {
+                if self.processes.contains_key(&pid) {
+                    self.track(pid, tid, at, true);
+                }
+            }
+            What::Ended => self.end_thread(tid, at),
+            What::Exec => {}
+            What::In | What::Out { .. } => {
+                let Some(tracked) = self.threads.get_mut(&tid) else { return };
+                if at < tracked.thread.since {
+                    return;
+                }
+                self.first_event.get_or_insert(at);
+                match what {
+                    What::Out { preempted } => tracked.thread.switch_out(at, core, preempted),
+                    _ => tracked.thread.switch_in(at, core),
+                }
+            }
+        }
+    }
+
+    fn change(&mut self, lock: usize, at: Nanos, change: Change) {
+        match change {
+            Change::Dropped(tid) => {
+                let id = self.locks[lock].id;
+                if let Some(tracked) = self.threads.get_mut(&tid).filter(|it| it.thread.holds() == Some(id)) {
+                    tracked.thread.drop_lock(at);
+                }
+            }
+            Change::Taken(tid) => {
+                let (id, pid) = (self.locks[lock].id, self.locks[lock].pid);
+                self.track(pid, tid, at, false);
+                self.make_lane(tid, at);
+                let Some(tracked) = self.threads.get_mut(&tid) else { return };
+                if tracked.thread.holds().is_some() {
+                    tracked.thread.drop_lock(at);
+                }
+                tracked.thread.take(at, id);
+            }
+            Change::Unseen(more) => self.notices.push(Notice::HandOffs { lock: self.locks[lock].id, at, more }),
+            Change::TooOften => {
+                if let Some(watchpoints) = &self.watchpoints[lock] {
+                    watchpoints.enable(false);
+                }
+                self.mark_sampled(self.locks[lock].pid);
+            }
+        }
+    }
+
+    fn tell_doing(&mut self, tid: u32, at: Nanos, doing: Doing, first: bool) {
+        let records = self.recorder.is_on();
+        let Some(pid) = self.threads.get(&tid).map(|tracked| tracked.pid) else { return };
+        let reason = match doing {
+            Doing::Running => None,
+            Doing::In { call, argument } => Some(self.reason(pid, call, argument)),
+            Doing::Elsewhere | Doing::Hidden => Some(Reason::Unknown),
+        };
+        let Some(tracked) = self.threads.get_mut(&tid) else { return };
+        match reason {
+            Some(Reason::WantsLock(lock)) if tracked.thread.holds() == Some(lock) && !records => {}
+            Some(reason) if first || !records => tracked.thread.found_asleep(at, reason),
+            Some(reason) => {
+                let held = tracked.thread.holds().and_then(|held| self.locks.get_mut(held.index()));
+                if let Some(lock) = held.filter(|lock| lock.mode != Mode::Exact && reason != Reason::Unknown) {
+                    // It was seen to hold the lock at the last look, and has dropped it since: else it would not sleep.
+                    lock.abandon(tid);
+                    tracked.thread.drop_before_sleep();
+                }
+                tracked.thread.explain(at, reason);
+            }
+            None if !records && tracked.thread.holds().is_none() => tracked.thread.found_awake(at),
+            None => {}
+        }
+    }
+
+    /// Why a thread of this process sleeps in this call.
+    fn reason(&self, pid: u32, call: u32, argument: u64) -> Reason {
+        if !doing::is_futex(call) {
+            return Reason::Call(call);
+        }
+        let layout: Option<&Layout> = self.processes.get(&pid).and_then(|process| process.layout());
+        let wanted = self.locks.iter().filter(|lock| lock.pid == pid).find(|lock| {
+            layout.is_some_and(|layout| {
+                layout.lock.is_waited_on(lock.address, argument) || layout.lock.is_forced(lock.address, argument)
+            })
+        });
+        wanted.map_or(Reason::OwnLock, |lock| Reason::WantsLock(lock.id))
+    }
+
+    /// Looks at what those sleep in that have fallen asleep since they were last looked at; without records, at
+    /// everybody, a few at a time.
+    fn look_at_threads(&mut self) {
+        let look = |tracked: &mut Tracked, tid: u32, first: bool, pending: &mut Vec<(Nanos, Item)>| {
+            let doing = tracked.doings.read();
+            let at = Monotonic.now();
+            tracked.looked_at = at;
+            pending.push((at, Item::Doing { tid, doing, first }));
+        };
+        if self.recorder.is_on() {
+            for (tid, tracked) in &mut self.threads {
+                let first = tracked.looked_at == Nanos::ZERO && tracked.asleep == Some(tracked.thread.since);
+                if tracked.asleep.is_some_and(|since| since >= tracked.looked_at) {
+                    look(tracked, *tid, first, &mut self.pending);
+                }
+            }
+        } else if !self.threads.is_empty() {
+            let mut tids: Vec<u32> = self.threads.keys().copied().collect();
+            tids.sort_unstable();
+            for step in 0..tids.len().min(LOOKS) {
+                let tid = tids[(self.turn + step) % tids.len()];
+                if let Some(tracked) = self.threads.get_mut(&tid) {
+                    look(tracked, tid, false, &mut self.pending);
+                }
+            }
+            self.turn = (self.turn + LOOKS) % tids.len();
+        }
+    }
+
+    /// Follows a thread of an observed process from now on. One that was there before is looked at as soon as may be.
+    pub(super) fn track(&mut self, pid: u32, tid: u32, at: Nanos, born: bool) {
+        if self.threads.contains_key(&tid) {
+            return;
+        }
+        let awake = self.processes.get(&pid).map_or(Awake::Unknown, Process::awake);
+        let tracked = Tracked {
+            pid,
+            thread: Thread::new(at, born && awake != Awake::Unknown, awake),
+            lane: None,
+            named: false,
+            name: String::new(),
+            doings: Doings::open(pid, tid),
+            asleep: (!born).then_some(at),
+            looked_at: Nanos::ZERO,
+        };
+        self.threads.insert(tid, tracked);
+    }
+
+    /// From here on it is known of the threads of a process what they are while awake.
+    pub(super) fn reveal(&mut self, pid: u32, at: Nanos) {
+        let Some(process) = self.processes.get_mut(&pid) else { return };
+        process.is_followed = true;
+        let awake = process.awake();
+        for tracked in self.threads.values_mut().filter(|tracked| tracked.pid == pid) {
+            tracked.thread.reveal(at.max(tracked.thread.since), awake);
+        }
+    }
+
+    fn end_thread(&mut self, tid: u32, at: Nanos) {
+        let Some(tracked) = self.threads.get_mut(&tid) else { return };
+        tracked.thread.end(at);
+        let pid = tracked.pid;
+        self.locks.iter_mut().for_each(|lock| lock.abandon(tid));
+        if let Some(process) = self.processes.get_mut(&pid) {
+            process.forget_states();
+        }
+    }
+
+    /// Says what has been learnt, up to where nothing more can come.
+    fn say(&mut self, horizon: Nanos) {
+        let mut upto = horizon;
+        for (tid, tracked) in &mut self.threads {
+            let thread = &mut tracked.thread;
+            if tracked.lane.is_none() {
+                let patience = if *tid == self.root { Nanos::from_secs(2) } else { UNDECIDED };
+                if thread.since + patience > horizon && !thread.has_ended() {
+                    upto = upto.min(thread.since);
+                } else {
+                    thread.forget();
+                }
+            } else if let Some(since) = thread.unresolved() {
+                if since + UNEXPLAINED > horizon {
+                    upto = upto.min(since);
+                } else {
+                    thread.give_up_on_sleep(horizon);
+                }
+            }
+        }
+        self.flush(upto);
+        if upto > self.upto {
+            self.upto = upto;
+            self.notices.push(Notice::Upto(upto));
+        }
+    }
+
+    /// The lock of a number.
+    pub(super) fn lock_id(index: usize) -> LockId {
+        LockId(index as u16)
+    }
+
+    /// Everything that is to be said.
+    pub fn notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+}
