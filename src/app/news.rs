@@ -7,8 +7,9 @@ use crate::trace::Trace;
 use crate::workload::ArgValue;
 
 use super::choice::ModelChoice;
-use super::figures::Figures;
-use super::state::{Bar, BarState, Code, Machine, Phase, State};
+use super::figures::{Figures, whole_axis};
+use super::rows;
+use super::state::{Bar, BarState, Code, Machine, Origin, Phase, State};
 use super::update::Effect;
 use super::view::{self, Gutters};
 
@@ -51,6 +52,8 @@ pub enum News {
     BaselineEnded(Ending, Nanos),
     /// How many instructions a millisecond of running the baseline did.
     Alone(f64),
+    /// What the run on the screen comes from is known.
+    Origin(Origin),
     /// The machine was sampled.
     Machine(Machine),
     /// The share of the last second spent on each line was sampled.
@@ -95,8 +98,9 @@ pub fn hear(state: &mut State, log: Option<&Trace>, news: News) -> Vec<Effect> {
         News::Alone(rate) => {
             state.alone = Some(rate);
             if let Some(log) = log {
+                let cells = gutters(state, Some(log)).cells;
                 let facts = facts(state, log);
-                state.figures.finish(&facts);
+                state.figures.finish(&facts, cells);
             }
         }
         News::Machine(machine) => {
@@ -117,6 +121,7 @@ pub fn hear(state: &mut State, log: Option<&Trace>, news: News) -> Vec<Effect> {
             }
             state.compare.comparison = Some(*comparison);
         }
+        News::Origin(origin) => state.origin = origin,
         News::Message(text) => state.message = Some(text),
     }
     state.touch();
@@ -126,7 +131,7 @@ pub fn hear(state: &mut State, log: Option<&Trace>, news: News) -> Vec<Effect> {
 /// The columns of the timeline, for this screen and this log.
 pub fn gutters(state: &State, log: Option<&Trace>) -> Gutters {
     let longest = match (log, state.model_shown()) {
-        (Some(log), _) if state.ran.is_some() => view::longest_name(log),
+        (Some(log), _) if state.ran.is_some() => rows::longest_name(state, log),
         (_, Some(model)) => {
             let lanes = model.lanes(state.experiment.workers);
             model.lane_name(lanes.saturating_sub(1)).chars().count()
@@ -143,9 +148,12 @@ fn tick(state: &mut State, log: Option<&Trace>, now: Nanos) {
     match state.phase {
         Phase::Running => {
             let cells = gutters(state, Some(log)).cells;
-            if state.figures.refresh(log, now) {
-                let facts = facts(state, log);
-                state.figures.diagnose(&facts, now);
+            // While it runs, the row is as long as the run should be, and shrinks by steps if it lasts longer.
+            let whole = whole_axis(log, state.length.target().unwrap_or_default(), cells);
+            if state.figures.refresh(log, now, whole) {
+                let mut figures = std::mem::take(&mut state.figures);
+                figures.diagnose(|| facts(state, log), now);
+                state.figures = figures;
                 changed = true;
             }
             changed |= state.view.follow(log, state.experiment.switch_interval, now, cells);
@@ -159,10 +167,14 @@ fn tick(state: &mut State, log: Option<&Trace>, now: Nanos) {
     }
 }
 
+/// The switch interval of the run on the screen.
+fn interval(state: &State) -> Nanos {
+    state.ran.as_ref().map_or(state.experiment.switch_interval, |ran| ran.switch_interval)
+}
+
 /// The run on the screen as the diagnoses see it.
 fn facts<'a>(state: &State, log: &'a Trace) -> Facts<'a> {
-    let interval = state.ran.as_ref().map_or(state.experiment.switch_interval, |ran| ran.switch_interval);
-    let mut facts = Facts::new(log, state.machine.cores.len().max(1), interval).beside(state.alone);
+    let mut facts = Facts::new(log, state.machine.cores.len().max(1), interval(state)).beside(state.alone);
     facts.outcome.clone_from(&state.outcome);
     facts
 }
@@ -173,6 +185,8 @@ fn resize(state: &mut State, log: Option<&Trace>) {
     if state.ran.is_none() {
         return;
     }
+    let expected = if state.phase == Phase::Running { state.length.target().unwrap_or_default() } else { Nanos::ZERO };
+    state.figures.read_whole(log, whole_axis(log, expected, cells));
     if state.view.zoom == view::Zoom::Whole && state.view.frozen.is_none() {
         state.view.show_whole(log, cells);
     } else {
@@ -216,7 +230,7 @@ fn run_ended(state: &mut State, log: Option<&Trace>, ending: Ending) -> Vec<Effe
     if let Some(log) = log {
         let cells = gutters(state, Some(log)).cells;
         let facts = facts(state, log);
-        state.figures.finish(&facts);
+        state.figures.finish(&facts, cells);
         if state.view.frozen.is_none() {
             state.view.show_whole(log, cells);
         }

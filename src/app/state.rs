@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use crate::calibration::Calibration;
+use crate::engine::Description;
 use crate::event::{CoreId, Nanos};
 use crate::session::{Experiment, Length};
+use crate::trace::{CoreEvidence, Evidence, Trace};
 use crate::workload::ArgValue;
 
 use super::choice::{ModelChoice, WorkloadChoice};
@@ -95,6 +97,42 @@ pub struct Code {
     pub shares: Vec<f32>,
 }
 
+/// What the run on the screen comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Which engine, large: `MINIATURE CPython`, `REAL CPython 3.13.1, GIL on`.
+    pub engine: String,
+    /// How its events come about.
+    pub evidence: Evidence,
+    /// How it is known who had a core; none before a run.
+    pub cores: Option<CoreEvidence>,
+    /// Why that is not known better, in a sentence.
+    pub reason: Option<String>,
+}
+
+impl Default for Origin {
+    /// The lab, before its first run.
+    fn default() -> Origin {
+        Origin { engine: "MINIATURE CPython".to_owned(), evidence: Evidence::Exact, cores: None, reason: None }
+    }
+}
+
+impl Origin {
+    /// Of a run: what its source says of itself, and its log of the lanes.
+    pub fn of(description: &Description, log: &Trace) -> Origin {
+        let engine = match description.engine {
+            "emulated" => "MINIATURE CPython".to_owned(),
+            "cpython" => "REAL CPython".to_owned(),
+            other => other.to_owned(),
+        };
+        // One lane that was only looked at makes the picture one that was looked at.
+        let sampled = log.lanes().any(|(_, lane)| lane.evidence == Evidence::Sampled);
+        let evidence = if sampled { Evidence::Sampled } else { Evidence::Exact };
+        let (cores, reason) = (Some(description.core_evidence), description.core_evidence_reason.clone());
+        Origin { engine, evidence, cores, reason }
+    }
+}
+
 /// What is known of the machine, by sampling.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Machine {
@@ -145,7 +183,7 @@ pub struct Look {
     pub wording: Wording,
 }
 
-/// The tallest picture of settings: how many lines they have.
+/// How many settings there are to choose from among those seldom used.
 pub const SETTINGS: usize = 3;
 
 /// Everything the interface knows, the log apart.
@@ -187,6 +225,8 @@ pub struct State {
     pub figures: Figures,
     /// The workload's source.
     pub code: Code,
+    /// What the run on the screen comes from.
+    pub origin: Origin,
     /// What is known of the machine.
     pub machine: Machine,
     /// How things are drawn.
@@ -230,6 +270,7 @@ impl State {
             alone: None,
             figures: Figures::default(),
             code: Code::default(),
+            origin: Origin::default(),
             machine: Machine::default(),
             look: Look::default(),
             outcome: None,

@@ -13,8 +13,9 @@ use super::choice::ModelChoice;
 use super::compare::{self, Screen};
 use super::figures::Figures;
 use super::news::{gutters, order_baseline, wants_baseline};
+use super::rows::{Fold, Row, place, rows, worker_locks};
 use super::state::{Phase, SETTINGS, State, ThemeName};
-use super::view::{Zoom, drawn_lanes, worker_locks};
+use super::view::Zoom;
 use super::watch;
 
 /// The help has fewer lines than this.
@@ -208,6 +209,9 @@ fn close(state: &mut State) {
         state.message = None;
     } else if state.view.frozen.is_some() || state.view.cursor.is_some() {
         unfreeze(state);
+    } else if state.view.unfolded.is_some() {
+        state.view.unfolded = None;
+        state.view.scroll = 0;
     } else {
         state.view.big = false;
     }
@@ -425,10 +429,11 @@ fn look(state: &mut State, log: Option<&Trace>, action: Action) {
         Action::NextLane => pick(state, log, 1),
         Action::PreviousLane => pick(state, log, -1),
         Action::ScrollDown => {
-            let last = drawn_lanes(log).len().saturating_sub(1);
+            let last = rows(state, log).len().saturating_sub(1);
             state.view.scroll = (state.view.scroll + 1).min(last);
         }
         Action::ScrollUp => state.view.scroll = state.view.scroll.saturating_sub(1),
+        Action::Unfold => unfold(state, log),
         Action::NextTrigger => {
             state.view.trigger = state.view.trigger.next();
             state.view.next = Nanos::ZERO;
@@ -490,15 +495,14 @@ fn move_cursor(state: &mut State, log: &Trace, by: i64) {
 fn to_handoff(state: &mut State, log: &Trace, forward: bool) {
     still(state, log);
     let from = state.view.cursor.unwrap_or_else(|| middle(state.view.axis, log));
-    let lanes = drawn_lanes(log);
-    let picked = state.view.picked.or_else(|| lanes.first().copied());
+    let picked = super::cursor::lane(state, log);
     let lock = picked.and_then(|lane| log.lane(lane).lock).or_else(|| worker_locks(log).first().copied());
     let at = lock.and_then(|lock| if forward { log.next_handoff(lock, from) } else { log.prev_handoff(lock, from) });
     match at {
         Some(at) => {
             point_at(state, log, at);
             if let Some((owner, _)) =
-                lock.and_then(|lock| log.owner_at(lock, at)).filter(|(lane, _)| lanes.contains(lane))
+                lock.and_then(|lock| log.owner_at(lock, at)).filter(|(lane, _)| place(log, *lane).is_some())
             {
                 state.view.picked = Some(owner);
             }
@@ -510,11 +514,27 @@ fn to_handoff(state: &mut State, log: &Trace, forward: bool) {
     }
 }
 
+/// The first lane of a row; a lock has none.
+fn first_lane(log: &Trace, row: &Row) -> Option<LaneId> {
+    match row {
+        Row::Lane(lane) => Some(*lane),
+        Row::Band(band) => log.workers().get(band.start).copied(),
+        Row::Lock(_) => None,
+    }
+}
+
 fn pick(state: &mut State, log: &Trace, by: i64) {
-    let lanes: Vec<LaneId> = drawn_lanes(log);
-    let current = state.view.picked.and_then(|picked| lanes.iter().position(|lane| *lane == picked)).unwrap_or(0);
+    let lanes: Vec<LaneId> = rows(state, log).iter().filter_map(|row| first_lane(log, row)).collect();
     // The first lane is pointed at before any is picked.
-    let current = if state.view.cursor.is_none() && state.view.picked.is_none() { None } else { Some(current) };
+    let current = if state.view.cursor.is_none() && state.view.picked.is_none() {
+        None
+    } else {
+        let first_of_row = match super::cursor::band(state, log) {
+            Some(band) => log.workers().get(band.start).copied(),
+            None => super::cursor::lane(state, log),
+        };
+        Some(lanes.iter().position(|lane| Some(*lane) == first_of_row).unwrap_or(0))
+    };
     let next = match current {
         None => Some(0),
         current => step(&lanes, current, by),
@@ -523,6 +543,20 @@ fn pick(state: &mut State, log: &Trace, by: i64) {
         state.view.picked = lanes.get(next).copied();
         state.view.next = Nanos::ZERO;
     }
+}
+
+/// Shows the lanes of the band pointed at, or in the end folds all of them again.
+fn unfold(state: &mut State, log: &Trace) {
+    let fold = Fold::of(state, log);
+    if let Some(band) = super::cursor::band(state, log) {
+        state.view.picked = log.workers().get(band.start).copied();
+        state.view.unfolded = Some(band);
+    } else if fold.is_folded() {
+        state.message = Some("Pick a band to unfold; what makes the lanes is none.".to_owned());
+    } else if state.view.unfolded.take().is_none() {
+        state.message = Some("The lanes stand one by one already.".to_owned());
+    }
+    state.view.scroll = 0;
 }
 
 impl State {

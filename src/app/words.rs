@@ -4,16 +4,17 @@ mod kitchen;
 
 use unicode_width::UnicodeWidthChar;
 
-use crate::event::{LaneId, Nanos, State as LaneState};
+use crate::event::{Nanos, State as LaneState};
 pub use crate::insight::words::{number, percent};
 use crate::session::{Experiment, format_duration};
+use crate::trace::{CoreEvidence, Evidence};
 use crate::vm::Rules;
 
 pub use kitchen::Wording;
 
 use super::action::Action;
 use super::choice::ModelChoice;
-use super::state::{BarState, Phase, State};
+use super::state::{BarState, Origin, Phase, State};
 
 /// A name from elsewhere, safe to draw: every character one column wide.
 pub fn sanitised(text: &str) -> String {
@@ -80,7 +81,17 @@ pub fn start_up(experiment: &Experiment) -> String {
 
 /// What the tool is and what it costs, from most to least needed.
 pub fn evidence(state: &State) -> Vec<String> {
-    let mut words = vec!["MINIATURE CPython".to_owned(), "exact".to_owned()];
+    let evidence = match state.origin.evidence {
+        Evidence::Exact => "exact",
+        Evidence::Sampled => "SAMPLED",
+    };
+    let mut words = vec![state.origin.engine.clone(), evidence.to_owned()];
+    // Where the kernel tells it, it needs no words.
+    match state.origin.cores {
+        Some(CoreEvidence::Heartbeat) => words.push("cores by heartbeat".to_owned()),
+        Some(CoreEvidence::None) => words.push("cores unknown".to_owned()),
+        Some(CoreEvidence::SwitchRecords) | None => {}
+    }
     if let Some(own) = state.machine.own {
         words.push(format!("itself {:.1}%", own * 100.0));
     }
@@ -89,6 +100,17 @@ pub fn evidence(state: &State) -> Vec<String> {
         dropped => words.insert(2, format!("{dropped} events dropped")),
     }
     words
+}
+
+/// How it is known who had a core, in words, with the reason if it could be known better.
+pub fn core_evidence(origin: &Origin) -> String {
+    let how = match origin.cores {
+        None => "not known before a run",
+        Some(CoreEvidence::SwitchRecords) => "the kernel's switch records",
+        Some(CoreEvidence::Heartbeat) => "gaps between heartbeats",
+        Some(CoreEvidence::None) => "not known",
+    };
+    origin.reason.as_ref().map_or(how.to_owned(), |why| format!("{how}: {}", sanitised(why)))
 }
 
 /// What the workers share of the cores comes to, in words.
@@ -133,10 +155,11 @@ pub const fn rules(rules: Rules) -> &'static str {
     }
 }
 
-/// One character for a lane: `1`–`9`, `a`–`z`, `A`–`Z`, then `*`; `0` is a thread that does no task.
-pub fn mark(lanes: &[LaneId], lane: LaneId) -> char {
+/// One character for the lane or band at a place: `1`–`9`, `a`–`z`, `A`–`Z`, then `*`; `0` is a thread that does no
+/// task.
+pub fn mark(place: Option<usize>) -> char {
     const MARKS: &[u8] = b"123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    match lanes.iter().position(|drawn| *drawn == lane) {
+    match place {
         None => '0',
         Some(index) => MARKS.get(index).map_or('*', |mark| char::from(*mark)),
     }
@@ -182,7 +205,7 @@ fn full_stop(text: &str) -> String {
 /// What is seen.
 fn seen(state: &State) -> String {
     let figures = &state.figures;
-    let workers = figures.lanes.len() as u64;
+    let workers = figures.workers;
     let share = |lane_state| figures.share(lane_state);
     let start_up = share(LaneState::Starting);
     if figures.ledger.is_none() || figures.elapsed < Nanos::from_millis(200) && state.phase == Phase::Running {
@@ -283,11 +306,9 @@ mod tests {
 
     #[test]
     fn every_lane_up_to_sixty_one_has_its_own_mark() {
-        let lanes: Vec<LaneId> = (1..80).map(LaneId).collect();
-        let marks: std::collections::BTreeSet<char> = lanes.iter().take(61).map(|lane| mark(&lanes, *lane)).collect();
+        let marks: std::collections::BTreeSet<char> = (0..61).map(|place| mark(Some(place))).collect();
         assert_eq!(marks.len(), 61);
-        assert_eq!(mark(&lanes, LaneId(79)), '*');
-        assert_eq!(mark(&lanes, LaneId(0)), '0');
+        assert_eq!((mark(Some(78)), mark(None)), ('*', '0'));
     }
 
     #[test]

@@ -211,6 +211,9 @@ impl World {
                 Notice::Sizing => self.hear(News::Sizing),
                 Notice::Began(experiment) => {
                     self.hear(News::Sized(experiment.args));
+                    if let Some(record) = self.director.record() {
+                        self.hear(News::Origin(app::Origin::of(&record.description, &record.trace)));
+                    }
                     self.hear(News::Began);
                 }
                 Notice::Over => {

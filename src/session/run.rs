@@ -154,6 +154,7 @@ impl Run {
             let covered = lane.role != Role::Server || lane.lock.is_some();
             info.core_evidence = if covered { description.core_evidence } else { CoreEvidence::None };
             info.process = lane.process;
+            info.parent = lane.parent;
             trace.add_lane(info);
         }
         let lanes = description.lanes.len();

@@ -78,10 +78,15 @@ impl Trace {
             EventKind::ReadySince { since } => self.ready_since(since, at, id),
             EventKind::SwitchIn => {
                 lane.preempted = false;
+                let first = !std::mem::replace(&mut lane.had_core, true);
+                if first {
+                    self.born_without_core(at, id);
+                }
                 self.show(at, id);
                 self.sit(at, id, Some(core).filter(|core| *core != CoreId::UNKNOWN));
             }
             EventKind::SwitchOut { preempted } => {
+                lane.had_core = true;
                 lane.preempted = preempted && lane.state.on_core();
                 self.show(at, id);
                 self.sit(at, id, None);
@@ -117,9 +122,9 @@ impl Trace {
             return;
         }
         if at == begin && lane.column.open_at() == begin {
-            lane.column.revise(at, after);
+            lane.revise(at, after, &mut self.crowds);
         } else {
-            lane.column.push(at, after);
+            lane.push(at, after, &mut self.crowds);
         }
         if let Some(lock) = lane.holds {
             self.locks[lock.index()].holders.set_off_core(at, after.state() == State::WaitingCore);
@@ -208,8 +213,9 @@ impl Trace {
         let open = lane.column.open();
         let from = since.max(lane.column.open_at());
         if from < to {
-            lane.column.revise(from, Stretch::new(State::WaitingCore, Detail::None, open.core(), open.line()));
-            lane.column.push(to, lane.shown());
+            let without = Stretch::new(State::WaitingCore, Detail::None, open.core(), open.line());
+            lane.revise(from, without, &mut self.crowds);
+            lane.push(to, lane.shown(), &mut self.crowds);
             if let Some(lock) = lane.holds {
                 self.locks[lock.index()].holders.revise(from, to, Revision::OffCore);
             }
@@ -225,15 +231,29 @@ impl Trace {
 
     /// The lane could have gone on since `since`, though nobody had time to say so.
     fn ready_since(&mut self, since: Nanos, at: Nanos, id: LaneId) {
-        let since = self.clip(since.min(at));
+        let (since, at_now) = (self.clip(since.min(at)), self.clip(at));
         let lane = &mut self.lanes[id.index()];
         let line = lane.line;
         let since = since.max(lane.column.open_at());
-        if since < self.clip(at) && self.lanes[id.index()].state.may_become(State::Ready) {
-            let ready = Stretch::new(State::Ready, Detail::None, self.lanes[id.index()].core, line);
-            self.lanes[id.index()].column.revise(since, ready);
+        if since < at_now && lane.state.may_become(State::Ready) {
+            let ready = Stretch::new(State::Ready, Detail::None, lane.core, line);
+            lane.revise(since, ready, &mut self.crowds);
         }
         self.enter(at, id, State::Ready, Detail::None, line);
+    }
+
+    /// The kernel gives the lane a core for the first time: since its birth was ordered it had none. Others tell of
+    /// that step, so until now it looks as if it had been on a core.
+    fn born_without_core(&mut self, at: Nanos, id: LaneId) {
+        let at = self.clip(at);
+        let lane = &mut self.lanes[id.index()];
+        let (open, born) = (lane.column.open(), lane.column.open_at());
+        let before = lane.column.before(lane.column.last()).map(|place| lane.column.value(place).state());
+        if open.state() == State::Starting && before == Some(State::Unborn) && born < at {
+            let without = Stretch::new(State::WaitingCore, Detail::None, open.core(), open.line());
+            lane.revise(born, without, &mut self.crowds);
+            lane.push(at, lane.shown(), &mut self.crowds);
+        }
     }
 
     /// Nothing was observed from `from` to `to`. What was recorded in between shows that it began later.
@@ -255,8 +275,9 @@ impl Trace {
             if from >= to {
                 continue;
             }
-            lane.column.revise(from, Stretch::new(State::Unknown, Detail::None, CoreId::UNKNOWN, Line::NONE));
-            lane.column.push(to, lane.shown());
+            let unknown = Stretch::new(State::Unknown, Detail::None, CoreId::UNKNOWN, Line::NONE);
+            lane.revise(from, unknown, &mut self.crowds);
+            lane.push(to, lane.shown(), &mut self.crowds);
             if let Some(lock) = lane.wait.as_ref().map(|wait| wait.lock) {
                 // Nobody held the lock in the gap as far as is known, so this charges what was before it.
                 let held = &mut self.held;

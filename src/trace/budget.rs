@@ -14,7 +14,8 @@ impl Trace {
         let locks = self.locks.iter().map(|lock| lock.holders.bytes() + lock.hold.bytes() + lock.wait.bytes());
         let cores = self.cores.values().map(|core| core.bytes());
         let queues = self.queues.values().map(|queue| queue.bytes());
-        lanes + locks.sum::<usize>() + cores.sum::<usize>() + queues.sum::<usize>()
+        let crowds = self.crowds.iter().map(|crowd| crowd.bytes());
+        lanes + locks.sum::<usize>() + cores.sum::<usize>() + queues.sum::<usize>() + crowds.sum::<usize>()
     }
 
     /// Before this instant the log has been coarsened: sums are exact, cells are proportional shares of intervals,
@@ -25,7 +26,8 @@ impl Trace {
         let cores = self.cores.values().filter_map(|core| core.column.coarsened_before());
         let work = self.lanes.iter().filter_map(|lane| lane.progress.coarsened_before());
         let queues = self.queues.values().filter_map(|queue| queue.coarsened_before());
-        lanes.chain(locks).chain(cores).chain(work).chain(queues).max().map(Nanos)
+        let crowds = self.crowds.iter().filter_map(|crowd| crowd.coarsened_before());
+        lanes.chain(locks).chain(cores).chain(work).chain(queues).chain(crowds).max().map(Nanos)
     }
 
     /// Gives up the oldest eighth, and what is beyond the budget, once there is more than granted.
@@ -55,6 +57,7 @@ impl Trace {
         self.locks.iter_mut().for_each(|lock| lock.holders.column.coarsen(begin, low, step));
         self.cores.values_mut().for_each(|core| core.column.coarsen(begin, low, step));
         self.queues.values_mut().for_each(|queue| queue.coarsen(begin, low, step));
+        self.crowds.iter_mut().for_each(|crowd| crowd.coarsen(low));
     }
 
     fn bytes_before(&self, at: u64) -> usize {
@@ -62,6 +65,7 @@ impl Trace {
         let lanes = lanes.sum::<usize>();
         let locks = self.locks.iter().map(|lock| lock.holders.column.bytes_before(at)).sum::<usize>();
         let queues = self.queues.values().map(|queue| queue.bytes_before(at)).sum::<usize>();
-        lanes + locks + queues + self.cores.values().map(|core| core.column.bytes_before(at)).sum::<usize>()
+        let cores = self.cores.values().map(|core| core.column.bytes_before(at)).sum::<usize>();
+        lanes + locks + queues + cores + self.crowds.iter().map(|crowd| crowd.bytes_before(at)).sum::<usize>()
     }
 }

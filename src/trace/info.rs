@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{LockId, Nanos};
+use crate::event::{LaneId, LockId, Nanos};
 use crate::model::Role;
 use crate::record::CoreEvidence;
 
@@ -28,6 +28,8 @@ pub struct LaneInfo {
     pub process: u32,
     /// The GIL it needs.
     pub lock: Option<LockId>,
+    /// The lane that made it, where that is known.
+    pub parent: Option<LaneId>,
     /// Its process, once that is known.
     pub pid: Option<u32>,
     /// Its thread, once that is known.
@@ -52,6 +54,7 @@ impl LaneInfo {
             role,
             process: 0,
             lock,
+            parent: None,
             pid: None,
             tid: None,
             evidence: Evidence::Exact,

@@ -1,6 +1,7 @@
 //! One lane: what it was told, and the column of what it was.
 
 use super::column::{Column, Value};
+use super::crowd::Crowd;
 use super::info::LaneInfo;
 use super::progress::Points;
 use crate::event::{CoreId, Detail, Line, LockId, Nanos, State};
@@ -111,6 +112,8 @@ pub(super) struct Wait {
 pub(super) struct Lane {
     pub(super) info: LaneInfo,
     pub(super) column: Column<Stretch>,
+    /// Its place among the crowds, if it has one.
+    pub(super) crowd: Option<usize>,
     /// What it would be if it had a core.
     pub(super) state: State,
     pub(super) detail: Detail,
@@ -118,6 +121,8 @@ pub(super) struct Lane {
     pub(super) core: CoreId,
     /// The kernel took its core although it could have gone on.
     pub(super) preempted: bool,
+    /// Whether the kernel has been seen to give it a core.
+    pub(super) had_core: bool,
     /// Of which core it is the holder.
     pub(super) on: Option<CoreId>,
     pub(super) holds: Option<LockId>,
@@ -144,6 +149,8 @@ impl Lane {
             line: Line::NONE,
             core: CoreId::UNKNOWN,
             preempted: false,
+            had_core: false,
+            crowd: None,
             on: None,
             holds: None,
             wait: None,
@@ -155,6 +162,24 @@ impl Lane {
             dropped: 0,
             told: Nanos::ZERO,
             switched: Nanos::ZERO,
+        }
+    }
+
+    /// From `at` on it is this.
+    pub(super) fn push(&mut self, at: u64, value: Stretch, crowds: &mut [Crowd]) {
+        self.join_in(at, value, crowds);
+        self.column.push(at, value);
+    }
+
+    /// From `at` on, or from the beginning of its open span if that is later, it was this.
+    pub(super) fn revise(&mut self, at: u64, value: Stretch, crowds: &mut [Crowd]) {
+        self.join_in(at, value, crowds);
+        self.column.revise(at, value);
+    }
+
+    fn join_in(&self, at: u64, value: Stretch, crowds: &mut [Crowd]) {
+        if let Some(crowd) = self.crowd.and_then(|crowd| crowds.get_mut(crowd)) {
+            crowd.change(at.max(self.column.open_at()), self.column.open().state(), value.state());
         }
     }
 

@@ -30,6 +30,7 @@ struct TableLane {
     line: Line,
     core: CoreId,
     preempted: bool,
+    had_core: bool,
     on: Option<CoreId>,
     holds: bool,
     open: u64,
@@ -118,6 +119,7 @@ impl Run {
                 line: Line::NONE,
                 core: CoreId::UNKNOWN,
                 preempted: false,
+                had_core: false,
                 on: None,
                 holds: false,
                 open: 0,
@@ -221,12 +223,14 @@ impl Run {
             11 => {
                 lane.preempted = false;
                 self.event(index, EventKind::SwitchIn);
+                self.first_core(index);
                 self.show(index);
                 self.sit(index, Some(self.lanes[index].core));
             }
             12 => {
                 let preempted = number > 60;
                 lane.preempted = preempted && lane.state.on_core();
+                lane.had_core = true;
                 self.event(index, EventKind::SwitchOut { preempted });
                 self.show(index);
                 self.sit(index, None);
@@ -277,6 +281,17 @@ impl Run {
         if lane.holds {
             let has = Has::Lane { lane: LaneId(index as u32), off_core: shown.0 == State::WaitingCore };
             self.locks[lane.lock.index()].set(self.at, has);
+        }
+    }
+
+    /// Until its first core, what was born had none.
+    fn first_core(&mut self, index: usize) {
+        let (at, lane) = (self.at, &mut self.lanes[index]);
+        let first = !std::mem::replace(&mut lane.had_core, true);
+        let born = lane.open as usize;
+        if first && lane.shown.0 == State::Starting && lane.open > BEGIN && lane.table[born - 1] == State::Unborn {
+            lane.table[born..at as usize].fill(State::WaitingCore);
+            lane.open = at;
         }
     }
 
@@ -468,6 +483,18 @@ proptest! {
                 prop_assert_eq!(found.changes as usize, changes);
             }
         }
+        for first in 0..LANES - 1 {
+            for last in first..LANES {
+                let row = run.trace.workers_window(first..last, from, to, cells);
+                for (cell, found) in row.into_iter().enumerate() {
+                    let mut states = Ledger::default();
+                    for lane in &run.lanes[first + 1..LANES.min(last + 1)] {
+                        run.cell(window, cell).for_each(|at| states.0[lane.table[at].index()] += Nanos(1));
+                    }
+                    prop_assert_eq!(found, states, "workers {}..{} in cell {}", first, last, cell);
+                }
+            }
+        }
         for (index, lock) in run.locks.iter().enumerate() {
             let row = run.trace.lock_window(LockId(index as u16), from, to, cells);
             for (cell, found) in row.into_iter().enumerate() {
@@ -625,6 +652,15 @@ proptest! {
                 if range.start >= before {
                     prop_assert_eq!(found, exact);
                 }
+            }
+        }
+        let workers = coarse.trace.workers().len();
+        let rows = [&coarse, &fine].map(|run| run.trace.workers_window(0..workers, from, to, cells));
+        for (cell, (found, exact)) in rows[0].iter().zip(&rows[1]).enumerate() {
+            let range = fine.cell(window, cell);
+            prop_assert_eq!(found.sum().0 as usize, range.len() * workers);
+            if range.start >= before {
+                prop_assert_eq!(found, exact);
             }
         }
         for (lock, _) in fine.trace.locks() {

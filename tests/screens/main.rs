@@ -6,10 +6,12 @@ mod watch;
 
 use std::fmt::Write as _;
 
-use fixtures::{begin, comparison, finish, free_threads, lab, processes, queue, threads};
-use gilscope::app::{Action, Depth, Ending, News, State, Wording, hear, update};
+use fixtures::{
+    begin, comparison, finish, forkserver, free_threads, hybrid, lab, processes, queue, tasks, threads, without_a_lock,
+};
+use gilscope::app::{Action, Depth, Ending, News, Origin, State, Wording, hear, update};
 use gilscope::event::Nanos;
-use gilscope::trace::Trace;
+use gilscope::trace::{CoreEvidence, Evidence, Trace};
 use gilscope::ui::render;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -197,6 +199,90 @@ fn many_lanes_scroll_and_say_how_many_are_out_of_sight() {
         }
         (state, Some(log))
     });
+}
+
+#[test]
+fn far_more_lanes_than_rows_are_folded_into_bands() {
+    check("bands", |size| {
+        let mut state = lab("free-threads", 200);
+        hear(&mut state, None, News::Resized(size.0, size.1));
+        let log = without_a_lock(200);
+        begin(&mut state, &log);
+        hear(&mut state, Some(&log), News::Ended(Ending::Done));
+        (state, Some(log))
+    });
+}
+
+#[test]
+fn a_band_of_tasks_can_be_unfolded_and_its_cursor_says_what_its_lanes_do() {
+    let mut state = sized("threads", (120, 36));
+    let log = tasks(1000);
+    begin(&mut state, &log);
+    hear(&mut state, Some(&log), News::Ended(Ending::Done));
+    let folded = text(&draw(&state, Some(&log)));
+    assert!(folded.contains("bands: mean of 64 lanes") && folded.contains("tasks 961–1000"), "{folded}");
+    update(&mut state, Some(&log), Action::NextLane);
+    update(&mut state, Some(&log), Action::NextLane);
+    update(&mut state, Some(&log), Action::Freeze);
+    let pointed = text(&draw(&state, Some(&log)));
+    assert!(pointed.contains("tasks 65–128 in this cell: "), "{pointed}");
+    update(&mut state, Some(&log), Action::Unfold);
+    let unfolded = text(&draw(&state, Some(&log)));
+    assert!(unfolded.contains("of tasks 65–128") && unfolded.contains("▸1 task 65 "), "{unfolded}");
+    update(&mut state, Some(&log), Action::Unfold);
+    assert!(text(&draw(&state, Some(&log))).contains("bands: mean of 64 lanes"));
+}
+
+#[test]
+fn a_lock_that_threads_share_stands_above_them() {
+    check("hybrid", |size| {
+        let mut state = sized("hybrid", size);
+        let log = hybrid(420.0);
+        begin(&mut state, &log);
+        hear(&mut state, Some(&log), News::Ended(Ending::Done));
+        update(&mut state, Some(&log), Action::WholeRun);
+        (state, Some(log))
+    });
+}
+
+#[test]
+fn processes_hang_under_the_server_that_made_them_and_the_cursor_tells_of_a_birth() {
+    check("forkserver", |size| {
+        let mut state = sized("processes:forkserver", size);
+        let log = forkserver(4, 160.0);
+        begin(&mut state, &log);
+        hear(&mut state, Some(&log), News::Ended(Ending::Done));
+        update(&mut state, Some(&log), Action::ToBegin);
+        update(&mut state, Some(&log), Action::NextLane);
+        for _ in 0..(size.0 / 4) {
+            update(&mut state, Some(&log), Action::CursorRight);
+            let text = text(&draw(&state, Some(&log)));
+            if text.contains(" starts (") {
+                break;
+            }
+        }
+        (state, Some(log))
+    });
+}
+
+#[test]
+fn what_the_source_says_of_itself_is_what_the_header_says() {
+    let mut state = sized("threads", (120, 36));
+    let log = threads(4, 100.0, false);
+    begin(&mut state, &log);
+    let origin = Origin {
+        engine: "REAL CPython 3.13.1, GIL on".to_owned(),
+        evidence: Evidence::Sampled,
+        cores: Some(CoreEvidence::Heartbeat),
+        reason: Some("the kernel forbids it".to_owned()),
+    };
+    hear(&mut state, Some(&log), News::Origin(origin));
+    let header = text(&draw(&state, Some(&log)));
+    assert!(header.contains("REAL CPython 3.13.1, GIL on · SAMPLED · cores by heartbeat"), "{header}");
+    assert!(!header.contains("MINIATURE"));
+    update(&mut state, Some(&log), Action::Settings);
+    let settings = text(&draw(&state, Some(&log)));
+    assert!(settings.contains("gaps between heartbeats: the kernel"), "{settings}");
 }
 
 fn compared(size: (u16, u16), over: bool) -> State {
