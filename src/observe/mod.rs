@@ -35,6 +35,7 @@ pub mod lock;
 pub mod memory;
 pub mod notice;
 pub mod process;
+pub mod pythons;
 pub mod recorder;
 pub mod runtime;
 pub mod thread;
@@ -91,10 +92,10 @@ impl Observer {
     }
 
     /// Observes a program that was started and waits to be let go.
-    pub fn follow(pid: u32) -> Observer {
+    pub fn follow(pid: u32, command: Vec<String>) -> Observer {
         allow_descriptors();
         let mut watcher = Watcher::new(pid, true);
-        watcher.await_program();
+        watcher.await_program(command);
         Observer::start(watcher, None)
     }
 

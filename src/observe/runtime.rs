@@ -302,6 +302,22 @@ impl Runtime {
         }))
     }
 
+    /// Whether it has been set up to the end (`initialized`, from 3.11 on eight bytes before `_finalizing`).
+    pub fn is_initialized(&self, memory: &dyn Memory) -> bool {
+        memory.int(self.address + self.layout.finalizing - 8).is_ok_and(|it| it == 1)
+    }
+
+    /// Whether the lock at this address is one: always, save in free-threaded builds.
+    pub fn is_enabled(&self, memory: &dyn Memory, lock: u64) -> bool {
+        self.layout.lock.enabled.is_none_or(|at| memory.int(lock + at).is_ok_and(|it| it != 0))
+    }
+
+    /// Whether a thread state is attached, which means that its thread runs Python or waits to be let (free-threaded
+    /// builds); none if it does not tell.
+    pub fn is_attached(&self, memory: &dyn Memory, state: u64) -> Option<bool> {
+        Some(memory.int(state + self.layout.thread_state?).ok()? != 0)
+    }
+
     /// Whether it is being ended.
     pub fn is_finalizing(&self, memory: &dyn Memory) -> bool {
         memory.word(self.address + self.layout.finalizing).is_ok_and(|it| it != 0)

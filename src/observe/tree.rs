@@ -56,7 +56,11 @@ pub(super) struct Process {
     states: HashMap<u64, u32>,
     /// The first of its locks: what its threads need.
     pub(super) lanes_lock: Option<crate::event::LockId>,
-    /// How many of its threads have a lane.
+    /// Its lock that is none, in a free-threaded build.
+    pub(super) dormant: Option<u64>,
+    /// Thread states by thread, in a free-threaded build.
+    pub(super) states_by_thread: HashMap<u32, u64>,
+    /// How many of its threads beside the main one have a lane.
     pub(super) lanes: u32,
     /// What its threads are called unless they say otherwise.
     pub(super) common_name: String,
@@ -78,6 +82,8 @@ impl Process {
             walked_at: Nanos::ZERO,
             states: HashMap::new(),
             lanes_lock: None,
+            dormant: None,
+            states_by_thread: HashMap::new(),
             lanes: 0,
             common_name: process::name(pid, pid).unwrap_or_default(),
             namespaced: process::number_inside(pid, pid).is_some_and(|inside| inside != pid),
@@ -171,7 +177,8 @@ impl Watcher {
     }
 
     /// Watches a process that we have started and that does not execute its program yet.
-    pub fn await_program(&mut self) {
+    pub fn await_program(&mut self, command: Vec<String>) {
+        self.program.command = command;
         self.cover(self.root);
         self.adopt(self.root, self.began);
     }
@@ -258,6 +265,13 @@ impl Watcher {
                     }
                 }
                 Stage::Python => {
+                    let came_back = process.dormant.is_some_and(|lock| {
+                        process.runtime.as_ref().is_some_and(|runtime| runtime.is_enabled(&Remote(pid), lock))
+                    });
+                    if came_back {
+                        self.walk(pid, now);
+                        continue;
+                    }
                     let pause = if undecided { WALKED_SOON } else { WALKED };
                     if process.walked_at + pause <= now {
                         self.walk(pid, now);
@@ -324,8 +338,13 @@ impl Watcher {
                 locks.push((lock, interpreter.id));
             }
         }
-        if locks.is_empty() {
+        if locks.is_empty() || runtime.free_threaded && !runtime.is_initialized(&Remote(pid)) {
             return;
+        }
+        process.states_by_thread.clear();
+        if runtime.free_threaded {
+            let states = interpreters.iter().flat_map(|interpreter| &interpreter.threads);
+            process.states_by_thread = states.filter_map(|state| Some((state.native?, state.address))).collect();
         }
         locks.sort_by_key(|(_, id)| *id);
         let first_walk = process.stage == Stage::Waiting;
@@ -338,7 +357,9 @@ impl Watcher {
         }
         let Some(process) = self.processes.get(&pid) else { return };
         let natives = interpreters.iter().flat_map(|interpreter| &interpreter.threads).filter_map(|state| state.native);
-        let tids: Vec<u32> = natives.filter_map(|native| process.outside(native)).collect();
+        let mut tids: Vec<u32> = natives.filter_map(|native| process.outside(native)).collect();
+        // The main thread first, then in the order of their numbers, which is nearly that of their births.
+        tids.sort_unstable_by_key(|tid| (*tid != pid, *tid));
         for tid in tids {
             // A thread state may outlive its thread, or be another's that was reused.
             if self.threads.get(&tid).is_some_and(|it| it.pid == pid && !it.thread.has_ended()) {
@@ -356,12 +377,17 @@ impl Watcher {
             return;
         }
         if runtime.free_threaded {
-            let enabled = runtime.lock(&Remote(pid), address).ok().flatten().is_some_and(|lock| lock.enabled);
-            if !enabled {
+            if !runtime.is_enabled(&Remote(pid), address) {
+                if let Some(process) = self.processes.get_mut(&pid) {
+                    process.dormant.get_or_insert(address);
+                }
                 if first {
                     self.reveal(pid, now);
                 }
                 return;
+            }
+            if let Some(process) = self.processes.get_mut(&pid) {
+                process.dormant = None;
             }
             if !first {
                 let text = format!("the GIL came back: process {pid} turned it on, as an extension module can make it");
@@ -382,9 +408,14 @@ impl Watcher {
             return;
         }
         let lock_id = Watcher::lock_id(index);
+        let is_first_lock = process.lanes_lock.is_none();
         process.lanes_lock.get_or_insert(lock_id);
         let plan = LockPlan { id: lock_id, name, process: process.index, of_workers: true };
         self.notices.push(Notice::Lock(plan));
+        if is_first_lock {
+            let lanes = self.threads.values().filter(|tracked| tracked.pid == pid).filter_map(|tracked| tracked.lane);
+            self.notices.extend(lanes.map(|lane| Notice::Needs { lane, lock: lock_id }));
+        }
         let mut lock = Lock::new(lock_id, pid, address, word);
         let watched = self.locks.iter().filter(|it| it.pid == pid && it.mode == Mode::Exact).count();
         let watchpoints = match () {
@@ -419,7 +450,9 @@ impl Watcher {
             gil_enabled: Some(has_lock),
             file: process::sanitised(&runtime.file.to_string_lossy()),
         });
-        self.program.command = process::command(self.root);
+        if !self.program.launched {
+            self.program.command = process::command(self.root);
+        }
         self.notices.push(Notice::Program(Box::new(self.program.clone())));
     }
 

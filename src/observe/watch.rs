@@ -23,6 +23,7 @@ use crate::perf::{Record, What};
 use super::doing::{self, Doing, Doings};
 use super::layout::Layout;
 use super::lock::{Change, Lock, Mode};
+use super::memory::Remote;
 use super::notice::{Alarm, Notice, Program, Status};
 use super::recorder::{Recorder, Watchpoints};
 use super::runtime::{Files, LockState};
@@ -57,8 +58,22 @@ pub(super) struct Tracked {
 /// Something that is to be told in the order of time.
 enum Item {
     Record(Record),
-    Lock { lock: usize, from: Nanos, state: LockState, holder: Option<u32> },
-    Doing { tid: u32, doing: Doing, first: bool },
+    Lock {
+        lock: usize,
+        from: Nanos,
+        state: LockState,
+        holder: Option<u32>,
+    },
+    Doing {
+        tid: u32,
+        doing: Doing,
+        first: bool,
+    },
+    /// Without a lock: whether a thread runs Python, as its thread state tells.
+    Attached {
+        tid: u32,
+        attached: bool,
+    },
 }
 
 /// See the [module](self).
@@ -133,7 +148,9 @@ impl Watcher {
 
     /// Whether a lock is to be looked at often.
     pub fn is_sampling(&self) -> bool {
-        self.locks.iter().any(|lock| lock.mode != Mode::Exact) || !self.recorder.is_on()
+        self.locks.iter().any(|lock| lock.mode != Mode::Exact)
+            || self.processes.values().any(|process| process.dormant.is_some())
+            || !self.recorder.is_on()
     }
 
     /// Takes in what is new and says what is known.
@@ -143,6 +160,7 @@ impl Watcher {
         self.look_at_locks(asked);
         self.tell(asked - MOMENT);
         self.look_at_threads();
+        self.look_at_states();
         self.care(asked);
         self.say(asked - MOMENT);
     }
@@ -231,6 +249,12 @@ impl Watcher {
                     changes.into_iter().for_each(|change| self.change(lock, at, change));
                     if self.locks[lock].settled && !was_settled {
                         self.reveal(self.locks[lock].pid, at);
+                    }
+                }
+                Item::Attached { tid, attached } => {
+                    if let Some(tracked) = self.threads.get_mut(&tid) {
+                        let awake = if attached { Awake::Running } else { Awake::Native };
+                        tracked.thread.reveal(at.max(tracked.thread.since), awake);
                     }
                 }
                 Item::Doing { tid, doing, first } => self.tell_doing(tid, at, doing, first),
@@ -363,6 +387,21 @@ impl Watcher {
                 }
             }
             self.turn = (self.turn + LOOKS) % tids.len();
+        }
+    }
+
+    /// Looks whether threads that are awake run Python or native code, where there is no lock that would tell.
+    fn look_at_states(&mut self) {
+        for process in self.processes.values().filter(|process| process.dormant.is_some()) {
+            let Some(runtime) = &process.runtime else { continue };
+            let memory = Remote(process.pid);
+            for (tid, state) in &process.states_by_thread {
+                if self.threads.get(tid).is_some_and(|tracked| tracked.asleep.is_none() && tracked.lane.is_some())
+                    && let Some(attached) = runtime.is_attached(&memory, *state)
+                {
+                    self.pending.push((Monotonic.now(), Item::Attached { tid: *tid, attached }));
+                }
+            }
         }
     }
 
