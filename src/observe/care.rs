@@ -43,7 +43,7 @@ impl Watcher {
             id: lane,
             name: tracked.name.clone(),
             role: Role::Worker,
-            process: process.index,
+            process: process.index.unwrap_or_default(),
             lock: process.lanes_lock,
             parent: None,
         };
@@ -255,7 +255,10 @@ fn accounts(lane: LaneId, tracked: &Tracked, records: bool, now: Nanos) -> Notic
 
 /// What a lane is called: by its own name if it has one, else by its number.
 fn lane_name(process: &Process, tid: u32) -> String {
-    let prefix = if process.index == 0 { String::new() } else { format!("process {}", process.index + 1) };
+    let prefix = match process.index.unwrap_or_default() {
+        0 => String::new(),
+        number => format!("process {}", number + 1),
+    };
     if tid == process.pid {
         return if prefix.is_empty() { "main".to_owned() } else { prefix };
     }

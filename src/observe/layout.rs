@@ -204,7 +204,8 @@ impl Layout {
         // These are told as distances within the interpreter, of the lock that lies in it.
         let inside = |word: usize| words[word].wrapping_sub(words[known.lock + 1]);
         let lock = LockLayout {
-            enabled: free_threaded.then(|| inside(known.lock + 2)),
+            // Of this one the word tells nothing in some versions; it is the first of the lock's.
+            enabled: free_threaded.then_some(0),
             locked: inside(known.lock + 3),
             last_holder: inside(known.lock + 4),
         };

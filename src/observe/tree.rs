@@ -41,8 +41,8 @@ pub(super) enum Stage {
 /// An observed process.
 pub(super) struct Process {
     pub(super) pid: u32,
-    /// Counted from 0 in the order in which they were seen.
-    pub(super) index: u32,
+    /// Those that are Python are counted from 0, in the order in which that was seen; the first process is 0.
+    pub(super) index: Option<u32>,
     pub(super) stage: Stage,
     pub(super) runtime: Option<Runtime>,
     /// Whether it is known who holds its lock.
@@ -69,7 +69,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    fn new(pid: u32, index: u32, at: Nanos) -> Process {
+    fn new(pid: u32, index: Option<u32>, at: Nanos) -> Process {
         Process {
             pid,
             index,
@@ -202,8 +202,7 @@ impl Watcher {
         if self.processes.contains_key(&pid) {
             return;
         }
-        let process = Process::new(pid, self.processes_seen, at);
-        self.processes_seen += 1;
+        let process = Process::new(pid, (pid == self.root).then_some(0), at);
         self.processes.insert(pid, process);
         for tid in process::threads(pid) {
             self.track(pid, tid, at, false);
@@ -218,8 +217,7 @@ impl Watcher {
         if self.processes.contains_key(&pid) {
             return;
         }
-        let mut process = Process::new(pid, self.processes_seen, at);
-        self.processes_seen += 1;
+        let mut process = Process::new(pid, None, at);
         if is_python {
             process.runtime = runtime;
         }
@@ -349,6 +347,7 @@ impl Watcher {
         locks.sort_by_key(|(_, id)| *id);
         let first_walk = process.stage == Stage::Waiting;
         process.stage = Stage::Python;
+        self.count(pid);
         for (address, id) in locks {
             self.meet_lock(pid, &runtime, address, id, first_walk, now);
         }
@@ -397,7 +396,8 @@ impl Watcher {
             }
         }
         let Some(process) = self.processes.get_mut(&pid) else { return };
-        let name = match (process.index, id) {
+        let number = process.index.unwrap_or_default();
+        let name = match (number, id) {
             (0, 0) => "GIL".to_owned(),
             (0, id) => format!("GIL of interpreter {id}"),
             (index, 0) => format!("GIL of process {}", index + 1),
@@ -410,7 +410,7 @@ impl Watcher {
         let lock_id = Watcher::lock_id(index);
         let is_first_lock = process.lanes_lock.is_none();
         process.lanes_lock.get_or_insert(lock_id);
-        let plan = LockPlan { id: lock_id, name, process: process.index, of_workers: true };
+        let plan = LockPlan { id: lock_id, name, process: number, of_workers: true };
         self.notices.push(Notice::Lock(plan));
         if is_first_lock {
             let lanes = self.threads.values().filter(|tracked| tracked.pid == pid).filter_map(|tracked| tracked.lane);
@@ -456,8 +456,19 @@ impl Watcher {
         self.notices.push(Notice::Program(Box::new(self.program.clone())));
     }
 
+    /// A process turned out to be Python.
+    fn count(&mut self, pid: u32) {
+        if let Some(process) = self.processes.get_mut(&pid)
+            && process.index.is_none()
+        {
+            self.processes_seen += 1;
+            process.index = Some(self.processes_seen);
+        }
+    }
+
     /// Every thread of a process that cannot be told Python's threads from others.
     fn show_all_threads(&mut self, pid: u32, now: Nanos) {
+        self.count(pid);
         for tid in process::threads(pid) {
             self.track(pid, tid, now, false);
             self.make_lane(tid, now);

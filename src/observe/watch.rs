@@ -28,7 +28,7 @@ use super::notice::{Alarm, Notice, Program, Status};
 use super::recorder::{Recorder, Watchpoints};
 use super::runtime::{Files, LockState};
 use super::thread::{Awake, Reason, Thread};
-use super::tree::Process;
+use super::tree::{Process, Stage};
 
 /// How far what is told lies behind now: longer than it takes a record to be readable.
 pub(super) const MOMENT: Nanos = Nanos::from_millis(1);
@@ -146,10 +146,10 @@ impl Watcher {
         self.root
     }
 
-    /// Whether a lock is to be looked at often.
+    /// Whether something is to be looked at often: a lock, or a process that is starting.
     pub fn is_sampling(&self) -> bool {
-        self.locks.iter().any(|lock| lock.mode != Mode::Exact)
-            || self.processes.values().any(|process| process.dormant.is_some())
+        self.locks.iter().any(|lock| lock.pid != 0 && (lock.mode != Mode::Exact || !lock.settled))
+            || self.processes.values().any(|process| process.dormant.is_some() || process.stage == Stage::Waiting)
             || !self.recorder.is_on()
     }
 
