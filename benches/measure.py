@@ -205,7 +205,8 @@ def start():
 
 
 SECTIONS = dict(threads=threads, processes=processes, hold=hold, loop=loop, recording=recording, interface=interface, start=start)
-for name in sys.argv[1:] or SECTIONS:
-    if name not in SECTIONS:
-        sys.exit(__doc__)
-    SECTIONS[name]()
+if __name__ == "__main__":
+    for name in sys.argv[1:] or SECTIONS:
+        if name not in SECTIONS:
+            sys.exit(__doc__)
+        SECTIONS[name]()

@@ -20,6 +20,7 @@ use color_eyre::eyre::Result;
 use crate::event::Nanos;
 use crate::interp::child;
 use crate::observe::launch;
+use crate::program::guard;
 use crate::session::{Experiment, parse_duration};
 use crate::vm::Rules;
 use crate::workload::Workload;
@@ -186,6 +187,9 @@ fn experiment(workload: &Workload, name: &str, settings: &Settings) -> Result<Ex
 pub fn main() -> ExitCode {
     if child::is_wanted() {
         return child::main();
+    }
+    if env::args_os().nth(1).is_some_and(|argument| argument == guard::SUBCOMMAND) {
+        return guard::main(env::args_os().skip(2));
     }
     if launch::is_wanted() {
         return launch::main();

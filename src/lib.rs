@@ -19,6 +19,8 @@ pub mod workload;
 
 pub mod model;
 
+pub mod program;
+
 pub mod interp;
 
 pub mod observe;

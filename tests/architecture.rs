@@ -14,6 +14,7 @@ const ORDER: &[&[&str]] = &[
     &["vm"],
     &["workload"],
     &["model"],
+    &["program"],
     &["interp"],
     &["observe"],
     &["engine"],

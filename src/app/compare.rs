@@ -17,6 +17,8 @@ pub enum Screen {
     Lab,
     /// The same work under several models.
     Compare,
+    /// A real program.
+    Watch,
 }
 
 /// What is shown of each model.

@@ -18,6 +18,7 @@ pub mod news;
 pub mod state;
 pub mod update;
 pub mod view;
+pub mod watch;
 pub mod words;
 
 #[cfg(test)]
@@ -33,4 +34,5 @@ pub use news::{Ending, News, hear};
 pub use state::{Bar, BarState, Code, Depth, Look, Machine, Phase, State, ThemeName};
 pub use update::{Effect, update};
 pub use view::{Trigger, View, Zoom};
+pub use watch::Watch;
 pub use words::Wording;

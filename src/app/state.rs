@@ -9,6 +9,7 @@ use super::compare::{Compare, Screen};
 use super::figures::Figures;
 use super::keymap::Keymap;
 use super::view::View;
+use super::watch::Watch;
 use super::words::Wording;
 
 /// How far things have come, as the stable words on the screen say it.
@@ -171,6 +172,8 @@ pub struct State {
     pub screen: Screen,
     /// The Compare screen.
     pub compare: Compare,
+    /// The Watch screen.
+    pub watch: Watch,
     /// What is looked at.
     pub view: View,
     /// The finish line.
@@ -211,6 +214,7 @@ impl State {
             phase: Phase::Ready,
             screen: Screen::default(),
             compare: Compare::default(),
+            watch: Watch::default(),
             view: View::default(),
             bars: Vec::new(),
             figures: Figures::default(),

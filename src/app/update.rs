@@ -13,6 +13,7 @@ use super::figures::Figures;
 use super::news::{gutters, order_baseline, wants_baseline};
 use super::state::{Phase, SETTINGS, State, ThemeName};
 use super::view::{Zoom, drawn_lanes, worker_locks};
+use super::watch;
 
 /// The help has fewer lines than this.
 const MOST_HELP: usize = 200;
@@ -49,6 +50,8 @@ pub enum Effect {
     SetInterval(Nanos),
     /// Load this workload's source: `News::Loaded`, or `News::Message` if it cannot be.
     Load(String),
+    /// Observe exactly for a moment, although it slows the program.
+    ExactOnce,
     /// Suspend the run's processes, give the terminal back, stop; then all of it backwards.
     Suspend,
     /// Draw every cell anew.
@@ -100,9 +103,22 @@ pub fn update(state: &mut State, log: Option<&Trace>, action: Action) -> Vec<Eff
         return set(state, line, action);
     }
     match action {
+        Action::ShowLab | Action::ShowCompare if state.watch.target.is_some() => {
+            let key = state.keymap.key(Action::Quit);
+            state.message = Some(format!("A program is being watched: {key} leaves it; `gilscope` opens the lab."));
+        }
         Action::ShowLab => state.screen = Screen::Lab,
         Action::ShowCompare => state.screen = Screen::Compare,
+        Action::ShowWatch => state.screen = Screen::Watch,
         _ if state.screen == Screen::Compare => return compare::update(state, action),
+        _ if state.screen == Screen::Watch => match watch::update(state, action) {
+            Some(effects) => return effects,
+            None => look(state, log, action),
+        },
+        Action::ExactOnce | Action::ByFunction | Action::Output => {
+            let key = state.keymap.key(Action::ShowWatch);
+            state.message = Some(format!("{key} is for real programs; there this key has a meaning."));
+        }
         // One thing runs at a time: runs side by side would take each other's cores.
         Action::RunOrStop | Action::NextModel | Action::PreviousModel | Action::Baseline
             if state.compare.is_under_way() =>

@@ -3,11 +3,11 @@
 use std::ffi::OsString;
 
 use crate::event::{LaneId, Line, Nanos};
-use crate::interp::Tail;
 use crate::observe::Observer;
 use crate::observe::launch::{self, Launched};
 use crate::observe::notice::Notice;
 use crate::observe::trouble::Trouble;
+use crate::program::Tail;
 
 use super::{CoreEvidence, Description, Signal, Source};
 

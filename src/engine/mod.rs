@@ -4,6 +4,7 @@
 //! right of this room is shared by all of them.
 
 pub mod cpython;
+pub mod driven;
 pub mod emulated;
 pub mod machine;
 pub mod sampler;
@@ -102,6 +103,17 @@ pub enum Signal {
         /// The sums.
         accounts: Accounts,
     },
+    /// Where a lane that held its lock was seen at an instant.
+    Place {
+        /// When.
+        at: Nanos,
+        /// Which lane.
+        lane: LaneId,
+        /// Where.
+        place: crate::observe::place::Place,
+    },
+    /// How much processor time all processes of the run have used, where only the sum is known.
+    CpuTime(Nanos),
     /// What `outcome()` returned.
     Outcome(String),
     /// The last result was received; nothing follows but [`Signal::Upto`].

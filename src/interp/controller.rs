@@ -10,11 +10,11 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions};
 
 use super::channel::{Channel, ChannelError, Received};
 use super::message::{CONTROL_LIMIT, LaneEnd, Load, Order, Report, TaskOutcome};
-use super::output::{self, Tail};
-use super::spawn::{Birth, DONE, this_program};
+use super::spawn::{Birth, DONE};
 use crate::clock::{Clock, Monotonic};
 use crate::event::{CoreId, Event, LaneId, Line, Nanos, TaskId};
 use crate::model::Plan;
+use crate::program::{KEPT, Tail, this_program};
 use crate::record::ring::Producer;
 use crate::record::{Rings, RingsError, Shape};
 use crate::vm::Rules;
@@ -122,7 +122,7 @@ impl Controller {
         let mut child = birth.order().map_err(refused)?;
         let first = Pid::from_child(&child);
         let [stdout, stderr] = [
-            (child.stdout.take().expect("it leads, so its output is piped").into(), output::KEPT),
+            (child.stdout.take().expect("it leads, so its output is piped").into(), KEPT),
             (child.stderr.take().expect("standard error is always piped").into(), STDERR_KEPT),
         ]
         .map(|(pipe, limit)| Tail::new(pipe, limit));

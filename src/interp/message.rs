@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::offspring::Exit;
 use crate::event::{LaneId, Line, LockId, Nanos, TaskId};
 use crate::model::Plan;
+use crate::program::Exit;
 use crate::vm::pickle::MAX_BYTES;
 use crate::vm::{MAX_SOURCE, Rules};
 use crate::workload::ArgValue;

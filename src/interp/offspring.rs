@@ -5,10 +5,10 @@ use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::process::Child;
 
-use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
+use rustix::process::{Pid, Signal};
 
 use super::message::LaneEnd;
+use crate::program::{Exit, reap};
 
 /// A process whose end is to be heard of.
 #[derive(Debug)]
@@ -16,15 +16,6 @@ pub(super) struct Offspring {
     pub(super) pid: Pid,
     /// What it says on standard error; read at its end only.
     stderr: Option<OwnedFd>,
-}
-
-/// How a process ended, as the kernel has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(super) enum Exit {
-    /// By a signal.
-    Signal(i32),
-    /// By itself, with a status.
-    Status(i32),
 }
 
 impl Offspring {
@@ -69,25 +60,5 @@ impl Offspring {
 impl From<Child> for Offspring {
     fn from(mut child: Child) -> Offspring {
         Offspring { pid: Pid::from_child(&child), stderr: child.stderr.take().map(OwnedFd::from) }
-    }
-}
-
-/// Waits for a child to be gone.
-pub(super) fn reap(child: Pid) -> Result<Exit, Errno> {
-    loop {
-        match rustix::process::waitpid(Some(child), WaitOptions::empty()) {
-            Ok(Some((_, status))) => return Ok(Exit::from(status)),
-            Ok(None) | Err(Errno::INTR) => {}
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-impl From<WaitStatus> for Exit {
-    fn from(status: WaitStatus) -> Exit {
-        match status.terminating_signal() {
-            Some(signal) => Exit::Signal(signal),
-            None => Exit::Status(status.exit_status().unwrap_or(0)),
-        }
     }
 }

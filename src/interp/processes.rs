@@ -22,11 +22,12 @@ use super::fork::fork;
 use super::host::WorkerHost;
 use super::interpreter::told;
 use super::message::{LaneEnd, Reply, Report, Request, TaskOutcome, WORKER_LIMIT};
-use super::offspring::{Exit, Offspring};
-use super::spawn::{Birth, DONE, birth_ordered, this_program};
+use super::offspring::Offspring;
+use super::spawn::{Birth, DONE, birth_ordered};
 use super::{hybrid, pickles, worker};
 use crate::event::{Detail, LaneId, Line, LockId, State, TaskId};
 use crate::model::{self, LanePlan, Role, Start};
+use crate::program::{Exit, this_program};
 
 /// A worker process as the first process knows it.
 struct Worker {

@@ -19,10 +19,10 @@ use super::fork::fork;
 use super::host::WorkerHost;
 use super::interpreter::Interpreter;
 use super::message::{Reply, Request};
-use super::offspring::reap;
 use super::spawn::Born;
 use super::worker;
 use crate::event::{Detail, LaneId, LockId, State};
+use crate::program::reap;
 
 /// A worker it made.
 struct Made {

@@ -12,10 +12,9 @@
 //! No child outlives its maker: the kernel kills it when the *thread* that
 //! made it ends, however that comes about.
 
-use std::ffi::OsString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use rustix::io::FdFlags;
@@ -28,12 +27,6 @@ use crate::record::{Rings, SharedRing, core_now};
 
 /// The hidden subcommand.
 pub const SUBCOMMAND: &str = "__interp";
-
-/// Where a process gets the program to execute anew: itself, even if its file was replaced or removed meanwhile.
-pub(super) fn this_program() -> PathBuf {
-    let link = PathBuf::from("/proc/self/exe");
-    if link.exists() { link } else { std::env::args_os().next().unwrap_or_else(|| OsString::from("gilscope")).into() }
-}
 
 /// A process to be born.
 #[derive(Debug)]

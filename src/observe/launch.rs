@@ -14,16 +14,13 @@ use std::process::{Child, Command, ExitCode, Stdio};
 
 use rustix::process::{Pid, Signal, WaitOptions};
 
-use crate::interp::Tail;
+use crate::program::{KEPT, Tail};
 
 /// The hidden subcommand.
 const SUBCOMMAND: &str = "__launch";
 
 /// What it leaves with if the program cannot be executed, as shells do.
 const NOT_EXECUTED: u8 = 127;
-
-/// How much of what the program prints is kept.
-pub const KEPT: usize = 1 << 20;
 
 /// A program that waits to be let go.
 #[derive(Debug)]

@@ -34,6 +34,7 @@ pub mod layout;
 pub mod lock;
 pub mod memory;
 pub mod notice;
+pub mod place;
 pub mod process;
 pub mod pythons;
 pub mod recorder;

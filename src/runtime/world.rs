@@ -186,6 +186,7 @@ impl World {
                         self.hear(News::Message(why));
                     }
                 }
+                Effect::ExactOnce => {}
                 Effect::Suspend => self.wishes.push(Wish::Suspend),
                 Effect::Redraw => self.wishes.push(Wish::Redraw),
                 Effect::Quit => self.wishes.push(Wish::Quit),

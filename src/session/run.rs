@@ -6,7 +6,7 @@ use crate::event::{LaneId, Line, Nanos, State};
 use crate::model::{LanePlan, Role};
 use crate::trace::{Evidence, LaneInfo, LockInfo, Trace};
 
-use super::Experiment;
+use super::{Experiment, Places};
 
 /// How far a run has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,10 @@ pub struct Record {
     pub ends: Vec<Option<String>>,
     /// The kernel's sums of each lane.
     pub accounts: Vec<Option<Accounts>>,
+    /// Where the holders of locks were seen, if the source looks.
+    pub places: Places,
+    /// The processor time of all processes, where the source knows the sum only.
+    pub cpu_time: Option<Nanos>,
     /// In which system calls each lane slept, as far as it was seen.
     pub slept: Vec<Vec<(String, Slept)>>,
     /// What `outcome()` returned.
@@ -90,7 +94,7 @@ impl Record {
     }
 
     /// The workers' time on cores divided by the run's length: by the kernel's sums where every worker has them, else
-    /// by the time its lanes were in states that need a core.
+    /// by the time its lanes were in states that need a core. Where only the sum over all processes is known, by that.
     pub fn cores_busy(&self) -> f64 {
         let elapsed = self.trace.elapsed();
         if elapsed == Nanos::ZERO {
@@ -100,6 +104,7 @@ impl Record {
         let by_kernel: Option<Vec<Nanos>> =
             workers.map(|lane| self.accounts.get(lane.id.index())?.as_ref()?.on_cpu).collect();
         let on_core: Nanos = match by_kernel {
+            _ if self.cpu_time.is_some() => self.cpu_time.unwrap_or_default(),
             Some(sums) => sums.into_iter().sum(),
             None => {
                 let ledger = self.trace.ledger();
@@ -157,6 +162,8 @@ impl Run {
             results,
             ends: vec![None; lanes],
             accounts: vec![None; lanes],
+            places: Places::default(),
+            cpu_time: None,
             slept: vec![Vec::new(); lanes],
             outcome: None,
             output: String::new(),
@@ -232,6 +239,14 @@ impl Run {
 }
 
 impl Record {
+    /// How many lanes want the lock that this one needs, as far as is recorded.
+    fn waiting_with(&self, lane: LaneId) -> usize {
+        let trace = &self.trace;
+        let lock = trace.lane(lane).lock;
+        let waits = |lane: LaneId| trace.span_at(lane, trace.now()).is_some_and(|span| span.state == State::WaitingGil);
+        trace.lanes().filter(|(other, info)| info.lock == lock && waits(*other)).count()
+    }
+
     fn add_lane(&mut self, plan: LanePlan) {
         let mut info = LaneInfo::new(plan.name.clone(), plan.role, plan.lock);
         info.core_evidence = self.description.core_evidence;
@@ -304,6 +319,11 @@ impl Record {
                     *known = Some(accounts);
                 }
             }
+            Signal::Place { at, lane, place } => {
+                let waiting = self.waiting_with(lane);
+                self.places.saw(at, lane, place, waiting);
+            }
+            Signal::CpuTime(time) => self.cpu_time = Some(time),
             Signal::Outcome(repr) => self.outcome = Some(repr),
             Signal::Ended(at) => {
                 self.trace.end(at);

@@ -4,10 +4,13 @@
 //! nobody knows (counting is linear, testing primes is not, and sums grow
 //! slower once they outgrow 64 bits). So a few short pilot runs are measured,
 //! each longer than the one before; a power law is laid through the last two
-//! and the argument is read off it. The last pilot is near enough that what the
-//! law gets wrong, or a busy machine adds, cannot make seconds of minutes. One
-//! pilot would do for linear work only; a search that closes in on the wanted
-//! length would take as long as that length.
+//! and the argument is read off it. Where the last two slopes differ it is no
+//! power law: somewhere the work began to cost more (or one pilot was disturbed).
+//! Then one more pilot is run beyond that place, and what follows is taken to go
+//! on as straight as from the last pilot but one to the last. The last pilot is
+//! near enough that what the law gets wrong, or a busy machine adds, cannot make
+//! seconds of minutes. One pilot would do for linear work only; a search that
+//! closes in on the wanted length would take as long as that length.
 
 use crate::event::Nanos;
 use crate::workload::{ArgValue, Argument};
@@ -17,6 +20,12 @@ const LONG_ENOUGH: Nanos = Nanos::from_millis(15);
 
 /// How long the pilots after the first should last.
 const PILOTS: [Nanos; 2] = [Nanos::from_millis(100), Nanos::from_millis(300)];
+
+/// The pilot after a bend: this part of what is wanted.
+const BEYOND_BEND: u64 = 3;
+
+/// Slopes that differ by more than this are those of a bend.
+const BEND: f64 = 0.3;
 
 /// The least and the greatest slope that is believed: work that grows slower than its size, or faster than its
 /// fourth power, is a disturbance of the measurement.
@@ -73,8 +82,20 @@ impl Sizing {
         let enough = Nanos(self.target.0 / 4);
         match self.measured.as_slice() {
             [] => Some(LONG_ENOUGH),
-            [.., (value, took)] if *took >= enough.0 as f64 || *value >= self.max => None,
+            [.., (value, _)] if *value >= self.max => None,
+            [.., _, _, _] if self.measured.len() == PILOTS.len() + 1 && self.bends() => {
+                Some(Nanos(self.target.0 / BEYOND_BEND))
+            }
+            [.., (_, took)] if *took >= enough.0 as f64 => None,
             [_, rest @ ..] => PILOTS.get(rest.len()).map(|pilot| (*pilot).min(enough)),
+        }
+    }
+
+    /// Whether the last two slopes are not those of one power law.
+    fn bends(&self) -> bool {
+        match self.measured.as_slice() {
+            [.., first, second, third] => (slope(*first, *second) - slope(*second, *third)).abs() > BEND,
+            _ => false,
         }
     }
 
@@ -93,20 +114,29 @@ impl Sizing {
         }
     }
 
-    /// The value at which the power law through the last two pilots reaches `time`.
+    /// The value at which the law through the last pilots reaches `time`.
     fn predict(&self, time: f64) -> f64 {
-        let (value, took, slope) = match self.measured.as_slice() {
-            [] => (self.next, time, 1.0),
-            [(value, took)] => (*value, *took, 1.0),
-            [.., (v1, t1), (v2, t2)] if v1 == v2 => (*v2, t1.max(*t2), 1.0),
-            [.., (v1, t1), (v2, t2)] => (*v2, *t2, ((t2 / t1).ln() / (v2 / v1).ln()).clamp(SLOPES.0, SLOPES.1)),
+        let value = match self.measured.as_slice() {
+            [] => self.next,
+            [(value, took)] => value * time / took,
+            [.., (v1, t1), (v2, t2)] if v1 == v2 => v2 * time / t1.max(*t2),
+            [.., (v1, t1), (v2, t2)] if self.bends() && t2 > t1 => v2 + (time - t2) * (v2 - v1) / (t2 - t1),
+            [.., one, (value, took)] => {
+                let slope = slope(*one, (*value, *took)).clamp(SLOPES.0, SLOPES.1);
+                value * (time / took).powf(1.0 / slope)
+            }
         };
-        (value * (time / took).powf(1.0 / slope)).clamp(self.min, self.max)
+        value.clamp(self.min, self.max)
     }
 
     fn value(&self, value: f64) -> ArgValue {
         if self.whole { ArgValue::Int(value.round() as i64) } else { ArgValue::Float(value) }
     }
+}
+
+/// The exponent of the power law through two pilots, each a value and the time it took.
+fn slope((v1, t1): (f64, f64), (v2, t2): (f64, f64)) -> f64 {
+    (t2 / t1).ln() / (v2 / v1).ln()
 }
 
 #[cfg(test)]
@@ -143,7 +173,7 @@ mod tests {
             (Box::new(|n: f64| n * 20.0) as Box<dyn Fn(f64) -> f64>, "linear", 0.05),
             (Box::new(|n: f64| n.powf(1.5) / 40.0), "primes", 0.05),
             (Box::new(|n: f64| n * n / 1e3), "quadratic", 0.05),
-            (Box::new(|n: f64| n.min(3e6) * 30.0 + (n - 3e6).max(0.0) * 150.0), "sums that outgrow 64 bits", 0.3),
+            (Box::new(|n: f64| n.min(3e6) * 30.0 + (n - 3e6).max(0.0) * 150.0), "sums that outgrow 64 bits", 0.05),
         ] {
             let (value, took) = settle(&argument, Nanos::from_millis(1500), law);
             assert!((took / 1.5e9 - 1.0).abs() < room, "{name}: {value:?} takes {took}");
@@ -167,13 +197,14 @@ mod tests {
     #[test]
     fn a_disturbed_pilot_cannot_make_minutes_of_seconds() {
         let argument = argument(ArgValue::Int(1_000_000), ArgValue::Int(1), ArgValue::Int(i64::MAX));
-        for disturbed in 0..4 {
-            for factor in [0.7, 8.0] {
+        for disturbed in 0..5 {
+            for factor in [0.3, 0.7, 2.0, 8.0] {
                 let pilots = std::cell::Cell::new(0);
-                let (_, took) = settle(&argument, Nanos::from_millis(1500), |n| {
+                let (value, _) = settle(&argument, Nanos::from_millis(1500), |n| {
                     pilots.set(pilots.get() + 1);
                     n * 20.0 * if pilots.get() == disturbed + 1 { factor } else { 1.0 }
                 });
+                let took = number(value) * 20.0;
                 assert!((0.1e9..8e9).contains(&took), "pilot {disturbed} × {factor}: {} s", took / 1e9);
             }
         }

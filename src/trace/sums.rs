@@ -77,6 +77,15 @@ impl Trace {
         }
     }
 
+    /// How long each lane held a lock between two instants, in the order in which they first had it.
+    pub fn held_by(&self, lock: LockId, from: Nanos, to: Nanos) -> Vec<(LaneId, Nanos)> {
+        let holders = &self.locks[lock.index()].holders;
+        let within = |at: Nanos| at.max(self.begin_at()).min(self.now).0;
+        let (before, until) = (holders.held_at(within(from)), holders.held_at(within(to)));
+        let held = until.into_iter().zip(before).map(|(until, before)| Nanos(until.saturating_sub(before)));
+        held.enumerate().map(|(number, held)| (holders.lane(number), held)).collect()
+    }
+
     /// Who waited while who held the lock: each waiter charges each nanosecond of its waiting to the holder of that
     /// moment. What it waited while nobody held the lock is charged to nobody. By waiter, then by holder.
     pub fn blame(&self) -> Vec<Blame> {

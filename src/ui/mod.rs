@@ -11,6 +11,7 @@ pub mod layout;
 pub mod panels;
 pub mod theme;
 pub mod timeline;
+pub mod watch;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -34,6 +35,8 @@ pub fn render(state: &State, log: Option<&Trace>, area: Rect, buf: &mut Buffer) 
         panels::help::render(state, &mut canvas);
     } else if state.screen == Screen::Compare {
         compare::render(state, &mut canvas);
+    } else if state.screen == Screen::Watch {
+        watch::render(state, log.filter(|_| state.watch.target.is_some()), &mut canvas);
     } else {
         lab::render(state, log, &mut canvas);
         if let Some(line) = state.settings {

@@ -2,6 +2,7 @@
 
 mod fixtures;
 mod sizes;
+mod watch;
 
 use std::fmt::Write as _;
 

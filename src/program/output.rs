@@ -1,4 +1,4 @@
-//! What a run's processes wrote: the end of it, however much it was.
+//! What a program wrote: the end of it, however much it was.
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;

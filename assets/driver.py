@@ -1,0 +1,268 @@
+"""Runs a gilscope workload inside a real CPython, with the pools of its own standard library.
+
+    python3 driver.py ORDER
+
+ORDER is JSON: {"file", "name", "model", "start", "workers", "processes", "tasks", "args", "switch_interval", "report"}.
+`args` maps names to numbers, or to {"mebibytes": n} for bytes of that length. `report` is the path of a file or pipe to
+which one JSON object a line is written; standard output unless said otherwise:
+
+    {"ready": true, "pid", "version", "gil_enabled"}   the module is loaded; the clock has not started
+    {"began": ns}                                on time.monotonic_ns(), which is CLOCK_MONOTONIC
+    {"task": 0, "repr": "..."} or {"task": 0, "error": "ZeroDivisionError: division by zero", "line": 7}
+    {"ended": ns}                                the last result is in
+    {"cpu": ns}                                  the processor time all processes have used since it began, where it is known
+    {"outcome": "..."}                           what `outcome()` returned, where the file has one
+    {"failed": "..."}                            it could not be run, and why
+
+With "wait": true it begins when a line comes in on standard input. Python 3.9 or later, nothing but the standard library.
+"""
+import importlib.machinery
+import importlib.util
+import json
+import os
+import sys
+import threading
+import time
+
+
+# The longest text of a result that is told.
+REPR_LIMIT = 8 << 20
+
+# ---- in every interpreter that does tasks ----
+
+_modules = {}
+
+
+def load(file, name):
+    """The workload's module: loaded once an interpreter, so threads share its globals and processes do not."""
+    if file not in _modules:
+        # The loader is named, since the file need not end in .py.
+        loader = importlib.machinery.SourceFileLoader(name, file)
+        spec = importlib.util.spec_from_file_location(name, file, loader=loader)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        _modules[file] = module
+    return _modules[file]
+
+
+def prepare(file, name):
+    """Before a worker does anything. It returns nothing: what an interpreter's initializer returns has to cross to another."""
+    load(file, name)
+
+
+def told(error, file):
+    """An exception as the last line of its traceback, and the last line of the workload's file it passed."""
+    import traceback
+    text = traceback.format_exception_only(type(error), error)[-1].rstrip("\n")
+    places = [place.lineno for place in traceback.extract_tb(error.__traceback__) if place.filename == file]
+    return {"error": text, "line": places[-1] if places else None}
+
+
+def do(file, name, task, args):
+    """One call of `work`: (True, value) or (False, what to tell). Exceptions are told here, where their lines are."""
+    try:
+        return True, load(file, name).work(**args)
+    except Exception as error:
+        return False, told(error, file)
+
+
+def serve(file, name, next_task, tasks, threads, arguments):
+    """One process of the hybrid model: its threads take tasks from the counter that all processes share."""
+    from concurrent.futures import ThreadPoolExecutor
+    done = []
+
+    def work():
+        while True:
+            with next_task.get_lock():
+                task, next_task.value = next_task.value, next_task.value + 1
+            if task >= tasks:
+                return
+            done.append((task, do(file, name, task, arguments[task])))
+
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in range(threads):
+            pool.submit(work)
+    return done
+
+
+_counter = None
+
+
+def inherit(file, name, counter):
+    """Before a process of the hybrid model does anything."""
+    global _counter
+    _counter = counter
+    load(file, name)
+
+
+def serve_inherited(file, name, tasks, threads, arguments):
+    return serve(file, name, _counter, tasks, threads, arguments)
+
+
+# ---- in the first interpreter ----
+
+class Run:
+    """An order and what it needs while it is carried out."""
+
+    def __init__(self, order):
+        self.order = order
+        self.out = open(order["report"], "w", buffering=1) if order.get("report") else sys.stdout
+        self.file, self.name = order["file"], order["name"]
+        self.workers, self.tasks = order["workers"], order["tasks"]
+
+    def say(self, **what):
+        self.out.write(json.dumps(what) + "\n")
+        self.out.flush()
+
+    def arguments(self, work):
+        """What each call gets: the arguments, its number and how many tasks there are, where it takes them."""
+        import inspect
+        takes = inspect.signature(work).parameters
+        made = lambda value: b"g" * (value["mebibytes"] << 20) if isinstance(value, dict) else value
+        args = {name: made(value) for name, value in self.order["args"].items()}
+        if "tasks" in takes:
+            args.setdefault("tasks", self.tasks)
+        return [{**args, "task": task} if "task" in takes else args for task in range(self.tasks)]
+
+    def begin(self):
+        self.cpu = self.cpu_time()
+        self.began = time.monotonic_ns()
+        self.say(began=self.began)
+
+    @staticmethod
+    def cpu_time():
+        import resource
+        used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        return sum(usage.ru_utime + usage.ru_stime for usage in used)
+
+    def done(self, task, result):
+        fine, value = result
+        if fine:
+            text = repr(value)
+            fine = len(text) <= REPR_LIMIT
+            value = {"repr": text} if fine else {"error": "the result written out is %d MiB long, more than the %d MiB that are "
+                                                 "shown: return less, a sum or a count" % (len(text) >> 20, REPR_LIMIT >> 20)}
+        self.say(task=task, **value)
+
+    def futures(self, pool, call, arguments):
+        """Hands every task to a pool of `concurrent.futures` and tells each result as it comes in."""
+        from concurrent.futures import as_completed
+        pending = {pool.submit(call, self.file, self.name, task, arguments[task]): task for task in range(self.tasks)}
+        for future in as_completed(pending):
+            try:
+                result = future.result()
+            except Exception as error:  # the worker died, or its value cannot be pickled
+                result = False, told(error, self.file)
+            self.done(pending[future], result)
+
+    # One method a model. Each is entered with the module loaded and says itself when the clock starts.
+
+    def sequential(self, module):
+        arguments = self.arguments(module.work)
+        self.begin()
+        for task in range(self.tasks):
+            self.done(task, do(self.file, self.name, task, arguments[task]))
+
+    def threads(self, module):
+        from concurrent.futures import ThreadPoolExecutor
+        arguments = self.arguments(module.work)
+        self.begin()
+        with ThreadPoolExecutor(self.workers, thread_name_prefix="thread") as pool:
+            self.futures(pool, do, arguments)
+            self.ended = time.monotonic_ns()
+
+    def processes(self, module):
+        import multiprocessing
+        from concurrent.futures import ProcessPoolExecutor
+        arguments = self.arguments(module.work)
+        context = multiprocessing.get_context(self.order.get("start") or "spawn")
+        self.begin()
+        with ProcessPoolExecutor(self.workers, mp_context=context, initializer=prepare, initargs=(self.file, self.name)) as pool:
+            self.futures(pool, do, arguments)
+            self.ended = time.monotonic_ns()
+
+    def hybrid(self, module):
+        import multiprocessing
+        from concurrent.futures import ProcessPoolExecutor, as_completed
+        arguments = self.arguments(module.work)
+        processes = self.order["processes"]
+        context = multiprocessing.get_context("fork")
+        counter = context.Value("q", 0)
+        self.begin()
+        with ProcessPoolExecutor(processes, mp_context=context, initializer=inherit,
+                                 initargs=(self.file, self.name, counter)) as pool:
+            threads = self.workers // processes
+            serving = [pool.submit(serve_inherited, self.file, self.name, self.tasks, threads, arguments) for _ in range(processes)]
+            for future in as_completed(serving):
+                for task, result in future.result():
+                    self.done(task, result)
+            self.ended = time.monotonic_ns()
+
+    def subinterpreters(self, module):
+        try:
+            from concurrent.futures import InterpreterPoolExecutor
+        except ImportError:
+            return self.say(failed="this Python has no InterpreterPoolExecutor: it came with 3.14")
+        arguments = self.arguments(module.work)
+        self.begin()
+        with InterpreterPoolExecutor(self.workers, initializer=prepare, initargs=(self.file, self.name)) as pool:
+            self.futures(pool, do, arguments)
+            self.ended = time.monotonic_ns()
+
+    def coroutines(self, module):
+        import asyncio
+        import inspect
+        work = getattr(module, "work_async", None) or getattr(module, "work", None)
+        if not inspect.iscoroutinefunction(work):
+            return self.say(failed="the file has no `async def work_async`, so there is no coroutine to run")
+        arguments = self.arguments(work)
+
+        async def one(task, room):
+            async with room:
+                try:
+                    result = True, await work(**arguments[task])
+                except Exception as error:
+                    result = False, told(error, self.file)
+            self.done(task, result)
+
+        async def main():
+            room = asyncio.Semaphore(self.workers)
+            self.begin()
+            await asyncio.gather(*(one(task, room) for task in range(self.tasks)))
+            self.ended = time.monotonic_ns()
+
+        asyncio.run(main())
+
+    def carry_out(self):
+        gil = getattr(sys, "_is_gil_enabled", lambda: True)
+        try:
+            module = load(self.file, self.name)
+        except BaseException as error:
+            return self.say(failed="the file could not be loaded: " + told(error, self.file)["error"])
+        model = self.order["model"]
+        if model == "free-threads" and gil():
+            return self.say(failed="this Python has a GIL: free threads need a free-threaded build")
+        if self.order.get("switch_interval"):
+            sys.setswitchinterval(self.order["switch_interval"])
+        self.say(ready=True, pid=os.getpid(), version="%d.%d.%d" % sys.version_info[:3], gil_enabled=gil())
+        if self.order.get("wait") and not sys.stdin.readline():
+            return
+        self.began = self.ended = None
+        getattr(self, {"free-threads": "threads"}.get(model, model))(module)
+        if self.began is None:  # it has said why
+            return
+        self.say(ended=self.ended or time.monotonic_ns())
+        if self.order.get("start") != "forkserver":  # whose workers are not ours to wait for
+            self.say(cpu=int((self.cpu_time() - self.cpu) * 1e9))
+        if hasattr(module, "outcome"):
+            self.say(outcome=repr(module.outcome()))
+
+
+def main():
+    if hasattr(sys, "set_int_max_str_digits"):
+        sys.set_int_max_str_digits(0)
+    Run(json.loads(sys.argv[1])).carry_out()
+
+
+if __name__ == "__main__":
+    main()

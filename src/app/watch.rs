@@ -1,0 +1,349 @@
+//! The Watch screen: a real program, and who in it makes others wait.
+//!
+//! A busy service is what it is for: dozens of threads, most of them idle, and a
+//! lock that is taken thousands of times a second. So the figures come first,
+//! and the timeline shows those lanes that are kept waiting most.
+
+use std::collections::VecDeque;
+
+use crate::event::{LaneId, Nanos, State as LaneState};
+use crate::session::{HeldIn, Places};
+use crate::trace::{Distribution, Trace};
+
+use super::action::{Action, Group};
+use super::state::State;
+use super::update::Effect;
+
+/// What the tables are of: this much of the time until now.
+pub const LATELY: Nanos = Nanos::from_secs(30);
+
+/// The waits at which the picture may be made to freeze.
+const LIMITS: [Nanos; 4] =
+    [Nanos::from_millis(20), Nanos::from_millis(50), Nanos::from_millis(100), Nanos::from_millis(500)];
+
+/// How far apart the sums are kept from which what happened lately is told.
+const APART: Nanos = Nanos::from_secs(1);
+
+/// What is watched, as it says itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Target {
+    /// The program's name: `api.py`.
+    pub name: String,
+    /// Its process.
+    pub pid: u32,
+    /// The interpreter: `CPython 3.13.1, GIL on`.
+    pub interpreter: String,
+    /// Whether gilscope started it.
+    pub launched: bool,
+}
+
+/// How it is observed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Engine {
+    /// In a few words: `EXACT`, `SAMPLED 1 kHz`.
+    pub words: String,
+    /// Whether figures are samples, and so have a margin.
+    pub sampled: bool,
+    /// Why not better, or what was missed.
+    pub note: Option<String>,
+}
+
+/// What is known on the Watch screen.
+#[derive(Clone, Debug, Default)]
+pub struct Watch {
+    /// What is watched; none before.
+    pub target: Option<Target>,
+    /// How.
+    pub engine: Engine,
+    /// The figures that stand on the screen.
+    pub figures: Figures,
+    /// Whether the table is by function rather than by thread.
+    pub by_function: bool,
+    /// The picture freezes at a wait longer than this.
+    pub freeze_over: Option<Nanos>,
+    /// What the program printed: its last lines.
+    pub output: Vec<String>,
+    /// Whether its output is shown, and how many lines further up.
+    pub output_scroll: Option<usize>,
+    /// How many lanes are above the top of the screen.
+    pub scroll: usize,
+    /// How it ended; none while it runs.
+    pub ended: Option<String>,
+    history: VecDeque<Sums>,
+}
+
+/// The figures on the Watch screen.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Figures {
+    /// How much of the time any lock was held, 0 to 1; none if that was not observed, or there is no lock.
+    pub held: Option<f64>,
+    /// How long threads waited for a lock, since the beginning.
+    pub wait: Distribution,
+    /// Takes of all locks a second, since the beginning.
+    pub takes_per_second: f64,
+    /// Who held a lock while others waited, most first.
+    pub holders: Vec<Holder>,
+    /// The lanes that were kept waiting, by share of their time, most first; all that did anything lately.
+    pub waiters: Vec<(LaneId, f64)>,
+    /// How many lanes did nothing lately.
+    pub idle: usize,
+    /// How much time the tables are of.
+    pub span: Nanos,
+}
+
+/// A row of the table of holders.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Holder {
+    /// Whose lane; of the longest where a function is meant.
+    pub lane: LaneId,
+    /// The thread's name, or the function's.
+    pub name: String,
+    /// Where it held the lock, as far as it was seen.
+    pub place: Option<String>,
+    /// Its share of the time, 0 to 1.
+    pub holds: f64,
+    /// Its share of all waiting, 0 to 1.
+    pub waiting: f64,
+}
+
+/// Sums at an instant.
+#[derive(Clone, Debug)]
+struct Sums {
+    at: Nanos,
+    /// How long all others waited while this lane held what they wanted.
+    waited: Vec<(LaneId, u64)>,
+}
+
+impl Watch {
+    /// Reads the figures anew from the log and from where holders were seen.
+    pub fn read(&mut self, log: &Trace, places: &Places) {
+        let now = log.now();
+        let waited = waited(log);
+        if self.history.back().is_none_or(|last| now - last.at >= APART) {
+            self.history.push_back(Sums { at: now, waited: waited.clone() });
+        }
+        // One is kept that is older than what is shown.
+        while self.history.get(1).is_some_and(|second| now - second.at >= LATELY) {
+            self.history.pop_front();
+        }
+        let from = (now - LATELY).max(log.begin_at());
+        let before = self.history.front().filter(|sums| sums.at > log.begin_at() && now - sums.at >= LATELY);
+        let since = |lane: LaneId, total: u64| {
+            let then = before.and_then(|sums| sums.waited.iter().find(|(known, _)| *known == lane));
+            total.saturating_sub(then.map_or(0, |(_, waited)| *waited))
+        };
+        let waited: Vec<(LaneId, u64)> = waited.into_iter().map(|(lane, total)| (lane, since(lane, total))).collect();
+        let span = now - from;
+        self.figures = Figures {
+            span,
+            wait: longest_wait(log),
+            held: held(log, from),
+            takes_per_second: takes(log),
+            holders: if self.by_function { by_function(places) } else { by_thread(log, places, &waited, from) },
+            ..Figures::default()
+        };
+        self.read_waiters(log, from);
+    }
+
+    fn read_waiters(&mut self, log: &Trace, from: Nanos) {
+        let mut waiters = Vec::new();
+        for (lane, _) in log.lanes() {
+            let ledger = log.lane_ledger_between(lane, from, log.now()).0;
+            let time = |state: LaneState| ledger[state.index()].0;
+            let alive: u64 = LaneState::ALL.into_iter().filter(|state| state.alive()).map(time).sum();
+            let did: u64 = LaneState::ALL.into_iter().filter(|state| state.on_core()).map(time).sum();
+            if did + time(LaneState::WaitingGil) == 0 {
+                self.figures.idle += usize::from(alive > 0);
+                continue;
+            }
+            waiters.push((lane, time(LaneState::WaitingGil) as f64 / alive.max(1) as f64));
+        }
+        // Figures that differ in what nobody reads do not change the order.
+        waiters.sort_by_key(|(lane, share)| (std::cmp::Reverse((share * 100.0).round() as u64), *lane));
+        self.figures.waiters = waiters;
+    }
+
+    /// The letter of a lane in the lock's row: those who make most wait come first. None for those without one.
+    pub fn letter(&self, lane: LaneId) -> Option<char> {
+        let place = self.figures.holders.iter().position(|holder| holder.lane == lane)?;
+        ('a'..='z').nth(place)
+    }
+
+    /// What is to be said of it all, in a sentence or two.
+    pub fn sentence(&self, log: &Trace) -> String {
+        if let Some(how) = &self.ended {
+            return format!("The program has ended: {how}.");
+        }
+        let most = self.figures.holders.first().filter(|holder| holder.waiting >= 0.2);
+        match (most, self.figures.held) {
+            (_, None) if log.locks().len() == 0 => "There is no lock: every thread runs whenever it can.".to_owned(),
+            (Some(most), _) => {
+                let share = most.waiting * 100.0;
+                let place = most.place.as_ref().map(|place| format!(", mostly in {place}")).unwrap_or_default();
+                let advice = if most.holds > 0.5 { " Try: compare with it as a process." } else { "" };
+                format!("{share:.0}% of all waiting fell while {} held the lock{place}.{advice}", most.name)
+            }
+            (None, Some(held)) if held < 0.5 => {
+                "The lock is free most of the time: nobody waits long for it.".to_owned()
+            }
+            (None, _) => "No one thread makes the others wait.".to_owned(),
+        }
+    }
+}
+
+/// Does what was asked for on the Watch screen. `None`: it is about the picture, which is looked at as in the lab.
+pub fn update(state: &mut State, action: Action) -> Option<Vec<Effect>> {
+    let watch = &mut state.watch;
+    match action {
+        Action::ByFunction => watch.by_function = !watch.by_function,
+        Action::Output => watch.output_scroll = if watch.output_scroll.is_none() { Some(0) } else { None },
+        Action::NextTrigger => {
+            let next = LIMITS.iter().position(|limit| Some(*limit) == watch.freeze_over).map_or(0, |at| at + 1);
+            watch.freeze_over = LIMITS.get(next).copied();
+        }
+        Action::ExactOnce if watch.engine.sampled && watch.ended.is_none() => return Some(vec![Effect::ExactOnce]),
+        Action::ExactOnce => state.message = Some("It is observed exactly already.".to_owned()),
+        Action::ScrollUp | Action::ScrollDown => {
+            let up = action == Action::ScrollUp;
+            match &mut watch.output_scroll {
+                Some(scroll) => *scroll = step(*scroll, up, watch.output.len()),
+                None => watch.scroll = step(watch.scroll, !up, watch.figures.waiters.len()),
+            }
+        }
+        _ if action.group() == Group::Picture => return None,
+        _ => state.message = Some("This key belongs to the lab.".to_owned()),
+    }
+    Some(Vec::new())
+}
+
+fn step(at: usize, more: bool, most: usize) -> usize {
+    if more { (at + 1).min(most.saturating_sub(1)) } else { at.saturating_sub(1) }
+}
+
+/// How long all others waited while each lane held what they wanted.
+fn waited(log: &Trace) -> Vec<(LaneId, u64)> {
+    let mut waited: Vec<(LaneId, u64)> = Vec::new();
+    for blame in log.blame() {
+        match waited.iter_mut().find(|(holder, _)| *holder == blame.holder) {
+            Some((_, sum)) => *sum += blame.ns.0,
+            None => waited.push((blame.holder, blame.ns.0)),
+        }
+    }
+    waited
+}
+
+fn by_thread(log: &Trace, places: &Places, waited: &[(LaneId, u64)], from: Nanos) -> Vec<Holder> {
+    let span = (log.now() - from).0.max(1) as f64;
+    let all: u64 = waited.iter().map(|(_, waited)| waited).sum();
+    let seen = places.by_lane();
+    let held = log.locks().flat_map(|(lock, _)| log.held_by(lock, from, log.now()));
+    let mut rows: Vec<Holder> = held
+        .filter(|(_, held)| held.0 > 0)
+        .map(|(lane, held)| {
+            let waiting = waited.iter().find(|(holder, _)| *holder == lane).map_or(0, |(_, waited)| *waited);
+            Holder {
+                lane,
+                name: log.lane(lane).name.clone(),
+                place: seen.iter().find(|row| row.lane == lane).map(place_words),
+                holds: held.0 as f64 / span,
+                waiting: waiting as f64 / all.max(1) as f64,
+            }
+        })
+        .collect();
+    rows.sort_by(|a, b| b.waiting.total_cmp(&a.waiting).then(b.holds.total_cmp(&a.holds)).then(a.lane.cmp(&b.lane)));
+    rows
+}
+
+fn by_function(places: &Places) -> Vec<Holder> {
+    let rows = places.by_function();
+    let (held, waited) = rows.iter().fold((0.0, 0.0), |(held, waited), row| (held + row.held, waited + row.waited));
+    let share = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
+    rows.iter()
+        .map(|row| Holder {
+            lane: row.lane,
+            name: row.place.function.to_string(),
+            place: Some(place_words(row)),
+            holds: share(row.held, held),
+            waiting: share(row.waited, waited),
+        })
+        .collect()
+}
+
+/// A place in few words: `render    pdf.py:212`.
+fn place_words(row: &HeldIn) -> String {
+    let file = row.place.file.rsplit('/').next().unwrap_or_default();
+    let line = row.place.line.map(|line| format!(":{line}")).unwrap_or_default();
+    let function = row.place.function.rsplit('.').next().unwrap_or_default();
+    format!("{function} ({file}{line})")
+}
+
+/// The share of the time in which any lock was held; of several, the most held.
+fn held(log: &Trace, from: Nanos) -> Option<f64> {
+    let cells = log.locks().filter_map(|(lock, _)| log.lock_window(lock, from, log.now(), 1).pop());
+    let shares = cells.filter_map(|cell| {
+        let observed = ((log.now() - from) - cell.unknown).0;
+        (observed > 0).then(|| cell.held.0 as f64 / observed as f64)
+    });
+    shares.max_by(f64::total_cmp)
+}
+
+/// Of several locks, that of which most waited.
+fn longest_wait(log: &Trace) -> Distribution {
+    log.locks().map(|(lock, _)| log.lock_stats(lock).wait).max_by_key(|wait| wait.count).unwrap_or_default()
+}
+
+fn takes(log: &Trace) -> f64 {
+    let takes: u64 = log.locks().map(|(lock, _)| log.lock_stats(lock).takes).sum();
+    takes as f64 / log.elapsed().as_secs_f64().max(1e-3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::testing::TraceBuilder;
+
+    fn ms(millis: u64) -> Nanos {
+        Nanos::from_millis(millis)
+    }
+
+    /// `hog` holds the lock for 90 ms while two wait, one of which then runs for 10 ms while the other waits on; a
+    /// fourth thread does nothing at all.
+    fn log() -> Trace {
+        TraceBuilder::new()
+            .lock("GIL")
+            .lane("hog")
+            .running(ms(90))
+            .state(LaneState::Io, ms(10))
+            .lane("first")
+            .waiting(ms(90))
+            .running(ms(10))
+            .lane("second")
+            .waiting(ms(100))
+            .lane("sleeper")
+            .state(LaneState::Io, ms(100))
+            .build()
+    }
+
+    #[test]
+    fn whoever_makes_others_wait_comes_first_and_gets_the_first_letter() {
+        let mut watch = Watch::default();
+        watch.read(&log(), &Places::default());
+        let rows: Vec<_> =
+            watch.figures.holders.iter().map(|row| (row.name.as_str(), row.holds, row.waiting)).collect();
+        assert_eq!(rows.len(), 2);
+        assert_eq!(rows[0].0, "hog");
+        assert!((rows[0].1 - 0.9).abs() < 1e-9 && (rows[0].2 - 180.0 / 190.0).abs() < 1e-9, "{rows:?}");
+        assert_eq!(watch.letter(LaneId(0)), Some('a'));
+        assert!(watch.sentence(&log()).starts_with("95% of all waiting fell while hog held the lock"));
+    }
+
+    #[test]
+    fn those_kept_waiting_most_come_first_and_those_who_did_nothing_are_folded() {
+        let mut watch = Watch::default();
+        watch.read(&log(), &Places::default());
+        let order: Vec<_> = watch.figures.waiters.iter().map(|(lane, _)| lane.0).collect();
+        assert_eq!((order, watch.figures.idle), (vec![2, 1, 0], 1));
+        assert_eq!(watch.figures.held, Some(1.0));
+        assert_eq!(watch.figures.wait.max, ms(90));
+    }
+}

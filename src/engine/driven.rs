@@ -1,0 +1,311 @@
+//! A workload in a real CPython as a source: its own interpreter, driven by a script of ours with the pools of its own
+//! standard library.
+//!
+//! The script (`assets/driver.py`) says when the clock started and what came of each task; what its threads do in
+//! between is for whoever observes them. The script and the workload are lent to the interpreter as files in memory,
+//! so nothing is written to a disk and nothing is left there.
+
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
+use serde::{Deserialize, Serialize};
+
+use crate::event::{CoreId, Detail, Event, EventKind, LaneId, Line, Nanos, State, TaskId};
+use crate::model::{Model, Plan, Pool};
+use crate::program::{Exit, Lent, Program, path_of, this_program};
+use crate::workload::{ArgKind, ArgValue, Workload};
+
+use super::{CoreEvidence, Description, Signal, Source, TaskOutcome};
+
+/// The script that runs inside the interpreter.
+const DRIVER: &str = include_str!("../../assets/driver.py");
+
+/// How much is read at a time before others get their turn. A line is not much longer than the longest result.
+const AT_ONCE: usize = 64 << 20;
+
+/// What to run, and where.
+#[derive(Clone, Debug)]
+pub struct Order<'a> {
+    /// The workload.
+    pub workload: &'a Workload,
+    /// Its model.
+    pub model: &'static Model,
+    /// Its lanes, as the model plans them.
+    pub plan: Plan,
+    /// The arguments of `work`, all of them.
+    pub args: Vec<(String, ArgValue)>,
+    /// How many times it is called.
+    pub tasks: u32,
+    /// The switch interval.
+    pub switch_interval: Nanos,
+    /// The interpreter to run it in.
+    pub python: PathBuf,
+}
+
+/// Why it could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// There is no such interpreter.
+    #[error("there is no Python at {}: name another with --python, or see `gilscope list pythons`", .0.display())]
+    NoPython(PathBuf),
+    /// The system refused something it takes.
+    #[error("{} could not be started: {source}", .python.display())]
+    System {
+        /// The interpreter.
+        python: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// A run in a real CPython.
+pub struct Driven {
+    program: Program,
+    /// Both are read by the interpreter whenever it makes a process.
+    _lent: [Lent; 2],
+    reports: Reports,
+    description: Description,
+    python: PathBuf,
+    process: Option<u32>,
+    begun: Option<Nanos>,
+    ended: Option<Nanos>,
+    failed: Option<String>,
+    over: bool,
+}
+
+/// What the script is told.
+#[derive(Serialize)]
+struct Told<'a> {
+    file: &'a Path,
+    name: &'a str,
+    model: &'static str,
+    start: Option<&'static str>,
+    workers: usize,
+    processes: usize,
+    tasks: u32,
+    args: serde_json::Map<String, serde_json::Value>,
+    switch_interval: f64,
+    report: &'a Path,
+    wait: bool,
+}
+
+/// What the script says, one of these a line.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Said {
+    ready: Option<bool>,
+    pid: Option<u32>,
+    began: Option<u64>,
+    task: Option<u32>,
+    repr: Option<String>,
+    error: Option<String>,
+    line: Option<u32>,
+    ended: Option<u64>,
+    cpu: Option<u64>,
+    outcome: Option<String>,
+    failed: Option<String>,
+}
+
+/// Starts the interpreter and lets it load the module; [`Source::go`] lets it begin as soon as that is done.
+pub fn start(order: &Order) -> Result<Driven, StartError> {
+    start_under(&this_program(), order)
+}
+
+/// The same with another executable of this program, for those who are not that program themselves: tests.
+pub fn start_under(gilscope: &Path, order: &Order) -> Result<Driven, StartError> {
+    let python = order.python.clone();
+    let refused = |source: std::io::Error| StartError::System { python: python.clone(), source };
+    if !python.is_file() {
+        return Err(StartError::NoPython(python));
+    }
+    let driver = Lent::new("gilscope-driver.py", DRIVER.as_bytes()).map_err(refused)?;
+    let workload = Lent::new("gilscope-workload.py", order.workload.source.as_bytes()).map_err(refused)?;
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| refused(error.into()))?;
+    rustix::io::ioctl_fionbio(&reader, true).map_err(|error| refused(error.into()))?;
+    let told = told(order, &workload.path(), &path_of(&writer));
+    let command: [OsString; 3] = [python.clone().into(), driver.path().into(), told.into()];
+    // Byte code would be written beside the file, which is in no folder.
+    let program = Program::start_under(gilscope, &command, &[("PYTHONDONTWRITEBYTECODE", "1")]).map_err(refused)?;
+    Ok(Driven {
+        program,
+        _lent: [driver, workload],
+        reports: Reports { pipe: reader, _writer: writer, read: Vec::new() },
+        description: Description {
+            engine: "cpython",
+            lanes: order.plan.lanes.clone(),
+            locks: Vec::new(),
+            core_evidence: CoreEvidence::None,
+            core_evidence_reason: Some("the interpreter's threads are not observed".to_owned()),
+            program: None,
+            observing: None,
+        },
+        python,
+        process: None,
+        begun: None,
+        ended: None,
+        failed: None,
+        over: false,
+    })
+}
+
+/// The order as the script reads it.
+fn told(order: &Order, file: &Path, report: &Path) -> String {
+    let kind = |name: &str| order.workload.arguments.iter().find(|it| it.name == name).map(|it| it.kind);
+    let args = order.args.iter().map(|(name, value)| {
+        let value = match (kind(name), value) {
+            (Some(ArgKind::Bytes), value) => serde_json::json!({ "mebibytes": value }),
+            (_, value) => serde_json::json!(value),
+        };
+        (name.clone(), value)
+    });
+    let (workers, processes) = (order.plan.workers().count(), order.plan.worker_processes());
+    let told = Told {
+        file,
+        name: &order.workload.id,
+        model: order.model.family,
+        start: order.model.start.map(|start| start.name()),
+        workers: if order.plan.pool == Pool::InPlace { 1 } else { workers },
+        processes,
+        tasks: order.tasks,
+        args: args.collect(),
+        switch_interval: order.switch_interval.as_secs_f64(),
+        report,
+        wait: true,
+    };
+    serde_json::to_string(&told).expect("numbers and texts can be written")
+}
+
+impl Source for Driven {
+    fn describe(&self) -> &Description {
+        &self.description
+    }
+
+    fn go(&mut self) {
+        self.program.tell("go");
+    }
+
+    fn poll(&mut self, say: &mut dyn FnMut(Signal)) {
+        if self.over {
+            return;
+        }
+        // Asked before reading: what was said before the end is then read.
+        let exit = self.program.poll();
+        for said in self.reports.read() {
+            self.hear(said, say);
+        }
+        if let Some(exit) = exit {
+            self.end(exit, say);
+        }
+    }
+
+    fn set_switch_interval(&mut self, _: Nanos) {}
+
+    fn pids(&self) -> Vec<u32> {
+        self.process.into_iter().collect()
+    }
+
+    fn lines(&self) -> Vec<(LaneId, Line)> {
+        Vec::new()
+    }
+
+    fn output(&self) -> String {
+        self.program.output()
+    }
+
+    fn stop(&mut self) {
+        self.program.stop();
+    }
+
+    fn suspend(&mut self) {
+        self.program.suspend();
+    }
+
+    fn resume(&mut self) {
+        self.program.resume();
+    }
+}
+
+impl Driven {
+    /// The process group of all its processes.
+    pub fn group(&self) -> u32 {
+        self.program.group()
+    }
+
+    fn hear(&mut self, said: Said, say: &mut dyn FnMut(Signal)) {
+        if said.ready.is_some() {
+            self.process = said.pid;
+        }
+        if let Some(at) = said.began.map(Nanos) {
+            self.begun = Some(at);
+            say(Signal::Began(at));
+            for lane in &self.description.lanes {
+                let kind = EventKind::State { to: State::Unknown, detail: Detail::None };
+                let event = Event { at, lane: lane.id, core: CoreId::UNKNOWN, line: Line::NONE, kind };
+                say(Signal::Event(event));
+            }
+        }
+        if let Some(task) = said.task.map(TaskId) {
+            let outcome = match (said.repr, said.error) {
+                (Some(repr), _) => TaskOutcome::Value(repr),
+                (None, error) => TaskOutcome::Error { text: error.unwrap_or_default(), line: said.line },
+            };
+            say(Signal::Task { task, outcome });
+        }
+        if let Some(at) = said.ended.map(Nanos) {
+            self.ended = Some(at);
+            say(Signal::Upto(at));
+        }
+        said.cpu.map(Nanos).into_iter().for_each(|time| say(Signal::CpuTime(time)));
+        said.outcome.into_iter().for_each(|repr| say(Signal::Outcome(repr)));
+        self.failed = self.failed.take().or(said.failed);
+    }
+
+    fn end(&mut self, exit: Exit, say: &mut dyn FnMut(Signal)) {
+        self.over = true;
+        if let (Some(at), None) = (self.ended, &self.failed) {
+            for lane in &self.description.lanes {
+                say(Signal::LaneEnded { lane: lane.id, at: None, how: "done".to_owned() });
+            }
+            return say(Signal::Ended(at));
+        }
+        let last = self.program.errors().lines().last().map(|line| format!(": {line}")).unwrap_or_default();
+        let why = self.failed.take().unwrap_or_else(|| match exit {
+            Exit::Signal(signal) => format!("it was killed by {}", crate::interp::signal_name(signal)),
+            Exit::Status(status) => format!("it ended early with exit status {status}{last}"),
+        });
+        say(Signal::Failed(format!("{}: {why}", self.python.display())));
+    }
+}
+
+/// The script's lines, as they come in.
+struct Reports {
+    pipe: OwnedFd,
+    /// Kept open, since it is opened by its path.
+    _writer: OwnedFd,
+    read: Vec<u8>,
+}
+
+impl Reports {
+    /// Those that are complete. What is no line of the script's is not ours and passed over.
+    fn read(&mut self) -> Vec<Said> {
+        let mut buffer = [0; 64 << 10];
+        loop {
+            match rustix::io::read(&self.pipe, &mut buffer[..]) {
+                Ok(0) => break,
+                Ok(count) => self.read.extend(&buffer[..count]),
+                Err(Errno::INTR) => {}
+                Err(_) => break,
+            }
+            if self.read.len() > AT_ONCE {
+                break;
+            }
+        }
+        let Some(end) = self.read.iter().rposition(|byte| *byte == b'\n') else { return Vec::new() };
+        let rest = self.read.split_off(end + 1);
+        let lines = std::mem::replace(&mut self.read, rest);
+        lines.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
+    }
+}

@@ -1,0 +1,211 @@
+//! Where a thread of a real CPython is: its Python function, file and line.
+//!
+//! # The problem
+//! Whoever waits for the lock wants to know what its holder is doing. The
+//! answer lies in the other process's memory, in structures that differ with
+//! every version and change while they are read.
+//!
+//! # The choice
+//! From 3.13 on the interpreter says at the start of `_PyRuntime` where in its
+//! structures things are (`_Py_DebugOffsets`, `pycore_debug_offsets.h`). A
+//! thread's innermost frame leads to its code object, that to its names and,
+//! by the table of PEP 626, to the line. What a code object says does not change,
+//! so it is read once. Whatever does not fit, a pointer to nowhere, a text that
+//! is none, a place outside of the code, makes the answer `None`: the frame was
+//! being changed, and a later look will do. Every walk is bounded.
+//!
+//! # Not chosen
+//! A table of offsets for 3.9 to 3.12: three more layouts of frames, all on
+//! their way out. Stopping the process to read it undisturbed: it would be
+//! disturbed.
+
+mod lines;
+mod text;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Reads the other process's memory at an address into the whole buffer, or says `false`.
+pub type Read<'a> = &'a dyn Fn(u64, &mut [u8]) -> bool;
+
+/// How many frames are looked through for one that runs Python.
+const MOST_FRAMES: usize = 64;
+
+/// The longest table of lines that is read.
+const MOST_LINES: u64 = 1 << 20;
+
+/// How many code objects are remembered: of a program's hot places, not of all its code.
+const MOST_CODES: usize = 4096;
+
+/// Where a thread is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The function's qualified name: `Report.render`.
+    pub function: Arc<str>,
+    /// The file it was compiled from.
+    pub file: Arc<str>,
+    /// The line, counted from 1; `None` where the instruction has none.
+    pub line: Option<u32>,
+}
+
+/// Where in its structures a version of CPython keeps what leads to a place. In bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameLayout {
+    /// `PyThreadState.current_frame`.
+    current_frame: u64,
+    /// `_PyInterpreterFrame`: `previous`, `f_executable`, `instr_ptr`, `owner`.
+    frame: [u64; 4],
+    /// `PyCodeObject`: `co_filename`, `co_qualname`, `co_linetable`, `co_firstlineno`, `co_code_adaptive`.
+    code: [u64; 5],
+    /// `sizeof(PyObject)`.
+    object: u64,
+    /// Whether the build is free-threaded, which changes the flags of texts.
+    free_threaded: bool,
+    /// The minor version.
+    minor: u8,
+}
+
+impl FrameLayout {
+    /// How many words of `_Py_DebugOffsets` are needed.
+    pub const WORDS: usize = 60;
+
+    /// From the first words of `_PyRuntime`. `None`: not of a version from 3.13 to 3.15, or its numbers make no sense.
+    pub fn from_debug_offsets(words: &[u64; FrameLayout::WORDS]) -> Option<FrameLayout> {
+        if words[0].to_le_bytes() != *b"xdebugpy" || words[1] >> 24 != 3 {
+            return None;
+        }
+        let minor = (words[1] >> 16) as u8;
+        // Where the members `thread_state.size` and `interpreter_frame.size` lie; the others follow them.
+        let (thread, frame) = match minor {
+            13 => (19, 28),
+            14 => (22, 31),
+            15 => (22, 39),
+            _ => return None,
+        };
+        // `interpreter_frame` grew by two members in 3.14.
+        let code = frame + if minor == 13 { 6 } else { 8 };
+        let object = code + if minor == 13 { 10 } else { 11 };
+        let layout = FrameLayout {
+            current_frame: words[thread + 4],
+            frame: [words[frame + 1], words[frame + 2], words[frame + 3], words[frame + 5]],
+            code: [words[code + 1], words[code + 3], words[code + 4], words[code + 5], words[code + 9]],
+            object: words[object],
+            free_threaded: words[2] != 0,
+            minor,
+        };
+        let within = |offsets: &[u64], size: u64| size < 1 << 20 && offsets.iter().all(|offset| *offset < size);
+        let sane = within(&[layout.current_frame], words[thread])
+            && within(&layout.frame, words[frame])
+            && within(&layout.code[..4], words[code])
+            && layout.code[4] <= words[code]
+            && matches!(layout.object, 16 | 32);
+        sane.then_some(layout)
+    }
+}
+
+/// Reads places of one process, remembering its code objects.
+#[derive(Debug)]
+pub struct Places {
+    layout: FrameLayout,
+    codes: HashMap<u64, Code>,
+}
+
+/// What a code object says of itself. `None`: it is none.
+type Code = Option<Arc<CodeText>>;
+
+#[derive(Debug)]
+struct CodeText {
+    function: Arc<str>,
+    file: Arc<str>,
+    first_line: u32,
+    table: Vec<u8>,
+}
+
+impl Places {
+    /// For a process of this layout.
+    pub fn new(layout: FrameLayout) -> Places {
+        Places { layout, codes: HashMap::new() }
+    }
+
+    /// Forgets what is remembered: the process has become another program.
+    pub fn forget(&mut self) {
+        self.codes.clear();
+    }
+
+    /// Where the thread of this `PyThreadState` is. `None`: in no Python code, or it could not be read just now.
+    pub fn of_thread(&mut self, tstate: u64, read: Read) -> Option<Place> {
+        let mut frame = word(read, tstate.checked_add(self.layout.current_frame)?)?;
+        for _ in 0..MOST_FRAMES {
+            if frame == 0 {
+                return None;
+            }
+            let [previous, executable, instruction, owner] = self.layout.frame;
+            let mut kind = [0];
+            read(frame.checked_add(owner)?, &mut kind).then_some(())?;
+            // `FRAME_OWNED_BY_INTERPRETER` and `FRAME_OWNED_BY_CSTACK` mark where C code was entered.
+            if kind[0] < 3 {
+                // The low bits of a stack reference say who owns it.
+                let code = word(read, frame.checked_add(executable)?)? & !7;
+                let at = word(read, frame.checked_add(instruction)?)?;
+                return self.place(code, at, read);
+            }
+            frame = word(read, frame.checked_add(previous)?)?;
+        }
+        None
+    }
+
+    fn place(&mut self, code: u64, instruction: u64, read: Read) -> Option<Place> {
+        let known = match self.codes.get(&code) {
+            Some(known) => known.clone(),
+            None => {
+                let text = self.code(code, read).map(Arc::new);
+                if self.codes.len() >= MOST_CODES {
+                    self.codes.clear();
+                }
+                // What could not be read may be readable later.
+                if text.is_some() {
+                    self.codes.insert(code, text.clone());
+                }
+                text
+            }
+        }?;
+        // In free-threaded builds a thread may run a copy of the code that lies elsewhere; then the line is not known.
+        let offset = instruction.checked_sub(code.checked_add(self.layout.code[4])?);
+        let line = offset.and_then(|offset| lines::line_at(&known.table, known.first_line, offset));
+        Some(Place { function: Arc::clone(&known.function), file: Arc::clone(&known.file), line })
+    }
+
+    fn code(&self, code: u64, read: Read) -> Option<CodeText> {
+        let [file, function, table, first_line, _] = self.layout.code;
+        let pointer = |offset: u64| word(read, code.checked_add(offset)?);
+        let string = |offset: u64| text::read(pointer(offset)?, self.layout.object, self.layout.free_threaded, read);
+        let mut line = [0; 4];
+        read(code.checked_add(first_line)?, &mut line).then_some(())?;
+        let (function, file) = (string(function)?.into(), string(file)?.into());
+        Some(CodeText {
+            function,
+            file,
+            first_line: u32::from_le_bytes(line),
+            table: self.bytes(pointer(table)?, read)?,
+        })
+    }
+
+    /// A `bytes` object: `ob_size`, `ob_shash`, `ob_sval`.
+    fn bytes(&self, object: u64, read: Read) -> Option<Vec<u8>> {
+        let size = object.checked_add(self.layout.object)?;
+        let length = word(read, size)?;
+        if length > MOST_LINES {
+            return None;
+        }
+        let mut bytes = vec![0; length as usize];
+        read(size.checked_add(16)?, &mut bytes).then_some(bytes)
+    }
+}
+
+fn word(read: Read, address: u64) -> Option<u64> {
+    let mut bytes = [0; 8];
+    read(address, &mut bytes).then(|| u64::from_le_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! In which functions the holder of a lock was seen, and how long others waited meanwhile.
+//!
+//! A place is looked up now and then, not at every change, so these are samples. Each stands for the time since the
+//! one before it (for a tenth of a second at most), and what is long past fades: after ten seconds it counts half.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::event::{LaneId, Nanos};
+use crate::observe::place::Place;
+
+/// After so long a sample counts half.
+const HALF: f64 = 10e9;
+
+/// The longest time one sample stands for.
+const MOST: Nanos = Nanos::from_millis(100);
+
+/// How many functions are told apart.
+const MOST_ROWS: usize = 1024;
+
+/// What has been seen of the holders.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    rows: HashMap<(LaneId, Arc<str>, Arc<str>), Seen>,
+    latest: HashMap<LaneId, Place>,
+    last: Nanos,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    line: Option<u32>,
+    held: f64,
+    waited: f64,
+    at: Nanos,
+}
+
+/// A function in which a lock was held.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeldIn {
+    /// By whom; the lane that did so longest, where several did.
+    pub lane: LaneId,
+    /// Where it was seen last.
+    pub place: Place,
+    /// How long it was held there, faded; only of use beside others.
+    pub held: f64,
+    /// How long others waited meanwhile, each of them, faded.
+    pub waited: f64,
+}
+
+impl Places {
+    /// The lane was seen there at `at`, holding its lock, while so many others wanted it.
+    pub fn saw(&mut self, at: Nanos, lane: LaneId, place: Place, waiting: usize) {
+        let span = (at - self.last).0.min(MOST.0) as f64;
+        self.last = self.last.max(at);
+        if self.rows.len() >= MOST_ROWS {
+            self.rows.retain(|_, seen| seen.faded(at).held > 1e6);
+        }
+        let seen = self.rows.entry((lane, Arc::clone(&place.function), Arc::clone(&place.file))).or_default();
+        let faded = seen.faded(at);
+        *seen = Seen { line: place.line, held: faded.held + span, waited: faded.waited + span * waiting as f64, at };
+        self.latest.insert(lane, place);
+    }
+
+    /// Where a lane was seen last.
+    pub fn latest(&self, lane: LaneId) -> Option<&Place> {
+        self.latest.get(&lane)
+    }
+
+    /// Every function of every lane, the longest held first.
+    pub fn by_lane(&self) -> Vec<HeldIn> {
+        let rows = self.rows.iter().map(|((lane, function, file), seen)| {
+            let seen = seen.faded(self.last);
+            let place = Place { function: Arc::clone(function), file: Arc::clone(file), line: seen.line };
+            HeldIn { lane: *lane, place, held: seen.held, waited: seen.waited }
+        });
+        sorted(rows.collect())
+    }
+
+    /// Every function, whoever ran it, the longest held first.
+    pub fn by_function(&self) -> Vec<HeldIn> {
+        let mut found: Vec<HeldIn> = Vec::new();
+        for row in self.by_lane() {
+            let same =
+                |known: &&mut HeldIn| known.place.function == row.place.function && known.place.file == row.place.file;
+            match found.iter_mut().find(same) {
+                Some(known) => (known.held, known.waited) = (known.held + row.held, known.waited + row.waited),
+                None => found.push(row),
+            }
+        }
+        sorted(found)
+    }
+}
+
+fn sorted(mut rows: Vec<HeldIn>) -> Vec<HeldIn> {
+    rows.sort_by(|a, b| b.waited.total_cmp(&a.waited).then(b.held.total_cmp(&a.held)).then(a.lane.cmp(&b.lane)));
+    rows
+}
+
+impl Seen {
+    fn faded(self, at: Nanos) -> Seen {
+        let factor = 0.5_f64.powf((at - self.at).0 as f64 / HALF);
+        Seen { held: self.held * factor, waited: self.waited * factor, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(function: &str) -> Place {
+        Place { function: function.into(), file: "a.py".into(), line: Some(1) }
+    }
+
+    #[test]
+    fn whoever_held_it_while_most_waited_comes_first() {
+        let mut places = Places::default();
+        for step in 1..=10 {
+            let at = Nanos::from_millis(step * 50);
+            match step % 5 {
+                0 => places.saw(at, LaneId(1), place("render"), 9),
+                _ => places.saw(at, LaneId(0), place("parse"), 1),
+            }
+        }
+        let rows = places.by_lane();
+        assert_eq!(&*rows[0].place.function, "render");
+        assert!((rows[0].waited / rows[1].waited - 18.0 / 8.0).abs() < 0.1, "{rows:?}");
+        assert!((rows[1].held / rows[0].held - 4.0).abs() < 0.2, "{rows:?}");
+        assert_eq!(places.latest(LaneId(0)), Some(&place("parse")));
+    }
+
+    #[test]
+    fn one_function_of_several_lanes_is_one_row_and_what_is_past_fades() {
+        let mut places = Places::default();
+        places.saw(Nanos::from_millis(50), LaneId(0), place("f"), 2);
+        places.saw(Nanos::from_millis(100), LaneId(1), place("f"), 2);
+        assert_eq!(places.by_function().len(), 1);
+        let before = places.by_function()[0].waited;
+        assert!((before / 2e8 - 1.0).abs() < 0.01, "{before}");
+        places.saw(Nanos::from_secs(10), LaneId(0), place("g"), 0);
+        let f = places.by_function().into_iter().find(|row| &*row.place.function == "f").expect("it is known");
+        assert!((f.waited / before - 0.5).abs() < 0.01);
+    }
+}

@@ -1,0 +1,63 @@
+//! Who makes others wait.
+
+use crate::app::State;
+use crate::app::watch::Holder;
+use crate::app::words::{percent, sanitised};
+
+use super::super::canvas::Canvas;
+use super::super::theme::Ink;
+use super::rule;
+
+/// ```text
+///   thread     holding the lock in      holds   of all waiting
+/// a report-1   render    pdf.py:212      71%   ████████████████████  78%
+///   9 others                              6%   █                      3%
+/// ```
+pub fn render(state: &State, canvas: &mut Canvas) {
+    let (width, height) = (canvas.width(), canvas.height());
+    if height < 3 {
+        return;
+    }
+    let watch = &state.watch;
+    let lately = format!("who makes others wait · last {:.0} s", watch.figures.span.as_secs_f64());
+    rule(canvas, 0, &lately, "");
+    // Names, places, holds, a bar, its figure.
+    let name = if width < 72 { 10 } else { 12 };
+    let place = (width.saturating_sub(name + 40)).clamp(0, 36);
+    let holds = 3 + name + place;
+    let bar = holds + 8;
+    let room = width.saturating_sub(bar + 6);
+    let what = if watch.by_function { "function" } else { "thread" };
+    canvas.text(3, 1, what, Ink::Dim);
+    if place >= 19 {
+        canvas.text(3 + name, 1, "holding the lock in", Ink::Dim);
+    }
+    canvas.text_before(holds + 5, 1, "holds", Ink::Dim);
+    canvas.text(bar, 1, "of all waiting", Ink::Dim);
+    let rows = usize::from(height - 2);
+    let all = &watch.figures.holders;
+    let named = if all.len() > rows { rows - 1 } else { all.len() };
+    for (index, holder) in all.iter().take(named).enumerate() {
+        let y = 2 + index as u16;
+        if let Some(letter) = watch.letter(holder.lane).filter(|_| !watch.by_function) {
+            canvas.set(1, y, letter, Ink::Lane(index));
+        }
+        canvas.text_to(3, y, 2 + name, &sanitised(&holder.name), Ink::Text);
+        let words = holder.place.clone().unwrap_or_default();
+        canvas.text_to(3 + name, y, 2 + name + place, &sanitised(&words), Ink::Dim);
+        figures(canvas, y, holds, bar, room, holder.holds, holder.waiting);
+    }
+    if named < all.len() {
+        let others = &all[named..];
+        let sum = |part: fn(&Holder) -> f64| others.iter().map(part).sum::<f64>();
+        let y = 2 + named as u16;
+        canvas.text(3, y, &format!("{} others", others.len()), Ink::Dim);
+        figures(canvas, y, holds, bar, room, sum(|it| it.holds), sum(|it| it.waiting));
+    }
+}
+
+fn figures(canvas: &mut Canvas, y: u16, holds: u16, bar: u16, room: u16, held: f64, waiting: f64) {
+    canvas.text_before(holds + 5, y, &percent(held), Ink::Text);
+    canvas.bar(bar, y, (waiting * f64::from(room) * 8.0).round() as u32, Ink::Waits);
+    canvas.text_before(bar + room + 5, y, &percent(waiting), Ink::Strong);
+}

@@ -1,0 +1,58 @@
+//! How much the lock is held, how many cores are busy, how long a thread waits.
+
+use crate::app::State;
+use crate::trace::Trace;
+
+use super::super::canvas::Canvas;
+use super::super::theme::Ink;
+use super::share;
+
+/// Columns left of the bars.
+const LEFT: u16 = 12;
+/// Columns right of them.
+const RIGHT: u16 = 12;
+
+/// Two bars, and a line where there is a third row.
+pub fn render(state: &State, log: &Trace, rows: u16, canvas: &mut Canvas) {
+    let width = canvas.width().saturating_sub(LEFT + RIGHT).max(1);
+    canvas.text(1, 0, "LOCK HELD", Ink::Strong);
+    match state.watch.figures.held {
+        Some(held) => {
+            canvas.row(LEFT, LEFT + width, 0, '·', Ink::Rule);
+            canvas.bar(LEFT, 0, (held * f64::from(width) * 8.0).round() as u32, Ink::Waits);
+            canvas.text(LEFT + width + 2, 0, &share(state, held), Ink::Strong);
+        }
+        None if log.locks().len() == 0 => _ = canvas.text(LEFT, 0, "GIL disabled: there is none", Ink::Text),
+        None => canvas.row(LEFT, LEFT + width, 0, '╱', Ink::Unknown),
+    }
+    canvas.text(1, 1, "CORES BUSY", Ink::Strong);
+    let cores = state.machine.cores.len().max(1);
+    let busy = state.figures.cores_busy;
+    let columns = (width / cores as u16).max(1);
+    let whole = columns * cores as u16;
+    let end = canvas.bar(LEFT, 1, (busy * f64::from(columns) * 8.0).round().max(0.0) as u32, Ink::Meter);
+    for core in 1..=cores as u16 {
+        let x = LEFT + core * columns;
+        if x >= end && (columns >= 4 || core == cores as u16) {
+            canvas.set(x, 1, '╷', Ink::Rule);
+        }
+    }
+    canvas.text(LEFT + whole.max(width) + 2, 1, &format!("{busy:.1} of {cores}"), Ink::Strong);
+    if rows < 3 || log.locks().len() == 0 {
+        return;
+    }
+    let wait = state.watch.figures.wait;
+    let wide = canvas.width() >= 100;
+    let text = if wait.count == 0 {
+        "No thread has had to wait for the lock.".to_owned()
+    } else {
+        let margin = if state.watch.engine.sampled {
+            if wide { "  (±1 ms, shorter waits not seen)" } else { " ±1 ms" }
+        } else {
+            ""
+        };
+        let whole = if wide { "To get the lock a thread waits: " } else { "A thread waits for it: " };
+        format!("{whole}half {}, one in 100 {}, worst {}{margin}", wait.p50, wait.p99, wait.max)
+    };
+    canvas.text_to(1, 2, canvas.width(), &text, Ink::Text);
+}

@@ -1,0 +1,167 @@
+//! The Watch screen: a real program, and who in it makes others wait.
+//!
+//! ```text
+//! header     api.py pid 4242 · REAL CPython 3.13.1, GIL on · SAMPLED 1 kHz · itself 2.6%
+//!            14,000 takes/s: exact would slow it      e exact for 0.1 s
+//! meters     LOCK HELD  ██████████████████████████████████████████████▒▒  96% ±1
+//!            CORES BUSY █████████████▌╷             ╷             ╷       1.0 of 4
+//!            To get the lock a thread waits: half 5 ms, one in 100 27 ms, worst 61 ms
+//! holders    ─ who makes others wait · last 30 s ──────────────────────────────────
+//!            a report-1   render    pdf.py:212      71%   ██████████████████  78%
+//! lanes      ─ most kept waiting first · 10 ms a cell ─────────────────────── waits
+//!            GIL        aaaaaaaa▒▒▒▒aaaaaaaaaa▒▒▒▒▒aaaaaaaaaaaaaa╱╱▒▒▒▒▒aaaaaaa
+//!            worker-7   ~~~~········▒~~~~············▒~~~~~~~~~~~╱╱~~·········▒    44%
+//!            31 idle threads folded · ╱ not observed
+//! sentence   78% of all waiting fell while report-1 held the lock, mostly in render.
+//! keys       t freeze at a wait > 50 ms   b by function   q leave (api.py runs on)
+//! ```
+
+mod holders;
+mod lanes;
+mod meters;
+mod output;
+
+use crate::app::words::{percent, sanitised};
+use crate::app::{Action, Phase, State};
+use crate::trace::Trace;
+
+use super::canvas::{Canvas, wrapped};
+use super::theme::Ink;
+
+/// The columns of names, of cells and of figures.
+const NAMES: u16 = 12;
+const FIGURES: u16 = 8;
+
+/// Rows of the table of holders: those with a name of their own, and all others.
+const MOST_HOLDERS: u16 = 6;
+
+/// Draws the Watch screen.
+pub fn render(state: &State, log: Option<&Trace>, canvas: &mut Canvas) {
+    let (width, height) = (canvas.width(), canvas.height());
+    header(state, canvas);
+    let Some(log) = log else {
+        let text = state.message.clone().unwrap_or_else(|| {
+            "Nothing is watched yet. From a shell: gilscope watch SCRIPT.py runs a program and watches it, \
+             gilscope attach PID watches one that runs."
+                .to_owned()
+        });
+        for (y, line) in wrapped(&sanitised(&text), usize::from(width.saturating_sub(2))).iter().enumerate() {
+            canvas.text(1, 3 + y as u16, line, Ink::Text);
+        }
+        return keys(state, canvas);
+    };
+    let text = state.message.clone().unwrap_or_else(|| state.watch.sentence(log));
+    let sentence = wrapped(&sanitised(&text), usize::from(width.saturating_sub(2)));
+    let sentence_rows = (sentence.len() as u16).min(3);
+    // From the bottom: keys, sentence. Blank rows go first where there is little room.
+    let roomy = height >= 22;
+    let keys_at = height.saturating_sub(1);
+    let sentence_at = keys_at.saturating_sub(sentence_rows + u16::from(roomy));
+    for (y, line) in sentence.iter().take(usize::from(sentence_rows)).enumerate() {
+        canvas.text(1, sentence_at + y as u16, line, Ink::Text);
+    }
+    keys(state, canvas);
+
+    let top = 2 + u16::from(roomy);
+    let meters = if height >= 18 { 3 } else { 2 };
+    meters::render(state, log, meters, &mut canvas.part(0, top, width, meters));
+    let rest = top + meters;
+    let room = sentence_at.saturating_sub(rest + u16::from(roomy));
+    if let Some(scroll) = state.watch.output_scroll {
+        return output::render(state, scroll, &mut canvas.part(0, rest, width, room));
+    }
+    // The holders get up to two fifths of what is left, their rule and heading included.
+    let wanted = (state.watch.figures.holders.len() as u16).min(MOST_HOLDERS) + 2;
+    let table = if room >= 8 { wanted.min(room * 2 / 5).max(3) } else { 0 };
+    let table = if log.locks().len() == 0 { 0 } else { table };
+    holders::render(state, &mut canvas.part(0, rest, width, table));
+    lanes::render(state, log, &mut canvas.part(0, rest + table, width, room - table));
+}
+
+/// What is watched, with what; and what it costs.
+fn header(state: &State, canvas: &mut Canvas) {
+    let watch = &state.watch;
+    let width = canvas.width();
+    let mut parts = Vec::new();
+    if let Some(target) = &watch.target {
+        parts.push(format!("{} pid {}", sanitised(&target.name), target.pid));
+        parts.push(format!("REAL {}", target.interpreter));
+        parts.push(watch.engine.words.clone());
+    } else {
+        parts.push("gilscope".to_owned());
+    }
+    if let Some(own) = state.machine.own {
+        parts.push(format!("itself {:.1}%", own * 100.0));
+    }
+    if state.figures.dropped > 0 {
+        parts.push(format!("{} events lost", state.figures.dropped));
+    }
+    let x = canvas.text_to(1, 0, width, &parts.join(" · "), Ink::Strong);
+    let phase = match (&watch.ended, &state.phase) {
+        (Some(_), _) => "ENDED".to_owned(),
+        (None, _) if state.view.frozen.is_some() => "FROZEN".to_owned(),
+        (None, Phase::Running) => "WATCHING".to_owned(),
+        (None, phase) => phase.word().to_owned(),
+    };
+    let row = u16::from(x + phase.len() as u16 + 2 > width);
+    let end = canvas.text_before(width.saturating_sub(1), row, &phase, Ink::Strong);
+    if let Some(note) = &watch.engine.note {
+        let end = if row == 1 { end.saturating_sub(1) } else { width };
+        let exact = format!("   {} exact for 0.1 s", state.keymap.key(Action::ExactOnce));
+        let note = sanitised(note);
+        let fits = 1 + note.chars().count() + exact.chars().count() <= usize::from(end);
+        let x = canvas.text_to(1, 1, end, &note, Ink::Waits);
+        if fits && watch.engine.sampled && watch.ended.is_none() {
+            canvas.text(x, 1, &exact, Ink::Key);
+        }
+    }
+}
+
+/// What can be done, as far as there is room for it.
+fn keys(state: &State, canvas: &mut Canvas) {
+    let key = |action| state.keymap.key(action);
+    let target = state.watch.target.as_ref();
+    let leave = match target {
+        Some(target) if state.watch.ended.is_none() && !target.launched => {
+            format!("leave ({} runs on)", sanitised(&target.name))
+        }
+        _ => "leave".to_owned(),
+    };
+    let over = state.watch.freeze_over.map_or_else(|| "off".to_owned(), |span| format!("> {span:.0}"));
+    let table = if state.watch.by_function { "by thread" } else { "by function" };
+    let frozen = if state.view.frozen.is_some() { "go on" } else { "freeze" };
+    let parts = [
+        (key(Action::Quit), leave),
+        (key(Action::Freeze), frozen.to_owned()),
+        (key(Action::NextTrigger), format!("freeze at a wait {over}")),
+        (key(Action::ByFunction), table.to_owned()),
+        (key(Action::Output), "output".to_owned()),
+        (key(Action::Help), "help".to_owned()),
+    ];
+    let (width, y) = (canvas.width(), canvas.height().saturating_sub(1));
+    let mut x = 1;
+    for (key, what) in parts {
+        let length = (key.chars().count() + 1 + what.chars().count()) as u16;
+        if x + length >= width {
+            break;
+        }
+        x = canvas.text(x, y, &key, Ink::Key);
+        x = canvas.text(x + 1, y, &what, Ink::Text) + 3;
+    }
+}
+
+/// A rule with a heading, and one at its right end.
+fn rule(canvas: &mut Canvas, y: u16, heading: &str, right: &str) {
+    let width = canvas.width();
+    canvas.row(0, width, y, '─', Ink::Rule);
+    canvas.text(1, y, &format!(" {heading} "), Ink::Dim);
+    if !right.is_empty() {
+        canvas.text_before(width.saturating_sub(1), y, &format!(" {right} "), Ink::Dim);
+    }
+}
+
+/// A share with its margin, where it is a sample: of a thousand samples a second, one in a hundred either way.
+fn share(state: &State, share: f64) -> String {
+    let margin = if state.watch.engine.sampled { " ±1" } else { "" };
+    format!("{}{margin}", percent(share))
+}

@@ -1,0 +1,144 @@
+//! Workloads in a real CPython: driven by our script, guarded by our program, and nothing left of them.
+
+#[path = "common/python.rs"]
+mod python;
+
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use gilscope::engine::driven::{self, Driven, Order};
+use gilscope::engine::{Signal, Source, TaskOutcome};
+use gilscope::event::Nanos;
+use gilscope::model;
+use gilscope::workload;
+
+/// The full path of the tests' python3.
+fn interpreter() -> Option<PathBuf> {
+    let found = python::run_python(&python::python3()?, "import sys; print(sys.executable, end='')", b"");
+    Some(String::from_utf8(found).expect("a path").into())
+}
+
+fn start(python: PathBuf, workload: &str, id: &str, args: &[(&str, i64)]) -> Driven {
+    let workload = workload::load(workload).expect("it is there");
+    let model = model::find(id).expect("it is there");
+    let args = args.iter().map(|(name, value)| ((*name).to_owned(), workload::ArgValue::Int(*value))).collect();
+    let plan = model.plan_over(4, Some(2)).expect("it is possible");
+    let switch_interval = Nanos::from_millis(5);
+    let order = Order { workload: &workload, model, plan, args, tasks: 4, switch_interval, python };
+    driven::start_under(env!("CARGO_BIN_EXE_gilscope").as_ref(), &order).expect("it starts")
+}
+
+/// Everything it says, until it is over.
+fn see_through(run: &mut Driven) -> Vec<Signal> {
+    let mut said = Vec::new();
+    let end = Instant::now() + Duration::from_secs(60);
+    while !matches!(said.last(), Some(Signal::Ended(_) | Signal::Failed(_) | Signal::Stopped)) {
+        assert!(Instant::now() < end, "it does not end: {said:?}");
+        run.poll(&mut |signal| said.push(signal));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    said
+}
+
+/// Whether any process of the group is left.
+fn left(group: u32) -> bool {
+    let group = rustix::process::Pid::from_raw(group.cast_signed()).expect("a group");
+    rustix::process::test_kill_process_group(group).is_ok()
+}
+
+#[test]
+fn every_model_does_the_same_work_in_cpython() {
+    let Some(python) = interpreter() else { return };
+    for id in ["sequential", "threads", "processes", "processes:fork", "processes:forkserver", "hybrid"] {
+        let mut run = start(python.clone(), "sum-squares", id, &[("n", 1000)]);
+        run.go();
+        let said = see_through(&mut run);
+        let results: Vec<_> = said.iter().filter(|signal| matches!(signal, Signal::Task { .. })).collect();
+        assert_eq!(results.len(), 4, "{id}: {said:?}");
+        for result in results {
+            let Signal::Task { outcome, .. } = result else { continue };
+            assert_eq!(*outcome, TaskOutcome::Value("332833500".to_owned()), "{id}");
+        }
+        let began = said.iter().find_map(|signal| if let Signal::Began(at) = signal { Some(*at) } else { None });
+        assert!(matches!(said.last(), Some(Signal::Ended(at)) if Some(*at) > began), "{id}: {said:?}");
+        assert!(!left(run.group()), "{id} leaves nothing behind");
+    }
+}
+
+#[test]
+fn an_exception_is_told_with_its_line() {
+    let Some(python) = interpreter() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("own.py");
+    std::fs::write(&file, "def work(task):\n    return 1 // task\n").expect("it can be written");
+    for id in ["threads", "processes:fork"] {
+        let mut run = start(python.clone(), file.to_str().expect("it is UTF-8"), id, &[]);
+        run.go();
+        let said = see_through(&mut run);
+        let first = said.iter().find_map(|signal| match signal {
+            Signal::Task { task, outcome } if task.0 == 0 => Some(outcome.clone()),
+            _ => None,
+        });
+        // The rest of its words differs by version.
+        assert!(
+            matches!(&first, Some(TaskOutcome::Error { text, line: Some(2) }) if text.starts_with("ZeroDivisionError: ")),
+            "{id}: {first:?}"
+        );
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_loaded_says_so_and_a_stopped_run_leaves_nothing() {
+    let Some(python) = interpreter() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("own.py");
+    std::fs::write(&file, "import math\nassert math.pi < 3\ndef work():\n    pass\n").expect("it can be written");
+    let mut run = start(python.clone(), file.to_str().expect("it is UTF-8"), "threads", &[]);
+    let said = see_through(&mut run);
+    assert!(
+        matches!(said.last(), Some(Signal::Failed(why)) if why.contains("could not be loaded: AssertionError")),
+        "{said:?}"
+    );
+
+    let mut run = start(python, "sleep", "processes", &[("seconds", 1000)]);
+    run.go();
+    let end = Instant::now() + Duration::from_secs(60);
+    let mut begun = false;
+    while !begun && Instant::now() < end {
+        run.poll(&mut |signal| begun |= matches!(signal, Signal::Began(_)));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(begun && left(run.group()));
+    run.stop();
+    assert!(!left(run.group()));
+}
+
+#[test]
+fn the_guard_kills_what_it_guards_when_its_maker_is_killed() {
+    // The maker is a shell, in a group of its own; what is guarded makes a process of its own.
+    let guard = env!("CARGO_BIN_EXE_gilscope");
+    let script = format!("'{guard}' __guard $$ sh -c 'sleep 1000 & echo $!; exec sleep 1000' & wait");
+    let mut maker = Command::new("sh")
+        .args(["-c", &script])
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("there is a shell");
+    let mut line = String::new();
+    let mut printed = std::io::BufReader::new(maker.stdout.take().expect("it is piped"));
+    std::io::BufRead::read_line(&mut printed, &mut line).expect("a number");
+    let grandchild: i32 = line.trim().parse().expect("a number");
+    let is_there =
+        || std::fs::read_to_string(format!("/proc/{grandchild}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
+    assert!(is_there());
+    maker.kill().expect("it is our child");
+    maker.wait().expect("it is our child");
+    let end = Instant::now() + Duration::from_secs(20);
+    while is_there() {
+        assert!(Instant::now() < end, "the grandchild outlives its maker");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

@@ -1,0 +1,104 @@
+//! The Watch screen: a service with one thread that makes the others wait.
+
+use gilscope::app::watch::{Engine, Target};
+use gilscope::app::{Action, Axis, News, Screen, State, hear, update};
+use gilscope::event::{LaneId, Nanos, State as LaneState};
+use gilscope::observe::place::Place;
+use gilscope::session::Places;
+use gilscope::trace::Trace;
+use gilscope::trace::testing::TraceBuilder;
+
+use super::{check, draw, text};
+
+fn ms(millis: u64) -> Nanos {
+    Nanos::from_millis(millis)
+}
+
+/// Of every 100 ms `report-1` holds the lock for 80, and two workers want it by turns; others sleep.
+fn log(locks: bool) -> Trace {
+    let mut log = TraceBuilder::new();
+    if locks {
+        log = log.lock("GIL");
+    }
+    log = log.lane("report-1");
+    for _ in 0..8 {
+        log = log.running(ms(80)).state(LaneState::Io, ms(20));
+    }
+    for (name, first) in [("worker-1", true), ("worker-2", false)] {
+        log = log.lane(name);
+        for _ in 0..8 {
+            let waits = if locks { LaneState::WaitingGil } else { LaneState::Native };
+            log = log.state(LaneState::Io, ms(40)).state(waits, ms(40));
+            log = match (first, locks) {
+                (true, _) => log.running(ms(10)).state(LaneState::Io, ms(10)),
+                (false, true) => log.state(LaneState::WaitingGil, ms(10)).running(ms(10)),
+                (false, false) => log.running(ms(20)),
+            };
+        }
+    }
+    for name in ["pool-1", "pool-2", "pool-3"] {
+        log = log.lane(name).state(LaneState::Io, ms(800));
+    }
+    log.build()
+}
+
+fn watched(size: (u16, u16), sampled: bool, locks: bool) -> (State, Option<Trace>) {
+    let mut state = super::fixtures::lab("threads", 4);
+    hear(&mut state, None, News::Resized(size.0, size.1));
+    let log = log(locks);
+    let mut places = Places::default();
+    for step in 1..=20 {
+        let place = Place { function: "Report.render".into(), file: "/srv/app/pdf.py".into(), line: Some(212) };
+        places.saw(log.begin_at() + ms(step * 40), LaneId(0), place, 2);
+    }
+    state.screen = Screen::Watch;
+    let interpreter = if locks { "CPython 3.13.1, GIL on" } else { "CPython 3.13.1, GIL disabled" };
+    state.watch.target =
+        Some(Target { name: "api.py".to_owned(), pid: 4242, interpreter: interpreter.to_owned(), launched: false });
+    state.watch.engine = if sampled {
+        let note = Some("14,000 takes/s: exact would slow it".to_owned());
+        Engine { words: "SAMPLED 1 kHz".to_owned(), sampled, note }
+    } else {
+        Engine { words: "EXACT".to_owned(), sampled, note: None }
+    };
+    state.watch.read(&log, &places);
+    state.ran = Some(state.experiment.clone());
+    state.phase = gilscope::app::Phase::Running;
+    state.figures.cores_busy = 1.0;
+    state.view.axis = Axis { from: log.begin_at(), cell: ms(10), cells: 60 };
+    state.view.until = log.now();
+    (state, Some(log))
+}
+
+#[test]
+fn watching_a_service_by_sampling() {
+    check("watch-sampled", |size| watched(size, true, true));
+}
+
+#[test]
+fn watching_a_service_exactly() {
+    check("watch-exact", |size| watched(size, false, true));
+}
+
+#[test]
+fn watching_a_free_threaded_program_says_that_there_is_no_lock() {
+    check("watch-free", |size| watched(size, false, false));
+}
+
+#[test]
+fn what_the_program_printed_cannot_reach_the_terminal() {
+    let (mut state, log) = watched((80, 24), false, true);
+    state.watch.output = vec!["ready".to_owned(), "\u{1b}[2Jgone".to_owned()];
+    update(&mut state, log.as_ref(), Action::Output);
+    let buf = draw(&state, log.as_ref());
+    assert!(buf.content.iter().all(|cell| !cell.symbol().contains('\u{1b}')));
+    assert!(text(&buf).contains("ready"), "{}", text(&buf));
+}
+
+#[test]
+fn nothing_watched_yet_says_how_to_begin() {
+    let mut state = super::fixtures::lab("threads", 4);
+    hear(&mut state, None, News::Resized(80, 24));
+    update(&mut state, None, Action::ShowWatch);
+    assert!(text(&draw(&state, None)).contains("gilscope attach PID"));
+}
