@@ -11,8 +11,8 @@ use crate::record::Accounts;
 use super::doing;
 use super::lock::Mode;
 use super::notice::{Engine, LockStatus, Notice, Status};
+use super::observed::{Process, Stage};
 use super::process;
-use super::tree::{Process, Stage};
 use super::watch::{Tracked, Watcher};
 
 /// More lanes than this are not kept: a program that makes a thread for each request goes on making them.

@@ -1,17 +1,14 @@
 //! The observed processes: the one that was asked for, and all that descend from it.
 
-use std::collections::HashMap;
-
 use crate::clock::{Clock, Monotonic};
 use crate::event::Nanos;
 
-use super::layout::Layout;
 use super::lock::{Lock, Mode};
 use super::memory::Remote;
 use super::notice::{Alarm, Notice, Python};
+use super::observed::{Process, Stage};
 use super::process;
-use super::runtime::{LockState, Runtime};
-use super::thread::Awake;
+use super::runtime::Runtime;
 use super::trouble::Trouble;
 use super::watch::Watcher;
 use crate::model::LockPlan;
@@ -24,122 +21,6 @@ const WALKED: Nanos = Nanos::from_millis(100);
 const WALKED_SOON: Nanos = Nanos::from_millis(4);
 /// How long a process may take to load Python after it began to execute a program.
 const LOADING: Nanos = Nanos::from_secs(2);
-
-/// What a process is to us.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// Its interpreter is not there yet, or there is none.
-    Waiting,
-    /// It is Python, and we know where its locks are.
-    Python,
-    /// It is another program.
-    Foreign,
-    /// It is Python, and we do not know where its locks are.
-    Unsupported,
-}
-
-/// An observed process.
-pub(super) struct Process {
-    pub(super) pid: u32,
-    /// Those that are Python are counted from 0, in the order in which that was seen; the first process is 0.
-    pub(super) index: Option<u32>,
-    pub(super) stage: Stage,
-    pub(super) runtime: Option<Runtime>,
-    /// Whether it is known who holds its lock.
-    pub(super) is_followed: bool,
-    /// Since when it is executing its program.
-    since: Nanos,
-    tried_at: Nanos,
-    tries: u32,
-    walked_at: Nanos,
-    /// Threads by the address of their state.
-    states: HashMap<u64, u32>,
-    /// The first of its locks: what its threads need.
-    pub(super) lanes_lock: Option<crate::event::LockId>,
-    /// Its lock that is none, in a free-threaded build.
-    pub(super) dormant: Option<u64>,
-    /// Thread states by thread, in a free-threaded build.
-    pub(super) states_by_thread: HashMap<u32, u64>,
-    /// How many of its threads beside the main one have a lane.
-    pub(super) lanes: u32,
-    /// What its threads are called unless they say otherwise.
-    pub(super) common_name: String,
-    /// Whether it lives in another namespace of process numbers.
-    namespaced: bool,
-}
-
-impl Process {
-    fn new(pid: u32, index: Option<u32>, at: Nanos) -> Process {
-        Process {
-            pid,
-            index,
-            stage: Stage::Waiting,
-            runtime: None,
-            is_followed: false,
-            since: at,
-            tried_at: Nanos::ZERO,
-            tries: 0,
-            walked_at: Nanos::ZERO,
-            states: HashMap::new(),
-            lanes_lock: None,
-            dormant: None,
-            states_by_thread: HashMap::new(),
-            lanes: 0,
-            common_name: process::name(pid, pid).unwrap_or_default(),
-            namespaced: process::number_inside(pid, pid).is_some_and(|inside| inside != pid),
-        }
-    }
-
-    pub(super) fn layout(&self) -> Option<&Layout> {
-        self.runtime.as_ref().map(|runtime| &runtime.layout)
-    }
-
-    /// What its threads are while they are awake and hold no lock.
-    pub(super) fn awake(&self) -> Awake {
-        match &self.runtime {
-            _ if self.stage != Stage::Python || !self.is_followed => Awake::Unknown,
-            Some(runtime) if runtime.free_threaded && !self.has_lock() => Awake::Running,
-            _ => Awake::Native,
-        }
-    }
-
-    fn has_lock(&self) -> bool {
-        self.lanes_lock.is_some()
-    }
-
-    pub(super) fn forget_states(&mut self) {
-        self.states.clear();
-    }
-
-    /// The lock at this address, and the thread that took it last.
-    pub(super) fn look(&mut self, address: u64) -> Option<(LockState, Option<u32>)> {
-        let runtime = self.runtime.as_ref()?;
-        let memory = Remote(self.pid);
-        let state = runtime.lock(&memory, address).ok()??;
-        let holder = match state.last_holder {
-            0 => None,
-            holder => match self.states.get(&holder) {
-                Some(tid) => Some(*tid),
-                None => {
-                    let tid = runtime.native_of(&memory, holder).and_then(|native| self.outside(native));
-                    if let Some(tid) = tid {
-                        self.states.insert(holder, tid);
-                    }
-                    tid
-                }
-            },
-        };
-        Some((state, holder))
-    }
-
-    /// Our number of the thread that the process knows by `native`.
-    fn outside(&self, native: u32) -> Option<u32> {
-        if !self.namespaced {
-            return Some(native);
-        }
-        process::threads(self.pid).into_iter().find(|tid| process::number_inside(self.pid, *tid) == Some(native))
-    }
-}
 
 impl Watcher {
     /// Watches a running process, its threads, and its children. What is not Python is refused; a Python we do not know
@@ -229,7 +110,9 @@ impl Watcher {
     pub(super) fn process_execs(&mut self, pid: u32, at: Nanos) {
         let Some(process) = self.processes.get_mut(&pid) else { return };
         let had_locks = process.stage == Stage::Python;
-        *process = Process { lanes: process.lanes, ..Process::new(pid, process.index, at) };
+        let lanes = process.lanes;
+        *process = Process::new(pid, process.index, at);
+        process.lanes = lanes;
         if had_locks {
             self.release(pid, at);
         }
