@@ -263,14 +263,31 @@ while time.monotonic() < end: pass
         (&"no_lock".into(), &Value::Array(vec![]))
     );
     assert!(share(named(&report, "main"), &["running", "waiting_core"]) > 0.5, "{report:#}");
+    let report = watch(&python, SPIN);
+    let spinners: Vec<_> = lanes(&report).iter().filter(|lane| lane["name"] != "main").collect();
+    assert_eq!(spinners.len(), 2);
+    assert!(spinners.iter().all(|lane| share(lane, &["running", "waiting_core"]) > 0.5), "{report:#}");
 
     // A module that does not say that it can do without.
-    let report = watch(&python, &format!("{spin}import _testsinglephase\n{}", &spin[12..]));
-    let output = report["output"].as_str().unwrap_or_default();
-    if output.contains("ModuleNotFoundError") {
-        eprintln!("skipped: this free-threaded CPython has no module that turns the GIL on");
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("needs_gil.c");
+    let module = "#include <Python.h>
+static struct PyModuleDef def = {PyModuleDef_HEAD_INIT, \"needs_gil\", 0, -1, 0};
+PyMODINIT_FUNC PyInit_needs_gil(void) { return PyModule_Create(&def); }
+";
+    std::fs::write(&source, module).unwrap();
+    let asked =
+        Command::new(&python).args(["-c", "import sysconfig; print(sysconfig.get_paths()['include'])"]).output();
+    let include = String::from_utf8(asked.unwrap().stdout).unwrap();
+    let mut cc = Command::new("cc");
+    cc.args(["-shared", "-fPIC", "-I", include.trim(), "-o"]);
+    let made = cc.arg(folder.path().join("needs_gil.so")).arg(&source).output();
+    if !made.is_ok_and(|made| made.status.success()) {
+        eprintln!("skipped: no C compiler, or no headers of the free-threaded CPython");
         return;
     }
+    let path = format!("import sys; sys.path.insert(0, {:?})", folder.path());
+    let report = watch(&python, &format!("{spin}{path}\nimport needs_gil\n{}", &spin["import time\n".len()..]));
     sound(&report);
     let alarm = &report["observer"]["alarms"][0]["text"];
     assert!(alarm.as_str().is_some_and(|text| text.contains("the GIL came back")), "{report:#}");

@@ -89,6 +89,11 @@ impl LockLayout {
         self.locked + 8
     }
 
+    /// The switch interval in microseconds.
+    pub fn interval(&self) -> u64 {
+        self.locked.wrapping_sub(16)
+    }
+
     /// Whether this address in the lock at `lock` is what those sleep on who want it: its condition or its mutex.
     pub fn is_waited_on(&self, lock: u64, address: u64) -> bool {
         // cond is 48 bytes, mutex 40.

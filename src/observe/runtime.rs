@@ -29,6 +29,8 @@ use super::trouble::Trouble;
 const MOST_INTERPRETERS: usize = 1024;
 /// More threads than the kernel lets a process have by default.
 const MOST_THREADS: usize = 65_536;
+/// A switch interval of more microseconds than this is none: 10,000 seconds.
+const MOST_INTERVAL: u64 = 10_000_000_000;
 /// How often a walk is tried.
 const WALKS: usize = 4;
 
@@ -235,6 +237,11 @@ impl Runtime {
         }
         if !lock.is_multiple_of(8) {
             return Err(Lost::Implausible("its lock does not lie where a lock can lie"));
+        }
+        // While an interpreter starts, what is not written yet may look like a free lock; its interval is written first.
+        let interval = memory.word(lock.wrapping_add(self.layout.lock.interval()))?;
+        if !(1..=MOST_INTERVAL).contains(&interval) {
+            return Ok(None);
         }
         match memory.int(lock.wrapping_add(self.layout.lock.locked))? {
             -1 => Ok(None),

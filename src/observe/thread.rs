@@ -292,6 +292,14 @@ impl Thread {
         }
     }
 
+    /// It was seen, awake, to run Python or native code, where there is no lock that would tell.
+    pub fn seen(&mut self, at: Nanos, awake: Awake) {
+        self.awake = awake;
+        if self.sleep.is_none() && self.holds.is_none() && !self.ended {
+            self.wake(at);
+        }
+    }
+
     /// It ended.
     pub fn end(&mut self, at: Nanos) {
         if !self.ended {

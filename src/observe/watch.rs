@@ -214,7 +214,7 @@ impl Watcher {
                 Item::Attached { tid, attached } => {
                     if let Some(tracked) = self.threads.get_mut(&tid) {
                         let awake = if attached { Awake::Running } else { Awake::Native };
-                        tracked.thread.reveal(at.max(tracked.thread.since), awake);
+                        tracked.thread.seen(at.max(tracked.thread.since), awake);
                     }
                 }
                 Item::Doing { tid, doing, first } => self.tell_doing(tid, at, doing, first),
