@@ -158,6 +158,10 @@ impl Thread {
 
     /// It dropped the lock it holds.
     pub fn drop_lock(&mut self, at: Nanos) {
+        if self.unresolved().is_some() {
+            // One who sleeps drops nothing: he did so before, and was not seen to.
+            return self.drop_before_sleep();
+        }
         let Some(lock) = self.holds.take() else { return };
         let (to, detail) = match &self.sleep {
             Some(_) => (self.state, self.detail),

@@ -109,6 +109,10 @@ impl Watcher {
     /// A process executes another program: what was known of it is void.
     pub(super) fn process_execs(&mut self, pid: u32, at: Nanos) {
         let Some(process) = self.processes.get_mut(&pid) else { return };
+        if process.stage == Stage::Python && process.tried_at >= at {
+            // Its interpreter was found after this, so it is the new program's.
+            return;
+        }
         let had_locks = process.stage == Stage::Python;
         let lanes = process.lanes;
         *process = Process::new(pid, process.index, at);
