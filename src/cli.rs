@@ -6,6 +6,7 @@ mod contest;
 mod lab;
 mod list;
 mod prices;
+mod pythons;
 mod run;
 mod suite;
 mod watch;

@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use color_eyre::eyre::Result;
 use serde_json::{Value, json};
 
+use super::pythons;
 use crate::{model, workload};
 
 /// List what there is to run
@@ -23,6 +24,8 @@ pub struct List {
 enum Kind {
     Workloads,
     Models,
+    /// The Python interpreters found, and the Python processes that run
+    Pythons,
 }
 
 /// Lists it.
@@ -69,6 +72,7 @@ fn rows(kind: Kind) -> Vec<Value> {
                 })
             })
             .collect(),
+        Kind::Pythons => pythons::rows(),
         Kind::Models => model::ALL
             .iter()
             .map(|model| {

@@ -34,7 +34,8 @@ pub fn launch(program: &OsString, args: &[OsString], captured: bool) -> std::io:
     let mut launched = launch::launch(program, args, captured)?;
     let output = launched.output.take();
     let pid = launched.child.id();
-    let observer = Observer::follow(pid);
+    let command = [program].into_iter().chain(args).map(|part| part.to_string_lossy().into_owned());
+    let observer = Observer::follow(pid, command.collect());
     Ok(Observed { description: describe(&observer), observer, launched: Some(launched), output, pid, over: false })
 }
 
@@ -126,6 +127,12 @@ impl Observed {
                 say(Signal::LockAdded(plan));
             }
             Notice::Born { lane, pid, tid } => say(Signal::Born { lane, pid, tid }),
+            Notice::Needs { lane, lock } => {
+                if let Some(plan) = self.description.lanes.get_mut(lane.index()) {
+                    plan.lock = Some(lock);
+                }
+                say(Signal::LaneNeeds { lane, lock });
+            }
             Notice::Named { lane, name } => say(Signal::LaneNamed { lane, name }),
             Notice::Event(event) => say(Signal::Event(event)),
             Notice::HandOffs { lock, at, more } => say(Signal::HandOffs { lock, at, more }),
@@ -146,7 +153,8 @@ impl Observed {
             }
             Notice::Ended(at) => {
                 self.over = true;
-                say(Signal::Ended(at));
+                let ended = self.description.program.as_ref().is_some_and(|program| program.ended);
+                say(if ended { Signal::Ended(at) } else { Signal::Stopped });
             }
         }
     }

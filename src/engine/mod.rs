@@ -51,6 +51,13 @@ pub enum Signal {
     LaneAdded(crate::model::LanePlan),
     /// There is one more lock; its number is the number of locks before it.
     LockAdded(crate::model::LockPlan),
+    /// A lane needs a lock, which was not there when it began.
+    LaneNeeds {
+        /// Which lane.
+        lane: LaneId,
+        /// Which lock.
+        lock: LockId,
+    },
     /// A lane has another name.
     LaneNamed {
         /// Which lane.

@@ -11,8 +11,8 @@ use crate::record::Accounts;
 use super::doing;
 use super::lock::Mode;
 use super::notice::{Engine, LockStatus, Notice, Status};
+use super::observed::{Process, Stage};
 use super::process;
-use super::tree::{Process, Stage};
 use super::watch::{Tracked, Watcher};
 
 /// More lanes than this are not kept: a program that makes a thread for each request goes on making them.
@@ -33,7 +33,7 @@ impl Watcher {
         }
         let lane = LaneId(self.lanes);
         self.lanes += 1;
-        process.lanes += 1;
+        process.lanes += u32::from(tid != process.pid);
         if tracked.thread.since < self.upto {
             tracked.thread.begin_late(at.max(self.upto));
         }
@@ -43,14 +43,14 @@ impl Watcher {
             id: lane,
             name: tracked.name.clone(),
             role: Role::Worker,
-            process: process.index,
+            process: process.index.unwrap_or_default(),
             lock: process.lanes_lock,
             parent: None,
         };
         self.notices.push(Notice::Lane(plan));
         self.notices.push(Notice::Born { lane, pid: tracked.pid, tid });
         let sampled = self.locks.iter().any(|lock| lock.pid == tracked.pid && lock.mode != Mode::Exact);
-        if sampled || !self.recorder.is_on() {
+        if sampled || process.dormant.is_some() || !self.recorder.is_on() {
             self.notices.push(Notice::Sampled(lane));
         }
     }
@@ -157,7 +157,7 @@ impl Watcher {
                 exact_ns: lock.spans.0,
                 sampled_ns: lock.spans.1,
                 switch_number: lock.switches,
-                handoffs_seen: lock.handoffs,
+                handoffs_seen: lock.switches_seen,
             })
             .collect();
         let live: Vec<_> = self.locks.iter().filter(|lock| lock.pid != 0).collect();
@@ -177,6 +177,7 @@ impl Watcher {
         });
         let elapsed = (now - self.began).as_secs_f64().max(1e-3);
         self.status = Status {
+            began_at: self.began,
             engine,
             reason,
             switch_records_refused: self.refused.clone(),
@@ -214,7 +215,7 @@ impl Watcher {
             self.notices.push(accounts(lane, &tracked, records, now));
             self.notices.push(Notice::LaneEnded { lane, how: how.clone() });
         }
-        if ended.is_some() && matches!(how.strip_prefix("killed"), Some(_)) {
+        if ended.is_some() && how.starts_with("killed") {
             let lanes = self.notices.iter_mut().filter_map(|notice| match notice {
                 Notice::LaneEnded { how, .. } => Some(how),
                 _ => None,
@@ -254,11 +255,14 @@ fn accounts(lane: LaneId, tracked: &Tracked, records: bool, now: Nanos) -> Notic
 
 /// What a lane is called: by its own name if it has one, else by its number.
 fn lane_name(process: &Process, tid: u32) -> String {
-    let prefix = if process.index == 0 { String::new() } else { format!("process {}", process.index + 1) };
+    let prefix = match process.index.unwrap_or_default() {
+        0 => String::new(),
+        number => format!("process {}", number + 1),
+    };
     if tid == process.pid {
         return if prefix.is_empty() { "main".to_owned() } else { prefix };
     }
-    let own = own_name(process, tid).unwrap_or_else(|| format!("thread {}", process.lanes.saturating_sub(1).max(1)));
+    let own = own_name(process, tid).unwrap_or_else(|| format!("thread {}", process.lanes));
     if prefix.is_empty() { own } else { format!("{prefix} {own}") }
 }
 

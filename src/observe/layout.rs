@@ -89,6 +89,11 @@ impl LockLayout {
         self.locked + 8
     }
 
+    /// The switch interval in microseconds.
+    pub fn interval(&self) -> u64 {
+        self.locked.wrapping_sub(16)
+    }
+
     /// Whether this address in the lock at `lock` is what those sleep on who want it: its condition or its mutex.
     pub fn is_waited_on(&self, lock: u64, address: u64) -> bool {
         // cond is 48 bytes, mutex 40.
@@ -201,10 +206,13 @@ impl Layout {
             (3, 15) => Words { lock: 15, thread: 22, thread_id: 30, thread_state: 48 },
             _ => return Ok(Some((version, free_threaded, None))),
         };
+        // These are told as distances within the interpreter, of the lock that lies in it.
+        let inside = |word: usize| words[word].wrapping_sub(words[known.lock + 1]);
         let lock = LockLayout {
-            enabled: free_threaded.then(|| words[known.lock + 2]),
-            locked: words[known.lock + 3],
-            last_holder: words[known.lock + 4],
+            // Of this one the word tells nothing in some versions; it is the first of the lock's.
+            enabled: free_threaded.then_some(0),
+            locked: inside(known.lock + 3),
+            last_holder: inside(known.lock + 4),
         };
         let layout = Layout {
             finalizing: words[4],
@@ -226,6 +234,10 @@ impl Layout {
     /// No structure is larger than a few MiB: distances beyond that are no distances.
     fn is_plausible(&self) -> bool {
         let LockPlace::Pointer(lock) = self.lock_place else { return true };
+        let LockLayout { enabled, last_holder, locked } = self.lock;
+        if locked > 64 || last_holder > 64 || enabled.is_some_and(|enabled| enabled > 64) {
+            return false;
+        }
         let all = [
             self.finalizing,
             self.interpreters,
@@ -233,9 +245,6 @@ impl Layout {
             self.interpreter_next,
             self.threads,
             lock,
-            self.lock.locked,
-            self.lock.last_holder,
-            self.lock.enabled.unwrap_or(0),
             self.thread_next,
             self.thread_interpreter,
             self.thread_id,
@@ -273,7 +282,7 @@ mod tests {
         (words[0], words[1]) = (COOKIE, 0x030d_00f0);
         (words[4], words[5]) = (608, 632);
         (words[7], words[8], words[9]) = (7272, 7264, 7344);
-        (words[14], words[17], words[18]) = (16, 16, 8);
+        (words[14], words[15], words[17], words[18]) = (16, 7752, 7768, 7760);
         (words[21], words[22], words[24], words[25]) = (8, 16, 152, 160);
         let mut image = Image::default();
         image.put(4096, words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>());

@@ -25,28 +25,48 @@ use super::runtime::LockState;
 const MOST_HITS: usize = 200;
 /// ... within this time are too many: a thousand takes a second.
 const WITHIN: Nanos = Nanos::from_millis(100);
+/// So many more are borne once: an interpreter that starts reads hundreds of files, and drops the lock for each.
+/// They cost the program some 70 ms in a virtual machine, less on bare metal.
+const ALLOWANCE: usize = 5_000;
 /// How long a lock that was written too often is only sampled before it is tried again.
 pub const RESPITE: Nanos = Nanos::from_secs(10);
-/// A look counts only if nobody wrote for so long before it: a taker writes its name after the word.
-const QUIET: Nanos = Nanos::from_micros(100);
+/// A look that finds it held counts only if nobody wrote for so long before: a taker writes its name after the word, and
+/// in between the write is recorded.
+const QUIET_HELD: Nanos = Nanos::from_micros(40);
+/// One that finds it free, only if nobody wrote while we looked.
+const QUIET_FREE: Nanos = Nanos::from_micros(5);
 
 /// Trips when a lock is written too often.
-#[derive(Debug, Default)]
-pub struct Guard(VecDeque<Nanos>);
+#[derive(Debug)]
+pub struct Guard {
+    last: VecDeque<Nanos>,
+    allowance: usize,
+}
+
+impl Default for Guard {
+    fn default() -> Guard {
+        Guard { last: VecDeque::new(), allowance: ALLOWANCE }
+    }
+}
 
 impl Guard {
     /// One more write. Says whether it is one too many.
     pub fn hit(&mut self, at: Nanos) -> bool {
-        if self.0.len() == MOST_HITS {
-            self.0.pop_front();
+        if self.last.len() == MOST_HITS {
+            self.last.pop_front();
         }
-        self.0.push_back(at);
-        self.0.len() == MOST_HITS && self.0.front().is_some_and(|first| at - *first <= WITHIN)
+        self.last.push_back(at);
+        let too_often = self.last.len() == MOST_HITS && self.last.front().is_some_and(|first| at - *first <= WITHIN);
+        if too_often && self.allowance > 0 {
+            self.allowance -= 1;
+            return false;
+        }
+        too_often
     }
 
-    /// Forgets what it counted.
+    /// Forgets the last writes; what was borne stays borne.
     pub fn reset(&mut self) {
-        self.0.clear();
+        self.last.clear();
     }
 }
 
@@ -108,8 +128,10 @@ pub struct Lock {
     pub handoffs: u64,
     /// Takes, drops or changes of hands that must have been, unseen, while it was watched exactly.
     pub missed: u64,
-    /// CPython's own count since we watch, as of the last look.
+    /// CPython's own count since the first look, as of the last one.
     pub switches: u64,
+    /// Our count of the same time.
+    pub switches_seen: u64,
     /// `switch_number` and our own count at the last look.
     counted: Option<(u64, u64)>,
     /// How long it was followed exactly, and by looking.
@@ -142,6 +164,7 @@ impl Lock {
             handoffs: 0,
             missed: 0,
             switches: 0,
+            switches_seen: 0,
             counted: None,
             spans: (Nanos::ZERO, Nanos::ZERO),
             spanned: None,
@@ -214,7 +237,8 @@ impl Lock {
     /// It was looked at, no earlier than `from`; `holder` is the thread that took it last.
     pub fn looked(&mut self, from: Nanos, seen: LockState, holder: Option<u32>, say: &mut dyn FnMut(Change)) {
         let exact = self.mode == Mode::Exact;
-        if exact && self.last_hit + QUIET >= from {
+        let quiet = if seen.locked { QUIET_HELD } else { QUIET_FREE };
+        if exact && self.last_hit + quiet >= from {
             // Somebody wrote while we looked: it says nothing of one moment.
             self.look = true;
             return;
@@ -236,6 +260,7 @@ impl Lock {
             // Garbage, or another lock: no lock changes hands so often between two looks.
             if more < 1 << 32 {
                 self.switches += more;
+                self.switches_seen += self.handoffs - ours;
                 let unseen = more.saturating_sub(self.handoffs - ours);
                 if unseen > 0 {
                     self.missed += if exact && self.settled { unseen } else { 0 };
@@ -300,7 +325,7 @@ mod tests {
         let mut lock = Lock::new(LockId(0), 1, 4096, 4112);
         lock.watch();
         assert_eq!(hit(&mut lock, 10, 7), []);
-        assert_eq!(look(&mut lock, 50_000, state(true, 5), 7), [], "somebody wrote a moment ago");
+        assert_eq!(look(&mut lock, 30_000, state(true, 5), 7), [], "somebody wrote a moment ago");
         assert_eq!(look(&mut lock, 1_000_000, state(true, 5), 7), [Change::Taken(7)]);
         assert_eq!(hit(&mut lock, 2_000_000, 7), [Change::Dropped(7)]);
         assert_eq!(hit(&mut lock, 2_000_100, 8), [Change::Taken(8)]);
@@ -323,17 +348,24 @@ mod tests {
         let mut lock = settled();
         let mut said = Vec::new();
         let often = 1_000_000_000..;
-        for (index, at) in often.step_by(400_000).take(MOST_HITS).enumerate() {
+        let last = MOST_HITS + ALLOWANCE - 1;
+        for (index, at) in often.step_by(400_000).take(last + 1).enumerate() {
             said = hit(&mut lock, at, 7);
-            assert!(!said.contains(&Change::TooOften) || index == MOST_HITS - 1);
+            assert!(!said.contains(&Change::TooOften) || index == last);
         }
         assert_eq!(said.last(), Some(&Change::TooOften));
         assert!(matches!(lock.mode, Mode::Sampled { until: Some(_) }));
-        assert_eq!(hit(&mut lock, 2_000_000_000, 7), [], "what comes late is not believed");
-        assert_eq!(look(&mut lock, 3_000_000_000, state(true, 6), 8).first(), Some(&Change::Taken(8)));
+        let again = 9_000_000_000;
+        assert_eq!(hit(&mut lock, again, 7), [], "what comes late is not believed");
+        assert!(look(&mut lock, again, state(true, 6), 8).contains(&Change::Taken(8)));
+
+        lock.watch();
+        let tripped =
+            (again..).step_by(400_000).take(MOST_HITS).any(|at| hit(&mut lock, at, 7).contains(&Change::TooOften));
+        assert!(tripped, "what was borne once is not borne again");
 
         let mut lock = settled();
-        for at in (1_000_000_000..).step_by(1_000_000).take(1000) {
+        for at in (1_000_000_000..).step_by(1_000_000).take(10_000) {
             assert!(!hit(&mut lock, at, 7).contains(&Change::TooOften), "a thousand writes a second are borne");
         }
     }

@@ -17,7 +17,7 @@
 //! From the bottom: what lies where ([`memory`], [`elf`], [`layout`],
 //! [`runtime`], [`process`]); what is learnt of a lock and of a thread as pure
 //! machines ([`lock`], [`thread`]); the pass that feeds them ([`watch`], with
-//! its processes in `tree` and the rest in `care`); and the thread that makes
+//! its processes in `tree`, its looks in `looks` and the rest in `care`); and the thread that makes
 //! the passes ([`Observer`]).
 //!
 //! # Not chosen
@@ -32,10 +32,13 @@ pub mod elf;
 pub mod launch;
 pub mod layout;
 pub mod lock;
+mod looks;
 pub mod memory;
 pub mod notice;
+mod observed;
 pub mod place;
 pub mod process;
+pub mod pythons;
 pub mod recorder;
 pub mod runtime;
 pub mod thread;
@@ -92,10 +95,10 @@ impl Observer {
     }
 
     /// Observes a program that was started and waits to be let go.
-    pub fn follow(pid: u32) -> Observer {
+    pub fn follow(pid: u32, command: Vec<String>) -> Observer {
         allow_descriptors();
         let mut watcher = Watcher::new(pid, true);
-        watcher.await_program();
+        watcher.await_program(command);
         Observer::start(watcher, None)
     }
 

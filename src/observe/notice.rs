@@ -26,6 +26,13 @@ pub enum Notice {
         /// Its thread.
         tid: u32,
     },
+    /// A lane needs a lock, which was not there when it began.
+    Needs {
+        /// Which lane.
+        lane: LaneId,
+        /// Which lock.
+        lock: LockId,
+    },
     /// A lane has another name.
     Named {
         /// Which lane.
@@ -130,9 +137,9 @@ pub struct LockStatus {
     pub exact_ns: Nanos,
     /// How long it was only looked at.
     pub sampled_ns: Nanos,
-    /// How often it changed hands, by CPython's own count (`switch_number`), since it was followed.
+    /// How often it changed hands between the first and the last look, by CPython's own count (`switch_number`).
     pub switch_number: u64,
-    /// How often that was seen.
+    /// How often that was seen, in the same time.
     pub handoffs_seen: u64,
 }
 
@@ -148,6 +155,8 @@ pub struct Alarm {
 /// How the observing goes, and what it costs.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Status {
+    /// When it began; alarms are on the same clock.
+    pub began_at: Nanos,
     /// How locks are followed now.
     pub engine: Engine,
     /// Why not exactly; null if it is.

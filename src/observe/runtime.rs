@@ -29,6 +29,8 @@ use super::trouble::Trouble;
 const MOST_INTERPRETERS: usize = 1024;
 /// More threads than the kernel lets a process have by default.
 const MOST_THREADS: usize = 65_536;
+/// A switch interval of more microseconds than this is none: 10,000 seconds.
+const MOST_INTERVAL: u64 = 10_000_000_000;
 /// How often a walk is tried.
 const WALKS: usize = 4;
 
@@ -236,6 +238,11 @@ impl Runtime {
         if !lock.is_multiple_of(8) {
             return Err(Lost::Implausible("its lock does not lie where a lock can lie"));
         }
+        // While an interpreter starts, what is not written yet may look like a free lock; its interval is written first.
+        let interval = memory.word(lock.wrapping_add(self.layout.lock.interval()))?;
+        if !(1..=MOST_INTERVAL).contains(&interval) {
+            return Ok(None);
+        }
         match memory.int(lock.wrapping_add(self.layout.lock.locked))? {
             -1 => Ok(None),
             0 | 1 => Ok(Some(lock)),
@@ -300,6 +307,22 @@ impl Runtime {
             switch_number: word(layout.switch_number()),
             enabled,
         }))
+    }
+
+    /// Whether it has been set up to the end (`initialized`, from 3.11 on eight bytes before `_finalizing`).
+    pub fn is_initialized(&self, memory: &dyn Memory) -> bool {
+        memory.int(self.address + self.layout.finalizing - 8).is_ok_and(|it| it == 1)
+    }
+
+    /// Whether the lock at this address is one: always, save in free-threaded builds.
+    pub fn is_enabled(&self, memory: &dyn Memory, lock: u64) -> bool {
+        self.layout.lock.enabled.is_none_or(|at| memory.int(lock + at).is_ok_and(|it| it != 0))
+    }
+
+    /// Whether a thread state is attached, which means that its thread runs Python or waits to be let (free-threaded
+    /// builds); none if it does not tell.
+    pub fn is_attached(&self, memory: &dyn Memory, state: u64) -> Option<bool> {
+        Some(memory.int(state + self.layout.thread_state?).ok()? != 0)
     }
 
     /// Whether it is being ended.

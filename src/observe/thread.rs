@@ -158,6 +158,10 @@ impl Thread {
 
     /// It dropped the lock it holds.
     pub fn drop_lock(&mut self, at: Nanos) {
+        if self.unresolved().is_some() {
+            // One who sleeps drops nothing: he did so before, and was not seen to.
+            return self.drop_before_sleep();
+        }
         let Some(lock) = self.holds.take() else { return };
         let (to, detail) = match &self.sleep {
             Some(_) => (self.state, self.detail),
@@ -288,6 +292,14 @@ impl Thread {
     pub fn reveal(&mut self, at: Nanos, awake: Awake) {
         self.awake = awake;
         if self.sleep.is_none() && self.holds.is_none() && self.state != State::Starting && !self.ended {
+            self.wake(at);
+        }
+    }
+
+    /// It was seen, awake, to run Python or native code, where there is no lock that would tell.
+    pub fn seen(&mut self, at: Nanos, awake: Awake) {
+        self.awake = awake;
+        if self.sleep.is_none() && self.holds.is_none() && !self.ended {
             self.wake(at);
         }
     }

@@ -1,17 +1,14 @@
 //! The observed processes: the one that was asked for, and all that descend from it.
 
-use std::collections::HashMap;
-
 use crate::clock::{Clock, Monotonic};
 use crate::event::Nanos;
 
-use super::layout::Layout;
 use super::lock::{Lock, Mode};
 use super::memory::Remote;
 use super::notice::{Alarm, Notice, Python};
+use super::observed::{Process, Stage};
 use super::process;
-use super::runtime::{LockState, Runtime};
-use super::thread::Awake;
+use super::runtime::Runtime;
 use super::trouble::Trouble;
 use super::watch::Watcher;
 use crate::model::LockPlan;
@@ -24,116 +21,6 @@ const WALKED: Nanos = Nanos::from_millis(100);
 const WALKED_SOON: Nanos = Nanos::from_millis(4);
 /// How long a process may take to load Python after it began to execute a program.
 const LOADING: Nanos = Nanos::from_secs(2);
-
-/// What a process is to us.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// Its interpreter is not there yet, or there is none.
-    Waiting,
-    /// It is Python, and we know where its locks are.
-    Python,
-    /// It is another program.
-    Foreign,
-    /// It is Python, and we do not know where its locks are.
-    Unsupported,
-}
-
-/// An observed process.
-pub(super) struct Process {
-    pub(super) pid: u32,
-    /// Counted from 0 in the order in which they were seen.
-    pub(super) index: u32,
-    pub(super) stage: Stage,
-    pub(super) runtime: Option<Runtime>,
-    /// Whether it is known who holds its lock.
-    pub(super) is_followed: bool,
-    /// Since when it is executing its program.
-    since: Nanos,
-    tried_at: Nanos,
-    tries: u32,
-    walked_at: Nanos,
-    /// Threads by the address of their state.
-    states: HashMap<u64, u32>,
-    /// The first of its locks: what its threads need.
-    pub(super) lanes_lock: Option<crate::event::LockId>,
-    /// How many of its threads have a lane.
-    pub(super) lanes: u32,
-    /// What its threads are called unless they say otherwise.
-    pub(super) common_name: String,
-    /// Whether it lives in another namespace of process numbers.
-    namespaced: bool,
-}
-
-impl Process {
-    fn new(pid: u32, index: u32, at: Nanos) -> Process {
-        Process {
-            pid,
-            index,
-            stage: Stage::Waiting,
-            runtime: None,
-            is_followed: false,
-            since: at,
-            tried_at: Nanos::ZERO,
-            tries: 0,
-            walked_at: Nanos::ZERO,
-            states: HashMap::new(),
-            lanes_lock: None,
-            lanes: 0,
-            common_name: process::name(pid, pid).unwrap_or_default(),
-            namespaced: process::number_inside(pid, pid).is_some_and(|inside| inside != pid),
-        }
-    }
-
-    pub(super) fn layout(&self) -> Option<&Layout> {
-        self.runtime.as_ref().map(|runtime| &runtime.layout)
-    }
-
-    /// What its threads are while they are awake and hold no lock.
-    pub(super) fn awake(&self) -> Awake {
-        match &self.runtime {
-            _ if self.stage != Stage::Python || !self.is_followed => Awake::Unknown,
-            Some(runtime) if runtime.free_threaded && !self.has_lock() => Awake::Running,
-            _ => Awake::Native,
-        }
-    }
-
-    fn has_lock(&self) -> bool {
-        self.lanes_lock.is_some()
-    }
-
-    pub(super) fn forget_states(&mut self) {
-        self.states.clear();
-    }
-
-    /// The lock at this address, and the thread that took it last.
-    pub(super) fn look(&mut self, address: u64) -> Option<(LockState, Option<u32>)> {
-        let runtime = self.runtime.as_ref()?;
-        let memory = Remote(self.pid);
-        let state = runtime.lock(&memory, address).ok()??;
-        let holder = match state.last_holder {
-            0 => None,
-            holder => match self.states.get(&holder) {
-                Some(tid) => Some(*tid),
-                None => {
-                    let tid = runtime.native_of(&memory, holder).and_then(|native| self.outside(native));
-                    if let Some(tid) = tid {
-                        self.states.insert(holder, tid);
-                    }
-                    tid
-                }
-            },
-        };
-        Some((state, holder))
-    }
-
-    /// Our number of the thread that the process knows by `native`.
-    fn outside(&self, native: u32) -> Option<u32> {
-        if !self.namespaced {
-            return Some(native);
-        }
-        process::threads(self.pid).into_iter().find(|tid| process::number_inside(self.pid, *tid) == Some(native))
-    }
-}
 
 impl Watcher {
     /// Watches a running process, its threads, and its children. What is not Python is refused; a Python we do not know
@@ -171,7 +58,8 @@ impl Watcher {
     }
 
     /// Watches a process that we have started and that does not execute its program yet.
-    pub fn await_program(&mut self) {
+    pub fn await_program(&mut self, command: Vec<String>) {
+        self.program.command = command;
         self.cover(self.root);
         self.adopt(self.root, self.began);
     }
@@ -195,8 +83,7 @@ impl Watcher {
         if self.processes.contains_key(&pid) {
             return;
         }
-        let process = Process::new(pid, self.processes_seen, at);
-        self.processes_seen += 1;
+        let process = Process::new(pid, (pid == self.root).then_some(0), at);
         self.processes.insert(pid, process);
         for tid in process::threads(pid) {
             self.track(pid, tid, at, false);
@@ -211,8 +98,7 @@ impl Watcher {
         if self.processes.contains_key(&pid) {
             return;
         }
-        let mut process = Process::new(pid, self.processes_seen, at);
-        self.processes_seen += 1;
+        let mut process = Process::new(pid, None, at);
         if is_python {
             process.runtime = runtime;
         }
@@ -223,8 +109,14 @@ impl Watcher {
     /// A process executes another program: what was known of it is void.
     pub(super) fn process_execs(&mut self, pid: u32, at: Nanos) {
         let Some(process) = self.processes.get_mut(&pid) else { return };
+        if process.stage == Stage::Python && process.tried_at >= at {
+            // Its interpreter was found after this, so it is the new program's.
+            return;
+        }
         let had_locks = process.stage == Stage::Python;
-        *process = Process { lanes: process.lanes, ..Process::new(pid, process.index, at) };
+        let lanes = process.lanes;
+        *process = Process::new(pid, process.index, at);
+        process.lanes = lanes;
         if had_locks {
             self.release(pid, at);
         }
@@ -258,6 +150,13 @@ impl Watcher {
                     }
                 }
                 Stage::Python => {
+                    let came_back = process.dormant.is_some_and(|lock| {
+                        process.runtime.as_ref().is_some_and(|runtime| runtime.is_enabled(&Remote(pid), lock))
+                    });
+                    if came_back {
+                        self.walk(pid, now);
+                        continue;
+                    }
                     let pause = if undecided { WALKED_SOON } else { WALKED };
                     if process.walked_at + pause <= now {
                         self.walk(pid, now);
@@ -324,12 +223,18 @@ impl Watcher {
                 locks.push((lock, interpreter.id));
             }
         }
-        if locks.is_empty() {
+        if locks.is_empty() || runtime.free_threaded && !runtime.is_initialized(&Remote(pid)) {
             return;
+        }
+        process.states_by_thread.clear();
+        if runtime.free_threaded {
+            let states = interpreters.iter().flat_map(|interpreter| &interpreter.threads);
+            process.states_by_thread = states.filter_map(|state| Some((state.native?, state.address))).collect();
         }
         locks.sort_by_key(|(_, id)| *id);
         let first_walk = process.stage == Stage::Waiting;
         process.stage = Stage::Python;
+        self.count(pid);
         for (address, id) in locks {
             self.meet_lock(pid, &runtime, address, id, first_walk, now);
         }
@@ -338,7 +243,9 @@ impl Watcher {
         }
         let Some(process) = self.processes.get(&pid) else { return };
         let natives = interpreters.iter().flat_map(|interpreter| &interpreter.threads).filter_map(|state| state.native);
-        let tids: Vec<u32> = natives.filter_map(|native| process.outside(native)).collect();
+        let mut tids: Vec<u32> = natives.filter_map(|native| process.outside(native)).collect();
+        // The main thread first, then in the order of their numbers, which is nearly that of their births.
+        tids.sort_unstable_by_key(|tid| (*tid != pid, *tid));
         for tid in tids {
             // A thread state may outlive its thread, or be another's that was reused.
             if self.threads.get(&tid).is_some_and(|it| it.pid == pid && !it.thread.has_ended()) {
@@ -356,12 +263,17 @@ impl Watcher {
             return;
         }
         if runtime.free_threaded {
-            let enabled = runtime.lock(&Remote(pid), address).ok().flatten().is_some_and(|lock| lock.enabled);
-            if !enabled {
+            if !runtime.is_enabled(&Remote(pid), address) {
+                if let Some(process) = self.processes.get_mut(&pid) {
+                    process.dormant.get_or_insert(address);
+                }
                 if first {
                     self.reveal(pid, now);
                 }
                 return;
+            }
+            if let Some(process) = self.processes.get_mut(&pid) {
+                process.dormant = None;
             }
             if !first {
                 let text = format!("the GIL came back: process {pid} turned it on, as an extension module can make it");
@@ -371,7 +283,8 @@ impl Watcher {
             }
         }
         let Some(process) = self.processes.get_mut(&pid) else { return };
-        let name = match (process.index, id) {
+        let number = process.index.unwrap_or_default();
+        let name = match (number, id) {
             (0, 0) => "GIL".to_owned(),
             (0, id) => format!("GIL of interpreter {id}"),
             (index, 0) => format!("GIL of process {}", index + 1),
@@ -382,9 +295,14 @@ impl Watcher {
             return;
         }
         let lock_id = Watcher::lock_id(index);
+        let is_first_lock = process.lanes_lock.is_none();
         process.lanes_lock.get_or_insert(lock_id);
-        let plan = LockPlan { id: lock_id, name, process: process.index, of_workers: true };
+        let plan = LockPlan { id: lock_id, name, process: number, of_workers: true };
         self.notices.push(Notice::Lock(plan));
+        if is_first_lock {
+            let lanes = self.threads.values().filter(|tracked| tracked.pid == pid).filter_map(|tracked| tracked.lane);
+            self.notices.extend(lanes.map(|lane| Notice::Needs { lane, lock: lock_id }));
+        }
         let mut lock = Lock::new(lock_id, pid, address, word);
         let watched = self.locks.iter().filter(|it| it.pid == pid && it.mode == Mode::Exact).count();
         let watchpoints = match () {
@@ -419,12 +337,25 @@ impl Watcher {
             gil_enabled: Some(has_lock),
             file: process::sanitised(&runtime.file.to_string_lossy()),
         });
-        self.program.command = process::command(self.root);
+        if !self.program.launched {
+            self.program.command = process::command(self.root);
+        }
         self.notices.push(Notice::Program(Box::new(self.program.clone())));
+    }
+
+    /// A process turned out to be Python.
+    fn count(&mut self, pid: u32) {
+        if let Some(process) = self.processes.get_mut(&pid)
+            && process.index.is_none()
+        {
+            self.processes_seen += 1;
+            process.index = Some(self.processes_seen);
+        }
     }
 
     /// Every thread of a process that cannot be told Python's threads from others.
     fn show_all_threads(&mut self, pid: u32, now: Nanos) {
+        self.count(pid);
         for tid in process::threads(pid) {
             self.track(pid, tid, now, false);
             self.make_lane(tid, now);

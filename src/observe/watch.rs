@@ -20,25 +20,20 @@ use crate::clock::{Clock, Monotonic};
 use crate::event::{LaneId, LockId, Nanos};
 use crate::perf::{Record, What};
 
-use super::doing::{self, Doing, Doings};
-use super::layout::Layout;
+use super::doing::{Doing, Doings};
 use super::lock::{Change, Lock, Mode};
 use super::notice::{Alarm, Notice, Program, Status};
+use super::observed::{Process, Stage};
 use super::recorder::{Recorder, Watchpoints};
 use super::runtime::{Files, LockState};
 use super::thread::{Awake, Reason, Thread};
-use super::tree::Process;
 
 /// How far what is told lies behind now: longer than it takes a record to be readable.
 pub(super) const MOMENT: Nanos = Nanos::from_millis(1);
-/// How often a lock that is watched is compared with the lock itself.
-const COMPARED: Nanos = Nanos::from_millis(250);
 /// How long a thread may be awaited that may turn out to be Python's.
 pub(super) const UNDECIDED: Nanos = Nanos::from_millis(20);
 /// How long a sleep may be awaited whose reason nobody knows.
 const UNEXPLAINED: Nanos = Nanos::from_millis(100);
-/// How many threads are looked at in a pass where there are no records.
-const LOOKS: usize = 16;
 
 /// A thread of an observed process.
 pub(super) struct Tracked {
@@ -48,17 +43,31 @@ pub(super) struct Tracked {
     /// Whether its name has been read again.
     pub(super) named: bool,
     pub(super) name: String,
-    doings: Doings,
+    pub(super) doings: Doings,
     /// When it was last seen to fall asleep, if it has not been seen to wake since.
-    asleep: Option<Nanos>,
-    looked_at: Nanos,
+    pub(super) asleep: Option<Nanos>,
+    pub(super) looked_at: Nanos,
 }
 
 /// Something that is to be told in the order of time.
-enum Item {
+pub(super) enum Item {
     Record(Record),
-    Lock { lock: usize, from: Nanos, state: LockState, holder: Option<u32> },
-    Doing { tid: u32, doing: Doing, first: bool },
+    Lock {
+        lock: usize,
+        from: Nanos,
+        state: LockState,
+        holder: Option<u32>,
+    },
+    Doing {
+        tid: u32,
+        doing: Doing,
+        first: bool,
+    },
+    /// Without a lock: whether a thread runs Python, as its thread state tells.
+    Attached {
+        tid: u32,
+        attached: bool,
+    },
 }
 
 /// See the [module](self).
@@ -84,9 +93,9 @@ pub struct Watcher {
     pub(super) own_before: Nanos,
     pub(super) first_event: Option<Nanos>,
     pub(super) status: Status,
-    pending: Vec<(Nanos, Item)>,
+    pub(super) pending: Vec<(Nanos, Item)>,
     pub(super) notices: Vec<Notice>,
-    turn: usize,
+    pub(super) turn: usize,
 }
 
 impl Watcher {
@@ -131,9 +140,11 @@ impl Watcher {
         self.root
     }
 
-    /// Whether a lock is to be looked at often.
+    /// Whether something is to be looked at often: a lock, or a process that is starting.
     pub fn is_sampling(&self) -> bool {
-        self.locks.iter().any(|lock| lock.mode != Mode::Exact) || !self.recorder.is_on()
+        self.locks.iter().any(|lock| lock.pid != 0 && (lock.mode != Mode::Exact || !lock.settled))
+            || self.processes.values().any(|process| process.dormant.is_some() || process.stage == Stage::Waiting)
+            || !self.recorder.is_on()
     }
 
     /// Takes in what is new and says what is known.
@@ -143,6 +154,7 @@ impl Watcher {
         self.look_at_locks(asked);
         self.tell(asked - MOMENT);
         self.look_at_threads();
+        self.look_at_states();
         self.care(asked);
         self.say(asked - MOMENT);
     }
@@ -182,40 +194,6 @@ impl Watcher {
         }
     }
 
-    fn look_at_locks(&mut self, now: Nanos) {
-        for index in 0..self.locks.len() {
-            let lock = &mut self.locks[index];
-            let due = match lock.mode {
-                Mode::Exact => lock.look || lock.looked_at + COMPARED <= now,
-                Mode::Sampled { until: Some(until) } if until <= now => {
-                    self.try_again(index);
-                    true
-                }
-                Mode::Sampled { .. } => true,
-            };
-            let lock = &mut self.locks[index];
-            let Some(process) = self.processes.get_mut(&lock.pid).filter(|_| due) else { continue };
-            let from = Monotonic.now();
-            lock.look = false;
-            lock.looked_at = from;
-            let Some((state, holder)) = process.look(lock.address) else { continue };
-            let at = Monotonic.now();
-            self.samples += 1;
-            self.pending.push((at, Item::Lock { lock: index, from, state, holder }));
-        }
-    }
-
-    /// Tries whether a lock that was taken too often may be watched by now.
-    fn try_again(&mut self, index: usize) {
-        match &self.watchpoints[index] {
-            Some(watchpoints) => {
-                watchpoints.enable(true);
-                self.locks[index].watch();
-            }
-            None => self.locks[index].sample(None),
-        }
-    }
-
     /// Tells the machines all that is older than the horizon.
     fn tell(&mut self, horizon: Nanos) {
         self.pending.sort_by_key(|(at, _)| *at);
@@ -231,6 +209,12 @@ impl Watcher {
                     changes.into_iter().for_each(|change| self.change(lock, at, change));
                     if self.locks[lock].settled && !was_settled {
                         self.reveal(self.locks[lock].pid, at);
+                    }
+                }
+                Item::Attached { tid, attached } => {
+                    if let Some(tracked) = self.threads.get_mut(&tid) {
+                        let awake = if attached { Awake::Running } else { Awake::Native };
+                        tracked.thread.seen(at.max(tracked.thread.since), awake);
                     }
                 }
                 Item::Doing { tid, doing, first } => self.tell_doing(tid, at, doing, first),
@@ -320,49 +304,6 @@ impl Watcher {
             }
             None if !records && tracked.thread.holds().is_none() => tracked.thread.found_awake(at),
             None => {}
-        }
-    }
-
-    /// Why a thread of this process sleeps in this call.
-    fn reason(&self, pid: u32, call: u32, argument: u64) -> Reason {
-        if !doing::is_futex(call) {
-            return Reason::Call(call);
-        }
-        let layout: Option<&Layout> = self.processes.get(&pid).and_then(|process| process.layout());
-        let wanted = self.locks.iter().filter(|lock| lock.pid == pid).find(|lock| {
-            layout.is_some_and(|layout| {
-                layout.lock.is_waited_on(lock.address, argument) || layout.lock.is_forced(lock.address, argument)
-            })
-        });
-        wanted.map_or(Reason::OwnLock, |lock| Reason::WantsLock(lock.id))
-    }
-
-    /// Looks at what those sleep in that have fallen asleep since they were last looked at; without records, at
-    /// everybody, a few at a time.
-    fn look_at_threads(&mut self) {
-        let look = |tracked: &mut Tracked, tid: u32, first: bool, pending: &mut Vec<(Nanos, Item)>| {
-            let doing = tracked.doings.read();
-            let at = Monotonic.now();
-            tracked.looked_at = at;
-            pending.push((at, Item::Doing { tid, doing, first }));
-        };
-        if self.recorder.is_on() {
-            for (tid, tracked) in &mut self.threads {
-                let first = tracked.looked_at == Nanos::ZERO && tracked.asleep == Some(tracked.thread.since);
-                if tracked.asleep.is_some_and(|since| since >= tracked.looked_at) {
-                    look(tracked, *tid, first, &mut self.pending);
-                }
-            }
-        } else if !self.threads.is_empty() {
-            let mut tids: Vec<u32> = self.threads.keys().copied().collect();
-            tids.sort_unstable();
-            for step in 0..tids.len().min(LOOKS) {
-                let tid = tids[(self.turn + step) % tids.len()];
-                if let Some(tracked) = self.threads.get_mut(&tid) {
-                    look(tracked, tid, false, &mut self.pending);
-                }
-            }
-            self.turn = (self.turn + LOOKS) % tids.len();
         }
     }
 

@@ -47,8 +47,7 @@ fn how(status: &Status) -> String {
 pub(super) fn footing(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let Some(status) = &report.observer else { return Ok(()) };
     for alarm in &status.alarms {
-        let at = alarm.at.as_secs_f64();
-        writeln!(out, "\n! {} (at {at:.3} s of the machine's clock)", printable(&alarm.text))?;
+        writeln!(out, "\n! after {}: {}", alarm.at - status.began_at, printable(&alarm.text))?;
     }
     if let Some(why) = &status.switch_records_refused {
         writeln!(out, "\nnot seen: when threads had a core ({why})")?;

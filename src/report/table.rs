@@ -139,7 +139,9 @@ fn lanes(report: &Report, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn results(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out)?;
+    if report.experiment.is_some() {
+        writeln!(out)?;
+    }
     for (task, result) in report.results.iter().enumerate().take(LISTED) {
         match result {
             TaskResult::Value { repr } => {

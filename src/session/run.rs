@@ -286,6 +286,12 @@ impl Record {
                     plan.name = name;
                 }
             }
+            Signal::LaneNeeds { lane, lock } => {
+                self.trace.lane_mut(lane).lock = Some(lock);
+                if let Some(plan) = self.description.lanes.get_mut(lane.index()) {
+                    plan.lock = Some(lock);
+                }
+            }
             Signal::LaneSampled(lane) => self.trace.lane_mut(lane).evidence = Evidence::Sampled,
             Signal::HandOffs { lock, at, more } => self.trace.handoffs_unseen(lock, at, more),
             Signal::Slept { lane, calls } => {

@@ -25,6 +25,7 @@ fn image(minor: u8) -> (Image, Runtime) {
             LOCK
         }
     };
+    image.set_word(lock + layout.lock.interval(), 5000);
     image.set_int(lock + layout.lock.locked, 1);
     image.set_word(lock + layout.lock.last_holder, STATES[1]);
     image.set_word(lock + layout.lock.switch_number(), 17);
@@ -71,6 +72,9 @@ fn relations_that_do_not_hold_are_not_believed() {
     let mut early = good.clone();
     early.set_int(LOCK + layout.lock.locked, -1);
     assert_eq!(runtime.walk(&early).unwrap()[0].lock, None, "not made yet");
+    early.set_int(LOCK + layout.lock.locked, 0);
+    early.set_word(LOCK + layout.lock.interval(), 0);
+    assert_eq!(runtime.walk(&early).unwrap()[0].lock, None, "not written yet");
     early.set_word(RUNTIME + layout.interpreters, 0);
     assert_eq!(runtime.walk(&early), Ok(vec![]));
     let mut gone = good.clone();

@@ -1,0 +1,111 @@
+//! What the observer looks at by itself, since nothing records it: who holds a lock, what a thread sleeps in, whether it
+//! runs Python.
+
+use crate::clock::{Clock, Monotonic};
+use crate::event::Nanos;
+
+use super::doing;
+use super::layout::Layout;
+use super::lock::Mode;
+use super::memory::Remote;
+use super::thread::Reason;
+use super::watch::{Item, Tracked, Watcher};
+
+/// How often a lock that is watched is compared with the lock itself.
+const COMPARED: Nanos = Nanos::from_millis(250);
+/// How many threads are looked at in a pass where there are no records.
+const LOOKS: usize = 16;
+
+impl Watcher {
+    pub(super) fn look_at_locks(&mut self, now: Nanos) {
+        for index in 0..self.locks.len() {
+            let lock = &mut self.locks[index];
+            let due = match lock.mode {
+                Mode::Exact => lock.look || lock.looked_at + COMPARED <= now,
+                Mode::Sampled { until: Some(until) } if until <= now => {
+                    self.try_again(index);
+                    true
+                }
+                Mode::Sampled { .. } => true,
+            };
+            let lock = &mut self.locks[index];
+            let Some(process) = self.processes.get_mut(&lock.pid).filter(|_| due) else { continue };
+            let from = Monotonic.now();
+            lock.look = false;
+            lock.looked_at = from;
+            let Some((state, holder)) = process.look(lock.address) else { continue };
+            let at = Monotonic.now();
+            self.samples += 1;
+            self.pending.push((at, Item::Lock { lock: index, from, state, holder }));
+        }
+    }
+
+    /// Tries whether a lock that was taken too often may be watched by now.
+    fn try_again(&mut self, index: usize) {
+        match &self.watchpoints[index] {
+            Some(watchpoints) => {
+                watchpoints.enable(true);
+                self.locks[index].watch();
+            }
+            None => self.locks[index].sample(None),
+        }
+    }
+
+    /// Why a thread of this process sleeps in this call.
+    pub(super) fn reason(&self, pid: u32, call: u32, argument: u64) -> Reason {
+        if !doing::is_futex(call) {
+            return Reason::Call(call);
+        }
+        let layout: Option<&Layout> = self.processes.get(&pid).and_then(|process| process.layout());
+        let wanted = self.locks.iter().filter(|lock| lock.pid == pid).find(|lock| {
+            layout.is_some_and(|layout| {
+                layout.lock.is_waited_on(lock.address, argument) || layout.lock.is_forced(lock.address, argument)
+            })
+        });
+        wanted.map_or(Reason::OwnLock, |lock| Reason::WantsLock(lock.id))
+    }
+
+    /// Looks at what those sleep in that have fallen asleep since they were last looked at; without records, at
+    /// everybody, a few at a time.
+    pub(super) fn look_at_threads(&mut self) {
+        let look = |tracked: &mut Tracked, tid: u32, first: bool, pending: &mut Vec<(Nanos, Item)>| {
+            let doing = tracked.doings.read();
+            let at = Monotonic.now();
+            tracked.looked_at = at;
+            pending.push((at, Item::Doing { tid, doing, first }));
+        };
+        if self.recorder.is_on() {
+            for (tid, tracked) in &mut self.threads {
+                let first = tracked.looked_at == Nanos::ZERO && tracked.asleep == Some(tracked.thread.since);
+                if tracked.asleep.is_some_and(|since| since >= tracked.looked_at) {
+                    look(tracked, *tid, first, &mut self.pending);
+                }
+            }
+        } else if !self.threads.is_empty() {
+            let mut tids: Vec<u32> = self.threads.keys().copied().collect();
+            tids.sort_unstable();
+            for step in 0..tids.len().min(LOOKS) {
+                let tid = tids[(self.turn + step) % tids.len()];
+                if let Some(tracked) = self.threads.get_mut(&tid) {
+                    look(tracked, tid, false, &mut self.pending);
+                }
+            }
+            self.turn = (self.turn + LOOKS) % tids.len();
+        }
+    }
+
+    /// Looks whether threads that are awake run Python or native code, where there is no lock that would tell.
+    pub(super) fn look_at_states(&mut self) {
+        for process in self.processes.values().filter(|process| process.dormant.is_some()) {
+            let Some(runtime) = &process.runtime else { continue };
+            let memory = Remote(process.pid);
+            for (tid, state) in &process.states_by_thread {
+                if self.threads.get(tid).is_some_and(|tracked| tracked.asleep.is_none() && tracked.lane.is_some())
+                    && let Some(attached) = runtime.is_attached(&memory, *state)
+                {
+                    self.pending.push((Monotonic.now(), Item::Attached { tid: *tid, attached }));
+                }
+            }
+        }
+    }
+}

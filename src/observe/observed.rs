@@ -1,0 +1,127 @@
+//! One observed process, and what is known of its interpreter.
+
+use std::collections::HashMap;
+
+use crate::event::{LockId, Nanos};
+
+use super::layout::Layout;
+use super::memory::Remote;
+use super::process;
+use super::runtime::{LockState, Runtime};
+use super::thread::Awake;
+
+/// What a process is to us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Its interpreter is not there yet, or there is none.
+    Waiting,
+    /// It is Python, and we know where its locks are.
+    Python,
+    /// It is another program.
+    Foreign,
+    /// It is Python, and we do not know where its locks are.
+    Unsupported,
+}
+
+/// An observed process.
+pub(super) struct Process {
+    pub(super) pid: u32,
+    /// Those that are Python are counted from 0, in the order in which that was seen; the first process is 0.
+    pub(super) index: Option<u32>,
+    pub(super) stage: Stage,
+    pub(super) runtime: Option<Runtime>,
+    /// Whether it is known who holds its lock.
+    pub(super) is_followed: bool,
+    /// Since when it is executing its program.
+    pub(super) since: Nanos,
+    pub(super) tried_at: Nanos,
+    pub(super) tries: u32,
+    pub(super) walked_at: Nanos,
+    /// Threads by the address of their state.
+    states: HashMap<u64, u32>,
+    /// The first of its locks: what its threads need.
+    pub(super) lanes_lock: Option<LockId>,
+    /// Its lock that is none, in a free-threaded build.
+    pub(super) dormant: Option<u64>,
+    /// Thread states by thread, in a free-threaded build.
+    pub(super) states_by_thread: HashMap<u32, u64>,
+    /// How many of its threads beside the main one have a lane.
+    pub(super) lanes: u32,
+    /// What its threads are called unless they say otherwise.
+    pub(super) common_name: String,
+    /// Whether it lives in another namespace of process numbers.
+    namespaced: bool,
+}
+
+impl Process {
+    pub(super) fn new(pid: u32, index: Option<u32>, at: Nanos) -> Process {
+        Process {
+            pid,
+            index,
+            stage: Stage::Waiting,
+            runtime: None,
+            is_followed: false,
+            since: at,
+            tried_at: Nanos::ZERO,
+            tries: 0,
+            walked_at: Nanos::ZERO,
+            states: HashMap::new(),
+            lanes_lock: None,
+            dormant: None,
+            states_by_thread: HashMap::new(),
+            lanes: 0,
+            common_name: process::name(pid, pid).unwrap_or_default(),
+            namespaced: process::number_inside(pid, pid).is_some_and(|inside| inside != pid),
+        }
+    }
+
+    pub(super) fn layout(&self) -> Option<&Layout> {
+        self.runtime.as_ref().map(|runtime| &runtime.layout)
+    }
+
+    /// What its threads are while they are awake and hold no lock.
+    pub(super) fn awake(&self) -> Awake {
+        match &self.runtime {
+            _ if self.stage != Stage::Python || !self.is_followed => Awake::Unknown,
+            Some(runtime) if runtime.free_threaded && !self.has_lock() => Awake::Running,
+            _ => Awake::Native,
+        }
+    }
+
+    pub(super) fn has_lock(&self) -> bool {
+        self.lanes_lock.is_some()
+    }
+
+    pub(super) fn forget_states(&mut self) {
+        self.states.clear();
+    }
+
+    /// The lock at this address, and the thread that took it last.
+    pub(super) fn look(&mut self, address: u64) -> Option<(LockState, Option<u32>)> {
+        let runtime = self.runtime.as_ref()?;
+        let memory = Remote(self.pid);
+        let state = runtime.lock(&memory, address).ok()??;
+        let holder = match state.last_holder {
+            0 => None,
+            holder => match self.states.get(&holder) {
+                Some(tid) => Some(*tid),
+                None => {
+                    let tid = runtime.native_of(&memory, holder).and_then(|native| self.outside(native));
+                    if let Some(tid) = tid {
+                        self.states.insert(holder, tid);
+                    }
+                    tid
+                }
+            },
+        };
+        Some((state, holder))
+    }
+
+    /// Our number of the thread that the process knows by `native`.
+    pub(super) fn outside(&self, native: u32) -> Option<u32> {
+        if !self.namespaced {
+            return Some(native);
+        }
+        process::threads(self.pid).into_iter().find(|tid| process::number_inside(self.pid, *tid) == Some(native))
+    }
+}

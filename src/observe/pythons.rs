@@ -1,0 +1,222 @@
+//! The Python interpreters of this machine, and the Python processes that run on it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::perf::{self, Refused, Subject};
+use crate::record::thread_id;
+
+use super::process;
+use super::runtime::{Files, Runtime};
+use super::trouble::Trouble;
+
+/// How long an interpreter may take to say what it is.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How many folders of an installer are looked into.
+const MOST_FOLDERS: usize = 64;
+
+/// An interpreter that is installed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Installed {
+    /// Where.
+    pub path: PathBuf,
+    /// By whom: `PATH`, `pyenv`, `uv`, `conda`.
+    pub by: &'static str,
+    /// What it says of itself; or why it does not.
+    pub said: Result<Said, String>,
+}
+
+/// What an interpreter says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// `3.12.1`.
+    pub version: String,
+    /// `cpython`, `pypy`.
+    pub implementation: String,
+    /// Whether it was built without the GIL.
+    pub free_threaded: bool,
+    /// Whether the GIL is on.
+    pub gil: bool,
+}
+
+/// A Python process that runs.
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// Its number.
+    pub pid: u32,
+    /// Its command line, made fit to be shown.
+    pub command: String,
+    /// Its version if it can be attached to, else why not.
+    pub version: Result<String, Trouble>,
+}
+
+/// Every interpreter that is found, each once.
+pub fn installed() -> Vec<Installed> {
+    let mut seen = BTreeSet::new();
+    let mut found = Vec::new();
+    for (path, by) in candidates() {
+        let Ok(real) = fs::canonicalize(&path) else { continue };
+        if seen.insert(real) {
+            found.push(Installed { said: ask(&path), path, by });
+        }
+    }
+    found
+}
+
+fn candidates() -> Vec<(PathBuf, &'static str)> {
+    let mut found = Vec::new();
+    for folder in std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()) {
+        // pyenv's stand-ins are no interpreters; what they stand for is found below.
+        if !folder.ends_with("shims") {
+            found_in(&folder, "PATH", &mut found);
+        }
+    }
+    let Some(home) = std::env::var_os("HOME").map(PathBuf::from) else { return found };
+    let pyenv = std::env::var_os("PYENV_ROOT").map_or_else(|| home.join(".pyenv"), PathBuf::from);
+    let versions = |folder: PathBuf, by: &'static str, found: &mut Vec<(PathBuf, &'static str)>| {
+        subfolders(&folder).iter().for_each(|version| found_in(&version.join("bin"), by, found));
+    };
+    versions(pyenv.join("versions"), "pyenv", &mut found);
+    versions(home.join(".local/share/uv/python"), "uv", &mut found);
+    let condas = ["miniconda3", "anaconda3", "miniforge3", "mambaforge"].map(|name| home.join(name));
+    for conda in condas.into_iter().chain([PathBuf::from("/opt/conda")]) {
+        versions(conda.join("envs"), "conda", &mut found);
+        found_in(&conda.join("bin"), "conda", &mut found);
+    }
+    found
+}
+
+fn found_in(folder: &Path, by: &'static str, found: &mut Vec<(PathBuf, &'static str)>) {
+    found.extend(interpreters(folder).into_iter().map(|path| (path, by)));
+}
+
+fn subfolders(folder: &Path) -> Vec<PathBuf> {
+    let mut folders: Vec<PathBuf> =
+        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).take(MOST_FOLDERS).collect();
+    folders.sort();
+    folders
+}
+
+/// `python3`, `python3.12`, `python3.13t` in a folder; not its `-config` and the like.
+fn interpreters(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = entries
+        .filter(|entry| {
+            let name = entry.file_name();
+            name.to_str().and_then(|name| name.strip_prefix("python3")).is_some_and(|rest| {
+                let rest = rest.strip_suffix('t').unwrap_or(rest);
+                rest.chars().all(|c| c.is_ascii_digit() || c == '.')
+            })
+        })
+        .map(|entry| entry.path())
+        .collect();
+    found.sort();
+    found
+}
+
+/// Asks an interpreter what it is.
+fn ask(path: &Path) -> Result<Said, String> {
+    let script = "import sys, sysconfig\n\
+                  print(sys.version.split()[0], sys.implementation.name, \
+                  int(bool(sysconfig.get_config_var('Py_GIL_DISABLED'))), \
+                  int(getattr(sys, '_is_gil_enabled', lambda: True)()))";
+    let mut child = Command::new(path)
+        .args(["-I", "-c", script])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| format!("it cannot be executed: {error}"))?;
+    let end = Instant::now() + PATIENCE;
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if Instant::now() < end => std::thread::sleep(Duration::from_millis(2)),
+            _ => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err("it does not answer".to_owned());
+            }
+        }
+    };
+    let mut text = String::new();
+    // What is not there is not understood below.
+    let _ = child.stdout.take().map(|mut out| out.read_to_string(&mut text));
+    parse(&text).ok_or_else(|| format!("it does not say what it is ({status})"))
+}
+
+fn parse(text: &str) -> Option<Said> {
+    let mut words = text.split_ascii_whitespace();
+    Some(Said {
+        version: process::sanitised(words.next()?),
+        implementation: process::sanitised(words.next()?),
+        free_threaded: words.next()? == "1",
+        gil: words.next()? == "1",
+    })
+}
+
+/// Whether this machine lets us watch a word of memory; if not, why not.
+pub fn may_watch_exactly() -> Result<(), Refused> {
+    let word = 0_u64;
+    let subject = Subject::Word(&raw const word as u64);
+    let core = perf::online_cores().first().copied().unwrap_or(0);
+    perf::open(subject, thread_id(), core).map(drop).map_err(|why| Refused::from_open(why, thread_id(), subject))
+}
+
+/// The Python processes that run, ours excepted: those that may be attached to, and the others with the reason.
+pub fn running() -> Vec<Running> {
+    let mut files = Files::new();
+    let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let mut pids: Vec<u32> = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    pids.sort_unstable();
+    pids.into_iter()
+        .filter(|pid| *pid != std::process::id() && !process::is_zombie(*pid))
+        .filter_map(|pid| {
+            let command = process::command(pid).join(" ");
+            let version = match Runtime::find(pid, &mut files) {
+                Ok(runtime) => Ok(runtime.version.to_string()),
+                Err(Trouble::NotPython { .. } | Trouble::Ended(_) | Trouble::NoSuchProcess(_)) => return None,
+                // Of what may not be looked into only the name tells.
+                Err(Trouble::OtherUser { .. } | Trouble::PtraceScope { .. } | Trouble::Forbidden(_))
+                    if !looks_like_python(pid) =>
+                {
+                    return None;
+                }
+                Err(why) => Err(why),
+            };
+            Some(Running { pid, command: process::sanitised(&command), version })
+        })
+        .collect()
+}
+
+fn looks_like_python(pid: u32) -> bool {
+    process::name(pid, pid).is_some_and(|name| name.contains("python"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interpreter_says_what_it_is_in_four_words() {
+        let said = parse("3.13.0 cpython 1 0\n").unwrap();
+        assert_eq!((said.version.as_str(), said.free_threaded, said.gil), ("3.13.0", true, false));
+        assert_eq!(parse("3.13.0"), None);
+        assert!(ask(Path::new("/no/such/python3")).is_err());
+    }
+
+    #[test]
+    fn only_interpreters_are_taken_for_some() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["python3", "python3.12", "python3.13t", "python3-config", "python3.12-config", "python2"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        let names: Vec<_> =
+            interpreters(folder.path()).iter().map(|path| path.file_name().unwrap().to_owned()).collect();
+        assert_eq!(names, ["python3", "python3.12", "python3.13t"]);
+    }
+}

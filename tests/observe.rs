@@ -1,0 +1,380 @@
+//! Real interpreters, observed by the real binary: programs whose truth is known.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// The interpreters to test with: those of `gilscope list pythons` that we know, one for each version, and those that
+/// GILSCOPE_PYTHONS names (separated by colons).
+fn pythons() -> Vec<PathBuf> {
+    let listed = gilscope(&["list", "pythons", "--json"]);
+    let rows: Vec<Value> = serde_json::from_slice(&listed.stdout).expect("it is JSON");
+    let mut versions = std::collections::BTreeMap::new();
+    for row in rows.iter().filter(|row| row["kind"] == "python" && row["engine"] != "cores_only") {
+        if let (Some(version), Some(path)) = (row["version"].as_str(), row["id"].as_str()) {
+            let minor: String = version.split('.').take(2).collect::<Vec<_>>().join(".");
+            versions.insert((minor, row["free_threaded"] == true), PathBuf::from(path));
+        }
+    }
+    let mut found: Vec<PathBuf> = versions.into_values().collect();
+    let named = std::env::var_os("GILSCOPE_PYTHONS").unwrap_or_default();
+    found.extend(std::env::split_paths(&named).filter(|path| path.exists()));
+    if found.is_empty() {
+        assert!(std::env::var_os("GILSCOPE_REQUIRE_PYTHON").is_none_or(|it| it != "1"), "no CPython 3.9 to 3.15 found");
+        eprintln!("skipped: no CPython 3.9 to 3.15 found");
+    }
+    found
+}
+
+/// One of them: the latest that has a GIL.
+fn python() -> Option<PathBuf> {
+    pythons().into_iter().rfind(|path| !path.to_string_lossy().ends_with('t'))
+}
+
+fn gilscope(args: &[&str]) -> Output {
+    let output = Command::new(env!("CARGO_BIN_EXE_gilscope")).args(args).stdin(Stdio::null()).output();
+    output.expect("the program runs")
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("no JSON ({error}): {}", String::from_utf8_lossy(&output.stderr)))
+}
+
+fn watch(python: &Path, code: &str) -> Value {
+    json(&gilscope(&["watch", "--json", "--python", &python.display().to_string(), "-c", code]))
+}
+
+/// Whether takes are recorded here at all; if not, only what holds for samples too is tested.
+fn exactly() -> bool {
+    let listed = json(&gilscope(&["list", "pythons", "--json"]));
+    let exact = listed.as_array().is_some_and(|rows| rows.iter().any(|row| row["engine"] == "exact"));
+    if !exact {
+        assert!(std::env::var_os("GILSCOPE_REQUIRE_PERF").is_none_or(|it| it != "1"), "the kernel refuses watchpoints");
+        eprintln!("skipped in part: the kernel refuses watchpoints");
+    }
+    exact
+}
+
+fn lanes(report: &Value) -> &Vec<Value> {
+    report["lanes"].as_array().expect("there are lanes")
+}
+
+fn named<'a>(report: &'a Value, name: &str) -> &'a Value {
+    lanes(report).iter().find(|lane| lane["name"] == name).unwrap_or_else(|| panic!("no lane {name}: {report:#}"))
+}
+
+fn nanos(value: &Value) -> f64 {
+    value.as_f64().unwrap_or(0.0)
+}
+
+fn state(lane: &Value, state: &str) -> f64 {
+    nanos(&lane["states_ns"][state])
+}
+
+/// Its share of the time it was there and seen.
+fn share(lane: &Value, of: &[&str]) -> f64 {
+    let all: f64 = lane["states_ns"].as_object().expect("it has states").iter().map(|(_, span)| nanos(span)).sum();
+    let without: f64 = ["unborn", "done", "unknown"].iter().map(|name| state(lane, name)).sum();
+    of.iter().map(|name| state(lane, name)).sum::<f64>() / (all - without).max(1.0)
+}
+
+/// What must hold of every report.
+fn sound(report: &Value) {
+    for lane in lanes(report) {
+        let sum: f64 = lane["states_ns"].as_object().expect("it has states").values().map(nanos).sum();
+        assert_eq!(sum, nanos(&report["elapsed_ns"]), "the states of a lane add up: {lane:#}");
+    }
+    assert_eq!(report["engine"], "cpython");
+    assert!(report["experiment"].is_null());
+}
+
+const SPIN: &str = "import threading, time
+def spin(end):
+    while time.monotonic() < end:
+        for _ in range(10000): pass
+end = time.monotonic() + 1.5
+threads = [threading.Thread(target=spin, args=(end,)) for _ in range(2)]
+for t in threads: t.start()
+for t in threads: t.join()
+";
+
+#[test]
+fn two_threads_that_compute_take_turns_and_every_turn_is_seen_whatever_the_version() {
+    let exact = exactly();
+    for python in pythons() {
+        let report = watch(&python, SPIN);
+        sound(&report);
+        let free = report["python"]["gil_enabled"] == false;
+        let name = python.display();
+        assert_eq!(report["exit_status"], 0, "{name}");
+        assert!(lanes(&report).len() >= 3, "{name}: {report:#}");
+        if free {
+            assert!(report["locks"].as_array().unwrap().is_empty(), "{name}: no lock is there");
+            continue;
+        }
+        let lock = &report["observer"]["locks"][0];
+        let (counted, seen) = (nanos(&lock["switch_number"]), nanos(&lock["handoffs_seen"]));
+        assert!(counted >= 10.0, "{name}: they took turns: {lock}");
+        if exact && report["observer"]["engine"] == "exact" && report["observer"]["records_lost"] == 0 {
+            assert!((counted - seen).abs() <= (counted * 0.01).max(2.0), "{name}: {counted} against {seen}");
+        } else {
+            assert!(!exact, "{name}: two threads that compute are seen exactly: {}", report["observer"]);
+        }
+        assert!(nanos(&report["locks"][0]["handoffs"]) >= counted, "{name}: {}", report["locks"][0]);
+        for thread in ["thread 1", "thread 2"] {
+            let lane =
+                lanes(&report).iter().filter(|lane| lane["name"] != "main").nth(usize::from(thread == "thread 2"));
+            let lane = lane.expect("both are there");
+            assert!(share(lane, &["running", "waiting_core"]) > 0.1, "{name} {lane:#}");
+            assert!(share(lane, &["waiting_gil"]) > 0.1, "{name} {lane:#}");
+        }
+        assert!(share(named(&report, "main"), &["waiting_lock"]) > 0.5, "{name}: it joins: {report:#}");
+    }
+}
+
+#[test]
+fn a_sleeper_sleeps_and_its_call_is_named() {
+    for python in pythons() {
+        let report = watch(&python, "import time; time.sleep(1.2)");
+        sound(&report);
+        let main = named(&report, "main");
+        assert!(share(main, &["io"]) > 0.6, "{}: {main:#}", python.display());
+        let calls = main["slept"].as_object().expect("it slept in calls");
+        assert!(
+            calls.keys().any(|call| ["clock_nanosleep", "pselect6", "select"].contains(&call.as_str())),
+            "{main:#}"
+        );
+    }
+}
+
+#[test]
+fn an_io_thread_beside_one_that_computes_waits_for_the_lock_at_each_wake_up() {
+    let Some(python) = python().filter(|_| exactly()) else { return };
+    let code = "import threading, time
+end = time.monotonic() + 1.5
+def io():
+    while time.monotonic() < end: time.sleep(0.01)
+t = threading.Thread(target=io); t.start()
+while time.monotonic() < end:
+    for _ in range(10000): pass
+t.join()
+";
+    let report = watch(&python, code);
+    sound(&report);
+    let io = lanes(&report).iter().find(|lane| lane["name"] != "main").expect("the thread is there");
+    assert!(state(io, "waiting_gil") > 5.0 * state(io, "running"), "{io:#}");
+    assert!(state(io, "io") > state(io, "running"), "{io:#}");
+    let blame = report["blame"].as_array().expect("somebody held it").iter();
+    let charged: f64 = blame.filter(|it| it["holder"] == 0).map(|it| nanos(&it["ns"])).sum();
+    assert!(charged > 0.5 * state(io, "waiting_gil"), "{report:#}");
+}
+
+#[test]
+fn native_code_runs_without_the_lock() {
+    let Some(python) = python().filter(|_| exactly()) else { return };
+    let code = "import threading, zlib, time
+data = bytes(range(256)) * 40000
+def native():
+    end = time.monotonic() + 1
+    while time.monotonic() < end: zlib.compress(data, 6)
+t = threading.Thread(target=native); t.start(); t.join()
+";
+    let report = watch(&python, code);
+    sound(&report);
+    let native = lanes(&report).iter().find(|lane| lane["name"] != "main").expect("the thread is there");
+    assert!(share(native, &["native", "waiting_core"]) > 0.6, "{native:#}");
+    assert!(state(native, "running") < state(native, "native"), "{native:#}");
+}
+
+#[test]
+fn a_thread_for_each_request_has_a_lane_for_each_and_none_stays_open() {
+    let Some(python) = python().filter(|_| exactly()) else { return };
+    let code = "import threading, time
+def answer(): time.sleep(0.002)
+for _ in range(40):
+    ts = [threading.Thread(target=answer) for _ in range(5)]
+    for t in ts: t.start()
+    for t in ts: t.join()
+";
+    let report = watch(&python, code);
+    sound(&report);
+    assert!((195..=201).contains(&lanes(&report).len()), "{} lanes", lanes(&report).len());
+    assert!(lanes(&report).iter().all(|lane| lane["end"] == "done"));
+}
+
+#[test]
+fn a_program_that_retakes_its_lock_all_the_time_is_sampled() {
+    let Some(python) = python().filter(|_| exactly()) else { return };
+    let code = "import os, time
+end = time.monotonic() + 2
+while time.monotonic() < end: os.stat('/')
+";
+    let report = watch(&python, code);
+    sound(&report);
+    assert!(nanos(&report["observer"]["guard_trips"]) >= 1.0, "{}", report["observer"]);
+    assert_eq!(report["observer"]["engine"], "sampled");
+    assert!(report["observer"]["reason"].as_str().is_some_and(|why| why.contains("often")));
+    assert_eq!(named(&report, "main")["evidence"], "sampled");
+}
+
+#[test]
+fn children_have_locks_and_lanes_of_their_own() {
+    let Some(python) = python().filter(|_| exactly()) else { return };
+    let code = "import os, time
+for _ in range(2):
+    if os.fork() == 0:
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end: pass
+        os._exit(0)
+os.wait(); os.wait()
+";
+    let report = watch(&python, code);
+    sound(&report);
+    assert_eq!(report["locks"].as_array().map(Vec::len), Some(3), "{:#}", report["locks"]);
+    for process in ["process 2", "process 3"] {
+        let lane = named(&report, process);
+        assert_ne!(lane["pid"], report["pid"]);
+        assert!(share(lane, &["running", "waiting_core"]) > 0.5, "{lane:#}");
+    }
+}
+
+#[test]
+fn a_gil_that_comes_back_is_an_alarm() {
+    let free = |path: &PathBuf| {
+        let script = "import sys; sys.exit(getattr(sys, '_is_gil_enabled', lambda: True)())";
+        Command::new(path).args(["-c", script]).status().is_ok_and(|status| status.success())
+    };
+    let Some(python) = pythons().into_iter().find(free) else {
+        eprintln!("skipped: no free-threaded CPython found");
+        return;
+    };
+    let spin = "import time
+end = time.monotonic() + 0.5
+while time.monotonic() < end: pass
+";
+    let report = watch(&python, spin);
+    sound(&report);
+    assert!(report["locks"].as_array().is_some_and(Vec::is_empty), "{report:#}");
+    assert_eq!(
+        (&report["observer"]["engine"], &report["observer"]["alarms"]),
+        (&"no_lock".into(), &Value::Array(vec![]))
+    );
+    assert!(share(named(&report, "main"), &["running", "waiting_core"]) > 0.5, "{report:#}");
+    let report = watch(&python, SPIN);
+    let spinners: Vec<_> = lanes(&report).iter().filter(|lane| lane["name"] != "main").collect();
+    assert_eq!(spinners.len(), 2);
+    assert!(spinners.iter().all(|lane| share(lane, &["running", "waiting_core"]) > 0.5), "{report:#}");
+
+    // A module that does not say that it can do without.
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("needs_gil.c");
+    let module = "#include <Python.h>
+static struct PyModuleDef def = {PyModuleDef_HEAD_INIT, \"needs_gil\", 0, -1, 0};
+PyMODINIT_FUNC PyInit_needs_gil(void) { return PyModule_Create(&def); }
+";
+    std::fs::write(&source, module).unwrap();
+    let asked =
+        Command::new(&python).args(["-c", "import sysconfig; print(sysconfig.get_paths()['include'])"]).output();
+    let include = String::from_utf8(asked.unwrap().stdout).unwrap();
+    let mut cc = Command::new("cc");
+    cc.args(["-shared", "-fPIC", "-I", include.trim(), "-o"]);
+    let made = cc.arg(folder.path().join("needs_gil.so")).arg(&source).output();
+    if !made.is_ok_and(|made| made.status.success()) {
+        eprintln!("skipped: no C compiler, or no headers of the free-threaded CPython");
+        return;
+    }
+    let path = format!("import sys; sys.path.insert(0, {:?})", folder.path());
+    let report = watch(&python, &format!("{spin}{path}\nimport needs_gil\n{}", &spin["import time\n".len()..]));
+    sound(&report);
+    let alarm = &report["observer"]["alarms"][0]["text"];
+    assert!(alarm.as_str().is_some_and(|text| text.contains("the GIL came back")), "{report:#}");
+    assert_eq!(report["python"]["gil_enabled"], true);
+    assert_eq!(report["locks"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn what_the_program_prints_and_how_it_ends_is_passed_on() {
+    let Some(python) = python() else { return };
+    let python = python.display().to_string();
+    let run = |code: &str| gilscope(&["watch", "--json", "--python", &python, "-c", code]);
+    let output = run("import sys; print('\\x1b[31mred'); sys.exit(7)");
+    assert_eq!(output.status.code(), Some(7));
+    assert_eq!(json(&output)["output"], "\u{1b}[31mred\n");
+    let output = run("import os; os.kill(os.getpid(), 9)");
+    assert_eq!(output.status.code(), Some(128 + 9));
+    assert!(lanes(&json(&output)).iter().all(|lane| lane["end"] == "killed by SIGKILL"));
+    let output = run("print('x' * (3 << 20))");
+    assert!(json(&output)["output"].as_str().is_some_and(|text| text.len() == 1 << 20));
+    let output = run("import sys; def");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(json(&output)["output"].as_str().is_some_and(|text| text.contains("SyntaxError")));
+    let output = gilscope(&["watch", "--python", &python, "-c", "print('to the terminal')"]);
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("to the terminal\n"));
+}
+
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn start(python: &Path, code: &str) -> Running {
+    let child = Command::new(python).args(["-c", code]).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    let mut child = Running(child.expect("it starts"));
+    let mut line = [0; 3];
+    let out = child.0.stdout.as_mut().expect("it is piped");
+    std::io::Read::read_exact(out, &mut line).expect("it says that it is there");
+    child
+}
+
+#[test]
+fn one_that_runs_is_attached_to_and_left_as_it_was() {
+    for python in pythons() {
+        let mut running = start(&python, "import time\nprint('up', flush=True)\nwhile True: time.sleep(0.01)");
+        // What wraps an interpreter may have another number.
+        let pid = running.0.id().to_string();
+        let output = gilscope(&["attach", &pid, "--for", "700ms", "--json"]);
+        let report = json(&output);
+        sound(&report);
+        assert_eq!((output.status.code(), &report["end"]), (Some(0), &Value::from("stopped")), "{}", python.display());
+        assert!(share(named(&report, "main"), &["io"]) > 0.2, "{report:#}");
+        assert!(running.0.try_wait().expect("it is ours").is_none(), "it goes on");
+    }
+}
+
+#[test]
+fn one_that_ends_while_it_is_observed_ends_the_observing() {
+    let Some(python) = python() else { return };
+    let running = start(&python, "import time\nprint('up', flush=True)\ntime.sleep(1)");
+    let begin = Instant::now();
+    let output = gilscope(&["attach", &running.0.id().to_string(), "--json", "--for", "50s"]);
+    assert!(begin.elapsed() < Duration::from_secs(40));
+    assert_eq!((output.status.code(), &json(&output)["end"]), (Some(0), &Value::from("ended")));
+}
+
+#[test]
+fn what_cannot_be_observed_is_refused_in_words_that_help() {
+    let sleeper = Running(Command::new("sleep").arg("60").spawn().expect("it starts"));
+    let pid = sleeper.0.id().to_string();
+    let cases: &[(&[&str], &str)] = &[
+        (&["attach", &pid], "is not Python"),
+        (&["attach", "4194000"], "there is no process"),
+        (&["attach", "x"], "invalid value"),
+        (&["watch"], "gilscope watch SCRIPT.py"),
+        (&["watch", "/no/such/script.py"], "there is no such file"),
+        (&["watch", "--python", "no-such-python", "-c", "1"], "--python"),
+        (&["watch", "--python", "/etc/passwd", "-c", "1"], "no program"),
+    ];
+    for (args, words) in cases {
+        let output = gilscope(args);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(words), "{args:?}: {said}");
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+    }
+}
