@@ -302,9 +302,13 @@ fn ten_thousand_coroutines_sleep_at_once() {
 
 #[test]
 fn a_model_that_can_do_nothing_with_a_workload_is_left_out_of_a_comparison_with_the_reason() {
-    let models = "threads,coroutines";
-    let found = report(&["compare", "count", "-m", models, "-n", "2", "--arg", "n=1000", "--repeat", "1", "--json"]);
+    let all = ["compare", "count", "-n", "2", "--arg", "n=1000", "--repeat", "1", "--bare", "--json"];
+    let found = report(&all);
     assert!(found.to_string().contains("count has no `async def work`"), "{found}");
+    // Asked for by name it is refused before anything runs.
+    let output = gilscope(&["compare", "count", "-m", "threads,coroutines", "-n", "2"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("count has no `async def work`"));
 }
 
 #[test]

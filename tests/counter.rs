@@ -35,7 +35,7 @@ impl Counted {
 
 /// Many turns in little time: a fifth of CPython's switch interval.
 fn count(workload: &str, model: &str, rules: &str) -> Counted {
-    let args = ["run", workload, "-m", model, "-n", "4", "--arg", "n=200000", "--rules", rules, "--bare", "--json"];
+    let args = ["run", workload, "-m", model, "-n", "4", "--arg", "n=500000", "--rules", rules, "--bare", "--json"];
     let output = Command::new(env!("CARGO_BIN_EXE_gilscope"))
         .args(args)
         .args(["--switch-interval", "1ms"])
@@ -49,7 +49,7 @@ fn count(workload: &str, model: &str, rules: &str) -> Counted {
         rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().expect("a number")
     };
     let counted = Counted { expected: number("expected"), actual: number("actual"), report };
-    assert_eq!(counted.expected, 800_000, "{outcome}");
+    assert_eq!(counted.expected, 2_000_000, "{outcome}");
     counted
 }
 
