@@ -68,6 +68,7 @@ pub fn update(state: &mut State, log: Option<&Trace>, action: Action) -> Vec<Eff
     state.touch();
     let log = log.filter(|_| state.ran.is_some());
     match action {
+        Action::Quit if watch::must_ask(state) => return Vec::new(),
         Action::Quit => return vec![Effect::Quit],
         Action::Suspend => return vec![Effect::Suspend],
         Action::Redraw => return vec![Effect::Redraw],
