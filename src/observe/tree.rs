@@ -15,6 +15,8 @@ use crate::model::LockPlan;
 
 /// x86 has four debug registers, and they are a thread's own.
 const MOST_WATCHED: usize = 4;
+/// How long a lock is compared with itself at each pass after it was first seen.
+const NEW: Nanos = Nanos::from_millis(20);
 /// How often the list of a process's interpreters and threads is read when nothing calls for it.
 const WALKED: Nanos = Nanos::from_millis(100);
 /// How often when there are threads that may be Python's.
@@ -315,6 +317,7 @@ impl Watcher {
         match watchpoints {
             Ok(watchpoints) => {
                 lock.watch();
+                lock.new_until = now + NEW;
                 self.watchpoints.push(Some(watchpoints));
             }
             Err(why) => {
