@@ -223,7 +223,8 @@ while time.monotonic() < end: os.stat('/')
 #[test]
 fn children_have_locks_and_lanes_of_their_own() {
     let Some(python) = python().filter(|_| exactly()) else { return };
-    let code = "import os, time
+    let code = "import os, subprocess, time
+subprocess.run(['true'])
 for _ in range(2):
     if os.fork() == 0:
         end = time.monotonic() + 0.5

@@ -233,6 +233,14 @@ impl Watcher {
             let states = interpreters.iter().flat_map(|interpreter| &interpreter.threads);
             process.states_by_thread = states.filter_map(|state| Some((state.native?, state.address))).collect();
         }
+        let natives = interpreters.iter().flat_map(|interpreter| &interpreter.threads).filter_map(|state| state.native);
+        let mut tids: Vec<u32> = natives.filter_map(|native| process.outside(native)).collect();
+        // The main thread first, then in the order of their numbers, which is nearly that of their births.
+        tids.sort_unstable_by_key(|tid| (*tid != pid, *tid));
+        if tids.is_empty() && runtime.layout.native_id.is_some() && process.stage == Stage::Waiting {
+            // A copy of its maker that has no thread of its own in its memory: it is about to execute another program.
+            return;
+        }
         locks.sort_by_key(|(_, id)| *id);
         let first_walk = process.stage == Stage::Waiting;
         process.stage = Stage::Python;
@@ -243,11 +251,6 @@ impl Watcher {
         if first_walk {
             self.note_python(pid, &runtime);
         }
-        let Some(process) = self.processes.get(&pid) else { return };
-        let natives = interpreters.iter().flat_map(|interpreter| &interpreter.threads).filter_map(|state| state.native);
-        let mut tids: Vec<u32> = natives.filter_map(|native| process.outside(native)).collect();
-        // The main thread first, then in the order of their numbers, which is nearly that of their births.
-        tids.sort_unstable_by_key(|tid| (*tid != pid, *tid));
         for tid in tids {
             // A thread state may outlive its thread, or be another's that was reused.
             if self.threads.get(&tid).is_some_and(|it| it.pid == pid && !it.thread.has_ended()) {
