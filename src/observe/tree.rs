@@ -244,6 +244,10 @@ impl Watcher {
         locks.sort_by_key(|(_, id)| *id);
         let first_walk = process.stage == Stage::Waiting;
         process.stage = Stage::Python;
+        if first_walk {
+            // Without records nobody tells that it has executed another program since it was born.
+            process.common_name = process::name(pid, pid).unwrap_or_default();
+        }
         self.count(pid);
         for (address, id) in locks {
             self.meet_lock(pid, &runtime, address, id, first_walk, now);
