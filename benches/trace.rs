@@ -157,22 +157,92 @@ fn main() {
     divan::main();
 }
 
-/// The whole screen at the end of such a run: every query and every cell.
-#[divan::bench(args = MILLIONS)]
-fn full_frame_200x60(bencher: Bencher, millions: u64) {
-    let trace = trace(Shape::Threads, millions * 1_000_000);
-    let experiment = Experiment {
-        workload: "sum-squares".to_owned(),
-        model: "threads".to_owned(),
-        workers: LANES,
+/// So many tasks of one event loop.
+const TASKS: u32 = 10_000;
 
+/// Tasks that are awaiting, ready and running in turns, until there are so many events.
+fn coroutines(events: u64) -> Trace {
+    let mut trace = Trace::new(usize::MAX);
+    let lock = trace.add_lock(LockInfo { name: "GIL".into(), process: 0, of_workers: true });
+    trace.add_lane(LaneInfo::new("loop", Role::Loop, Some(lock)));
+    for task in 1..=TASKS {
+        trace.add_lane(LaneInfo::new(format!("task {task}"), Role::Worker, Some(lock)));
+    }
+    let mut at = Nanos::from_secs(1);
+    trace.begin(at);
+    for count in 0..events / 3 {
+        let lane = LaneId(1 + (count * 7919 % u64::from(TASKS)) as u32);
+        for to in [State::Ready, State::Running, State::Suspended] {
+            at += Nanos(700);
+            let kind = EventKind::State { to, detail: Detail::None };
+            trace.append(&Event { at, lane, core: CoreId(0), line: Line(4), kind });
+        }
+        if count % 1_024 == 0 {
+            trace.advance(at);
+        }
+    }
+    trace.advance(at);
+    trace
+}
+
+/// A lab in the midst of a run of that log.
+fn live(trace: &Trace) -> app::State {
+    let mut state = app::State::new(experiment("threads", TASKS), Vec::new(), ModelChoice::built_in());
+    app::hear(&mut state, None, News::Resized(120, 36));
+    app::update(&mut state, None, Action::RunOrStop);
+    app::hear(&mut state, Some(trace), News::Began);
+    app::hear(&mut state, Some(trace), News::Tick(trace.now()));
+    state
+}
+
+/// One drawing of the lab with ten thousand lanes in bands. Thirty a second may take a tenth of a core: 3.3 ms each.
+#[divan::bench(args = MILLIONS)]
+fn ten_thousand_lanes_frame(bencher: Bencher, millions: u64) {
+    let trace = coroutines(millions * 1_000_000);
+    let state = live(&trace);
+    let area = Rect::new(0, 0, 120, 36);
+    let mut buffer = Buffer::empty(area);
+    bencher.bench_local(|| ui::render(&state, Some(&trace), area, &mut buffer));
+}
+
+/// A tick of a live run of ten thousand lanes at which the figures are read anew: four times a second.
+#[divan::bench(args = MILLIONS)]
+fn ten_thousand_lanes_figures(bencher: Bencher, millions: u64) {
+    let trace = coroutines(millions * 1_000_000);
+    let mut state = live(&trace);
+    let mut now = trace.now();
+    bencher.bench_local(|| {
+        now += Nanos::from_millis(300);
+        app::hear(&mut state, Some(&trace), News::Tick(now))
+    });
+}
+
+/// The mean of all ten thousand over the whole run, as one band.
+#[divan::bench(args = MILLIONS)]
+fn ten_thousand_lanes_in_one_band(bencher: Bencher, millions: u64) {
+    let trace = coroutines(millions * 1_000_000);
+    bencher.bench_local(|| trace.workers_window(0..TASKS as usize, trace.begin_at(), trace.now(), COLUMNS));
+}
+
+fn experiment(model: &str, workers: u32) -> Experiment {
+    Experiment {
+        start_up: None,
+        workload: "sum-squares".to_owned(),
+        model: model.to_owned(),
+        workers,
         processes: None,
         tasks: None,
         args: Vec::new(),
         switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
         rules: Rules::default(),
-    };
-    let mut state = app::State::new(experiment, Vec::new(), ModelChoice::built_in());
+    }
+}
+
+/// The whole screen at the end of such a run: every query and every cell.
+#[divan::bench(args = MILLIONS)]
+fn full_frame_200x60(bencher: Bencher, millions: u64) {
+    let trace = trace(Shape::Threads, millions * 1_000_000);
+    let mut state = app::State::new(experiment("threads", LANES), Vec::new(), ModelChoice::built_in());
     app::hear(&mut state, None, News::Resized(200, 60));
     app::update(&mut state, None, Action::RunOrStop);
     app::hear(&mut state, Some(&trace), News::Began);

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod calibrate;
 mod compare;
 mod contest;
 mod lab;
@@ -13,10 +14,12 @@ mod watch;
 use std::env;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use color_eyre::eyre::Result;
 
+use crate::calibration::{Calibration, kept};
 use crate::event::Nanos;
 use crate::interp::child;
 use crate::observe::launch;
@@ -52,6 +55,8 @@ enum Command {
     Compare(compare::Compare),
     /// What one more worker costs under each model: start time and memory, measured now
     Prices(prices::Prices),
+    /// Measure how long a real CPython takes to start a worker, and let the miniature take as long
+    Calibrate(calibrate::Calibrate),
     /// Run a real Python program, observe its GIL, and report what happened when it ends
     Watch(watch::Watch),
     /// Observe a running Python process and leave it running
@@ -91,6 +96,9 @@ struct Settings {
     /// Where the interpreter may switch: at loops and calls (3.10) or nearly anywhere (3.9)
     #[arg(long, default_value = "3.10", value_parser = ["3.9", "3.10"])]
     rules: String,
+    /// Start workers as fast as the miniature can: leave out CPython's start-up (`gilscope calibrate`)
+    #[arg(long)]
+    bare: bool,
 }
 
 /// How many workers, and over how many processes they are spread if that was said.
@@ -146,7 +154,10 @@ fn experiment(workload: &Workload, name: &str, settings: &Settings) -> Result<Ex
     };
     let model = crate::model::find(&name_of_model).map_err(refuse)?;
     let unasked = || Workers { count: crate::engine::machine::cores_allowed() as u32, processes: None };
-    let Workers { count: workers, processes } = settings.workers.unwrap_or_else(unasked);
+    // Coroutines cost so little that all tasks are in flight unless somebody wants fewer.
+    let in_flight = settings.tasks.filter(|_| model.runs_coroutines());
+    let in_flight = in_flight.map(|tasks| Workers { count: tasks, processes: None });
+    let Workers { count: workers, processes } = settings.workers.or(in_flight).unwrap_or_else(unasked);
     if let (Some(processes), false) = (processes, model.is_hybrid()) {
         return Err(refuse(format!(
             "-n {processes}x{}: only the model `hybrid` has threads in several processes; write -n {workers}",
@@ -170,8 +181,7 @@ fn experiment(workload: &Workload, name: &str, settings: &Settings) -> Result<Ex
     }
     let mut args = workload.arguments(&given).map_err(refuse)?;
     args.retain(|(name, _)| given.iter().any(|(given, _)| given == name));
-    model.plan_over(workers, processes).map_err(refuse)?;
-    Ok(Experiment {
+    let experiment = Experiment {
         workload: name.to_owned(),
         model: model.id.to_owned(),
         workers,
@@ -180,7 +190,20 @@ fn experiment(workload: &Workload, name: &str, settings: &Settings) -> Result<Ex
         args,
         switch_interval: settings.switch_interval,
         rules: if settings.rules == "3.9" { Rules::V3_9 } else { Rules::V3_10 },
-    })
+        start_up: start_up(settings.bare)?,
+    };
+    match experiment.refusal(workload) {
+        Some(why) => Err(refuse(why)),
+        None => Ok(experiment),
+    }
+}
+
+/// As whose start-up births are to cost: the user's own calibration or the one that comes along; none if bare.
+fn start_up(bare: bool) -> Result<Option<Arc<Calibration>>> {
+    if bare {
+        return Ok(None);
+    }
+    kept::current().map(|calibration| Some(Arc::new(calibration))).map_err(refuse)
 }
 
 /// Reads the command line and does what it says.
@@ -239,6 +262,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Some(Command::Run(options)) => run::run(&options),
         Some(Command::Compare(options)) => compare::compare(&options),
         Some(Command::Prices(options)) => prices::prices(&options),
+        Some(Command::Calibrate(options)) => calibrate::calibrate(&options),
         Some(Command::Watch(options)) => watch::watch(&options),
         Some(Command::Attach(options)) => watch::attach(&options),
         Some(Command::List(options)) => list::list(&options),

@@ -21,6 +21,8 @@ pub mod model;
 
 pub mod program;
 
+pub mod calibration;
+
 pub mod interp;
 
 pub mod observe;

@@ -9,7 +9,7 @@ mod lines;
 mod world;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -40,18 +40,21 @@ const GRACE: Duration = Duration::from_secs(2);
 enum End {
     /// The user left.
     Quit,
-    /// A signal said so.
-    Told,
+    /// A signal said so, which has this number.
+    Told(i32),
 }
 
-/// Opens the lab and stays until the user leaves.
-pub fn run(options: Options) -> Result<()> {
+/// Opens the lab and stays until the user leaves. If a signal ended it, returns that signal's number; by then the
+/// terminal has been given back.
+pub fn run(options: Options) -> Result<Option<i32>> {
     let signals = Signals::listen()?;
     let mut world = World::new(options);
     let mut screen = Screen::enter().wrap_err("the terminal cannot be taken over")?;
     let loop_of_its_own = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    loop_of_its_own.block_on(stay(&mut world, &mut screen, &signals))?;
-    Ok(())
+    match loop_of_its_own.block_on(stay(&mut world, &mut screen, &signals))? {
+        End::Quit => Ok(None),
+        End::Told(signal) => Ok(Some(signal)),
+    }
 }
 
 /// The loop.
@@ -80,12 +83,13 @@ async fn stay(world: &mut World, screen: &mut Screen, signals: &Signals) -> Resu
                         world.input(input?);
                     }
                 }
-                None => return Ok(End::Told),
+                // There is no terminal any more; its signal may still be on its way.
+                None => return Ok(End::Told(SIGHUP)),
             },
             _ = tick.tick() => world.tick(),
         }
-        if signals.end() {
-            return Ok(End::Told);
+        if let Some(signal) = signals.end() {
+            return Ok(End::Told(signal));
         }
         if signals.suspend() {
             world.act(Action::Suspend);
@@ -135,7 +139,8 @@ fn stop_here() {
 
 /// The signals we answer in good order.
 struct Signals {
-    end: Arc<AtomicBool>,
+    /// The number of the one that ends us; 0 before it comes.
+    end: Arc<AtomicI32>,
     suspend: Arc<AtomicBool>,
 }
 
@@ -147,20 +152,20 @@ impl Signals {
         let mut told = signal_hook::iterator::Signals::new([SIGTERM, SIGHUP, SIGINT]).wrap_err(deaf)?;
         let end = Arc::clone(&signals.end);
         thread::Builder::new().name("signals".to_owned()).spawn(move || {
-            if told.forever().next().is_some() {
-                end.store(true, Ordering::Relaxed);
+            if let Some(signal) = told.forever().next() {
+                end.store(signal, Ordering::Relaxed);
                 // The loop looks at the flag within a tick, unless it is stuck in a read: crossterm reads a terminal
                 // that is gone again and again. The run's processes end with ours, whichever way it ends.
                 thread::sleep(GRACE);
                 terminal::give_back();
-                std::process::exit(0);
+                std::process::exit(128 + signal);
             }
         })?;
         Ok(signals)
     }
 
-    fn end(&self) -> bool {
-        self.end.load(Ordering::Relaxed)
+    fn end(&self) -> Option<i32> {
+        Some(self.end.load(Ordering::Relaxed)).filter(|signal| *signal != 0)
     }
 
     fn suspend(&self) -> bool {

@@ -15,6 +15,7 @@ const ORDER: &[&[&str]] = &[
     &["workload"],
     &["model"],
     &["program"],
+    &["calibration"],
     &["interp"],
     &["observe"],
     &["engine"],

@@ -40,6 +40,7 @@ fn what_makes_no_sense_is_refused_before_any_work_with_a_sentence_that_helps() {
     let syntax = file(folder, "syntax.py", "def work(:\n    pass\n");
     let outside = file(folder, "outside.py", "class Thing:\n    pass\n\ndef work():\n    return 1\n");
     let workless = file(folder, "workless.py", "def play():\n    return 1\n");
+    let coroutine = file(folder, "coroutine.py", "async def work():\n    pass\n");
     let binary = file(folder, "binary.py", [0xff, 0xfe, 0x00, 0x80]);
     let metadata = file(folder, "metadata.py", "# /// gilscope\n# title = 3\n# ///\ndef work():\n    pass\n");
     let directory = folder.display().to_string();
@@ -72,6 +73,9 @@ fn what_makes_no_sense_is_refused_before_any_work_with_a_sentence_that_helps() {
         (&["run", &workless], "work"),
         (&["run", &binary], "UTF-8"),
         (&["run", &metadata], "metadata.py:2"),
+        (&["run", "count", "-m", "coroutines"], "count has no `async def work`"),
+        (&["run", &coroutine, "-m", "threads"], "choose the model `coroutines`"),
+        (&["run", "sleep", "-m", "coroutines", "-n", "20001"], "at most 20000 coroutines"),
         (&["run"], "WORKLOAD"),
         (&["frobnicate"], "frobnicate"),
     ];
@@ -171,7 +175,7 @@ fn a_report_says_why_the_run_took_as_long_as_it_did() {
         assert!(insights.iter().all(|insight| insight["sentence"].as_str().is_some_and(|text| text.ends_with('.'))));
         insights.iter().filter_map(|insight| insight["id"].as_str().map(str::to_owned)).collect()
     };
-    let busy = ids(&["run", "sum-squares", "-m", "threads", "-n", "3", "--arg", "n=400000", "--json"]);
+    let busy = ids(&["run", "sum-squares", "-m", "threads", "-n", "3", "--arg", "n=2000000", "--json"]);
     assert!(busy.iter().any(|id| id == "lock-bound"), "{busy:?}");
     assert!(busy.iter().all(|id| id != "io-overlaps" && id != "convoy"), "{busy:?}");
     let asleep = ids(&["run", "sleep", "-m", "threads", "-n", "4", "--arg", "seconds=0.4", "--json"]);
@@ -287,6 +291,27 @@ fn everything_listed_can_be_run() {
 }
 
 #[test]
+fn ten_thousand_coroutines_sleep_at_once() {
+    let run = report(&["run", "sleep", "-m", "coroutines", "--tasks", "10000", "--arg", "seconds=0.5", "--json"]);
+    assert_eq!(run["end"], "ended");
+    assert!(run["results"].as_array().unwrap().iter().all(|result| result["repr"] == "0.5"));
+    assert_eq!(run["lanes"].as_array().unwrap().len(), 10_001);
+    // One after another they would take 5000 s.
+    assert!(run["elapsed_ns"].as_u64().unwrap() < 50_000_000_000, "{}", run["elapsed_ns"]);
+}
+
+#[test]
+fn a_model_that_can_do_nothing_with_a_workload_is_left_out_of_a_comparison_with_the_reason() {
+    let all = ["compare", "count", "-n", "2", "--arg", "n=1000", "--repeat", "1", "--bare", "--json"];
+    let found = report(&all);
+    assert!(found.to_string().contains("count has no `async def work`"), "{found}");
+    // Asked for by name it is refused before anything runs.
+    let output = gilscope(&["compare", "count", "-m", "threads,coroutines", "-n", "2"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("count has no `async def work`"));
+}
+
+#[test]
 fn a_table_row_is_written_for_every_lane() {
     let output = gilscope(&["run", "sleep", "-m", "threads", "-n", "3", "--csv"]);
     let text = String::from_utf8(output.stdout).unwrap();
@@ -295,4 +320,69 @@ fn a_table_row_is_written_for_every_lane() {
     let output = gilscope(&["run", "sleep", "-m", "threads", "-n", "3"]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("thread 3") && text.contains("cores busy"), "{text}");
+}
+
+#[test]
+fn a_request_that_fails_is_told_as_python_tells_it_and_the_slow_server_has_its_lane() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = "import urllib.request\ndef work(task):\n    hosts = ['127.0.0.1:1', 'example.invalid']\n    \
+                  urllib.request.urlopen('http://' + hosts[task] + '/')\n";
+    let path = file(folder.path(), "nobody.py", source);
+    let output = gilscope(&["run", &path, "-n", "2", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let run: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(run["results"][0]["error"], "URLError: <urlopen error [Errno 111] Connection refused>");
+    assert_eq!(run["results"][0]["line"], 4);
+    let elsewhere = run["results"][1]["error"].as_str().unwrap();
+    assert!(
+        elsewhere.contains("connects to this machine only") && elsewhere.contains("example.invalid"),
+        "{elsewhere}"
+    );
+    assert!(run["lanes"].as_array().unwrap().iter().all(|lane| lane["role"] != "server"), "nobody asked for one");
+
+    let run = report(&["run", "scrape", "-m", "processes", "-n", "2", "--arg", "seconds=0.05", "--json"]);
+    let lanes = run["lanes"].as_array().unwrap();
+    let server = lanes.iter().find(|lane| lane["role"] == "server").expect("it has a lane");
+    assert_eq!((&server["name"], &server["end"]), (&Value::from("slow server"), &Value::from("done")));
+    // It is no child of what the kernel's records cover.
+    assert_eq!(server["core_evidence"], "none");
+    assert_eq!(run["results"][0]["repr"], "22");
+}
+
+#[test]
+fn what_connections_need_is_looked_at_before_anything_starts() {
+    let shell = |limit: &str, args: &str| {
+        let program = env!("CARGO_BIN_EXE_gilscope");
+        let script = format!("ulimit {limit} && exec '{program}' run sockets -n 2 {args}");
+        Command::new("sh").args(["-c", &script]).stdin(Stdio::null()).output().expect("there is a shell")
+    };
+    let output = shell("-n 512", "--json");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    for words in ["10000 connections at once", "may have 512", "ulimit -n 10", "--arg connections="] {
+        assert!(said.contains(words), "{words:?}: {said}");
+    }
+    assert!(output.stdout.is_empty());
+    // What it says is possible is possible.
+    let possible = said.rsplit_once("--arg connections=").unwrap().1.trim();
+    let output = shell("-n 512", &format!("--json --arg seconds=0.01 --arg connections={possible}"));
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    // A soft limit is raised as far as the hard one allows.
+    let output = shell("-Sn 128", "--json --arg seconds=0.01 --arg connections=1000");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_taken_port_is_refused_with_its_number() {
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let output = gilscope(&["run", "scrape", "-n", "2", "--arg", &format!("url={port}")]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains(&format!("port {port} of 127.0.0.1 is taken")), "{said}");
+    for (given, words) in [("url=70000", "out of range"), ("url=-1", "out of range"), ("url=x", "whole number")] {
+        let output = gilscope(&["run", "scrape", "--arg", given]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && said.contains(words), "{given}: {said}");
+    }
 }

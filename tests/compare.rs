@@ -92,6 +92,8 @@ fn what_makes_no_sense_is_refused_before_any_work() {
         (&["compare", "--suite", "other"], "notes"),
         (&["compare", "sleep", "--json", "--csv"], "--csv"),
         (&["prices", "--repeat", "0"], "0"),
+        (&["compare", "matmul", "-m", "subinterpreters"], "numpy"),
+        (&["run", "matmul", "-m", "subinterpreters"], "numpy"),
     ];
     for (args, words) in cases {
         let output = gilscope(args);
@@ -130,4 +132,29 @@ fn an_interrupted_comparison_leaves_with_130_and_keeps_what_is_done() {
     let report = json(&output);
     assert_eq!(report["end"], "cancelled");
     assert!(nanos(&report["runs"][0]["repeats"]) >= 1, "{report}");
+}
+
+#[test]
+fn a_pair_that_makes_no_sense_is_left_out_with_its_reason() {
+    let args = ["compare", "matmul", "-n", "1", "--arg", "side=8", "--arg", "n=1", "--repeat", "1", "--bare", "--json"];
+    let report = json(&gilscope(&args));
+    let refused = report["refused"].as_array().unwrap();
+    let found: Vec<_> = refused.iter().map(|pair| pair["model"].as_str().unwrap()).collect();
+    assert_eq!(found, ["subinterpreters", "coroutines"]);
+    assert!(refused[0]["reason"].as_str().unwrap().contains("numpy"));
+    assert!(refused[1]["reason"].as_str().unwrap().contains("async def"));
+    assert!(report["runs"].as_array().unwrap().len() > 5);
+}
+
+#[test]
+fn a_big_argument_that_does_not_fit_is_refused_with_the_sum() {
+    if gilscope::engine::machine::memory_available().is_none_or(|bytes| bytes > 196_864 << 20) {
+        eprintln!("skipped: this machine has more memory than 256 processes could ask for");
+        return;
+    }
+    let args = ["run", "big-argument", "-m", "processes", "-n", "256", "--arg", "data=256"];
+    let output = gilscope(&args);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("769 copies") && said.contains("196864 MiB") && said.contains("are available"), "{said}");
 }

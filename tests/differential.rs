@@ -2,13 +2,17 @@
 
 #[path = "common/python.rs"]
 mod common;
+#[path = "common/servers.rs"]
+mod servers;
 
 use std::fmt::Write;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use gilscope::event::{Detail, Line, State};
-use gilscope::vm::{Host, Module, Raised, Rules, Stopped, Thread, Value, compile, pickle};
+use gilscope::interp::SlowServer;
+use gilscope::vm::{EventLoop, Host, Module, Raised, Rules, Stopped, Thread, Value, compile, pickle};
 use gilscope::workload;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -51,7 +55,12 @@ fn ours(source: &str) -> String {
     };
     let module = Module::new(program, "test");
     let mut thread = Thread::new(&module, Alone::default(), Rules::V3_10);
-    match thread.run_body().and_then(|()| thread.call("work", Vec::new(), Vec::new())) {
+    let mut result = thread.run_body().and_then(|()| thread.call("work", Vec::new(), Vec::new()));
+    if matches!(&result, Ok(value) if value.type_name() == "coroutine") {
+        let mut event_loop = EventLoop::new().expect("a descriptor is to be had");
+        result = result.and_then(|coroutine| event_loop.run_one(&mut thread, coroutine));
+    }
+    match result {
         Ok(value) => value.repr(),
         Err(Raised::Exception(exception)) => format!("{exception} @{}", exception.line),
         Err(Raised::Stopped) => "stopped".into(),
@@ -60,7 +69,8 @@ fn ours(source: &str) -> String {
 
 /// The other side of [`ours`], for all sources at once: they come separated by NULs, and so go the results.
 const DRIVER: &str = r#"
-import sys, traceback, warnings
+import asyncio, inspect, logging, sys, traceback, warnings
+logging.disable(logging.CRITICAL)
 warnings.simplefilter("ignore")
 sys.set_int_max_str_digits(4300)
 out = []
@@ -69,7 +79,8 @@ for source in sys.stdin.buffer.read().decode().split("\0"):
     space = {"__name__": "test"}
     try:
         exec(compile(source, "test.py", "exec"), space)
-        out.append(repr(space["work"]()))
+        result = space["work"]()
+        out.append(repr(asyncio.run(result) if inspect.iscoroutine(result) else result))
     except BaseException as error:
         lines = [entry.lineno for entry in traceback.extract_tb(error.__traceback__) if entry.filename == "test.py"]
         text = str(error)
@@ -113,6 +124,12 @@ fn expressions_come_to_what_python_says() {
 #[test]
 fn programs_come_to_what_python_says() {
     let programs = include_str!("differential/programs.py").split("# ---\n");
+    compare(&programs.map(String::from).filter(|program| !program.trim().is_empty()).collect::<Vec<_>>());
+}
+
+#[test]
+fn coroutines_come_to_what_python_says() {
+    let programs = include_str!("differential/coroutines.py").split("# ---\n");
     compare(&programs.map(String::from).filter(|program| !program.trim().is_empty()).collect::<Vec<_>>());
 }
 
@@ -166,6 +183,7 @@ fn the_bundled_workloads_return_what_python_returns() {
         ("matmul", "n=1, side=20"),
         ("compress", "n=1, mib=1"),
         ("chai", "n=2, order=0.001, brew=0.001, task=1"),
+        ("blocked-loop", "n=2, seconds=0.001, blocked=0.001, task=0"),
         ("makers", "seconds=0.001, task=3"),
         ("counter", "n=1000"),
         ("counter-call", "n=1000"),
@@ -176,13 +194,57 @@ fn the_bundled_workloads_return_what_python_returns() {
         ("queue-priority", "n=5, seconds=0.0, patience=0.0, task=0"),
         ("big-argument", "n=2, data=b'abc' * 10000"),
         ("oversubscription", "n=1000, task=1, tasks=3"),
+        ("scrape", "url='@URL@', seconds=0.01, n=3"),
+        ("sockets", "port=@PORT@, connections=50, seconds=0.01, task=1, tasks=3"),
     ];
+    let server = slow_server();
     assert_eq!(small.len(), workload::bundled().count(), "each has its small arguments here");
-    let sources = small.map(|(id, arguments)| {
-        let source = workload::load(id).expect("it is bundled").source.replace("def work(", "def work_(");
-        format!("{source}\ndef work():\n    return work_({arguments})\n")
-    });
+    let mut sources = Vec::new();
+    for (id, arguments) in small {
+        let workload = workload::load(id).expect("it is bundled");
+        let arguments = arguments.replace("@URL@", &server.url()).replace("@PORT@", &server.port().to_string());
+        let source = workload.source.replace("def work(", "def work_(");
+        sources.push(format!("{source}\ndef work():\n    return work_({arguments})\n"));
+        if let Some(coroutine) = workload.coroutine {
+            sources.push(format!("{source}\nasync def work():\n    return await {coroutine}({arguments})\n"));
+        }
+    }
     compare(&sources);
+}
+
+/// The server that a run would start, for CPython and the miniature alike.
+fn slow_server() -> SlowServer {
+    SlowServer::start_program(Path::new(env!("CARGO_BIN_EXE_gilscope")), 0).expect("there is a port")
+}
+
+#[test]
+fn what_comes_over_the_network_and_what_goes_wrong_there_is_what_python_says() {
+    let server = slow_server();
+    let head = |answer: &'static [u8]| servers::answering(Some(answer)).to_string();
+    let ports = [
+        ("@PORT@", server.port().to_string()),
+        ("@NOBODY@", servers::nobody().to_string()),
+        ("@SILENT@", servers::answering(None).to_string()),
+        ("@HANGUP@", head(b"")),
+        ("@GARBAGE@", head(b"good morning\r\nand good night\r\n")),
+        ("@HALF@", head(b"good")),
+        ("@NUMBER@", head(b"HTTP/1.1 abc OK\r\n\r\n")),
+        ("@CUT@", head(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")),
+        ("@OPEN@", head(b"HTTP/1.0 200 All right\r\n\r\nhello until the end")),
+        (
+            "@CHUNKED@",
+            head(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"),
+        ),
+        ("@CONTINUE@", head(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")),
+        ("@EARLY@", head(b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")),
+        ("@EMPTY@", head(b"HTTP/1.1 204 No Content\r\n\r\n")),
+        ("@UNAVAILABLE@", head(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")),
+        ("@LINES@", head(b"one\ntwo\n\nlast")),
+    ];
+    let programs = include_str!("differential/network.py")
+        .split("# ---\n")
+        .map(|program| ports.iter().fold(program.to_owned(), |program, (name, port)| program.replace(name, port)));
+    compare(&programs.filter(|program| !program.trim().is_empty()).collect::<Vec<_>>());
 }
 
 #[test]

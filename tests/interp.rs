@@ -9,8 +9,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use gilscope::event::{Event, EventKind, LaneId, Line, LockId, Nanos, State, TaskId};
-use gilscope::interp::{Controller, LaneEnd, Report, RunSpec, StartError, TaskOutcome};
+use gilscope::calibration::Costs;
+use gilscope::event::{Detail, Event, EventKind, LaneId, Line, LockId, Nanos, State, TaskId};
+use gilscope::interp::{Controller, LaneEnd, Report, RunSpec, ServerError, StartError, TaskOutcome};
 use gilscope::model::{self, Role};
 use gilscope::record::Collector;
 use gilscope::trace::{Anomalies, LaneInfo, LockInfo, Trace};
@@ -30,8 +31,22 @@ const ENDLESS: &str = "def work(n):
         n += 1
 ";
 
+/// All a coroutine's lane can be: it awaits, computes, blocks the loop, waits for one of its own tasks.
+const AWAITING: &str = "import asyncio, time
+async def part(n):
+    await asyncio.sleep(0.001)
+    return n
+async def work(n, task):
+    for i in range(n):
+        await asyncio.sleep(0.002)
+        if task == 0:
+            time.sleep(0.05)
+    await asyncio.sleep(0)
+    return sum(await asyncio.gather(*[part(i) for i in range(n)]))
+";
+
 /// Every model, with a small number of workers.
-const MODELS: [(&str, u32); 8] = [
+const MODELS: [(&str, u32); 9] = [
     ("sequential", 1),
     ("threads", 2),
     ("processes", 2),
@@ -40,20 +55,32 @@ const MODELS: [(&str, u32); 8] = [
     ("free-threads", 2),
     ("subinterpreters", 2),
     ("hybrid", 4),
+    ("coroutines", 2),
 ];
 
 /// Generous: a loaded machine must not fail a test.
 const DEADLINE: Duration = Duration::from_secs(30);
 
+/// The same for coroutines: with an `async def` that calls `work` where there is none.
+fn source_for(model: &str, source: &str) -> String {
+    let plain = model != "coroutines" || source.contains("async def");
+    let parameters = source.split_once("def work(").and_then(|(_, rest)| rest.split_once(')')).map(|(it, _)| it);
+    match parameters {
+        Some(it) if !plain => format!("{source}\nasync def work_async({it}):\n    return work({it})\n"),
+        _ => source.to_owned(),
+    }
+}
+
 fn spec(model: &str, workers: u32, source: &str, n: i64, tasks: u32) -> RunSpec {
     RunSpec {
         plan: model::find(model).unwrap().plan(workers).unwrap(),
-        source: source.to_owned(),
+        source: source_for(model, source),
         file: "test.py".to_owned(),
         args: vec![("n".to_owned(), ArgValue::Int(n))],
         tasks,
         rules: Rules::V3_10,
         interval: Nanos::from_millis(1),
+        costs: Costs::default(),
         record: true,
     }
 }
@@ -151,6 +178,7 @@ impl Run {
         for event in &self.events {
             let to = match event.kind {
                 EventKind::State { to, .. } => to,
+                EventKind::ReadySince { .. } => State::Ready,
                 EventKind::Take { lock, to } => {
                     assert_eq!(owners.insert(lock, event.lane), None, "two owners at {event:?}");
                     to
@@ -214,8 +242,9 @@ fn kill(pid: u32) {
 
 #[test]
 fn what_each_model_records_keeps_the_invariants_of_the_log() {
-    for model in ["sequential", "threads", "processes"] {
-        let run = Run::of_model(model, 3, SQUARES, 100_000, 7);
+    let of_squares = ["sequential", "threads", "processes", "coroutines"].map(|model| (model, SQUARES, 100_000));
+    for (model, source, n) in of_squares.into_iter().chain([("coroutines", AWAITING, 3)]) {
+        let run = Run::of_model(model, 3, source, n, 7);
         let mut trace = Trace::default();
         let plan = run.controller.plan();
         for lock in &plan.locks {
@@ -261,6 +290,61 @@ fn every_task_is_recorded_between_start_and_finish_by_a_worker() {
         assert_eq!(tasks.len(), 5, "{model}");
         assert_eq!(run.controller.region().started_at(), run.started());
     }
+}
+
+#[test]
+fn coroutines_are_ready_while_one_blocks_the_loop_and_the_lock_is_the_loops() {
+    let run = Run::of_model("coroutines", 3, AWAITING, 3, 3);
+    run.check();
+    assert_eq!(run.outcomes().into_values().collect::<Vec<_>>(), vec![TaskOutcome::Repr("3".into()); 3]);
+    assert!((1..=3).all(|lane| run.takes(lane) == 0) && run.takes(0) > 0);
+    let order = run.order(1);
+    assert_eq!(order[..3], ["running", "suspended", "running"], "{order:?}");
+    let blocked = order.windows(3).filter(|it| *it == ["running", "io", "running"]).count();
+    assert_eq!(blocked, 3, "{order:?}");
+    assert!(!run.order(2).contains(&"io".to_owned()), "only one sleeps by time.sleep");
+    // The others fell due while it slept, and each had to wait at least once for much of that.
+    for lane in [2, 3].map(LaneId) {
+        let (mut since, mut longest) = (None, Nanos::ZERO);
+        for event in run.events.iter().filter(|event| event.lane == lane) {
+            match event.kind {
+                EventKind::ReadySince { since: at } => since = Some(at),
+                EventKind::State { to: State::Running, .. } => {
+                    longest = longest.max(since.take().map_or(Nanos::ZERO, |since| event.at - since));
+                }
+                _ => {}
+            }
+        }
+        assert!(longest > Nanos::from_millis(20), "{longest}");
+    }
+}
+
+#[test]
+fn tasks_in_flight_are_as_many_as_there_are_lanes() {
+    let run = Run::of_model("coroutines", 2, AWAITING, 1, 9);
+    run.check();
+    assert_eq!(run.outcomes().len(), 9);
+    let (mut now, mut most) = (0, 0);
+    for event in &run.events {
+        match event.kind {
+            EventKind::TaskStarted(_) => now += 1,
+            EventKind::TaskEnded { .. } => now -= 1,
+            _ => {}
+        }
+        most = most.max(now);
+    }
+    assert_eq!((now, most), (0, 2));
+}
+
+#[test]
+fn a_file_without_an_async_def_is_refused_to_coroutines_and_one_without_a_plain_one_to_the_others() {
+    let load = |model: &str, source: &str| {
+        let mut spec = spec(model, 2, SQUARES, 1, 2);
+        spec.source = source.to_owned();
+        start(spec).wait_ready(Nanos::from(DEADLINE)).unwrap_err().to_string()
+    };
+    assert!(load("coroutines", SQUARES).contains("has no `async def work`"));
+    assert!(load("threads", AWAITING).contains("has no function `work`"));
 }
 
 #[test]
@@ -717,9 +801,14 @@ fn a_program_that_is_not_there_is_an_error() {
 #[test]
 fn helper_a_controller_that_is_going_to_be_killed() {
     let Ok(model) = std::env::var("GILSCOPE_TEST_CONTROLLER") else { return };
-    let mut run = Run::go(spec(&model, 2, ENDLESS, 1, 2));
+    let mut run = match model.strip_suffix("+server") {
+        Some(model) => Run::go(with_server(spec(model, 2, ASKING, 30, 2))),
+        None => Run::go(spec(&model, 2, ENDLESS, 1, 2)),
+    };
+    // A coroutine that never awaits keeps the loop to itself.
+    let at_once = if model == "coroutines" { 1 } else { 2 };
     run.until("both run", |run| {
-        run.events.iter().filter(|event| matches!(event.kind, EventKind::TaskStarted(_))).count() >= 2
+        run.events.iter().filter(|event| matches!(event.kind, EventKind::TaskStarted(_))).count() >= at_once
     });
     let pids: Vec<_> = run.controller.pids().values().map(u32::to_string).collect();
     println!("\npids {}", pids.join(" "));
@@ -730,7 +819,8 @@ fn helper_a_controller_that_is_going_to_be_killed() {
 
 #[test]
 fn a_controller_that_is_killed_leaves_no_process() {
-    for (model, _) in MODELS.into_iter().filter(|(model, _)| *model != "sequential") {
+    let models = MODELS.into_iter().map(|(model, _)| model).filter(|model| *model != "sequential");
+    for model in models.chain(["threads+server", "processes+server"]) {
         let mut helper = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "helper_a_controller_that_is_going_to_be_killed", "--nocapture"])
             .env("GILSCOPE_TEST_CONTROLLER", model)
@@ -771,5 +861,199 @@ def work(n, task, tasks):
         let outcomes = Run::of_model(model, 2, source, 3, 2).outcomes();
         let expected = TaskOutcome::Repr(format!("({}, 103, True, 2)", 3 << 20));
         assert_eq!(outcomes.values().collect::<Vec<_>>(), [&expected, &expected], "{model}");
+    }
+}
+
+const QUEUE: &str = "import queue
+
+items = queue.Queue(5)
+
+def work(n, task):
+    if task % 2 == 0:
+        for i in range(n):
+            items.put(i)
+    else:
+        for i in range(n):
+            items.get()
+    return n
+";
+
+#[test]
+fn what_a_queue_holds_is_recorded_in_the_order_in_which_it_changed() {
+    for model in ["threads", "free-threads"] {
+        let run = Run::of_model(model, 4, QUEUE, 300, 4);
+        let changes: Vec<(u32, bool)> = run
+            .events
+            .iter()
+            .filter_map(|event| match event.kind {
+                EventKind::Queue { depth, put, .. } => Some((depth, put)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(changes.len(), 1200, "{model}");
+        let mut depth = 0;
+        for (now, put) in changes {
+            assert_eq!(now, if put { depth + 1 } else { depth - 1 }, "{model}");
+            depth = now;
+        }
+        assert_eq!(depth, 0);
+    }
+}
+
+/// Waits so long for the slow server.
+const ASKING: &str = "# /// gilscope
+# [arguments.url]
+# kind = \"url\"
+# ///
+import urllib.request
+def work(url, n):
+    with urllib.request.urlopen(url + '/delay/' + str(n)) as response:
+        return response.read()
+";
+
+/// The same with the slow server, at any port.
+fn with_server(mut spec: RunSpec) -> RunSpec {
+    spec.plan.add_slow_server();
+    spec.args.push(("url".to_owned(), ArgValue::Int(0)));
+    spec
+}
+
+fn waits(run: &Run, wanted: Detail) -> usize {
+    let kinds = run.events.iter().map(|event| event.kind);
+    kinds.filter(|kind| matches!(kind, EventKind::Drop { to: State::Io, detail, .. } if *detail == wanted)).count()
+}
+
+#[test]
+fn the_slow_server_answers_whatever_the_model_and_ends_with_the_run() {
+    for (model, workers) in MODELS {
+        let run = Run::go(with_server(spec(model, workers, ASKING, 0, 3))).until_over();
+        let answer = TaskOutcome::Repr("b'answered after 0.0 s\\n'".to_owned());
+        assert_eq!(run.outcomes().into_values().collect::<Vec<_>>(), vec![answer; 3], "{model}");
+        assert!(run.ends().values().all(LaneEnd::is_done), "{model}: {:?}", run.ends());
+        run.check();
+        let server = run.controller.plan().slow_server().unwrap();
+        let order = run.order(server.id.0);
+        assert_eq!(order[..4], ["starting/fork", "starting/exec", "starting/init", "io"], "{model}");
+        assert!(order.contains(&"native".to_owned()), "{model}: {order:?}");
+        until_gone(&run.controller.pids().values().copied().collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn connecting_sending_and_receiving_are_told_apart_and_leave_the_lock() {
+    let run = Run::go(with_server(spec("threads", 2, ASKING, 0, 2))).until_over();
+    run.check();
+    assert_eq!((waits(&run, Detail::Connect), waits(&run, Detail::Send)), (2, 2));
+    assert!(waits(&run, Detail::Recv) >= 2);
+}
+
+#[test]
+fn a_killed_slow_server_is_told_and_ends_the_requests_as_python_sees_it() {
+    // The last asks when the server is gone for certain.
+    let late = "import time\ndef work(url, n, task):\n    time.sleep(task // 2)\n";
+    let source = ASKING.replace("def work(url, n):\n", late);
+    for model in ["threads", "processes"] {
+        let mut run = Run::go(with_server(spec(model, 2, &source, 30, 3)));
+        run.until("both wait for their answer", |run| waits(run, Detail::Recv) == 2);
+        let lane = run.controller.plan().slow_server().unwrap().clone();
+        kill(run.controller.pids()[&lane.process]);
+        let run = run.until_over();
+        let ends = run.ends();
+        assert_eq!(ends[&lane.id].to_string(), "killed by SIGKILL", "{model}");
+        assert!(ends.iter().all(|(id, end)| *id == lane.id || end.is_done()), "{model}: {ends:?}");
+        for (task, outcome) in run.outcomes() {
+            let TaskOutcome::Error { text, .. } = outcome else { panic!("{model}: {outcome:?}") };
+            // Reset where the request had not been read yet.
+            let expected: &[&str] = match task {
+                TaskId(2) => &["URLError: <urlopen error [Errno 111] Connection refused>"],
+                _ => &[
+                    "RemoteDisconnected: Remote end closed connection without response",
+                    "ConnectionResetError: [Errno 104] Connection reset by peer",
+                ],
+            };
+            assert!(expected.contains(&text.as_str()), "{model}, {task:?}: {text}");
+        }
+        run.check();
+        until_gone(&run.controller.pids().values().copied().collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_run_that_is_stopped_takes_its_slow_server_along() {
+    let mut run = Run::go(with_server(spec("threads", 2, ASKING, 30, 2)));
+    run.until("both wait for their answer", |run| waits(run, Detail::Recv) == 2);
+    run.controller.stop();
+    let run = run.finish();
+    assert!(run.ends().values().all(|end| *end == LaneEnd::Stopped), "{:?}", run.ends());
+    until_gone(&run.controller.pids().values().copied().collect::<Vec<_>>());
+}
+
+#[test]
+fn a_port_that_is_taken_is_refused_before_anything_starts() {
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let mut spec = with_server(spec("threads", 2, ASKING, 0, 2));
+    spec.args.last_mut().unwrap().1 = ArgValue::Int(port.into());
+    let error = Controller::start_program(Path::new(env!("CARGO_BIN_EXE_gilscope")), spec.clone()).unwrap_err();
+    assert!(matches!(error, StartError::Server(ServerError::PortTaken { .. })), "{error:?}");
+    assert!(error.to_string().starts_with(&format!("port {port} of 127.0.0.1 is taken")), "{error}");
+    drop(taken);
+    let run = Run::go(spec).until_over();
+    assert!(run.outcomes().values().all(|outcome| matches!(outcome, TaskOutcome::Repr(_))), "{:?}", run.outcomes());
+}
+
+/// How many sockets a process has open.
+fn sockets(pid: u32) -> usize {
+    let open = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    let links = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+    links.filter(|link| link.to_string_lossy().starts_with("socket:")).count()
+}
+
+#[test]
+fn connections_are_really_open_at_once_and_one_thread_of_the_server_holds_them() {
+    let workload = gilscope::workload::load("sockets").unwrap();
+    let mut spec = spec("threads", 3, &workload.source, 0, 3);
+    spec.plan.add_slow_server();
+    let given = [("connections", "600"), ("seconds", "2")];
+    spec.args = workload.arguments(&given).unwrap();
+    let mut run = Run::go(spec);
+    run.until("all are open and idle", |run| waits(run, Detail::Sleep) == 3);
+    let server = run.controller.pids()[&run.controller.plan().slow_server().unwrap().process];
+    let began = Instant::now();
+    while sockets(server) < 600 {
+        assert!(began.elapsed() < Duration::from_millis(1500), "the server has {} open", sockets(server));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(sockets(run.controller.pid()) >= 600);
+    assert_eq!(std::fs::read_dir(format!("/proc/{server}/task")).unwrap().count(), 1);
+    let run = run.until_over();
+    assert_eq!(run.outcomes().into_values().collect::<Vec<_>>(), vec![TaskOutcome::Repr("200".to_owned()); 3]);
+    assert_eq!(waits(&run, Detail::Connect), 600);
+    run.check();
+}
+
+#[test]
+fn coroutines_make_their_requests_at_once_and_the_slow_server_keeps_its_own_ring() {
+    for (id, tasks, given, result) in [
+        ("scrape", 40, vec![("seconds", "0.2"), ("n", "2")], "42"),
+        ("sockets", 40, vec![("seconds", "0.2"), ("connections", "400")], "10"),
+    ] {
+        let workload = gilscope::workload::load(id).unwrap();
+        let mut spec = spec("coroutines", tasks, &workload.source, 0, tasks);
+        spec.plan.add_slow_server();
+        spec.args = workload.arguments(&given).unwrap();
+        let run = Run::go(spec).until_over();
+        let results = vec![TaskOutcome::Repr(result.to_owned()); tasks as usize];
+        assert_eq!(run.outcomes().into_values().collect::<Vec<_>>(), results, "{id}");
+        assert!(run.ends().values().all(LaneEnd::is_done), "{id}: {:?}", run.ends());
+        // One after the other they would take forty times as long.
+        let took = run.finished().unwrap() - run.started().unwrap();
+        assert!(took < Nanos::from_secs(4), "{id}: {took}");
+        let server = run.controller.plan().slow_server().unwrap();
+        assert_eq!(server.id, LaneId(1), "{id}");
+        let order = run.order(server.id.0);
+        assert_eq!(order[..4], ["starting/fork", "starting/exec", "starting/init", "io"], "{id}");
+        assert!(run.order(2).contains(&"suspended".to_owned()), "{id}: {:?}", run.order(2));
+        assert_eq!(run.collector.tally().dropped, 0);
     }
 }

@@ -110,7 +110,8 @@ fn it_ends_in_good_order_when_told_to_by_a_signal_even_in_mid_run() {
             let (mut terminal, _folder) = running_lab(model);
             let workers = descendants(terminal.pid());
             signal(terminal.pid(), told);
-            terminal.wait_exit();
+            let status = terminal.wait_exit();
+            assert_eq!(status.exit_code(), 128 + told.as_raw().unsigned_abs(), "as a shell would say it");
             assert_given_back(&terminal);
             assert_gone(&workers);
         }

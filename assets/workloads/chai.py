@@ -20,6 +20,7 @@
 # max = 3600.0
 # ///
 
+import asyncio
 import time
 
 
@@ -38,4 +39,22 @@ def take_orders(n, seconds):
 def brew_chai(n, seconds):
     for i in range(n):
         time.sleep(seconds)
+    return str(n) + " chai brewed"
+
+
+async def work_async(n, order, brew, task):
+    if task % 2 == 0:
+        return await take_orders_async(n, order)
+    return await brew_chai_async(n, brew)
+
+
+async def take_orders_async(n, seconds):
+    for i in range(n):
+        await asyncio.sleep(seconds)
+    return str(n) + " orders taken"
+
+
+async def brew_chai_async(n, seconds):
+    for i in range(n):
+        await asyncio.sleep(seconds)
     return str(n) + " chai brewed"

@@ -10,9 +10,15 @@
 # size = true
 # ///
 
+import asyncio
 import time
 
 
 def work(seconds, task):
     time.sleep(seconds)
+    return "maker " + str(task) + ": chai is ready"
+
+
+async def work_async(seconds, task):
+    await asyncio.sleep(seconds)
     return "maker " + str(task) + ": chai is ready"

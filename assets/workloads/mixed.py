@@ -20,6 +20,7 @@
 # max = 1000000
 # ///
 
+import asyncio
 import time
 
 
@@ -28,6 +29,14 @@ def work(n, seconds, rounds):
     for i in range(rounds):
         total += squares(n)
         time.sleep(seconds)
+    return total
+
+
+async def work_async(n, seconds, rounds):
+    total = 0
+    for i in range(rounds):
+        total += squares(n)
+        await asyncio.sleep(seconds)
     return total
 
 

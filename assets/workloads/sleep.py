@@ -10,9 +10,15 @@
 # size = true
 # ///
 
+import asyncio
 import time
 
 
 def work(seconds):
     time.sleep(seconds)
+    return seconds
+
+
+async def work_async(seconds):
+    await asyncio.sleep(seconds)
     return seconds

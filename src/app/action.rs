@@ -85,6 +85,7 @@ actions! {
     PreviousLane "previous-lane" Picture "the cursor's lane: the one before",
     ScrollDown "scroll-down" Picture "lanes further down",
     ScrollUp "scroll-up" Picture "lanes further up",
+    Unfold "unfold" Picture "unfold a band of lanes; single lanes: fold",
     NextTrigger "next-trigger" Picture "start pictures at a take, a wait, anywhere",
     Big "big" Picture "meter, lanes and sentence alone",
     ShowLab "show-lab" Program "the lab: one experiment",

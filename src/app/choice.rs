@@ -14,6 +14,8 @@ pub struct WorkloadChoice {
     pub bound: Bound,
     /// What to watch, in one sentence.
     pub watch: String,
+    /// The models that make no sense for it, by id, each with the reason.
+    pub objections: Vec<(String, String)>,
 }
 
 /// A model one can choose.

@@ -1,19 +1,34 @@
 //! What the cursor points at, in words: state, since when, who held the lock meanwhile.
 
+use std::ops::Range;
+
 use crate::event::{LaneId, Line, Nanos, State as LaneState};
 use crate::trace::{Span, Trace};
 
+use super::action::Action;
+use super::rows::{Fold, band_name, place};
 use super::state::State;
-use super::view::drawn_lanes;
-use super::words::{instant, sanitised};
+use super::words::{count, instant, percent, sanitised};
 
 /// How many holders are named.
 const NAMED: usize = 3;
 
+/// How often a lane says how far it has come, at least: nothing is known of less.
+const SAID_EVERY: Nanos = Nanos::from_millis(2);
+
 /// The lane pointed at: the one picked, or the first.
 pub fn lane(state: &State, log: &Trace) -> Option<LaneId> {
-    let lanes = drawn_lanes(log);
-    state.view.picked.filter(|picked| lanes.contains(picked)).or_else(|| lanes.first().copied())
+    let fold = Fold::of(state, log);
+    let in_sight = |lane: &LaneId| fold.place(log, *lane).is_some_and(|place| place != usize::MAX);
+    let first = || log.workers().get(fold.workers.start).or_else(|| log.others().first()).copied();
+    state.view.picked.filter(in_sight).or_else(first)
+}
+
+/// The band pointed at, where lanes are folded: its workers by their places.
+pub fn band(state: &State, log: &Trace) -> Option<Range<usize>> {
+    let fold = Fold::of(state, log);
+    let place = lane(state, log).and_then(|lane| place(log, lane)).filter(|_| fold.is_folded())?;
+    fold.band(place)
 }
 
 /// The sentence at the cursor; none if nothing is pointed at.
@@ -23,6 +38,9 @@ pub fn sentence(state: &State, log: &Trace) -> Option<String> {
     let begin = log.begin_at();
     let name = sanitised(&log.lane(lane).name);
     let when = instant(at - begin, state.view.axis.cell);
+    if let Some(band) = band(state, log) {
+        return Some(format!("{when}  {}", mean(state, log, &band, at)));
+    }
     let Some(span) = log.span_at(lane, at) else {
         return Some(format!("{when}  {name}: nothing recorded here"));
     };
@@ -40,11 +58,80 @@ pub fn sentence(state: &State, log: &Trace) -> Option<String> {
         let since = instant(span.from - begin, state.view.axis.cell);
         text += &format!(" since {since}, for {}", span.to - span.from);
     }
+    if span.state == LaneState::Starting {
+        text += &birth(log, lane);
+    }
     let line = log.line_at(lane, at);
     if line != Line::NONE {
         text += &format!(" · line {line}");
     }
+    if span.state == LaneState::Running && log.lane(lane).lock.is_none() {
+        text += &work_here(state, log, lane, at);
+    }
     Some(text)
+}
+
+/// How much a lane gets done about there.
+fn work_here(state: &State, log: &Trace, lane: LaneId, at: Nanos) -> String {
+    let half = Nanos(state.view.axis.cell.0 / 2).max(SAID_EVERY);
+    let Some(rate) = log.progress(lane, at - half, at + half).per_ms() else { return String::new() };
+    let beside = state.alone.map_or(String::new(), |alone| format!(", {} of one alone", percent(rate / alone)));
+    format!(" · gets {} instructions a ms done{beside}", count(rate))
+}
+
+/// What a band does in the cell at the cursor: the mean of its lanes.
+fn mean(state: &State, log: &Trace, band: &Range<usize>, at: Nanos) -> String {
+    let name = band_name(log, band);
+    let axis = state.view.axis;
+    let from = axis.cell_of(at).map_or(at, |cell| axis.at(cell));
+    let cell = log.workers_window(band.clone(), from, from + axis.cell, 1).pop().unwrap_or_default();
+    let all: Nanos = cell.0.iter().copied().sum();
+    if all == Nanos::ZERO {
+        return format!("{name}: nothing recorded here");
+    }
+    let mut parts: Vec<(LaneState, Nanos)> =
+        LaneState::ALL.into_iter().map(|state| (state, cell.0[state.index()])).filter(|(_, time)| time.0 > 0).collect();
+    parts.sort_by_key(|(_, time)| std::cmp::Reverse(*time));
+    let parts: Vec<String> = parts
+        .into_iter()
+        .take(NAMED + 1)
+        .map(|(state, time)| format!("{} {}", state.words(), percent(time.0 as f64 / all.0 as f64)))
+        .collect();
+    format!("{name} in this cell: {} · {} unfolds them", parts.join(", "), state.keymap.key(Action::Unfold))
+}
+
+/// Who made a lane, and how long each step of its birth took, as far as it has come.
+fn birth(log: &Trace, lane: LaneId) -> String {
+    let mut text = String::new();
+    if let Some(parent) = log.lane(lane).parent {
+        text += &format!(" · made by {}", sanitised(&log.lane(parent).name));
+    }
+    let mut steps: Vec<(&str, Nanos)> = Vec::new();
+    let mut at = Some(log.begin_at());
+    while let Some(span) = at.and_then(|at| log.span_at(lane, at)) {
+        match span.state {
+            LaneState::Unborn => {}
+            LaneState::Starting | LaneState::WaitingCore => {
+                let step = match span.detail.name() {
+                    "" if span.state == LaneState::WaitingCore => "no core",
+                    "" => "start",
+                    name => name,
+                };
+                let length = span.to - span.from;
+                match steps.iter_mut().find(|(known, _)| *known == step) {
+                    Some((_, sum)) => *sum += length,
+                    None => steps.push((step, length)),
+                }
+            }
+            _ => break,
+        }
+        at = log.next_change(lane, span.from);
+    }
+    if steps.len() > 1 {
+        let steps: Vec<String> = steps.into_iter().map(|(step, length)| format!("{step} {length}")).collect();
+        text += &format!(": {}", steps.join(", "));
+    }
+    text
 }
 
 /// For whom a lane waits: who holds the lock at the cursor and at which line, how much of this wait that was and how

@@ -6,7 +6,8 @@ use crate::event::{LaneId, Nanos, State as LaneState};
 use crate::insight::{self, Facts, Finding};
 use crate::trace::{Ledger, Trace};
 
-use super::view::{drawn_lanes, worker_locks};
+use super::axis::{self, Axis};
+use super::rows::worker_locks;
 
 /// How long figures stand.
 const STAND: Nanos = Nanos::from_millis(250);
@@ -16,6 +17,20 @@ const METER_STANDS: Nanos = Nanos::from_millis(500);
 const SAID_STANDS: Nanos = Nanos::from_secs(1);
 /// What the live meter is the mean of.
 const METER_SPAN: Nanos = Nanos::from_secs(1);
+
+/// How far back a cell of the whole run can still change: a heartbeat revises the recent past.
+const SETTLES: Nanos = Nanos::from_secs(1);
+
+/// The whole run in one row.
+#[derive(Clone, Debug, Default)]
+pub struct Whole {
+    /// Which cells.
+    pub axis: Axis,
+    /// How many cores' worth the workers used in each of them, as far as it is recorded.
+    pub busy: Vec<f64>,
+    /// How far the log reached.
+    until: Nanos,
+}
 
 /// The figures on the screen.
 #[derive(Clone, Debug, Default)]
@@ -36,8 +51,16 @@ pub struct Figures {
     pub cores_busy: f64,
     /// Hand-offs of the workers' locks a second of the run.
     pub handoffs_per_second: f64,
-    /// The time of each drawn lane by state, in the order of [`drawn_lanes`].
-    pub lanes: Vec<(LaneId, [Nanos; LaneState::COUNT])>,
+    /// The time of each lane by state, by its number.
+    pub lanes: Vec<Ledger>,
+    /// Of those that need no GIL: instructions a millisecond of running.
+    pub work: Vec<(LaneId, f64)>,
+    /// How many lanes do tasks.
+    pub workers: usize,
+    /// Those of them that ended otherwise than they should.
+    pub lost: Vec<LaneId>,
+    /// The whole run in one row.
+    pub whole: Whole,
     /// Their sum over the workers.
     pub ledger: Option<Ledger>,
     /// On how many cores the lanes have been seen.
@@ -47,13 +70,14 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// Reads them if they have stood long enough. Says whether it did.
-    pub fn refresh(&mut self, log: &Trace, now: Nanos) -> bool {
+    /// Reads them if they have stood long enough; the whole run in such cells. Says whether it did.
+    pub fn refresh(&mut self, log: &Trace, now: Nanos, whole: Axis) -> bool {
         if now < self.next {
             return false;
         }
         self.next = now + STAND;
         self.read(log);
+        self.read_whole(log, whole);
         if now >= self.next_meter {
             self.next_meter = now + METER_STANDS;
             let from = (log.now() - METER_SPAN).max(log.begin_at());
@@ -63,10 +87,10 @@ impl Figures {
     }
 
     /// Makes the diagnoses of a live run again if they have stood long enough.
-    pub fn diagnose(&mut self, facts: &Facts, now: Nanos) {
+    pub fn diagnose<'a>(&mut self, facts: impl FnOnce() -> Facts<'a>, now: Nanos) {
         if now >= self.next_said {
             self.next_said = now + SAID_STANDS;
-            self.insights = insight::find(facts);
+            self.insights = insight::find(&facts());
         }
     }
 
@@ -80,9 +104,11 @@ impl Figures {
     }
 
     /// Reads them for good: the run is over.
-    pub fn finish(&mut self, facts: &Facts) {
+    pub fn finish(&mut self, facts: &Facts, cells: u16) {
         let log = facts.trace;
         self.read(log);
+        self.whole = Whole::default();
+        self.read_whole(log, whole_axis(log, Nanos::ZERO, cells));
         self.insights = insight::find(facts);
         self.cores_busy = busy(log, log.begin_at());
     }
@@ -91,12 +117,31 @@ impl Figures {
         self.elapsed = log.elapsed();
         self.until = log.now();
         self.ledger = Some(log.ledger());
-        self.lanes = drawn_lanes(log).into_iter().map(|lane| (lane, log.lane_ledger(lane).0)).collect();
-        let handoffs: u64 = worker_locks(log).into_iter().map(|lock| log.lock_stats(lock).handoffs).sum();
+        self.lanes.clear();
+        self.lanes.extend(log.lanes().map(|(lane, _)| log.lane_ledger(lane)));
+        self.workers = log.workers().len();
+        self.lost = log.workers().iter().filter(|lane| log.lane(**lane).end.is_some()).copied().collect();
+        let free = log.workers().iter().copied().filter(|lane| log.lane(*lane).lock.is_none());
+        self.work = free.filter_map(|lane| Some((lane, log.lane_progress(lane).per_ms()?))).collect();
+        let handoffs: u64 = worker_locks(log).into_iter().map(|lock| log.handoffs(lock)).sum();
         let seconds = self.elapsed.as_secs_f64();
         self.handoffs_per_second = if seconds > 0.0 { handoffs as f64 / seconds } else { 0.0 };
         self.cores_seen = log.cores().len();
-        self.dropped = log.lanes().map(|(lane, _)| log.dropped(lane)).sum();
+        self.dropped = log.dropped_in_all();
+    }
+
+    /// Reads the whole run in these cells. Of those read before, only what can have changed is read again.
+    pub fn read_whole(&mut self, log: &Trace, axis: Axis) {
+        let whole = &mut self.whole;
+        let settled = match whole.axis == axis {
+            true => axis.cell_of((whole.until - SETTLES).max(axis.from)).unwrap_or(0),
+            false => 0,
+        };
+        let count = log.elapsed().0.div_ceil(axis.cell.0.max(1)).min(u64::from(axis.cells)) as u16;
+        whole.busy.truncate(usize::from(settled));
+        let new = usize::from(count).saturating_sub(whole.busy.len());
+        whole.busy.extend(log.busy_window(axis.at(count - new as u16), axis.at(count), new));
+        (whole.axis, whole.until) = (axis, log.now());
     }
 
     /// The share of the workers' lives spent in a state, 0 to 1.
@@ -106,13 +151,36 @@ impl Figures {
 
     /// The share of a lane's life spent in a state, 0 to 1; none before its birth.
     pub fn lane_share(&self, lane: LaneId, state: LaneState) -> Option<f64> {
-        let (_, states) = self.lanes.iter().find(|(drawn, _)| *drawn == lane)?;
-        (life(states) > 0).then(|| share_of(states, state))
+        Self::share_in(self.lanes.get(lane.index())?, state)
+    }
+
+    /// How much a lane that needs no GIL got done: instructions a millisecond of running.
+    pub fn lane_work(&self, lane: LaneId) -> Option<f64> {
+        self.work.iter().find(|(drawn, _)| *drawn == lane).map(|(_, rate)| *rate)
     }
 
     /// Off its core, or starting, or in C code: what a lane did most beside running, with its share of its life.
     pub fn lane_else(&self, lane: LaneId) -> Option<(LaneState, f64)> {
-        let (_, states) = self.lanes.iter().find(|(drawn, _)| *drawn == lane)?;
+        Self::else_in(self.lanes.get(lane.index())?)
+    }
+
+    /// Some lanes together.
+    pub fn sum_of(&self, lanes: &[LaneId]) -> Ledger {
+        let mut sum = Ledger::default();
+        for times in lanes.iter().filter_map(|lane| self.lanes.get(lane.index())) {
+            sum.0.iter_mut().zip(times.0).for_each(|(sum, time)| *sum += time);
+        }
+        sum
+    }
+
+    /// The share of such lives spent in a state, 0 to 1; none where nobody was born.
+    pub fn share_in(times: &Ledger, state: LaneState) -> Option<f64> {
+        (life(&times.0) > 0).then(|| share_of(&times.0, state))
+    }
+
+    /// What was done most in such lives beside running, with its share.
+    pub fn else_in(times: &Ledger) -> Option<(LaneState, f64)> {
+        let states = &times.0;
         LaneState::ALL
             .into_iter()
             .filter(|state| state.alive() && *state != LaneState::Running)
@@ -120,6 +188,11 @@ impl Figures {
             .map(|state| (state, share_of(states, state)))
             .filter(|(_, share)| *share > 0.0)
     }
+}
+
+/// The cells of the whole run: as many as it takes to show it, or what it is expected to last.
+pub fn whole_axis(log: &Trace, expected: Nanos, cells: u16) -> Axis {
+    Axis { from: log.begin_at(), cell: axis::fitting(expected.max(log.elapsed()), cells), cells }
 }
 
 fn busy(log: &Trace, from: Nanos) -> f64 {

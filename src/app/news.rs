@@ -7,8 +7,9 @@ use crate::trace::Trace;
 use crate::workload::ArgValue;
 
 use super::choice::ModelChoice;
-use super::figures::Figures;
-use super::state::{Bar, BarState, Code, Machine, Phase, State};
+use super::figures::{Figures, whole_axis};
+use super::rows;
+use super::state::{Bar, BarState, Code, Machine, Origin, Phase, State};
 use super::update::Effect;
 use super::view::{self, Gutters};
 
@@ -43,10 +44,16 @@ pub enum News {
     Began,
     /// The run has ended, and its log with it.
     Ended(Ending),
+    /// What the file's `outcome()` returned; told before the end.
+    Outcome(String),
     /// The baseline's clock has started. The log lent stays that of the run before.
     BaselineBegan,
     /// The baseline has ended; how long it took.
     BaselineEnded(Ending, Nanos),
+    /// How many instructions a millisecond of running the baseline did.
+    Alone(f64),
+    /// What the run on the screen comes from is known.
+    Origin(Origin),
     /// The machine was sampled.
     Machine(Machine),
     /// The share of the last second spent on each line was sampled.
@@ -80,6 +87,7 @@ pub fn hear(state: &mut State, log: Option<&Trace>, news: News) -> Vec<Effect> {
                 ran.args = args;
             }
         }
+        News::Outcome(outcome) => state.outcome = Some(outcome),
         News::Began => began(state, log),
         News::Ended(ending) => effects = ended(state, log, ending),
         News::BaselineBegan if matches!(state.phase, Phase::Baseline { .. }) => {
@@ -87,6 +95,14 @@ pub fn hear(state: &mut State, log: Option<&Trace>, news: News) -> Vec<Effect> {
         }
         News::BaselineBegan => {}
         News::BaselineEnded(ending, elapsed) => baseline_ended(state, ending, elapsed),
+        News::Alone(rate) => {
+            state.alone = Some(rate);
+            if let Some(log) = log {
+                let cells = gutters(state, Some(log)).cells;
+                let facts = facts(state, log);
+                state.figures.finish(&facts, cells);
+            }
+        }
         News::Machine(machine) => {
             if state.machine == machine {
                 return effects;
@@ -105,6 +121,7 @@ pub fn hear(state: &mut State, log: Option<&Trace>, news: News) -> Vec<Effect> {
             }
             state.compare.comparison = Some(*comparison);
         }
+        News::Origin(origin) => state.origin = origin,
         News::Message(text) => state.message = Some(text),
     }
     state.touch();
@@ -114,7 +131,7 @@ pub fn hear(state: &mut State, log: Option<&Trace>, news: News) -> Vec<Effect> {
 /// The columns of the timeline, for this screen and this log.
 pub fn gutters(state: &State, log: Option<&Trace>) -> Gutters {
     let longest = match (log, state.model_shown()) {
-        (Some(log), _) if state.ran.is_some() => view::longest_name(log),
+        (Some(log), _) if state.ran.is_some() => rows::longest_name(state, log),
         (_, Some(model)) => {
             let lanes = model.lanes(state.experiment.workers);
             model.lane_name(lanes.saturating_sub(1)).chars().count()
@@ -131,9 +148,12 @@ fn tick(state: &mut State, log: Option<&Trace>, now: Nanos) {
     match state.phase {
         Phase::Running => {
             let cells = gutters(state, Some(log)).cells;
-            if state.figures.refresh(log, now) {
-                let facts = facts(state, log);
-                state.figures.diagnose(&facts, now);
+            // While it runs, the row is as long as the run should be, and shrinks by steps if it lasts longer.
+            let whole = whole_axis(log, state.length.target().unwrap_or_default(), cells);
+            if state.figures.refresh(log, now, whole) {
+                let mut figures = std::mem::take(&mut state.figures);
+                figures.diagnose(|| facts(state, log), now);
+                state.figures = figures;
                 changed = true;
             }
             changed |= state.view.follow(log, state.experiment.switch_interval, now, cells);
@@ -147,10 +167,16 @@ fn tick(state: &mut State, log: Option<&Trace>, now: Nanos) {
     }
 }
 
+/// The switch interval of the run on the screen.
+fn interval(state: &State) -> Nanos {
+    state.ran.as_ref().map_or(state.experiment.switch_interval, |ran| ran.switch_interval)
+}
+
 /// The run on the screen as the diagnoses see it.
 fn facts<'a>(state: &State, log: &'a Trace) -> Facts<'a> {
-    let interval = state.ran.as_ref().map_or(state.experiment.switch_interval, |ran| ran.switch_interval);
-    Facts::new(log, state.machine.cores.len().max(1), interval)
+    let mut facts = Facts::new(log, state.machine.cores.len().max(1), interval(state)).beside(state.alone);
+    facts.outcome.clone_from(&state.outcome);
+    facts
 }
 
 fn resize(state: &mut State, log: Option<&Trace>) {
@@ -159,6 +185,8 @@ fn resize(state: &mut State, log: Option<&Trace>) {
     if state.ran.is_none() {
         return;
     }
+    let expected = if state.phase == Phase::Running { state.length.target().unwrap_or_default() } else { Nanos::ZERO };
+    state.figures.read_whole(log, whole_axis(log, expected, cells));
     if state.view.zoom == view::Zoom::Whole && state.view.frozen.is_none() {
         state.view.show_whole(log, cells);
     } else {
@@ -172,6 +200,7 @@ fn began(state: &mut State, log: Option<&Trace>) {
     state.ran = Some(state.experiment.clone());
     state.has_run = true;
     state.message = None;
+    state.outcome = None;
     state.figures = Figures::default();
     state.code.shares.clear();
     let begin = log.map_or(state.now, Trace::begin_at);
@@ -201,7 +230,7 @@ fn run_ended(state: &mut State, log: Option<&Trace>, ending: Ending) -> Vec<Effe
     if let Some(log) = log {
         let cells = gutters(state, Some(log)).cells;
         let facts = facts(state, log);
-        state.figures.finish(&facts);
+        state.figures.finish(&facts, cells);
         if state.view.frozen.is_none() {
             state.view.show_whole(log, cells);
         }
@@ -217,6 +246,9 @@ fn run_ended(state: &mut State, log: Option<&Trace>, ending: Ending) -> Vec<Effe
         }
         Ending::Done => {
             set_bar(state, BarState::Done(elapsed));
+            if state.ran.as_ref().is_some_and(|ran| ran.model == ModelChoice::BASELINE) {
+                state.alone = log.and_then(|log| log.workers_progress().per_ms());
+            }
             state.phase = Phase::Done;
             let expected = baseline_expected(state);
             if wants_baseline(state) {
@@ -242,7 +274,7 @@ pub fn wants_baseline(state: &State) -> bool {
 /// How long one at a time will take: as was asked for, or else the sum of what the workers did.
 fn baseline_expected(state: &State) -> Nanos {
     use crate::event::State as LaneState;
-    let work = [LaneState::Running, LaneState::Native, LaneState::Io];
+    let work = [LaneState::Running, LaneState::Native, LaneState::Io, LaneState::Suspended];
     let done: Nanos =
         state.figures.ledger.map_or(Nanos::ZERO, |ledger| work.iter().map(|state| ledger.0[state.index()]).sum());
     state.length.target().unwrap_or(done)

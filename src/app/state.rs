@@ -1,7 +1,12 @@
 //! What the interface knows.
 
+use std::sync::Arc;
+
+use crate::calibration::Calibration;
+use crate::engine::Description;
 use crate::event::{CoreId, Nanos};
 use crate::session::{Experiment, Length};
+use crate::trace::{CoreEvidence, Evidence, Trace};
 use crate::workload::ArgValue;
 
 use super::choice::{ModelChoice, WorkloadChoice};
@@ -92,6 +97,42 @@ pub struct Code {
     pub shares: Vec<f32>,
 }
 
+/// What the run on the screen comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Which engine, large: `MINIATURE CPython`, `REAL CPython 3.13.1, GIL on`.
+    pub engine: String,
+    /// How its events come about.
+    pub evidence: Evidence,
+    /// How it is known who had a core; none before a run.
+    pub cores: Option<CoreEvidence>,
+    /// Why that is not known better, in a sentence.
+    pub reason: Option<String>,
+}
+
+impl Default for Origin {
+    /// The lab, before its first run.
+    fn default() -> Origin {
+        Origin { engine: "MINIATURE CPython".to_owned(), evidence: Evidence::Exact, cores: None, reason: None }
+    }
+}
+
+impl Origin {
+    /// Of a run: what its source says of itself, and its log of the lanes.
+    pub fn of(description: &Description, log: &Trace) -> Origin {
+        let engine = match description.engine {
+            "emulated" => "MINIATURE CPython".to_owned(),
+            "cpython" => "REAL CPython".to_owned(),
+            other => other.to_owned(),
+        };
+        // One lane that was only looked at makes the picture one that was looked at.
+        let sampled = log.lanes().any(|(_, lane)| lane.evidence == Evidence::Sampled);
+        let evidence = if sampled { Evidence::Sampled } else { Evidence::Exact };
+        let (cores, reason) = (Some(description.core_evidence), description.core_evidence_reason.clone());
+        Origin { engine, evidence, cores, reason }
+    }
+}
+
 /// What is known of the machine, by sampling.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Machine {
@@ -142,7 +183,7 @@ pub struct Look {
     pub wording: Wording,
 }
 
-/// The tallest picture of settings: how many lines they have.
+/// How many settings there are to choose from among those seldom used.
 pub const SETTINGS: usize = 3;
 
 /// Everything the interface knows, the log apart.
@@ -178,14 +219,22 @@ pub struct State {
     pub view: View,
     /// The finish line.
     pub bars: Vec<Bar>,
+    /// Instructions a millisecond of running where the same work was done one task at a time, if that was measured.
+    pub alone: Option<f64>,
     /// What the figures on the screen are; refreshed four times a second.
     pub figures: Figures,
     /// The workload's source.
     pub code: Code,
+    /// What the run on the screen comes from.
+    pub origin: Origin,
     /// What is known of the machine.
     pub machine: Machine,
     /// How things are drawn.
     pub look: Look,
+    /// What the file's `outcome()` returned, once the run on the screen is over.
+    pub outcome: Option<String>,
+    /// As whose start-up births can be made to cost; none if the lab was opened without any.
+    pub calibration: Option<Arc<Calibration>>,
     /// Which key does what.
     pub keymap: Keymap,
     /// How far the help is scrolled, where it is open.
@@ -207,6 +256,7 @@ impl State {
             workloads,
             models,
             given: experiment.args.clone(),
+            calibration: experiment.start_up.clone(),
             experiment,
             length: Length::default(),
             ran: None,
@@ -217,10 +267,13 @@ impl State {
             watch: Watch::default(),
             view: View::default(),
             bars: Vec::new(),
+            alone: None,
             figures: Figures::default(),
             code: Code::default(),
+            origin: Origin::default(),
             machine: Machine::default(),
             look: Look::default(),
+            outcome: None,
             keymap: Keymap::built_in(),
             help: None,
             settings: None,
@@ -232,6 +285,26 @@ impl State {
     /// The chosen workload's entry, if it is one of those that come along.
     pub fn workload(&self) -> Option<&WorkloadChoice> {
         self.workloads.iter().find(|choice| choice.id == self.experiment.workload)
+    }
+
+    /// Why a model makes no sense for the chosen workload; none if it does.
+    pub fn objection(&self, model: &str) -> Option<&str> {
+        let objections = &self.workload()?.objections;
+        objections.iter().find(|(id, _)| id == model).map(|(_, why)| why.as_str())
+    }
+
+    /// The models beside the chosen one as its key reaches them, all the way round: the nearest first.
+    pub fn models_beside(&self, backwards: bool) -> impl Iterator<Item = &ModelChoice> {
+        let count = self.models.len();
+        let chosen = self.models.iter().position(|choice| choice.id == self.experiment.model);
+        // With none chosen the first is the one after it, and the last the one before.
+        let from = chosen.unwrap_or(if backwards { 0 } else { count.saturating_sub(1) });
+        (1..=count).map(move |by| &self.models[(from + if backwards { count - by } else { by }) % count])
+    }
+
+    /// The model that the next press of its key chooses: those that make no sense here are passed over.
+    pub fn next_model(&self) -> Option<&ModelChoice> {
+        self.models_beside(false).find(|model| self.objection(&model.id).is_none())
     }
 
     /// The chosen workload's name on the screen.

@@ -25,12 +25,14 @@ fn lab() -> State {
         args: Vec::new(),
         switch_interval: ms(5),
         rules: Rules::V3_10,
+        start_up: None,
     };
     let workload = |id: &str| WorkloadChoice {
         id: id.to_owned(),
         title: id.to_owned(),
         bound: Bound::Cpu,
         watch: "Watch this.".to_owned(),
+        objections: Vec::new(),
     };
     let mut state = State::new(experiment, vec![workload("sum-squares"), workload("sleep")], ModelChoice::built_in());
     state.machine = Machine { cores: vec![CoreId(0), CoreId(1)], used: vec![None, None], own: None };
@@ -457,4 +459,49 @@ fn under_way(state: &State) -> Comparison {
         total: 15,
         time_left: None,
     }
+}
+
+#[test]
+fn a_model_that_makes_no_sense_is_passed_over_and_why_is_said() {
+    let mut state = lab();
+    state.workloads[0].objections = vec![("processes".to_owned(), "it is made so".to_owned())];
+    update(&mut state, None, Action::NextModel);
+    assert_eq!(state.experiment.model, "processes:fork");
+    assert_eq!(state.message.as_deref(), Some("`processes` is left out: it is made so."));
+    update(&mut state, None, Action::PreviousModel);
+    assert_eq!(state.experiment.model, "threads");
+    let all = state.models.iter().map(|model| (model.id.clone(), "none does".to_owned())).collect();
+    state.workloads[0].objections = all;
+    update(&mut state, None, Action::NextModel);
+    assert!(state.message.is_some(), "it comes to an end though none is left");
+}
+
+#[test]
+fn start_up_is_paid_or_left_out_by_a_setting() {
+    let calibration = std::sync::Arc::new(crate::calibration::Calibration::built_in());
+    let priced = Experiment { start_up: Some(calibration), ..lab().experiment };
+    let mut state = State::new(priced.clone(), lab().workloads, ModelChoice::built_in());
+    let toggle = |state: &mut State| {
+        state.settings = Some(2);
+        update(state, None, Action::CursorRight);
+    };
+    toggle(&mut state);
+    assert_eq!(state.experiment.start_up, None);
+    toggle(&mut state);
+    assert_eq!(state.experiment.start_up, priced.start_up);
+    let mut bare = lab();
+    toggle(&mut bare);
+    assert_eq!(bare.experiment.start_up, None);
+    assert!(bare.message.is_some_and(|message| message.contains("--bare")));
+}
+
+#[test]
+fn what_a_counter_lost_is_said_at_the_end() {
+    let log = turns(10, false);
+    let mut state = running(&log);
+    hear(&mut state, Some(&log), News::Outcome("{'expected': 400, 'actual': 100}".to_owned()));
+    hear(&mut state, Some(&log), News::Ended(Ending::Done));
+    assert_eq!(state.figures.insights[0].id, "lost-updates");
+    hear(&mut state, Some(&log), News::Began);
+    assert_eq!(state.outcome, None, "the next run has an outcome of its own");
 }

@@ -1,5 +1,7 @@
 //! What an action changes.
 
+use std::sync::Arc;
+
 use crate::event::{LaneId, Nanos};
 use crate::session::{Contest, Experiment, Length};
 use crate::trace::Trace;
@@ -11,8 +13,9 @@ use super::choice::ModelChoice;
 use super::compare::{self, Screen};
 use super::figures::Figures;
 use super::news::{gutters, order_baseline, wants_baseline};
+use super::rows::{Fold, Row, place, rows, worker_locks};
 use super::state::{Phase, SETTINGS, State, ThemeName};
-use super::view::{Zoom, drawn_lanes, worker_locks};
+use super::view::Zoom;
 use super::watch;
 
 /// The help has fewer lines than this.
@@ -206,6 +209,9 @@ fn close(state: &mut State) {
         state.message = None;
     } else if state.view.frozen.is_some() || state.view.cursor.is_some() {
         unfreeze(state);
+    } else if state.view.unfolded.is_some() {
+        state.view.unfolded = None;
+        state.view.scroll = 0;
     } else {
         state.view.big = false;
     }
@@ -226,6 +232,7 @@ fn run(state: &mut State) -> Vec<Effect> {
 fn start_over(state: &mut State) -> Vec<Effect> {
     let was_busy = state.phase.is_busy();
     state.bars.clear();
+    state.alone = None;
     state.ran = None;
     state.figures = Figures::default();
     state.phase = Phase::Ready;
@@ -241,9 +248,21 @@ fn step<T>(items: &[T], current: Option<usize>, by: i64) -> Option<usize> {
 }
 
 fn choose_model(state: &mut State, by: i64) -> Vec<Effect> {
-    let current = state.models.iter().position(|choice| choice.id == state.experiment.model);
-    let Some(next) = step(&state.models, current, by) else { return Vec::new() };
-    state.experiment.model = state.models[next].id.clone();
+    // Those that make no sense here are passed over, and why is said.
+    let mut passed = Vec::new();
+    let mut next = None;
+    for model in state.models_beside(by < 0) {
+        match state.objection(&model.id) {
+            Some(why) => passed.push(format!("`{}` is left out: {why}.", model.id)),
+            None => {
+                next = Some(model.id.clone());
+                break;
+            }
+        }
+    }
+    state.message = (!passed.is_empty()).then(|| passed.join(" "));
+    let Some(next) = next else { return Vec::new() };
+    state.experiment.model = next;
     // Also while a first run is being started: what begins must be what is chosen.
     if state.phase.is_busy() || (state.has_run && state.phase != Phase::Ready) { run(state) } else { Vec::new() }
 }
@@ -336,11 +355,16 @@ fn set(state: &mut State, line: usize, action: Action) -> Vec<Effect> {
             state.experiment.tasks = u32::try_from(tasks.clamp(0, 9999)).ok().filter(|tasks| *tasks > 0);
             state.experiment.args.clone_from(&state.given);
         }
-        _ => {
-            state.message = Some("Processes are made by spawn, the only way so far.".to_owned());
-            return Vec::new();
-        }
+        _ => match (&state.experiment.start_up, &state.calibration) {
+            (Some(_), _) => state.experiment.start_up = None,
+            (None, Some(calibration)) => state.experiment.start_up = Some(Arc::clone(calibration)),
+            (None, None) => {
+                state.message = Some("The lab was opened with --bare: there is no start-up to add.".to_owned());
+                return Vec::new();
+            }
+        },
     }
+    state.compare.comparison = None;
     start_over(state)
 }
 
@@ -405,10 +429,11 @@ fn look(state: &mut State, log: Option<&Trace>, action: Action) {
         Action::NextLane => pick(state, log, 1),
         Action::PreviousLane => pick(state, log, -1),
         Action::ScrollDown => {
-            let last = drawn_lanes(log).len().saturating_sub(1);
+            let last = rows(state, log).len().saturating_sub(1);
             state.view.scroll = (state.view.scroll + 1).min(last);
         }
         Action::ScrollUp => state.view.scroll = state.view.scroll.saturating_sub(1),
+        Action::Unfold => unfold(state, log),
         Action::NextTrigger => {
             state.view.trigger = state.view.trigger.next();
             state.view.next = Nanos::ZERO;
@@ -470,15 +495,14 @@ fn move_cursor(state: &mut State, log: &Trace, by: i64) {
 fn to_handoff(state: &mut State, log: &Trace, forward: bool) {
     still(state, log);
     let from = state.view.cursor.unwrap_or_else(|| middle(state.view.axis, log));
-    let lanes = drawn_lanes(log);
-    let picked = state.view.picked.or_else(|| lanes.first().copied());
+    let picked = super::cursor::lane(state, log);
     let lock = picked.and_then(|lane| log.lane(lane).lock).or_else(|| worker_locks(log).first().copied());
     let at = lock.and_then(|lock| if forward { log.next_handoff(lock, from) } else { log.prev_handoff(lock, from) });
     match at {
         Some(at) => {
             point_at(state, log, at);
             if let Some((owner, _)) =
-                lock.and_then(|lock| log.owner_at(lock, at)).filter(|(lane, _)| lanes.contains(lane))
+                lock.and_then(|lock| log.owner_at(lock, at)).filter(|(lane, _)| place(log, *lane).is_some())
             {
                 state.view.picked = Some(owner);
             }
@@ -490,11 +514,27 @@ fn to_handoff(state: &mut State, log: &Trace, forward: bool) {
     }
 }
 
+/// The first lane of a row; a lock has none.
+fn first_lane(log: &Trace, row: &Row) -> Option<LaneId> {
+    match row {
+        Row::Lane(lane) => Some(*lane),
+        Row::Band(band) => log.workers().get(band.start).copied(),
+        Row::Lock(_) => None,
+    }
+}
+
 fn pick(state: &mut State, log: &Trace, by: i64) {
-    let lanes: Vec<LaneId> = drawn_lanes(log);
-    let current = state.view.picked.and_then(|picked| lanes.iter().position(|lane| *lane == picked)).unwrap_or(0);
+    let lanes: Vec<LaneId> = rows(state, log).iter().filter_map(|row| first_lane(log, row)).collect();
     // The first lane is pointed at before any is picked.
-    let current = if state.view.cursor.is_none() && state.view.picked.is_none() { None } else { Some(current) };
+    let current = if state.view.cursor.is_none() && state.view.picked.is_none() {
+        None
+    } else {
+        let first_of_row = match super::cursor::band(state, log) {
+            Some(band) => log.workers().get(band.start).copied(),
+            None => super::cursor::lane(state, log),
+        };
+        Some(lanes.iter().position(|lane| Some(*lane) == first_of_row).unwrap_or(0))
+    };
     let next = match current {
         None => Some(0),
         current => step(&lanes, current, by),
@@ -503,6 +543,20 @@ fn pick(state: &mut State, log: &Trace, by: i64) {
         state.view.picked = lanes.get(next).copied();
         state.view.next = Nanos::ZERO;
     }
+}
+
+/// Shows the lanes of the band pointed at, or in the end folds all of them again.
+fn unfold(state: &mut State, log: &Trace) {
+    let fold = Fold::of(state, log);
+    if let Some(band) = super::cursor::band(state, log) {
+        state.view.picked = log.workers().get(band.start).copied();
+        state.view.unfolded = Some(band);
+    } else if fold.is_folded() {
+        state.message = Some("Pick a band to unfold; what makes the lanes is none.".to_owned());
+    } else if state.view.unfolded.take().is_none() {
+        state.message = Some("The lanes stand one by one already.".to_owned());
+    }
+    state.view.scroll = 0;
 }
 
 impl State {

@@ -7,8 +7,9 @@
 //! second only so much is seen, and the title says how much. Above twenty
 //! milliseconds a cell, and for the whole run, it is exchanged twice a second.
 
-use crate::event::{LaneId, LockId, Nanos};
-use crate::model::Role;
+use std::ops::Range;
+
+use crate::event::{LaneId, Nanos};
 use crate::trace::Trace;
 
 use super::axis::{self, Axis};
@@ -74,8 +75,10 @@ pub struct View {
     pub cursor: Option<Nanos>,
     /// The lane pointed at; the first worker unless chosen.
     pub picked: Option<LaneId>,
-    /// How many lanes are above the top of the screen.
+    /// How many rows are above the top of the screen.
     pub scroll: usize,
+    /// The workers in sight, by their places, while a band of them is unfolded.
+    pub unfolded: Option<Range<usize>>,
     /// Meter, lanes and sentence alone.
     pub big: bool,
     /// Where the live picture starts.
@@ -105,33 +108,10 @@ impl Gutters {
             72..110 => 11,
             _ => 17,
         };
-        let left = u16::try_from(longest_name + 2).unwrap_or(u16::MAX).clamp(11, 18);
+        let left = u16::try_from(longest_name + 2).unwrap_or(u16::MAX).clamp(11, 20);
         let cells = columns.saturating_sub(left + right).max(1);
         Gutters { left, cells, right }
     }
-}
-
-/// The lanes that are drawn: those that do tasks, whose places are the numbers in their names, and after them the
-/// server that makes them; or all lanes if none does tasks.
-pub fn drawn_lanes(log: &Trace) -> Vec<LaneId> {
-    let of = |role| log.lanes().filter(move |(_, info)| info.role == role).map(|(lane, _)| lane);
-    let workers: Vec<LaneId> = of(Role::Worker).chain(of(Role::Server)).collect();
-    if workers.is_empty() { log.lanes().map(|(lane, _)| lane).collect() } else { workers }
-}
-
-/// The locks that workers use.
-pub fn worker_locks(log: &Trace) -> Vec<LockId> {
-    log.locks().filter(|(_, info)| info.of_workers).map(|(lock, _)| lock).collect()
-}
-
-/// Up to so many lanes, their marks are the numbers in their names; more have the mark beside the name.
-pub const UNMARKED: usize = 9;
-
-/// The longest name of a drawn lane, in characters, its mark included.
-pub fn longest_name(log: &Trace) -> usize {
-    let lanes = drawn_lanes(log);
-    let longest = lanes.iter().map(|lane| log.lane(*lane).name.chars().count()).max().unwrap_or(0);
-    longest + if lanes.len() > UNMARKED { 2 } else { 0 }
 }
 
 impl View {
@@ -146,6 +126,7 @@ impl View {
         self.cursor = None;
         self.picked = None;
         self.scroll = 0;
+        self.unfolded = None;
         self.fired = false;
         self.next = Nanos::ZERO;
     }
@@ -186,8 +167,8 @@ impl View {
 
     /// The latest instant, of the last second before `latest`, at which the trigger fired.
     fn fire(&self, log: &Trace, latest: Nanos, interval: Nanos) -> Option<Nanos> {
-        let first_worker = || log.lanes().find(|(_, info)| info.role == Role::Worker).map(|(lane, _)| lane);
-        let lane = self.picked.or_else(first_worker).or_else(|| drawn_lanes(log).first().copied())?;
+        let first = || log.workers().first().or_else(|| log.others().first()).copied();
+        let lane = self.picked.or_else(first)?;
         match self.trigger {
             Trigger::Anywhere => None,
             Trigger::Take => [Nanos(interval.0.saturating_mul(4)), STANDS]

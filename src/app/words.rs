@@ -4,16 +4,17 @@ mod kitchen;
 
 use unicode_width::UnicodeWidthChar;
 
-use crate::event::{LaneId, Nanos, State as LaneState};
+use crate::event::{Nanos, State as LaneState};
 pub use crate::insight::words::{number, percent};
-use crate::session::format_duration;
+use crate::session::{Experiment, format_duration};
+use crate::trace::{CoreEvidence, Evidence};
 use crate::vm::Rules;
 
 pub use kitchen::Wording;
 
 use super::action::Action;
 use super::choice::ModelChoice;
-use super::state::{BarState, Phase, State};
+use super::state::{BarState, Origin, Phase, State};
 
 /// A name from elsewhere, safe to draw: every character one column wide.
 pub fn sanitised(text: &str) -> String {
@@ -70,9 +71,27 @@ pub fn phase(state: &State) -> String {
     }
 }
 
+/// What a birth costs.
+pub fn start_up(experiment: &Experiment) -> String {
+    match &experiment.start_up {
+        Some(calibration) => format!("as {}", calibration.name()),
+        None => "bare: what the miniature itself takes".to_owned(),
+    }
+}
+
 /// What the tool is and what it costs, from most to least needed.
 pub fn evidence(state: &State) -> Vec<String> {
-    let mut words = vec!["MINIATURE CPython".to_owned(), "exact".to_owned()];
+    let evidence = match state.origin.evidence {
+        Evidence::Exact => "exact",
+        Evidence::Sampled => "SAMPLED",
+    };
+    let mut words = vec![state.origin.engine.clone(), evidence.to_owned()];
+    // Where the kernel tells it, it needs no words.
+    match state.origin.cores {
+        Some(CoreEvidence::Heartbeat) => words.push("cores by heartbeat".to_owned()),
+        Some(CoreEvidence::None) => words.push("cores unknown".to_owned()),
+        Some(CoreEvidence::SwitchRecords) | None => {}
+    }
     if let Some(own) = state.machine.own {
         words.push(format!("itself {:.1}%", own * 100.0));
     }
@@ -81,6 +100,17 @@ pub fn evidence(state: &State) -> Vec<String> {
         dropped => words.insert(2, format!("{dropped} events dropped")),
     }
     words
+}
+
+/// How it is known who had a core, in words, with the reason if it could be known better.
+pub fn core_evidence(origin: &Origin) -> String {
+    let how = match origin.cores {
+        None => "not known before a run",
+        Some(CoreEvidence::SwitchRecords) => "the kernel's switch records",
+        Some(CoreEvidence::Heartbeat) => "gaps between heartbeats",
+        Some(CoreEvidence::None) => "not known",
+    };
+    origin.reason.as_ref().map_or(how.to_owned(), |why| format!("{how}: {}", sanitised(why)))
 }
 
 /// What the workers share of the cores comes to, in words.
@@ -107,6 +137,16 @@ pub fn gain(baseline: Nanos, elapsed: Nanos) -> String {
     }
 }
 
+/// A large number in as few characters as it takes to compare it: `870`, `9.5k`, `163k`, `2.1M`.
+pub fn count(value: f64) -> String {
+    let (value, unit) = match value {
+        value if value < 999.5 => return format!("{value:.0}"),
+        value if value < 999_500.0 => (value / 1e3, "k"),
+        value => (value / 1e6, "M"),
+    };
+    if value < 9.95 { format!("{value:.1}{unit}") } else { format!("{value:.0}{unit}") }
+}
+
 /// Where the loop may switch.
 pub const fn rules(rules: Rules) -> &'static str {
     match rules {
@@ -115,10 +155,11 @@ pub const fn rules(rules: Rules) -> &'static str {
     }
 }
 
-/// One character for a lane: `1`–`9`, `a`–`z`, `A`–`Z`, then `*`; `0` is a thread that does no task.
-pub fn mark(lanes: &[LaneId], lane: LaneId) -> char {
+/// One character for the lane or band at a place: `1`–`9`, `a`–`z`, `A`–`Z`, then `*`; `0` is a thread that does no
+/// task.
+pub fn mark(place: Option<usize>) -> char {
     const MARKS: &[u8] = b"123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    match lanes.iter().position(|drawn| *drawn == lane) {
+    match place {
         None => '0',
         Some(index) => MARKS.get(index).map_or('*', |mark| char::from(*mark)),
     }
@@ -164,7 +205,7 @@ fn full_stop(text: &str) -> String {
 /// What is seen.
 fn seen(state: &State) -> String {
     let figures = &state.figures;
-    let workers = figures.lanes.len() as u64;
+    let workers = figures.workers;
     let share = |lane_state| figures.share(lane_state);
     let start_up = share(LaneState::Starting);
     if figures.ledger.is_none() || figures.elapsed < Nanos::from_millis(200) && state.phase == Phase::Running {
@@ -200,7 +241,22 @@ fn seen(state: &State) -> String {
     }
     if state.model_shown().is_some_and(ModelChoice::has_no_lock) {
         let wanting = if wants >= 0.1 { format!(" {short}") } else { String::new() };
-        return format!("There is no lock, so all threads run at once; what they share they contend for.{wanting}");
+        let rates = figures.work.iter().map(|(_, rate)| rate);
+        let rate = rates.sum::<f64>() / figures.work.len().max(1) as f64;
+        return match state.alone.filter(|_| rate > 0.0) {
+            Some(alone) => format!(
+                "There is no lock, so all threads run at once, and in a millisecond each gets {} done of what one \
+                 alone does.{wanting}",
+                percent(rate / alone)
+            ),
+            None => format!("There is no lock, so all threads run at once.{wanting}"),
+        };
+    }
+    if state.model_shown().is_some_and(|model| model.id == "coroutines") {
+        let (awaiting, ready) = (percent(share(LaneState::Suspended)), percent(share(LaneState::Ready)));
+        return format!(
+            "One thread runs all tasks, one at a time. They await {awaiting} and are ready {ready} of their time."
+        );
     }
     if state.model_shown().is_some_and(|model| model.id == "hybrid") && share(LaneState::WaitingGil) >= 0.05 {
         let waits = percent(share(LaneState::WaitingGil));
@@ -217,9 +273,7 @@ fn seen(state: &State) -> String {
 /// The next key worth pressing.
 fn next(state: &State) -> String {
     let key = state.keymap.key(Action::NextModel);
-    let current = state.models.iter().position(|choice| choice.id == state.experiment.model);
-    let Some(current) = current.filter(|_| state.models.len() > 1) else { return String::new() };
-    let next: &ModelChoice = &state.models[(current + 1) % state.models.len()];
+    let Some(next) = state.next_model().filter(|next| next.id != state.experiment.model) else { return String::new() };
     let label = next.label_over(next.lanes(state.experiment.workers), state.experiment.processes);
     let done = state.bars.iter().any(|bar| bar.model == next.id && matches!(bar.state, BarState::Done(_)));
     if done { String::new() } else { format!(" {key}: the same work, {label}.") }
@@ -240,17 +294,21 @@ mod tests {
     }
 
     #[test]
+    fn large_numbers_are_short() {
+        let words = [870.4, 9_540.0, 9_960.0, 163_400.0, 999_600.0, 21_000_000.0].map(count);
+        assert_eq!(words, ["870", "9.5k", "10k", "163k", "1.0M", "21M"]);
+    }
+
+    #[test]
     fn foreign_names_take_one_column_a_character_and_control_nothing() {
         assert_eq!(sanitised("a\u{1b}[31m\nb\u{200b}漢é"), "a?[31m?b??é");
     }
 
     #[test]
     fn every_lane_up_to_sixty_one_has_its_own_mark() {
-        let lanes: Vec<LaneId> = (1..80).map(LaneId).collect();
-        let marks: std::collections::BTreeSet<char> = lanes.iter().take(61).map(|lane| mark(&lanes, *lane)).collect();
+        let marks: std::collections::BTreeSet<char> = (0..61).map(|place| mark(Some(place))).collect();
         assert_eq!(marks.len(), 61);
-        assert_eq!(mark(&lanes, LaneId(79)), '*');
-        assert_eq!(mark(&lanes, LaneId(0)), '0');
+        assert_eq!((mark(Some(78)), mark(None)), ('*', '0'));
     }
 
     #[test]

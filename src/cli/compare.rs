@@ -13,6 +13,7 @@ use crate::model;
 use crate::report;
 use crate::session::{Contest, Experiment, parse_duration};
 use crate::ui::ascii::ascii_or;
+use crate::workload::Workload;
 
 use super::contest::Contests;
 use super::{FAILED, INTERRUPTED, Settings, Workers, ascii_only, experiment, refuse, suite, switch_interval};
@@ -50,6 +51,9 @@ pub struct Compare {
     /// Where the interpreter may switch: at loops and calls (3.10) or nearly anywhere (3.9)
     #[arg(long, default_value = "3.10", value_parser = ["3.9", "3.10"])]
     rules: String,
+    /// Start workers as fast as the miniature can: leave out CPython's start-up (`gilscope calibrate`)
+    #[arg(long)]
+    bare: bool,
     /// Run a set of comparisons instead of one workload: `notes` are the teaching notes' tables, with their sizes
     #[arg(long, value_enum, conflicts_with = "csv")]
     suite: Option<Suite>,
@@ -81,11 +85,11 @@ fn lasting(text: &str) -> Result<Nanos, String> {
 
 /// Compares.
 pub fn compare(options: &Compare) -> Result<ExitCode> {
-    let Some(name) = &options.workload else { return suite::notes(options.repeat, options.json) };
+    let Some(name) = &options.workload else { return suite::notes(options.repeat, options.json, options.bare) };
     let workload = Arc::new(crate::workload::load(name).map_err(refuse)?);
     let experiment = shared(options, &workload, name)?;
     let contest = Contest {
-        models: models(&options.models, experiment.workers)?,
+        models: models(&options.models, &experiment, &workload)?,
         experiment,
         repeats: options.repeat.unwrap_or(REPEATS),
         lasts: options.lasts,
@@ -127,7 +131,7 @@ pub(super) fn print(text: &str, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// What all runs share.
-fn shared(options: &Compare, workload: &crate::workload::Workload, name: &str) -> Result<Experiment> {
+fn shared(options: &Compare, workload: &Workload, name: &str) -> Result<Experiment> {
     let settings = Settings {
         model: "sequential".to_owned(),
         workers: options.workers.map(|count| Workers { count, processes: None }),
@@ -136,6 +140,7 @@ fn shared(options: &Compare, workload: &crate::workload::Workload, name: &str) -
         args: options.args.clone(),
         switch_interval: options.switch_interval,
         rules: options.rules.clone(),
+        bare: options.bare,
     };
     if options.workers == Some(0) {
         return Err(refuse("0 workers: there must be at least one"));
@@ -145,14 +150,16 @@ fn shared(options: &Compare, workload: &crate::workload::Workload, name: &str) -
 
 /// The ids of the models asked for, or of all. Someone who names a model wants to know that it cannot run before
 /// anything else does; someone who names none gets it listed with its reason.
-fn models(asked: &[String], workers: u32) -> Result<Vec<String>> {
+fn models(asked: &[String], shared: &Experiment, workload: &Workload) -> Result<Vec<String>> {
     if asked.is_empty() {
         return Ok(model::ALL.iter().map(|model| model.id.to_owned()).collect());
     }
     let checked = asked.iter().map(|name| {
         let model = model::find(name.trim()).map_err(refuse)?;
-        model.plan(workers).map_err(refuse)?;
-        Ok(model.id.to_owned())
+        match (Experiment { model: model.id.to_owned(), ..shared.clone() }).refusal(workload) {
+            Some(why) => Err(refuse(why)),
+            None => Ok(model.id.to_owned()),
+        }
     });
     checked.collect()
 }

@@ -25,12 +25,18 @@ pub(super) struct Contests {
     interrupted: Arc<AtomicBool>,
     /// Without it memory is not known.
     sampler: Option<Sampler>,
-    bar: Bar,
+    line: Line,
+    ascii: bool,
 }
 
 impl Contests {
     pub(super) fn new() -> color_eyre::Result<Contests> {
-        Ok(Contests { interrupted: super::run::interruption()?, sampler: Sampler::start().ok(), bar: Bar::new() })
+        Ok(Contests {
+            interrupted: super::run::interruption()?,
+            sampler: Sampler::start().ok(),
+            line: Line::new(),
+            ascii: ascii_only(),
+        })
     }
 
     /// Whether somebody has interrupted.
@@ -66,37 +72,34 @@ impl Contests {
                 sampler.samples().try_iter().for_each(|sample| run.note_sample(&sample));
             }
             comparer.poll(Monotonic.now());
-            comparer.comparison().into_iter().for_each(|comparison| self.bar.say(comparison));
+            if let Some(comparison) = comparer.comparison().filter(|_| self.line.wanted) {
+                self.line.say(&bar(comparison, self.ascii));
+            }
         }
-        self.bar.clear();
+        self.line.clear();
         comparer.comparison().cloned()
     }
 }
 
 /// One line on standard error while it is a terminal.
-struct Bar {
+pub(super) struct Line {
     wanted: bool,
-    ascii: bool,
     said: String,
 }
 
-impl Bar {
-    fn new() -> Bar {
-        Bar { wanted: io::stderr().is_terminal(), ascii: ascii_only(), said: String::new() }
+impl Line {
+    pub(super) fn new() -> Line {
+        Line { wanted: io::stderr().is_terminal(), said: String::new() }
     }
 
-    fn say(&mut self, comparison: &Comparison) {
-        if !self.wanted {
-            return;
-        }
-        let line = bar(comparison, self.ascii);
-        if line != self.said {
+    pub(super) fn say(&mut self, line: &str) {
+        if self.wanted && line != self.said {
             let _ = write!(io::stderr(), "\r{line}\x1b[K");
-            self.said = line;
+            line.clone_into(&mut self.said);
         }
     }
 
-    fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         if self.wanted && !self.said.is_empty() {
             let _ = write!(io::stderr(), "\r\x1b[K");
             self.said.clear();

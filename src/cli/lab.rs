@@ -8,6 +8,7 @@ use color_eyre::eyre::Result;
 
 use crate::app::{Depth, Look, ModelChoice, State, Wording, WorkloadChoice};
 use crate::engine::machine::cores_of_affinity;
+use crate::model;
 use crate::runtime::{self, Options};
 use crate::terminal;
 use crate::workload::{self, Workload};
@@ -64,8 +65,9 @@ pub fn lab(options: &Lab) -> Result<ExitCode> {
     }
     state.machine.cores = cores_of_affinity().unwrap_or_default();
     state.machine.used = vec![None; state.machine.cores.len()];
-    runtime::run(Options { state, workload, run: options.run })?;
-    Ok(ExitCode::SUCCESS)
+    let told = runtime::run(Options { state, workload, run: options.run })?;
+    // As a shell says it of a program that a signal ended.
+    Ok(told.map_or(ExitCode::SUCCESS, |signal| ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX))))
 }
 
 fn choice(workload: &Workload) -> WorkloadChoice {
@@ -74,6 +76,10 @@ fn choice(workload: &Workload) -> WorkloadChoice {
         title: workload.title.clone(),
         bound: workload.bound,
         watch: workload.watch.clone(),
+        objections: model::ALL
+            .iter()
+            .filter_map(|model| Some((model.id.to_owned(), model.objection(workload)?)))
+            .collect(),
     }
 }
 

@@ -13,9 +13,10 @@ use std::sync::Arc;
 use color_eyre::eyre::Result;
 use serde_json::json;
 
+use crate::calibration::Calibration;
 use crate::engine::machine::Machine;
 use crate::model::{self, Model};
-use crate::report::{Price, prices_text};
+use crate::report::{Price, StartUp, prices_text};
 use crate::session::{Contest, Experiment, Row, Spread};
 use crate::vm::Rules;
 use crate::workload::{ArgValue, Workload};
@@ -30,6 +31,9 @@ pub struct Prices {
     /// How often each start is measured
     #[arg(long, value_name = "R", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=1000))]
     repeat: u32,
+    /// Leave out CPython's start-up: what the miniature itself takes
+    #[arg(long)]
+    bare: bool,
     /// As JSON (schema gilscope.prices/1)
     #[arg(long)]
     json: bool,
@@ -46,7 +50,9 @@ pub fn prices(options: &Prices) -> Result<ExitCode> {
     let workload = Arc::new(crate::workload::load(WORKLOAD).map_err(refuse)?);
     // Those without a ceiling have no number of workers, so there is none more.
     let models: Vec<&Model> = model::ALL.iter().copied().filter(|model| model.ceiling.is_some()).collect();
-    let mut bench = Bench { contests: Contests::new()?, workload, failed: false };
+    let start_up = super::start_up(options.bare)?;
+    let paid = start_up.as_deref().map(StartUp::from);
+    let mut bench = Bench { contests: Contests::new()?, workload, start_up, failed: false };
     let starts = bench.measure(&models, 1, 0.0, options.repeat);
     let mut prices = Vec::new();
     for model in models {
@@ -66,13 +72,14 @@ pub fn prices(options: &Prices) -> Result<ExitCode> {
     let mut out = io::stdout().lock();
     if options.json {
         let report = json!({
-            "schema": "gilscope.prices/1", "engine": "emulated", "machine": Machine::this(), "prices": prices,
+            "schema": "gilscope.prices/1", "engine": "emulated", "machine": Machine::this(), "startup": paid,
+            "prices": prices,
             "end": if interrupted { "cancelled" } else { "ended" },
         });
         serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
         writeln!(out)?;
     } else {
-        print(&prices_text(&prices, options.repeat), &mut out)?;
+        print(&prices_text(&prices, options.repeat, paid.as_ref()), &mut out)?;
     }
     out.flush()?;
     Ok(match () {
@@ -86,6 +93,7 @@ pub fn prices(options: &Prices) -> Result<ExitCode> {
 struct Bench {
     contests: Contests,
     workload: Arc<Workload>,
+    start_up: Option<Arc<Calibration>>,
     failed: bool,
 }
 
@@ -95,7 +103,8 @@ impl Bench {
         if self.contests.interrupted() {
             return Vec::new();
         }
-        let contest = contest(models, workers, seconds, repeats);
+        let mut contest = contest(models, workers, seconds, repeats);
+        contest.experiment.start_up.clone_from(&self.start_up);
         let Some(found) = self.contests.carry_out_only(&self.workload, &contest) else { return Vec::new() };
         self.failed |= found.has_failures();
         found.rows
@@ -111,6 +120,8 @@ impl Bench {
 /// So many more workers make a difference that can be told from noise.
 fn more(model: &Model) -> u32 {
     match model.plan(2) {
+        // A coroutine is a few hundred bytes.
+        _ if model.runs_coroutines() => 4096,
         Ok(plan) if plan.worker_processes() == 1 => 64,
         _ => 8,
     }
@@ -128,6 +139,7 @@ fn contest(models: &[&Model], workers: u32, seconds: f64, repeats: u32) -> Conte
             args: vec![("seconds".to_owned(), ArgValue::Float(seconds))],
             switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
             rules: Rules::V3_10,
+            start_up: None,
         },
         models: models.iter().map(|model| model.id.to_owned()).collect(),
         repeats,

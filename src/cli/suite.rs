@@ -16,19 +16,22 @@ use super::contest::Contests;
 use super::{FAILED, INTERRUPTED, refuse};
 
 /// Runs every table and prints each as it is done.
-pub(super) fn notes(repeats: Option<u32>, as_json: bool) -> Result<ExitCode> {
+pub(super) fn notes(repeats: Option<u32>, as_json: bool, bare: bool) -> Result<ExitCode> {
+    let start_up = super::start_up(bare)?;
     let machine = Machine::this();
     let mut contests = Contests::new()?;
     let mut out = io::stdout().lock();
     let mut reports = Vec::new();
     let mut failed = false;
     if !as_json {
-        print("The notes' tables: median time, and its ratio to the first line      MINIATURE CPython\n", &mut out)?;
+        print("The notes' tables: median time, and its ratio to the first line      MINIATURE CPython", &mut out)?;
+        let paid = start_up.as_ref().map(|paid| format!(", start-up as {}", paid.name())).unwrap_or_default();
+        print(&format!("{paid}\n"), &mut out)?;
     }
     for table in NotesTable::all() {
         let workload = Arc::new(crate::workload::load(&table.workload).map_err(refuse)?);
         let mut comparisons = Vec::new();
-        for contest in table.contests(repeats) {
+        for contest in table.contests(repeats, start_up.as_ref()) {
             if !contests.interrupted() {
                 comparisons.extend(contests.carry_out_only(&workload, &contest));
             }
@@ -47,7 +50,8 @@ pub(super) fn notes(repeats: Option<u32>, as_json: bool) -> Result<ExitCode> {
     }
     if as_json {
         let all = json!({
-            "schema": "gilscope.suite/1", "suite": "notes", "machine": machine, "tables": reports,
+            "schema": "gilscope.suite/1", "suite": "notes", "machine": machine,
+            "startup": start_up.as_deref().map(report::StartUp::from), "tables": reports,
             "end": if contests.interrupted() { "cancelled" } else { "ended" },
         });
         serde_json::to_writer_pretty(&mut out, &all).map_err(io::Error::from)?;

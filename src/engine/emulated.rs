@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use crate::calibration::Costs;
 use crate::clock::{Clock, Monotonic};
 use crate::event::{LaneId, Line, Nanos};
 use crate::interp::{Controller, LaneEnd, Report, RunSpec, StartError, TaskOutcome as Told};
@@ -28,6 +29,8 @@ pub struct Order<'a> {
     pub switch_interval: Nanos,
     /// Where the loop may switch.
     pub rules: Rules,
+    /// What births are to cost.
+    pub costs: Costs,
     /// Whether events are recorded.
     pub record: bool,
 }
@@ -51,12 +54,16 @@ pub struct Emulated {
 ///
 /// To be called on a thread that lives as long as the run: the kernel ends the run with it.
 pub fn start(order: Order) -> Result<Emulated, StartError> {
-    let Order { workload, plan, args, tasks, switch_interval, rules, record } = order;
+    let Order { workload, mut plan, args, tasks, switch_interval, rules, costs, record } = order;
+    if workload.wants_server() {
+        plan.add_slow_server();
+    }
     let (lanes, locks) = (plan.lanes.clone(), plan.locks.clone());
     let file = workload.file_name();
     let source = workload.source.clone();
     let program = vm::compile(&source, &file).ok();
-    let run = Controller::start(RunSpec { plan, source, file, args, tasks, rules, interval: switch_interval, record })?;
+    let interval = switch_interval;
+    let run = Controller::start(RunSpec { plan, source, file, args, tasks, rules, interval, costs, record })?;
     // Opened while it has one thread; whatever it makes from now on is covered from birth.
     let (switches, reason) = match Switches::watch(run.pid()) {
         Ok(switches) => (Some(Box::new(switches) as Box<dyn SwitchSource + Send>), None),
@@ -126,7 +133,10 @@ impl Source for Emulated {
     }
 
     fn pids(&self) -> Vec<u32> {
-        self.run.pids().values().copied().collect()
+        // The slow server is no part of the program: its memory is not the model's price.
+        let server = self.run.plan().slow_server().map(|lane| lane.process);
+        let pids = self.run.pids().iter().filter(|(process, _)| server != Some(**process));
+        pids.map(|(_, pid)| *pid).collect()
     }
 
     fn lines(&self) -> Vec<(LaneId, Line)> {
@@ -168,7 +178,9 @@ impl Emulated {
 
     /// Whose thread is known by now, and what was lost since the last time.
     fn tell_lanes(&mut self, say: &mut dyn FnMut(Signal)) {
-        for index in 0..self.description.lanes.len() {
+        // Once ten thousand coroutines are known of, there is nothing more to learn of each: their thread is told of.
+        let (all, threads) = (self.description.lanes.len(), self.run.region().shape().rings as usize);
+        for index in 0..if self.born.len() == all { threads } else { all } {
             let lane = LaneId(index as u32);
             let Some(tally) = self.collector.lane(lane) else { continue };
             if let Some((pid, tid)) = tally.writer

@@ -30,6 +30,15 @@ pub fn cores_allowed() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// How many bytes of memory can still be had: what the kernel calls available, or less where a control group allows
+/// less. `None`: not known.
+pub fn memory_available() -> Option<u64> {
+    let mut system = System::new().ok()?;
+    system.refresh_memory();
+    let available = Some(system.available_memory()).filter(|bytes| *bytes > 0)?;
+    Some(system.cgroup_limits().map_or(available, |limits| available.min(limits.free_memory)))
+}
+
 /// The cores this process may run on, by its affinity mask. `None`: not known.
 pub fn cores_of_affinity() -> Option<Vec<CoreId>> {
     let mask = rustix::thread::sched_getaffinity(None).ok()?;
@@ -46,6 +55,11 @@ mod tests {
         let cores = cores_of_affinity().unwrap();
         assert!((1..=cores.len()).contains(&cores_allowed()));
         assert!(cores.is_sorted());
+    }
+
+    #[test]
+    fn there_is_memory_for_a_test() {
+        assert!(memory_available().is_some_and(|bytes| bytes > 1 << 20));
     }
 
     #[test]

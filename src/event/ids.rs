@@ -45,6 +45,16 @@ id!(
     Line(u32)
 );
 
+id!(
+    /// A queue of the program's own. Counted from 0 in each process, in the order in which they are made.
+    QueueId(u16)
+);
+
+impl QueueId {
+    /// So many queues of a process are recorded: a program that makes one for each item would drown the rest.
+    pub const MOST: u16 = 8;
+}
+
 impl CoreId {
     /// The core is not known.
     pub const UNKNOWN: CoreId = CoreId(u16::MAX);

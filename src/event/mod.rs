@@ -10,7 +10,7 @@ mod nanos;
 mod record;
 mod state;
 
-pub use ids::{CoreId, LaneId, Line, LockId, TaskId};
+pub use ids::{CoreId, LaneId, Line, LockId, QueueId, TaskId};
 pub use nanos::Nanos;
 pub use record::{Event, EventKind, Packed, Unpackable};
 pub use state::{Detail, State};

@@ -1,6 +1,6 @@
 //! The one record of the log, in memory and in 32 bytes.
 
-use super::{CoreId, Detail, LaneId, Line, LockId, Nanos, State, TaskId};
+use super::{CoreId, Detail, LaneId, Line, LockId, Nanos, QueueId, State, TaskId};
 
 /// Something that happened to a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +65,30 @@ pub enum EventKind {
         /// The last heartbeat before the gap.
         since: Nanos,
     },
+    /// How much bytecode the lane has got done since its birth. Both counts wrap around, so that what lies between two
+    /// of these events is right although others were lost.
+    Progress {
+        /// Instructions, as the evaluation loop counts them at its safe points.
+        instructions: u32,
+        /// How often it found a shared object locked by another thread.
+        contended: u32,
+    },
+    /// The lane put something into a queue of the program's own, or took something out, stamped while holding the
+    /// queue's mutex.
+    Queue {
+        /// Which.
+        queue: QueueId,
+        /// How many items it holds from now on.
+        depth: u32,
+        /// Whether something was put in.
+        put: bool,
+    },
+    /// A coroutine that was suspended has been ready since `since`, as the loop finds now that it has itself back.
+    /// Revises the open span.
+    ReadySince {
+        /// When it was woken.
+        since: Nanos,
+    },
     /// The kernel gave the lane's thread a core.
     SwitchIn,
     /// The kernel took the lane's thread from its core.
@@ -91,6 +115,9 @@ const TASK_ENDED: u8 = 6;
 const NO_CORE: u8 = 7;
 const SWITCH_IN: u8 = 8;
 const SWITCH_OUT: u8 = 9;
+const PROGRESS: u8 = 10;
+const QUEUE: u8 = 11;
+const READY_SINCE: u8 = 12;
 
 impl Event {
     /// Into four words: time; lane and line; core, lock, kind, state, detail and flag; argument.
@@ -103,6 +130,11 @@ impl Event {
             EventKind::TaskStarted(task) => (TASK_STARTED, 0, 0, 0, false, u64::from(task.0)),
             EventKind::TaskEnded { task, ok } => (TASK_ENDED, 0, 0, 0, ok, u64::from(task.0)),
             EventKind::NoCore { since } => (NO_CORE, 0, 0, 0, false, since.0),
+            EventKind::Progress { instructions, contended } => {
+                (PROGRESS, 0, 0, 0, false, u64::from(instructions) | u64::from(contended) << 32)
+            }
+            EventKind::Queue { queue, depth, put } => (QUEUE, queue.0, 0, 0, put, u64::from(depth)),
+            EventKind::ReadySince { since } => (READY_SINCE, 0, 0, 0, false, since.0),
             EventKind::SwitchIn => (SWITCH_IN, 0, 0, 0, false, 0),
             EventKind::SwitchOut { preempted } => (SWITCH_OUT, 0, 0, 0, preempted, 0),
         };
@@ -137,6 +169,9 @@ impl Event {
             TASK_STARTED => EventKind::TaskStarted(task),
             TASK_ENDED => EventKind::TaskEnded { task, ok: flag },
             NO_CORE => EventKind::NoCore { since: Nanos(argument) },
+            PROGRESS => EventKind::Progress { instructions: argument as u32, contended: (argument >> 32) as u32 },
+            QUEUE => EventKind::Queue { queue: QueueId(lock.0), depth: argument as u32, put: flag },
+            READY_SINCE => EventKind::ReadySince { since: Nanos(argument) },
             SWITCH_IN => EventKind::SwitchIn,
             SWITCH_OUT => EventKind::SwitchOut { preempted: flag },
             _ => return Err(damaged()),
@@ -169,6 +204,13 @@ mod tests {
             any::<u32>().prop_map(|task| EventKind::TaskStarted(TaskId(task))),
             (any::<u32>(), any::<bool>()).prop_map(|(task, ok)| EventKind::TaskEnded { task: TaskId(task), ok }),
             any::<u64>().prop_map(|since| EventKind::NoCore { since: Nanos(since) }),
+            any::<(u32, u32)>().prop_map(|(instructions, contended)| EventKind::Progress { instructions, contended }),
+            (any::<u16>(), any::<u32>(), any::<bool>()).prop_map(|(queue, depth, put)| EventKind::Queue {
+                queue: QueueId(queue),
+                depth,
+                put
+            }),
+            any::<u64>().prop_map(|since| EventKind::ReadySince { since: Nanos(since) }),
             Just(EventKind::SwitchIn),
             any::<bool>().prop_map(|preempted| EventKind::SwitchOut { preempted }),
         ]

@@ -168,7 +168,7 @@ pub enum Detail {
     Init,
     /// Starting: modules are imported.
     Import,
-    /// Starting: the channel to the parent is opened.
+    /// Starting: the channel to the parent is opened. I/O: a connection to a server.
     Connect,
     /// Starting: the main module runs under its guard.
     Prepare,
@@ -186,11 +186,15 @@ pub enum Detail {
     File,
     /// I/O: waiting for a child process.
     Child,
+    /// I/O: bytes are handed to a socket.
+    Send,
+    /// I/O: waiting for bytes from a socket.
+    Recv,
 }
 
 impl Detail {
     /// Every detail.
-    pub const ALL: [Detail; 14] = [
+    pub const ALL: [Detail; 16] = [
         Detail::None,
         Detail::Fork,
         Detail::Exec,
@@ -205,6 +209,8 @@ impl Detail {
         Detail::Socket,
         Detail::File,
         Detail::Child,
+        Detail::Send,
+        Detail::Recv,
     ];
 
     /// The word for it in JSON and on the screen.
@@ -224,6 +230,8 @@ impl Detail {
             Detail::Socket => "socket",
             Detail::File => "file",
             Detail::Child => "child",
+            Detail::Send => "send",
+            Detail::Recv => "recv",
         }
     }
 

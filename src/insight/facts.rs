@@ -22,8 +22,12 @@ pub struct Facts<'a> {
     pub cores: usize,
     /// The switch interval.
     pub switch_interval: Nanos,
+    /// Instructions a millisecond of running where the same work was done one task at a time, if that was measured.
+    pub alone: Option<f64>,
     /// The most memory the processes held, if that was sampled.
     pub memory: Option<&'a Peaks>,
+    /// What the file's `outcome()` returned, if it has one and the run is over.
+    pub outcome: Option<String>,
     /// The lanes that do tasks.
     pub workers: Vec<LaneId>,
     /// The locks that two workers or more share, with how many do.
@@ -41,13 +45,19 @@ impl<'a> Facts<'a> {
             *shared.entry(lock).or_default() += 1;
         }
         shared.retain(|_, sharers| *sharers >= 2);
-        Facts { trace, cores, switch_interval, memory: None, workers, shared, ledger: trace.ledger() }
+        let ledger = trace.ledger();
+        Facts { trace, cores, switch_interval, alone: None, memory: None, outcome: None, workers, shared, ledger }
     }
 
     /// Of a run's record.
     pub fn of_record(record: &'a Record, cores: usize) -> Facts<'a> {
         let facts = Facts::new(&record.trace, cores, record.switch_interval());
-        Facts { memory: Some(&record.memory), ..facts }
+        Facts { memory: Some(&record.memory), outcome: record.outcome.clone(), ..facts }
+    }
+
+    /// Beside what was measured of the same work done one task at a time.
+    pub fn beside(self, alone: Option<f64>) -> Facts<'a> {
+        Facts { alone, ..self }
     }
 
     /// Whether there is enough to judge by.

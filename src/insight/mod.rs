@@ -6,17 +6,15 @@
 //! kept apart and begins with "Try:". They stand in the registry from the most
 //! particular to the most general, so that the first that holds is the one to
 //! say where there is room for one.
-//!
-//! Contention on shared objects without a GIL is not among them: its evidence
-//! would be the progress of each worker beside that of one alone, and a log
-//! does not have it.
 
 mod convoy;
 mod facts;
+mod free_threads_contending;
 mod idle_workers;
 mod io_overlaps;
 mod lock_bound;
 mod loop_blocked;
+mod lost_updates;
 mod memory_multiplied;
 mod native_outside;
 mod oversubscribed;
@@ -66,11 +64,13 @@ pub struct Finding {
 
 /// Every diagnosis, from the most particular to the most general.
 pub const ALL: &[Insight] = &[
+    lost_updates::INSIGHT,
     loop_blocked::INSIGHT,
     convoy::INSIGHT,
     start_up::INSIGHT,
     pickling::INSIGHT,
     lock_bound::INSIGHT,
+    free_threads_contending::INSIGHT,
     oversubscribed::INSIGHT,
     native_outside::INSIGHT,
     io_overlaps::INSIGHT,

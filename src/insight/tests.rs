@@ -127,6 +127,9 @@ fn start_up_dominates_short_work_and_not_long() {
     assert!(sentence(&short, "start-up-dominates").contains("44% of the workers' time: 70.0 ms each"));
     let long = workers(4, true, &[(State::Starting, 70), (State::Running, 900)]);
     assert!(!ids(&long).contains(&"start-up-dominates"));
+    // Whoever hardly works hardly worked because of something else.
+    let idle = workers(4, true, &[(State::Starting, 7), (State::Running, 10), (State::Idle, 300)]);
+    assert!(!ids(&idle).contains(&"start-up-dominates"));
     let live = TraceBuilder::new().lane("process 1").state(State::Starting, ms(60)).live().build();
     assert_eq!(ids(&live), [""; 0]);
 }
@@ -154,6 +157,38 @@ fn more_workers_than_cores_are_oversubscribed_and_a_busy_machine_is_not() {
     assert!(sentence(&eight, "oversubscribed").contains("8 workers wanted 8.0 cores at once where there are 4: 50%"));
     let four = workers(4, true, &[(State::Running, 200), (State::WaitingCore, 200)]);
     assert!(!ids(&four).contains(&"oversubscribed"));
+}
+
+/// Threads without a GIL that run for 100 ms each, with so much done and so often an object found locked.
+fn free_threads(count: usize, instructions: u32, contended: u32) -> Trace {
+    let mut builder = TraceBuilder::new();
+    for thread in 0..count {
+        builder = builder.lane(&format!("thread {}", thread + 1)).running(ms(100)).worked(instructions, contended);
+        builder = builder.state(State::Idle, ms(1));
+    }
+    builder.build()
+}
+
+#[test]
+fn threads_that_find_what_they_share_locked_contend_and_those_with_their_own_do_not() {
+    let contending = free_threads(4, 2_000_000, 6_000);
+    assert_eq!(
+        sentence(&contending, "free-threads-contending"),
+        "All threads run, but they contend for what they share: 3.0 of 1000 instructions found what they wanted \
+         locked by another thread."
+    );
+    let beside = |trace: &Trace, alone| find(&Facts::new(trace, 4, ms(5)).beside(Some(alone)));
+    let found = beside(&contending, 100_000.0);
+    assert_eq!(found[0].id, "free-threads-contending");
+    assert!(found[0].sentence.contains("each gets 20% done in a millisecond of what one alone does"), "{found:?}");
+    // Met now and then, and as quick as alone.
+    assert!(beside(&contending, 21_000.0).is_empty());
+    // Slower, as two that share a core's units are, and never met: that is not contention.
+    assert!(beside(&free_threads(4, 10_000_000, 0), 200_000.0).is_empty());
+    assert_eq!(ids(&free_threads(4, 10_000_000, 100)), [""; 0]);
+    assert_eq!(ids(&free_threads(1, 2_000_000, 6_000)), [""; 0]);
+    // With a lock of the interpreter's above them it is that which they wait for.
+    assert_eq!(ids(&turns(4, 20)), ["lock-bound"]);
 }
 
 #[test]
@@ -302,4 +337,20 @@ fn every_diagnosis_has_its_own_name_and_every_advice_says_that_it_is_one() {
         assert!(finding.advice.is_none_or(|advice| advice.starts_with("Try: ")));
         assert!(!finding.sentence.contains("caused"));
     }
+}
+
+#[test]
+fn lost_updates_are_told_where_some_were_lost_and_nowhere_else() {
+    let trace = turns(4, 10);
+    let with = |outcome: &str| {
+        let mut facts = Facts::new(&trace, 4, ms(5));
+        facts.outcome = Some(outcome.to_owned());
+        find(&facts).into_iter().find(|finding| finding.id == "lost-updates")
+    };
+    let finding = with("{'expected': 4000, 'actual': 1840}").unwrap();
+    assert!(finding.sentence.starts_with("2160 of 4000 updates were lost (54%), and 1840 are left"), "{finding:?}");
+    for outcome in ["{'expected': 4000, 'actual': 4000}", "{'expected': 0, 'actual': 0}", "{'left': 3}"] {
+        assert_eq!(with(outcome), None, "{outcome}");
+    }
+    assert!(!ids(&trace).contains(&"lost-updates"));
 }

@@ -99,11 +99,12 @@ impl Channel {
     ///
     /// They arrive with its first byte. The other end must be waiting for a message: in the middle of a long one it
     /// does not look for descriptors, and they would be lost.
-    pub fn send_with(
+    pub fn send_with<const N: usize>(
         &mut self,
         header: &impl Serialize,
-        descriptors: [BorrowedFd<'_>; DESCRIPTORS],
+        descriptors: [BorrowedFd<'_>; N],
     ) -> Result<(), ChannelError> {
+        const { assert!(N <= DESCRIPTORS) };
         self.flush_waiting()?;
         let header = serde_json::to_vec(header)?;
         let length = u32::try_from(header.len()).expect("a header is short");
@@ -125,9 +126,14 @@ impl Channel {
     }
 
     /// The descriptors that came with the message just received.
-    pub fn take_descriptors(&mut self) -> Option<[OwnedFd; DESCRIPTORS]> {
-        let mut descriptors = self.descriptors.drain(..DESCRIPTORS.min(self.descriptors.len()));
-        Some([descriptors.next()?, descriptors.next()?])
+    pub fn take_descriptors<const N: usize>(&mut self) -> Option<[OwnedFd; N]> {
+        let descriptors: Vec<OwnedFd> = self.descriptors.drain(..N.min(self.descriptors.len())).collect();
+        descriptors.try_into().ok()
+    }
+
+    /// The socket alone, for those who wait for its end by other means.
+    pub fn into_socket(self) -> OwnedFd {
+        self.socket
     }
 
     /// Sends a message, or as much of it as the socket takes; the rest goes with [`Channel::flush`].
@@ -357,7 +363,7 @@ mod tests {
         let [reader, writer] = other.take_descriptors().unwrap();
         rustix::io::write(&writer, b"x").unwrap();
         assert_eq!(rustix::io::read(&reader, &mut [0; 8]).unwrap(), 1);
-        assert!(other.take_descriptors().is_none());
+        assert!(other.take_descriptors::<2>().is_none());
     }
 
     #[test]

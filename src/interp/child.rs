@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::spawn::{Born, SUBCOMMAND};
-use super::{first, server, worker};
+use super::{first, server, slow_server, worker};
 
 /// The exit status of a process whose maker is gone.
 pub(super) const ORPHANED: i32 = 3;
@@ -33,6 +33,7 @@ pub fn main() -> ExitCode {
         "first" => first::live(born),
         "worker" => worker::live(born),
         "server" => server::live(born),
+        "slow-server" => slow_server::live(born),
         role => Err(format!("no interpreter is a {role}")),
     };
     match result {
@@ -54,10 +55,14 @@ fn say_panics_shortly() {
     }));
 }
 
-/// Each thread keeps a file of the kernel's accounts open, each process a channel and a pipe: the usual 1024 are few.
+/// More open files than this no process of a run has.
+const MOST_DESCRIPTORS: u64 = 1 << 16;
+
+/// Each thread keeps a file of the kernel's accounts open, each process a channel and a pipe, and a workload may hold
+/// thousands of connections: the usual 1024 are few.
 fn allow_descriptors() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let wanted = maximum.map_or(8192, |most| most.min(8192));
+    let wanted = maximum.map_or(MOST_DESCRIPTORS, |most| most.min(MOST_DESCRIPTORS));
     if current.is_some_and(|current| current < wanted) {
         // A wish: without it a thread or process too many is refused in words.
         let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });

@@ -2,6 +2,7 @@
 //! run tells, and sees to it that nothing of it remains.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -9,8 +10,11 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions};
 
 use super::channel::{Channel, ChannelError, Received};
+use super::connections::{self, TooMany};
 use super::message::{CONTROL_LIMIT, LaneEnd, Load, Order, Report, TaskOutcome};
-use super::spawn::{Birth, DONE};
+use super::slow_server::{self, ServerError, SlowServer};
+use super::spawn::{Birth, DONE, Group};
+use crate::calibration::Costs;
 use crate::clock::{Clock, Monotonic};
 use crate::event::{CoreId, Event, LaneId, Line, Nanos, TaskId};
 use crate::model::Plan;
@@ -18,7 +22,7 @@ use crate::program::{KEPT, Tail, this_program};
 use crate::record::ring::Producer;
 use crate::record::{Rings, RingsError, Shape};
 use crate::vm::Rules;
-use crate::workload::ArgValue;
+use crate::workload::{self, ArgValue, Wanted};
 
 /// How much of the first process's standard error is kept.
 const STDERR_KEPT: usize = 64 << 10;
@@ -44,6 +48,8 @@ pub struct RunSpec {
     pub rules: Rules,
     /// The switch interval to begin with.
     pub interval: Nanos,
+    /// What births are to cost; all nothing for a bare miniature.
+    pub costs: Costs,
     /// Whether events are recorded. Off only to measure what recording costs.
     pub record: bool,
 }
@@ -54,6 +60,12 @@ pub enum StartError {
     /// There is no memory to record into.
     #[error(transparent)]
     Rings(#[from] RingsError),
+    /// There is no server for the workload's requests.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// The connections it wants cannot be had.
+    #[error(transparent)]
+    Connections(#[from] TooMany),
     /// The system refused a process or a channel to it.
     #[error("no interpreter process could be started from {}: {source}", .program.display())]
     Spawn {
@@ -93,6 +105,8 @@ pub struct Controller {
     reports: Vec<Report>,
     failure: Option<String>,
     ended: Option<LaneEnd>,
+    /// The slow server, while it is not known to be gone.
+    server: Option<SlowServer>,
 }
 
 impl Controller {
@@ -103,12 +117,19 @@ impl Controller {
     }
 
     /// The same with another executable of this program, for those who are not that program themselves: tests.
-    pub fn start_program(program: &Path, spec: RunSpec) -> Result<Controller, StartError> {
+    ///
+    /// Where the workload wants the slow server it is started, too, and told of by its lane if the plan has one for it.
+    pub fn start_program(program: &Path, mut spec: RunSpec) -> Result<Controller, StartError> {
+        let wants = workload::wants(&spec.source, &spec.args);
+        if let Some(wanted) = &wants.connections {
+            connections::check(wanted, &spec.plan, spec.tasks)?;
+        }
+        let listener = wants.server.as_ref().map(|wanted| listen(wanted, &mut spec.args)).transpose()?;
         let refused = |source| StartError::Spawn { program: program.to_owned(), source };
         // Workers whose maker dies become ours, so that they can be reaped. Where this is refused, init does it.
         let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
         let lanes = u32::try_from(spec.plan.lanes.len()).expect("plans have a ceiling");
-        let rings = Rings::create(Shape::for_lanes(lanes), spec.interval)?;
+        let rings = Rings::create(Shape::for_threads(spec.plan.threads(), lanes), spec.interval)?;
         let (control, theirs) = Channel::pair(CONTROL_LIMIT).map_err(|error| refused(error.into()))?;
         let birth = Birth {
             program,
@@ -117,7 +138,7 @@ impl Controller {
             channel: theirs,
             rings: &rings,
             record: spec.record,
-            leads: true,
+            group: Group::Own,
         };
         let mut child = birth.order().map_err(refused)?;
         let first = Pid::from_child(&child);
@@ -140,7 +161,11 @@ impl Controller {
             reports: Vec::new(),
             failure: None,
             ended: None,
+            server: None,
         };
+        if let Some(listener) = listener {
+            run.start_server(program, listener)?;
+        }
         let load = Load {
             name: module_name(&spec.file),
             file: spec.file,
@@ -148,6 +173,7 @@ impl Controller {
             plan: spec.plan,
             args: spec.args,
             tasks: spec.tasks,
+            costs: spec.costs,
             record: spec.record,
         };
         run.control.send(&Order::Load(Box::new(load)), spec.source.as_bytes())?;
@@ -258,9 +284,34 @@ impl Controller {
         }
     }
 
+    /// In the run's process group, so that whatever is done to the run is done to it.
+    fn start_server(&mut self, program: &Path, listener: TcpListener) -> Result<(), ServerError> {
+        let lane = self.plan.slow_server().map(|lane| lane.id);
+        let recorded = lane.filter(|_| self.record);
+        let server = SlowServer::serve(listener, program, &self.rings, recorded, Group::Of(self.first))?;
+        if let Some(lane) = lane {
+            self.note(Report::WorkerBorn { lane, pid: server.pid() });
+        }
+        self.server = Some(server);
+        Ok(())
+    }
+
+    /// The slow server is gone: how, if it was not to be expected, its lane tells.
+    fn server_ended(&mut self, how: LaneEnd) {
+        self.server = None;
+        let Some(lane) = self.plan.slow_server().map(|lane| lane.id) else { return };
+        if !how.is_done() {
+            self.record_ends(&BTreeSet::from([lane]));
+        }
+        self.note(Report::LaneEnded { lane, how });
+    }
+
     fn gather(&mut self) {
         if self.ended.is_some() {
             return;
+        }
+        if let Some(how) = self.server.as_mut().and_then(|server| server.has_gone().cloned()) {
+            self.server_ended(how);
         }
         let _ = self.control.flush();
         // Asked before reading: what it said before its death is then read.
@@ -345,7 +396,15 @@ impl Controller {
 
     /// Kills and reaps all that is left, and tells what can no longer tell of itself.
     fn end(&mut self, how: LaneEnd) {
+        // Where the program came to its end in order, so does the server. Else it is killed with the rest.
+        if how.is_done()
+            && let Some(server) = &mut self.server
+        {
+            let how = server.finish();
+            self.server_ended(how);
+        }
         self.signal(Signal::KILL);
+        self.server = None;
         self.reap();
         self.stdout.drain();
         // What it still said before it was stopped counts.
@@ -387,7 +446,7 @@ impl Controller {
         }
         for lane in lanes {
             let event = Event { at: Monotonic.now(), lane: *lane, core: CoreId::UNKNOWN, line: Line::NONE, kind: DONE };
-            Producer::new(self.rings.ring(lane.0)).push(event.pack());
+            Producer::new(self.rings.ring(self.rings.shape().ring_of(lane.0))).push(event.pack());
         }
     }
 }
@@ -396,6 +455,15 @@ impl Drop for Controller {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// Opens the slow server's port and puts its number where the workload is to find it.
+fn listen(wanted: &Wanted, args: &mut [(String, ArgValue)]) -> Result<TcpListener, StartError> {
+    let port = u16::try_from(wanted.number).unwrap_or(0);
+    let listener = slow_server::listen(port)?;
+    let found = listener.local_addr().map_err(|source| ServerError::Listen { port, source })?;
+    workload::tell_port(wanted, args, found.port());
+    Ok(listener)
 }
 
 /// As `import` would call the file: it is loaded to be used, not run as a script, so what stands under

@@ -10,7 +10,7 @@ use super::interpreter::{Interpreter, Settings, interpreter_failed, told};
 use super::message::{CONTROL_LIMIT, LaneEnd, Load, Order, Report};
 use super::reporter::Reporter;
 use super::spawn::Born;
-use super::{in_place, processes, subinterpreters, threads};
+use super::{coroutines, in_place, processes, subinterpreters, threads};
 use crate::clock::{Clock, Monotonic};
 use crate::event::{Detail, EventKind, LaneId, Line, State};
 use crate::model::Pool;
@@ -80,6 +80,7 @@ fn load_and_run(
         lock: load.plan.lanes.first().and_then(|lane| lane.lock),
         rules: load.rules,
         rings: rings.clone(),
+        costs: load.costs,
         record: load.record,
     };
     let interpreter = match Interpreter::new(&String::from_utf8_lossy(&source), &load.file, &load.name, settings) {
@@ -87,7 +88,8 @@ fn load_and_run(
         Err(why) => return fail(&reporter, why),
     };
     drop(recorder);
-    let args = interpreter.values(&String::from_utf8_lossy(&source), &load.args, load.tasks);
+    let function = interpreter.work(load.plan.pool).unwrap_or("work");
+    let args = interpreter.values(&String::from_utf8_lossy(&source), function, &load.args, load.tasks);
     run(&First { load, source, args, interpreter, reporter, rings })
 }
 
@@ -99,8 +101,10 @@ fn run(first: &First) -> Result<(), String> {
         let why = format!("{}, line {}: {}", load.file, failure.line, failure.text);
         return fail(reporter, format!("the file could not be loaded: {why}"));
     }
-    if !interpreter.has("work") {
-        return fail(reporter, format!("{} has no function `work`: define one, it is called once a task", load.file));
+    if interpreter.work(load.plan.pool).is_none() {
+        let what =
+            if matches!(load.plan.pool, Pool::Coroutines { .. }) { "`async def work`" } else { "function `work`" };
+        return fail(reporter, format!("{} has no {what}: define one, it is called once a task", load.file));
     }
     main.drop_to(State::Idle, Detail::None);
     let _ = std::io::stdout().flush();
@@ -125,6 +129,7 @@ fn do_all(first: &First, main: &mut WorkerHost) {
         Pool::Threads { .. } => threads::run(first, main),
         Pool::Processes { .. } | Pool::Hybrid { .. } => processes::run(first, main),
         Pool::Subinterpreters { .. } => subinterpreters::run(first, main),
+        Pool::Coroutines { .. } => coroutines::run(first, main),
     }
     if first.interpreter.has("outcome") {
         let outcome = first.interpreter.call(main, "outcome", Vec::new());

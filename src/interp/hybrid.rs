@@ -17,9 +17,10 @@ use super::host::WorkerHost;
 use super::interpreter::{Interpreter, interpreter_failed};
 use super::message::{Reply, Request, WORKER_LIMIT};
 use super::spawn::birth_ordered;
+use super::start_up::work_until;
 use super::threads::STACK;
 use super::worker;
-use crate::event::{Detail, LockId, State, TaskId};
+use crate::event::{Detail, LockId, Nanos, State, TaskId};
 use crate::model::LanePlan;
 
 /// What the threads share.
@@ -42,6 +43,12 @@ pub(super) fn live(
     let interpreter = parent.copied(Some(lock));
     let [main_lane, lanes @ ..] = lanes else { return Err("a process without a lane is not planned for".to_owned()) };
     let mut main = interpreter.host(main_lane.id);
+    let price = interpreter.costs().fork;
+    if price.cpu() > Nanos::ZERO {
+        main.take(State::Starting);
+        worker::bootstrap(&mut main, price);
+        main.drop_to(State::Starting, Detail::Prepare);
+    }
     let copy = socket.as_fd().try_clone_to_owned().map_err(|error| error.to_string())?;
     let (queue, calls) = unbounded();
     let answers = Mutex::new(Channel::new(copy, WORKER_LIMIT));
@@ -74,6 +81,7 @@ impl Pool<'_> {
     fn live(&self, lane: &LanePlan) {
         let mut host = self.interpreter.host(lane.id);
         host.enter(State::Starting, Detail::Init);
+        work_until(self.interpreter.costs().thread.cpu());
         let end = catch_unwind(AssertUnwindSafe(|| self.work(&mut host)));
         drop(host);
         if let Err(panic) = end {

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use super::host::WorkerHost;
 use super::message::TaskOutcome;
 use super::pickles;
+use crate::calibration::Costs;
 use crate::event::{Detail, EventKind, LaneId, Line, LockId, State, TaskId};
 use crate::gil::Gil;
+use crate::model::Pool;
 use crate::record::{Recorder, Rings, SharedRing};
-use crate::vm::{self, Module, Raised, Rules, Thread, Value};
+use crate::vm::{self, Host, Module, Raised, Rules, Thread, Value};
 use crate::workload::{self, ArgValue};
 
 /// The longest `repr` that is told. A screen shows a line of it, a report all of it.
@@ -29,6 +31,7 @@ pub(super) struct Interpreter {
     module: Arc<Module>,
     rules: Rules,
     rings: Rings,
+    costs: Costs,
     record: bool,
 }
 
@@ -37,6 +40,8 @@ pub(super) struct Settings {
     pub(super) lock: Option<LockId>,
     pub(super) rules: Rules,
     pub(super) rings: Rings,
+    /// What the births it has to do with are to cost.
+    pub(super) costs: Costs,
     pub(super) record: bool,
 }
 
@@ -54,9 +59,9 @@ impl Interpreter {
     pub(super) fn new(source: &str, file: &str, name: &str, settings: Settings) -> Result<Interpreter, String> {
         let program = vm::compile(source, file).map_err(|error| error.to_string())?;
         let module = Arc::new(Module::new(Arc::new(program), name));
-        let Settings { lock, rules, rings, record } = settings;
+        let Settings { lock, rules, rings, costs, record } = settings;
         let lanes = (0..rings.shape().rings).map(|ring| rings.ring(ring)).collect();
-        Ok(Interpreter { gil: Gil::new(), lock, lanes, module, rules, rings, record })
+        Ok(Interpreter { gil: Gil::new(), lock, lanes, module, rules, rings, costs, record })
     }
 
     /// After a fork, in the child: the same module with all that its globals had come to, under a new lock. (CPython's
@@ -64,7 +69,13 @@ impl Interpreter {
     /// here.)
     pub(super) fn copied(&self, lock: Option<LockId>) -> Interpreter {
         let (lanes, module, rings) = (self.lanes.clone(), Arc::clone(&self.module), self.rings.clone());
-        Interpreter { gil: Gil::new(), lock, lanes, module, rules: self.rules, rings, record: self.record }
+        let (rules, costs, record) = (self.rules, self.costs, self.record);
+        Interpreter { gil: Gil::new(), lock, lanes, module, rules, rings, costs, record }
+    }
+
+    /// What births are to cost.
+    pub(super) fn costs(&self) -> &Costs {
+        &self.costs
     }
 
     /// The shared memory.
@@ -93,15 +104,33 @@ impl Interpreter {
         self.module.program().signature(function).is_some()
     }
 
-    /// What every call of `work` gets, whatever the task.
-    pub(super) fn values(&self, source: &str, chosen: &[(String, ArgValue)], tasks: u32) -> Vec<(String, Value)> {
-        workload::values(source, self.module.program(), chosen, tasks)
+    /// What a task is a call of: for coroutines the `async def` there is.
+    pub(super) fn work(&self, pool: Pool) -> Option<&'static str> {
+        let wanted = matches!(pool, Pool::Coroutines { .. });
+        let is = |name: &&str| self.module.program().signature(name).is_some_and(|work| work.is_async == wanted);
+        ["work_async", "work"].into_iter().filter(|name| wanted || *name == "work").find(is)
+    }
+
+    /// What every call of `function` gets, whatever the task.
+    pub(super) fn values(
+        &self,
+        source: &str,
+        function: &str,
+        chosen: &[(String, ArgValue)],
+        tasks: u32,
+    ) -> Vec<(String, Value)> {
+        workload::values(source, self.module.program(), function, chosen, tasks)
     }
 
     /// What `work` is to be called with for a task: the arguments, and the task's number if it takes one.
     pub(super) fn arguments(&self, args: &[(String, Value)], task: TaskId) -> Vec<(String, Value)> {
+        self.arguments_of("work", args, task)
+    }
+
+    /// The same of another function.
+    pub(super) fn arguments_of(&self, function: &str, args: &[(String, Value)], task: TaskId) -> Vec<(String, Value)> {
         let mut args = args.to_vec();
-        let signature = self.module.program().signature("work");
+        let signature = self.module.program().signature(function);
         let takes_task = signature.is_some_and(|work| work.parameters.iter().any(|it| &*it.name == "task"));
         if takes_task && !args.iter().any(|(name, _)| name == "task") {
             args.push(("task".to_owned(), Value::Int(task.0.into())));
@@ -118,8 +147,14 @@ impl Interpreter {
     ) -> Result<Value, Failure> {
         let mut thread = Thread::new(&self.module, &mut *host, self.rules);
         let result = thread.call(function, Vec::new(), args).map_err(Failure::from);
+        host.tell_progress();
         host.leave_program();
         result
+    }
+
+    /// The calling thread, to run the module's functions for longer than one call. With the lock held.
+    pub(super) fn thread<'i, H: Host>(&'i self, host: H) -> Thread<'i, H> {
+        Thread::new(&self.module, host, self.rules)
     }
 
     /// Does a task: its beginning and end are recorded. With the lock held and the lane running.

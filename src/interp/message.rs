@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::calibration::Costs;
 use crate::event::{LaneId, Line, LockId, Nanos, TaskId};
 use crate::model::Plan;
 use crate::program::Exit;
@@ -45,6 +46,8 @@ pub struct Load {
     pub args: Vec<(String, ArgValue)>,
     /// How many calls.
     pub tasks: u32,
+    /// What births are to cost.
+    pub costs: Costs,
     /// Whether events are recorded.
     pub record: bool,
 }
@@ -213,6 +216,8 @@ pub(super) enum Request {
         rules: Rules,
         /// The GIL it is to have.
         lock: LockId,
+        /// What births are to cost.
+        costs: Box<Costs>,
         /// Whether events are recorded.
         record: bool,
     },

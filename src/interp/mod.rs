@@ -22,6 +22,10 @@
 //!      └──────── rings in shared memory, one a lane ◀────────────┘
 //! ```
 //!
+//! A workload that makes requests gets a [`SlowServer`] to make them to: one
+//! more process of the group, made by the controller and told of by its own
+//! lane, but no part of the program.
+//!
 //! Ending is killing a process group and reaping it: it works whatever the
 //! workload is doing. Each process asks the kernel to be killed when its maker
 //! dies, and sees the end of its channel besides; so no orphan remains when
@@ -36,7 +40,9 @@
 
 mod channel;
 pub mod child;
+mod connections;
 mod controller;
+mod coroutines;
 mod first;
 mod fork;
 mod host;
@@ -49,11 +55,15 @@ mod pickles;
 mod processes;
 mod reporter;
 mod server;
+mod slow_server;
 mod spawn;
+mod start_up;
 mod subinterpreters;
 mod threads;
 mod worker;
 
 pub use channel::ChannelError;
+pub use connections::TooMany;
 pub use controller::{Controller, RunSpec, StartError};
 pub use message::{LaneEnd, Report, TaskOutcome, signal_name};
+pub use slow_server::{ServerError, SlowServer};

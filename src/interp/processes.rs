@@ -23,7 +23,7 @@ use super::host::WorkerHost;
 use super::interpreter::told;
 use super::message::{LaneEnd, Reply, Report, Request, TaskOutcome, WORKER_LIMIT};
 use super::offspring::Offspring;
-use super::spawn::{Birth, DONE, birth_ordered};
+use super::spawn::{Birth, DONE, Group, birth_ordered};
 use super::{hybrid, pickles, worker};
 use crate::event::{Detail, LaneId, Line, LockId, State, TaskId};
 use crate::model::{self, LanePlan, Role, Start};
@@ -105,7 +105,7 @@ impl Pool<'_, '_> {
             // Gunicorn's master forks.
             _ => Start::Fork,
         };
-        if let Some(lane) = plan.lanes.iter().find(|lane| lane.role == Role::Server) {
+        if let Some(lane) = plan.forkserver() {
             match self.start_server(lane) {
                 Ok(server) => self.server = Some(server),
                 Err(why) => self.never_born(&[lane.id], &why),
@@ -169,10 +169,12 @@ impl Pool<'_, '_> {
     ) -> Result<Offspring, String> {
         let First { load, rings, source, .. } = self.first;
         let (program, record) = (this_program(), load.record);
-        let birth = Birth { program: &program, role, lane: lane.id, channel: theirs, rings, record, leads: false };
+        let birth =
+            Birth { program: &program, role, lane: lane.id, channel: theirs, rings, record, group: Group::Makers };
         let child = Offspring::from(birth.order().map_err(refused)?);
         let lock = lane.lock.ok_or("a process without a lock is not planned for")?;
-        let boot = Request::Boot { file: load.file.clone(), rules: load.rules, lock, record };
+        let boot =
+            Request::Boot { file: load.file.clone(), rules: load.rules, lock, costs: Box::new(load.costs), record };
         channel.send(&boot, source).map_err(|error| error.to_string())?;
         self.send_preparation(channel)?;
         Ok(child)

@@ -20,6 +20,7 @@ use super::host::WorkerHost;
 use super::interpreter::Interpreter;
 use super::message::{Reply, Request};
 use super::spawn::Born;
+use super::start_up::work_until;
 use super::worker;
 use crate::event::{Detail, LaneId, LockId, State};
 use crate::program::reap;
@@ -34,8 +35,9 @@ struct Made {
 
 /// Is set up, makes workers until told to end.
 pub(super) fn live(born: Born) -> Result<(), String> {
-    worker::boot(born)?.live(|interpreter, host, channel| {
+    worker::boot(born, |costs| costs.server)?.live(|interpreter, host, channel| {
         worker::prepare(interpreter, host, channel)?;
+        work_until(interpreter.costs().server.cpu());
         host.drop_to(State::Io, Detail::Pipe);
         worker::say(channel, &Reply::Ready, b"");
         serve(interpreter, host, channel)

@@ -18,7 +18,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use rustix::io::FdFlags;
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 
 use crate::clock::{Clock, Monotonic};
 use crate::event::{Detail, Event, EventKind, LaneId, Line, State};
@@ -33,7 +33,7 @@ pub const SUBCOMMAND: &str = "__interp";
 pub(super) struct Birth<'a> {
     /// The program to execute.
     pub(super) program: &'a Path,
-    /// What it is to be: `first`, `worker`, `server`.
+    /// What it is to be: `first`, `worker`, `server`, `slow-server`.
     pub(super) role: &'a str,
     /// The lane of its main thread.
     pub(super) lane: LaneId,
@@ -43,8 +43,19 @@ pub(super) struct Birth<'a> {
     pub(super) rings: &'a Rings,
     /// Whether the steps of its birth are recorded, in its own ring.
     pub(super) record: bool,
-    /// Whether it leads a process group of its own, with its output in a pipe; else it shares its maker's.
-    pub(super) leads: bool,
+    /// Which process group it is in.
+    pub(super) group: Group,
+}
+
+/// The process group of a process to be born, and with it where its output goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Group {
+    /// It leads one of its own, with its output in a pipe.
+    Own,
+    /// That of another child, which ends with it; it prints nothing.
+    Of(Pid),
+    /// Its maker's, with its maker's output.
+    Makers,
 }
 
 impl Birth<'_> {
@@ -61,9 +72,11 @@ impl Birth<'_> {
             .args(self.record.then_some("record"))
             .stdin(Stdio::null())
             .stderr(Stdio::piped());
-        if self.leads {
-            command.process_group(0).stdout(Stdio::piped());
-        }
+        match self.group {
+            Group::Own => command.process_group(0).stdout(Stdio::piped()),
+            Group::Of(leader) => command.process_group(leader.as_raw_nonzero().get()).stdout(Stdio::null()),
+            Group::Makers => &mut command,
+        };
         let ring = self.record.then(|| self.rings.ring(self.lane.0));
         if let Some(ring) = &ring {
             birth_ordered(ring, self.lane);

@@ -15,6 +15,7 @@ use super::interpreter::{Failure, Interpreter, Settings, interpreter_failed, tol
 use super::message::{LaneEnd, Report, TaskOutcome};
 use super::pickles;
 use super::spawn::{DONE, birth_ordered};
+use super::start_up::work_until;
 use super::threads::STACK;
 use crate::event::{Detail, EventKind, LaneId, Line, State, TaskId};
 use crate::model::LanePlan;
@@ -130,6 +131,7 @@ impl Pool<'_> {
         host.take(State::Starting);
         let prepared = interpreter.prepare(&mut host);
         prepared.map_err(|Failure { text, line }| format!("the file could not be loaded: line {line}: {text}"))?;
+        work_until(self.first.load.costs.subinterpreter.cpu());
         host.drop_to(State::Idle, Detail::None);
         while let Ok((task, call)) = self.calls.recv() {
             // There is room for another call now.
@@ -149,9 +151,19 @@ impl Pool<'_> {
         let First { load, source, rings, .. } = self.first;
         let mut recorder = if load.record { Recorder::new(rings, lane.0, lane) } else { Recorder::off() };
         recorder.record(Line::NONE, EventKind::State { to: State::Starting, detail: Detail::Init });
-        let settings = Settings { lock: plan.lock, rules: load.rules, rings: rings.clone(), record: load.record };
+        let settings = Settings {
+            lock: plan.lock,
+            rules: load.rules,
+            rings: rings.clone(),
+            costs: load.costs,
+            record: load.record,
+        };
+        let costs = load.costs.subinterpreter;
+        work_until(costs.init_ns);
         recorder.record(Line::NONE, EventKind::State { to: State::Starting, detail: Detail::Import });
-        Interpreter::new(&String::from_utf8_lossy(source), &load.file, &load.name, settings)
+        let interpreter = Interpreter::new(&String::from_utf8_lossy(source), &load.file, &load.name, settings);
+        work_until(costs.init_ns + costs.import_ns);
+        interpreter
     }
 
     fn answer(&self, task: TaskId, answer: Result<Vec<u8>, Failure>) {

@@ -12,6 +12,7 @@ use super::host::WorkerHost;
 use super::interpreter::{interpreter_failed, told};
 use super::message::{LaneEnd, Report, TaskOutcome};
 use super::spawn::{DONE, birth_ordered};
+use super::start_up::work_until;
 use crate::event::{Detail, LaneId, Line, State, TaskId};
 use crate::model::LanePlan;
 
@@ -83,6 +84,7 @@ impl Pool<'_> {
     fn live(&self, lane: LaneId, started: Sender<()>) {
         let mut host = self.first.interpreter.host(lane);
         host.enter(State::Starting, Detail::Init);
+        work_until(self.first.load.costs.thread.cpu());
         self.first.reporter.tell(&Report::WorkerBorn { lane, pid: std::process::id() });
         let mut doing = None;
         let end = catch_unwind(AssertUnwindSafe(|| self.work(&mut host, started, &mut doing)));

@@ -18,7 +18,9 @@ use super::interpreter::{Failure, Interpreter, Settings, interpreter_failed};
 use super::message::{Reply, Request, WORKER_LIMIT};
 use super::pickles;
 use super::spawn::Born;
-use crate::event::{Detail, EventKind, LaneId, Line, LockId, State, TaskId};
+use super::start_up::work_until;
+use crate::calibration::{Costs, Phases};
+use crate::event::{Detail, EventKind, LaneId, Line, LockId, Nanos, State, TaskId};
 use crate::record::{Recorder, Rings};
 
 /// What `multiprocessing.spawn.prepare` calls the main module.
@@ -32,18 +34,24 @@ pub(super) struct Booted {
 }
 
 /// Sets an interpreter up, as the maker says: the steps `init` and `import`.
-pub(super) fn boot(born: Born) -> Result<Booted, String> {
+///
+/// `price` finds its own price among those of all births.
+pub(super) fn boot(born: Born, price: fn(&Costs) -> Phases) -> Result<Booted, String> {
     let rings = Rings::open(born.rings).map_err(|error| error.to_string())?;
     let lane = born.lane;
     let mut recorder = if born.record { Recorder::new(&rings, lane.0, lane) } else { Recorder::off() };
     recorder.record(Line::NONE, EventKind::State { to: State::Starting, detail: Detail::Init });
     let mut channel = Channel::new(born.channel, WORKER_LIMIT);
-    let (Request::Boot { file, rules, lock, record }, source) = next(&mut channel) else {
+    let (Request::Boot { file, rules, lock, costs, record }, source) = next(&mut channel) else {
         return Err("nobody said what to boot".to_owned());
     };
+    let (costs, price) = (*costs, price(&costs));
+    work_until(price.init_ns);
     recorder.record(Line::NONE, EventKind::State { to: State::Starting, detail: Detail::Import });
-    let settings = Settings { lock: Some(lock), rules, rings, record };
-    match Interpreter::new(&String::from_utf8_lossy(&source), &file, MAIN, settings) {
+    let settings = Settings { lock: Some(lock), rules, rings, costs, record };
+    let interpreter = Interpreter::new(&String::from_utf8_lossy(&source), &file, MAIN, settings);
+    work_until(price.init_ns + price.import_ns);
+    match interpreter {
         Ok(interpreter) => Ok(Booted { lane, interpreter, channel }),
         Err(why) => {
             say(&mut channel, &Reply::Failed(why.clone()), b"");
@@ -73,8 +81,9 @@ impl Booted {
 
 /// A spawned worker: is set up and prepared, does tasks until told to end.
 pub(super) fn live(born: Born) -> Result<(), String> {
-    boot(born)?.live(|interpreter, host, channel| {
+    boot(born, |costs| costs.spawn)?.live(|interpreter, host, channel| {
         prepare(interpreter, host, channel)?;
+        work_until(interpreter.costs().spawn.cpu());
         host.drop_to(State::Idle, Detail::None);
         serve(interpreter, host, channel)
     })
@@ -92,16 +101,31 @@ pub(super) fn live_copied(
     let interpreter = parent.copied(Some(lock));
     let channel = Channel::new(socket, WORKER_LIMIT);
     Booted { lane, interpreter, channel }.live(|interpreter, host, channel| {
+        let price = if prepared { interpreter.costs().forkserver } else { interpreter.costs().fork };
+        let takes = prepared || price.cpu() > Nanos::ZERO;
         if prepared {
             let preparation = preparation(channel)?;
             host.take(State::Unpickling);
             pickles::prepared(&preparation)?;
+        } else if takes {
+            host.take(State::Starting);
+        }
+        bootstrap(host, price);
+        if takes {
             host.drop_to(State::Idle, Detail::None);
         } else {
             host.enter(State::Idle, Detail::None);
         }
         serve(interpreter, host, channel)
     })
+}
+
+/// What CPython runs in a copy before its first task, where that is to cost something. With the lock held.
+pub(super) fn bootstrap(host: &mut WorkerHost, price: Phases) {
+    if price.cpu() > Nanos::ZERO {
+        host.enter(State::Starting, Detail::Prepare);
+        work_until(price.cpu());
+    }
 }
 
 /// The preparation data, waiting for them.

@@ -4,9 +4,11 @@
 //! tasks. It starts nothing: that is the interpreter's business. A new model
 //! is one new file with a `MODEL`, and one line in [`ALL`].
 
+mod coroutines;
 mod hybrid;
 mod plan;
 mod processes;
+mod sense;
 mod sequential;
 mod subinterpreters;
 mod threads;
@@ -23,6 +25,7 @@ pub static ALL: &[&Model] = &[
     &threads::FREE,
     &subinterpreters::MODEL,
     &hybrid::MODEL,
+    &coroutines::MODEL,
 ];
 
 /// A way to spread tasks over workers.
@@ -83,6 +86,11 @@ impl Model {
         self.id == hybrid::MODEL.id
     }
 
+    /// Whether its workers are coroutines, so that the workload's `async def` is what they call.
+    pub fn runs_coroutines(&self) -> bool {
+        self.id == coroutines::MODEL.id
+    }
+
     /// How many lanes do tasks, of so many workers asked for.
     pub fn workers(&self, asked: u32) -> u32 {
         if self.ceiling.is_some() { asked } else { 1 }
@@ -132,6 +140,9 @@ pub enum Refusal {
         /// Which model.
         model: &'static str,
     },
+    /// It can do nothing with the workload.
+    #[error("{0}")]
+    Senseless(String),
     /// More than this machine should be asked for.
     #[error("{workers} workers are too many for the model `{model}`: at most {} {}, since more would {}", .ceiling.workers, .ceiling.of, .ceiling.why)]
     TooMany {
@@ -271,7 +282,7 @@ mod tests {
         assert_eq!(
             refusal("xyz"),
             "there is no model `xyz`; there are sequential, threads, processes, processes:fork, \
-             processes:forkserver, free-threads, subinterpreters, hybrid"
+             processes:forkserver, free-threads, subinterpreters, hybrid, coroutines"
         );
     }
 

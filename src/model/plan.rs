@@ -102,6 +102,11 @@ pub enum Pool {
         /// How many.
         count: u32,
     },
+    /// Coroutines of the first process's own main thread, which runs an event loop.
+    Coroutines {
+        /// How many are in flight.
+        count: u32,
+    },
 }
 
 /// A model applied to a number of workers: which lanes and locks there will be, and who does the tasks.
@@ -149,9 +154,41 @@ impl Plan {
         id
     }
 
+    /// Adds the slow server: a process that is no part of the program, made by whoever starts the run. It is a thread of
+    /// its own, so its lane comes before those that are none.
+    pub fn add_slow_server(&mut self) -> LaneId {
+        let id = LaneId(self.threads());
+        let process = self.lanes.iter().map(|lane| lane.process + 1).max().unwrap_or(0);
+        let moved = |lane: LaneId| if lane >= id { LaneId(lane.0 + 1) } else { lane };
+        for lane in &mut self.lanes {
+            (lane.id, lane.parent) = (moved(lane.id), lane.parent.map(moved));
+        }
+        let (name, role) = ("slow server".to_owned(), Role::Server);
+        self.lanes.insert(id.index(), LanePlan { id, name, role, process, lock: None, parent: None });
+        id
+    }
+
+    /// The lane of the slow server, if there is one: it runs no Python, so it needs no lock.
+    pub fn slow_server(&self) -> Option<&LanePlan> {
+        self.lanes.iter().find(|lane| lane.role == Role::Server && lane.lock.is_none())
+    }
+
+    /// The lane of the forkserver, if there is one.
+    pub fn forkserver(&self) -> Option<&LanePlan> {
+        self.lanes.iter().find(|lane| lane.role == Role::Server && lane.lock.is_some())
+    }
+
     /// The lanes that live in `process`, that of its main thread first.
     pub fn lanes_of(&self, process: u32) -> impl Iterator<Item = &LanePlan> {
         self.lanes.iter().filter(move |lane| lane.process == process)
+    }
+
+    /// How many lanes are threads of their own: the first ones. The others are coroutines of the very first.
+    pub fn threads(&self) -> u32 {
+        match self.pool {
+            Pool::Coroutines { .. } => 1 + u32::from(self.slow_server().is_some()),
+            _ => self.lanes.len() as u32,
+        }
     }
 
     /// The lanes that do tasks.

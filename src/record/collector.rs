@@ -92,6 +92,8 @@ pub struct Collector<C = Monotonic> {
     readers: Vec<Consumer<SharedRing>>,
     switches: Option<Box<dyn SwitchSource + Send>>,
     lane_of: HashMap<u32, LaneId>,
+    /// Of each ring's thread: the lane of the coroutine it runs, or its own.
+    speaks_for: Vec<LaneId>,
     /// Switches of threads that nobody has claimed so far: one that is being born comes to that later.
     unclaimed: VecDeque<SwitchRecord>,
     lanes: Vec<Lane>,
@@ -155,6 +157,7 @@ impl<C: Clock> Collector<C> {
             readers: (0..shape.rings).map(|ring| Consumer::new(rings.ring(ring))).collect(),
             switches,
             lane_of: HashMap::new(),
+            speaks_for: (0..shape.rings).map(LaneId).collect(),
             unclaimed: VecDeque::new(),
             lanes: vec![Lane::default(); shape.lanes as usize],
             pending: Vec::new(),
@@ -179,7 +182,7 @@ impl<C: Clock> Collector<C> {
         for lane in 0..self.lanes.len() {
             let lane = LaneId(lane as u32);
             if let Some(gap) = self.lanes[lane.index()].gap.take().filter(|gap| !gap.told) {
-                self.tell_gap(lane, gap, &mut sink);
+                self.tell_gap(self.speaks_for.get(lane.index()).copied().unwrap_or(lane), gap, &mut sink);
             }
         }
         for ring in 0..self.readers.len() {
@@ -212,9 +215,17 @@ impl<C: Clock> Collector<C> {
         Tally { dropped, switches_lost: self.tally.switches_lost + kernel, ..self.tally }
     }
 
-    /// What is known of the thread that writes ring `n`, which is lane `n`'s. `None`: the lane has no ring of its own.
+    /// What is known of the thread that writes ring `n`, which is lane `n`'s; of a coroutine, in whose thread it lives,
+    /// without that thread's accounts. `None`: there is no such lane.
     pub fn lane(&self, lane: LaneId) -> Option<LaneTally> {
-        let header = self.readers.get(lane.index())?.storage();
+        if lane.index() >= self.lanes.len() {
+            return None;
+        }
+        let Some(reader) = self.readers.get(lane.index()) else {
+            let of_thread = self.lane(LaneId(0))?;
+            return Some(LaneTally { dropped: 0, accounts: Accounts::default(), ..of_thread });
+        };
+        let header = reader.storage();
         let core_evidence = match () {
             () if self.lanes[lane.index()].has_switches => CoreEvidence::SwitchRecords,
             () if header.seen() > Nanos::ZERO => CoreEvidence::Heartbeat,
@@ -285,28 +296,53 @@ impl<C: Clock> Collector<C> {
     }
 
     fn hand_on_event(&mut self, event: Event, ring: u32, sink: &mut impl FnMut(Event)) {
-        let lane = &mut self.lanes[event.lane.index()];
+        // The thread it happened to: a coroutine has none of its own.
+        let thread = if event.lane.index() < self.readers.len() { event.lane } else { LaneId(ring) };
+        let lane = &mut self.lanes[thread.index()];
         if lane.has_switches && matches!(event.kind, EventKind::NoCore { .. }) {
             return;
         }
         if let Some(gap) = lane.gap.filter(|gap| gap.since < event.at && !gap.told) {
             // Of a lane's end, or its being lost from sight, others may speak in its own ring, after its death.
             let end = matches!(event.kind, EventKind::State { to: State::Done | State::Unknown, .. });
-            if ring == event.lane.0 && !end {
+            if ring == thread.0 && !end {
                 // It says something while off core: the record of its return was lost.
                 lane.gap = None;
                 self.tally.switches_lost += 1;
             } else {
                 lane.gap = Some(Gap { told: true, ..gap });
-                self.tell_gap(event.lane, gap, sink);
+                self.tell_gap(self.speaks_for[thread.index()], gap, sink);
             }
         }
         self.tell(event, sink);
+        self.lend(&event, thread, sink);
+    }
+
+    /// A thread that runs coroutines is lent to them: what the kernel says of it is said of the lane that has it. Its
+    /// core passes from one to the other without the kernel's doing.
+    fn lend(&mut self, event: &Event, thread: LaneId, sink: &mut impl FnMut(Event)) {
+        let (EventKind::State { to, .. }, true) = (event.kind, event.lane != thread) else { return };
+        let had = self.speaks_for[thread.index()];
+        let has = match to {
+            State::Running => event.lane,
+            State::Suspended | State::Ready | State::Done | State::Unknown if had == event.lane => thread,
+            _ => had,
+        };
+        if had == has {
+            return;
+        }
+        self.speaks_for[thread.index()] = has;
+        if self.lanes[thread.index()].has_switches {
+            let (at, core, line) = (event.at, event.core, Line::NONE);
+            self.tell(Event { at, core, line, lane: had, kind: EventKind::SwitchOut { preempted: false } }, sink);
+            self.tell(Event { at, core, line, lane: has, kind: EventKind::SwitchIn }, sink);
+        }
     }
 
     fn hand_on_switch(&mut self, at: Nanos, core: CoreId, id: LaneId, change: Switch, sink: &mut impl FnMut(Event)) {
         let lane = &mut self.lanes[id.index()];
         lane.has_switches = true;
+        let speaks_for = self.speaks_for[id.index()];
         match change {
             Switch::Out { preempted } => {
                 if lane.gap.replace(Gap { since: at, core, preempted, told: false }).is_some() {
@@ -315,9 +351,9 @@ impl<C: Clock> Collector<C> {
             }
             Switch::In => {
                 if let Some(gap) = lane.gap.take().filter(|gap| !gap.told) {
-                    self.tell_gap(id, gap, sink);
+                    self.tell_gap(speaks_for, gap, sink);
                 }
-                self.tell(Event { at, lane: id, core, line: Line::NONE, kind: EventKind::SwitchIn }, sink);
+                self.tell(Event { at, lane: speaks_for, core, line: Line::NONE, kind: EventKind::SwitchIn }, sink);
             }
         }
     }
@@ -350,7 +386,7 @@ fn in_future(clock: &impl Clock, at: Nanos, newest: &mut Nanos) -> bool {
 fn believable(event: &Event, lanes: usize, oldest: Nanos) -> bool {
     let kind = match event.kind {
         EventKind::SwitchIn | EventKind::SwitchOut { .. } => false,
-        EventKind::NoCore { since } => oldest <= since && since <= event.at,
+        EventKind::NoCore { since } | EventKind::ReadySince { since } => oldest <= since && since <= event.at,
         _ => true,
     };
     kind && event.lane.index() < lanes && event.at >= oldest

@@ -15,6 +15,9 @@ const GAP: Nanos = Nanos::from_micros(200);
 /// How often a running thread reports the kernel's accounts of it.
 const REPORT_EVERY: Nanos = Nanos::from_millis(100);
 
+/// How often a running thread says how much bytecode it got done.
+const PROGRESS_EVERY: Nanos = Nanos::from_millis(1);
+
 /// Records into one ring, for one thread. Never waits and never allocates.
 ///
 /// An event that finds no room is dropped and counted. From that instant on
@@ -39,6 +42,13 @@ struct Ring {
     preempted: u64,
     accounts: ThreadAccounts,
     report_at: Nanos,
+    progress_at: Nanos,
+    /// The earlier of the two.
+    due: Nanos,
+    /// What it got done: instructions, and how often it found an object locked. Both wrap around.
+    work: (u32, u32),
+    /// As much of it as is on record.
+    told: (u32, u32),
     /// Of each lane that lost events nobody has been told of: since when.
     losing: Box<[Option<Nanos>]>,
     losers: u32,
@@ -72,6 +82,10 @@ impl<C: Clock> Recorder<C> {
             preempted: switches_of_this_thread().map_or(0, |(_, involuntary)| involuntary),
             accounts: ThreadAccounts::open(),
             report_at: now + REPORT_EVERY,
+            progress_at: now + PROGRESS_EVERY,
+            due: now + PROGRESS_EVERY,
+            work: (0, 0),
+            told: (0, 0),
             losing: vec![None; rings.shape().lanes as usize].into(),
             losers: 0,
         };
@@ -81,6 +95,11 @@ impl<C: Clock> Recorder<C> {
     /// The lane it records for unless told otherwise.
     pub fn lane(&self) -> LaneId {
         self.lane
+    }
+
+    /// From now on it records for another lane unless told otherwise: a coroutine that runs, or none any more.
+    pub fn speak_for(&mut self, lane: LaneId) {
+        self.lane = lane;
     }
 
     /// Whether it records at all.
@@ -122,9 +141,26 @@ impl<C: Clock> Recorder<C> {
             if now - since > GAP {
                 ring.gap(self.lane, line, since, now);
             }
-            if now >= ring.report_at {
-                ring.report(now);
+            if now >= ring.due {
+                ring.due(self.lane, line, now);
             }
+        }
+    }
+
+    /// So many more instructions are done, and so often in all an object was found locked by another. It is recorded
+    /// by a heartbeat, a millisecond or more after the last time, or by [`Recorder::tell_progress`].
+    #[inline]
+    pub fn worked(&mut self, instructions: u64, contended: u32) {
+        if let Some(ring) = &mut self.ring {
+            ring.work = (ring.work.0.wrapping_add(instructions as u32), contended);
+        }
+    }
+
+    /// Records what it got done, if there is more than is on record.
+    pub fn tell_progress(&mut self, line: Line) {
+        if let Some(ring) = &mut self.ring {
+            let now = self.clock.now();
+            ring.tell_progress(self.lane, line, now);
         }
     }
 
@@ -203,6 +239,27 @@ impl Ring {
         let Some((_, preempted)) = switches_of_this_thread() else { return };
         if std::mem::replace(&mut self.preempted, preempted) != preempted {
             self.record(Event { at: now, lane, core: core_now(), line, kind: EventKind::NoCore { since } });
+        }
+    }
+
+    #[cold]
+    fn due(&mut self, lane: LaneId, line: Line, now: Nanos) {
+        if now >= self.report_at {
+            self.report(now);
+        }
+        if now >= self.progress_at {
+            self.tell_progress(lane, line, now);
+        }
+        self.due = self.report_at.min(self.progress_at);
+    }
+
+    fn tell_progress(&mut self, lane: LaneId, line: Line, now: Nanos) {
+        self.progress_at = now + PROGRESS_EVERY;
+        if self.work != self.told {
+            self.told = self.work;
+            let (instructions, contended) = self.work;
+            let kind = EventKind::Progress { instructions, contended };
+            self.record(Event { at: now, lane, core: core_now(), line, kind });
         }
     }
 
@@ -321,6 +378,27 @@ mod tests {
             }
             assert!(events.iter().all(|event| event.kind == EventKind::NoCore { since } && event.at == clock.now()));
         }
+    }
+
+    #[test]
+    fn what_it_got_done_is_told_once_a_millisecond_and_at_the_end_of_a_task() {
+        let (rings, mut recorder, clock) = set_up(8);
+        let mut consumer = Consumer::new(rings.ring(1));
+        for step in 0..25 {
+            clock.advance(Nanos::from_micros(100));
+            recorder.worked(1000, step / 10);
+            recorder.heartbeat(Line(2));
+        }
+        recorder.tell_progress(Line(2));
+        recorder.tell_progress(Line(2));
+        let told: Vec<_> = drained(&mut consumer)
+            .iter()
+            .filter_map(|event| match event.kind {
+                EventKind::Progress { instructions, contended } => Some((event.at.0 / 1000, instructions, contended)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(told, [(1000, 10_000, 0), (2000, 20_000, 1), (2500, 25_000, 2)]);
     }
 
     #[test]

@@ -62,7 +62,8 @@ pub enum Ended {
 /// How much shared memory a run needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
-    /// How many threads record: ring `n` is that of lane `n` of the plan.
+    /// How many threads record: ring `n` is that of lane `n` of the plan. What there is to say of lanes beyond them,
+    /// coroutines of the first one's thread, is said in the first.
     pub rings: u32,
     /// How many lanes they record for, at least as many as rings.
     pub lanes: u32,
@@ -73,9 +74,21 @@ pub struct Shape {
 impl Shape {
     /// A ring for each lane, deep enough for a tenth of a second of the busiest thread, all together at most 64 MiB.
     pub fn for_lanes(lanes: u32) -> Shape {
-        let share = (64 << 20) / (SLOT * size_of::<u64>()) / lanes.max(1) as usize;
-        let capacity = 1_u32 << share.clamp(1 << 10, 1 << 15).ilog2();
-        Shape { rings: lanes, lanes, capacity }
+        Shape::for_threads(lanes, lanes)
+    }
+
+    /// The same where only the first lanes are threads. One that speaks for thousands of others has as much more room:
+    /// when they are all born, or all woken, each has a few things to say within milliseconds.
+    pub fn for_threads(rings: u32, lanes: u32) -> Shape {
+        let share = (64 << 20) / (SLOT * size_of::<u64>()) / rings.max(1) as usize;
+        let burst = (lanes / rings.max(1)) as usize * 16;
+        let capacity = 1_u32 << share.clamp(1 << 10, burst.clamp(1 << 15, 1 << 18)).ilog2();
+        Shape { rings, lanes, capacity }
+    }
+
+    /// The ring in which there is word of this lane.
+    pub fn ring_of(self, lane: u32) -> u32 {
+        if lane < self.rings { lane } else { 0 }
     }
 
     fn ring_words(self) -> usize {
@@ -356,6 +369,12 @@ mod tests {
         for lanes in [1, 2, 9, 64, 1_000] {
             let shape = Shape::for_lanes(lanes);
             assert!(shape.is_possible() && shape.bytes() < 80 << 20, "{shape:?}");
+            assert_eq!(shape.ring_of(lanes - 1), lanes - 1);
+        }
+        for lanes in [2, 100, 10_001, 1_000_000] {
+            let shape = Shape::for_threads(1, lanes);
+            assert!(shape.is_possible() && shape.bytes() < 16 << 20, "{shape:?}");
+            assert_eq!(shape.ring_of(lanes - 1), 0);
         }
     }
 }

@@ -7,12 +7,13 @@ use crate::event::{LaneId, LockId, Nanos, State};
 use crate::insight::{self, Facts};
 use crate::model::Role;
 use crate::session::{Phase, Record};
-use crate::trace::{Ledger, Trace};
+use crate::trace::{Ledger, QueueStats, Trace};
 use crate::vm::Rules;
 use crate::workload::Workload;
 
+use super::calibration::StartUp;
 use super::schema::{
-    ContextSwitches, Events, Experiment, Lane, Lock, Machine, Memory, ProcessMemory, Report, TaskResult,
+    ContextSwitches, Events, Experiment, Lane, Lock, Machine, Memory, ProcessMemory, Queue, Report, TaskResult,
 };
 
 /// The report of a run that is over. Without a workload: of a program that was observed.
@@ -56,6 +57,7 @@ pub fn report(record: &Record, workload: Option<&Workload>, machine: &engine::ma
             .map(|plan| lock(trace, plan.id, &plan.name, pid_of(record, plan.process)))
             .collect(),
         lanes: (0..record.description.lanes.len()).map(|index| lane(record, index)).collect(),
+        queues: trace.queues().into_iter().map(queue).collect(),
         ledger_ns: states(&trace.ledger()),
         blame: trace.blame(),
         insights: insight::find(&Facts::of_record(record, machine.logical_cores)),
@@ -87,6 +89,7 @@ fn experiment(record: &Record, workload: &Workload, workers: usize) -> Option<Ex
             Rules::V3_9 => "3.9",
             Rules::V3_10 => "3.10",
         },
+        startup: chosen.start_up.as_deref().map(StartUp::from),
     })
 }
 
@@ -123,6 +126,7 @@ fn lane(record: &Record, index: usize) -> Lane {
     let id = LaneId(index as u32);
     let info = record.trace.lane(id);
     let accounts = record.accounts[index];
+    let progress = record.trace.tells_progress(id).then(|| record.trace.lane_progress(id));
     Lane {
         id,
         name: info.name.clone(),
@@ -132,14 +136,22 @@ fn lane(record: &Record, index: usize) -> Lane {
         tid: info.tid,
         lock: info.lock,
         evidence: info.evidence,
-        core_evidence: if info.tid.is_some() { record.description.core_evidence } else { CoreEvidence::None },
+        core_evidence: if info.tid.is_some() { info.core_evidence } else { CoreEvidence::None },
         on_cpu_ns: accounts.and_then(|accounts| accounts.on_cpu),
         runqueue_ns: accounts.and_then(|accounts| accounts.runqueue),
         states_ns: states(&record.trace.lane_ledger(id)),
         slept: record.slept[index].iter().map(|(call, slept)| (call.clone(), *slept)).collect(),
+        instructions: progress.map(|progress| progress.instructions),
+        instructions_per_ms_running: progress.and_then(|progress| progress.per_ms()),
+        contended: progress.map(|progress| progress.contended),
         tasks_done: record.trace.tasks_done(id),
         end: record.ends[index].clone().unwrap_or_else(|| "stopped".to_owned()),
     }
+}
+
+fn queue(stats: QueueStats) -> Queue {
+    let QueueStats { name, puts, gets, max_depth, mean_depth, .. } = stats;
+    Queue { name, puts, gets, max_depth, mean_depth }
 }
 
 fn states(ledger: &Ledger) -> BTreeMap<&'static str, Nanos> {

@@ -11,6 +11,7 @@ use crate::session::{self, Comparison, Progress, Row, RunSummary, Spread};
 use crate::vm::Rules;
 use crate::workload::{ArgValue, Workload};
 
+use super::calibration::StartUp;
 use super::schema::Machine;
 
 /// What came out of a comparison.
@@ -34,6 +35,8 @@ pub struct ComparisonReport {
     pub switch_interval_ns: Nanos,
     /// Where the loop may switch: `3.9` or `3.10`.
     pub rules: &'static str,
+    /// As whose start-up births cost; null for a bare miniature.
+    pub startup: Option<StartUp>,
     /// How often each model was to run.
     pub repeats_planned: u32,
     /// What these cores and so many workers allow; null without a baseline.
@@ -156,6 +159,7 @@ pub fn comparison(
             Rules::V3_9 => "3.9",
             Rules::V3_10 => "3.10",
         },
+        startup: experiment.start_up.as_deref().map(StartUp::from),
         repeats_planned: comparison.repeats,
         ideal: comparison.ideal().map(|ideal| IdealReport { elapsed_ns: ideal.elapsed, speedup: ideal.speedup }),
         runs: comparison.rows.iter().filter(|row| row.refusal.is_none()).map(|row| model(comparison, row)).collect(),
@@ -218,6 +222,7 @@ pub fn write_csv(report: &ComparisonReport, out: impl io::Write) -> io::Result<(
         "median_ns",
         "max_ns",
         "speedup",
+        "ideal_ns",
         "cores_busy",
         "handoffs",
         "voluntary",
@@ -226,6 +231,7 @@ pub fn write_csv(report: &ComparisonReport, out: impl io::Write) -> io::Result<(
         "peak_pss_bytes",
         "startup_ns",
         "first_work_ns",
+        "startup_as",
     ];
     let states: Vec<String> = State::ALL.iter().map(|state| format!("{}_ns", state.name())).collect();
     let last = ["failures", "refusal"];
@@ -243,6 +249,7 @@ pub fn write_csv(report: &ComparisonReport, out: impl io::Write) -> io::Result<(
             span(run.elapsed_ns.map(|spread| spread.median)),
             span(run.elapsed_ns.map(|spread| spread.max)),
             text(run.speedup.map(|value| format!("{value:.4}"))),
+            span(report.ideal.as_ref().map(|ideal| ideal.elapsed_ns)),
             text(run.cores_busy.map(|value| format!("{value:.4}"))),
             text(run.handoffs.map(|value| value.to_string())),
             text(run.context_switches.voluntary.map(|value| value.to_string())),
@@ -251,6 +258,7 @@ pub fn write_csv(report: &ComparisonReport, out: impl io::Write) -> io::Result<(
             text(run.memory.peak_pss_bytes.map(|value| value.to_string())),
             span(run.startup_ns),
             span(run.first_work_ns),
+            text(report.startup.as_ref().map(|paid| paid.python.clone())),
         ]);
         let states = State::ALL.iter().map(|state| match &run.ledger_ns {
             Some(ledger) => ledger.get(state.name()).map_or(0, |span| span.0).to_string(),

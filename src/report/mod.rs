@@ -4,6 +4,7 @@
 //! record; the writers only lay it out.
 
 mod build;
+mod calibration;
 mod comparison;
 mod csv;
 mod notes;
@@ -30,6 +31,7 @@ pub fn printable(text: &str) -> String {
 }
 
 pub use build::report;
+pub use calibration::{StartUp, calibration_text};
 pub use comparison::{ComparisonReport, ModelReport, bytes, comparison, gain, write_csv as write_comparison_csv};
 pub use csv::write_csv;
 pub use notes::{NotesReport, notes, notes_text};

@@ -91,7 +91,8 @@ fn why(table: &NotesTable, comparison: &Comparison, row: &Row, reference: &Row, 
     let starved = reference.typical()?.share(State::WaitingCore);
     let share = |state| run.share(state);
     let percent = |share: f64| format!("{:.0}%", share * 100.0);
-    let waits = [State::Starting, State::WaitingCore, State::WaitingGil, State::Pickling, State::Unpickling];
+    let waits =
+        [State::Starting, State::WaitingCore, State::WaitingGil, State::Ready, State::Pickling, State::Unpickling];
     let most = waits.into_iter().max_by(|one, other| share(*one).total_cmp(&share(*other)))?;
     let (workers, cores) = (run.workers, comparison.cores);
     Some(match most {
@@ -103,7 +104,7 @@ fn why(table: &NotesTable, comparison: &Comparison, row: &Row, reference: &Row, 
         _ if !slower && share(most) < 0.1 => format!(
             "Workers run, or wait for what the work itself waits for, {} of their time: hardly anything is paid for \
              the model here.",
-            percent(share(State::Running) + share(State::Io) + share(State::Native))
+            percent(share(State::Running) + share(State::Io) + share(State::Suspended) + share(State::Native))
         ),
         _ if !slower => format!(
             "Here {} takes {} of the workers' time, and the work the rest: the notes' machine paid more.",
@@ -139,6 +140,7 @@ fn noun(state: State) -> &'static str {
         State::Starting => "start-up",
         State::WaitingCore => "waiting for a core",
         State::WaitingGil => "waiting for the GIL",
+        State::Ready => "waiting for the loop",
         State::Pickling => "pickling",
         State::Unpickling => "unpickling",
         state => state.words(),
@@ -218,6 +220,7 @@ mod tests {
             args: Vec::new(),
             switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
             rules: Rules::V3_10,
+            start_up: None,
         };
         let row =
             |model: &str, run| Row { model: model.to_owned(), label: model.to_owned(), runs: vec![run], refusal: None };

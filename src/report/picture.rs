@@ -89,7 +89,8 @@ fn head(comparison: &Comparison, out: &mut String) {
         count(comparison.cores as u32, "core"),
         comparison.repeats
     );
-    let _ = writeln!(out, " length: time   height: cores busy, full = {}   s: start-up\n", comparison.cores);
+    let paid = printable(&comparison.experiment.start_up_words());
+    let _ = writeln!(out, " length: time   height: cores busy, full = {}   s: {paid}\n", comparison.cores);
 }
 
 /// Two rows: the upper half of the picture and why it took so long; the lower half and how long it took.

@@ -6,7 +6,9 @@ use serde::Serialize;
 
 use crate::session::Spread;
 
+use super::calibration::StartUp;
 use super::comparison::bytes;
+use super::printable;
 
 /// What one more worker of a model costs.
 #[derive(Clone, Debug, Serialize)]
@@ -23,10 +25,14 @@ pub struct Price {
     pub more: u32,
 }
 
-/// The price list as text.
-pub fn prices_text(prices: &[Price], repeats: u32) -> String {
+/// The price list as text. `paid` says as whose start-up a birth costs.
+pub fn prices_text(prices: &[Price], repeats: u32, paid: Option<&StartUp>) -> String {
     let mut out = String::new();
-    let _ = writeln!(out, " One more worker, measured now: median of {repeats} starts      MINIATURE CPython\n");
+    let _ = writeln!(out, " One more worker, measured now: median of {repeats} starts      MINIATURE CPython");
+    let _ = match paid {
+        Some(paid) => writeln!(out, " start-up as CPython {}; --bare leaves it out\n", printable(&paid.python)),
+        None => writeln!(out, " bare: what the miniature itself takes\n"),
+    };
     let _ = writeln!(out, " {:<24}{:>26}{:>20}{:>14}", "model", "order to first bytecode", "[min–max]", "memory");
     for price in prices {
         let (start, range) = price.start_ns.map_or_else(

@@ -11,6 +11,8 @@ use crate::model::{Role, Start};
 use crate::trace::{Blame, Distribution, Evidence};
 use crate::workload::ArgValue;
 
+use super::calibration::StartUp;
+
 /// What is known of one run.
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -50,6 +52,8 @@ pub struct Report {
     pub locks: Vec<Lock>,
     /// Every lane.
     pub lanes: Vec<Lane>,
+    /// The program's own queues, of which something was put in or taken out: the first eight of each process.
+    pub queues: Vec<Queue>,
     /// The workers' time by state.
     pub ledger_ns: BTreeMap<&'static str, Nanos>,
     /// Who waited while whom held the lock.
@@ -87,6 +91,8 @@ pub struct Experiment {
     pub switch_interval_ns: Nanos,
     /// Where the loop may switch: `3.9` or `3.10`.
     pub rules: &'static str,
+    /// As whose start-up births cost; null for a bare miniature.
+    pub startup: Option<StartUp>,
 }
 
 /// The machine; what is not known is null.
@@ -174,10 +180,32 @@ pub struct Lane {
     /// In which system calls it slept, as far as it was seen; observed lanes only.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub slept: BTreeMap<String, Slept>,
+    /// How much bytecode it got done, as the evaluation loop counts it at its safe points: loops by their length,
+    /// calls by a flat price. Null where nobody counts.
+    pub instructions: Option<u64>,
+    /// The same a millisecond in which it ran.
+    pub instructions_per_ms_running: Option<f64>,
+    /// How often it found a shared object locked by another thread.
+    pub contended: Option<u64>,
     /// How many tasks it ended.
     pub tasks_done: u64,
     /// How it ended.
     pub end: String,
+}
+
+/// A queue of the program's own.
+#[derive(Debug, Serialize)]
+pub struct Queue {
+    /// Its name: a number in the order in which they were made.
+    pub name: String,
+    /// How often something was put in.
+    pub puts: u64,
+    /// How often something was taken out.
+    pub gets: u64,
+    /// How many items it held at most.
+    pub max_depth: u32,
+    /// How many it held on average over the run.
+    pub mean_depth: f64,
 }
 
 /// The most memory the run's processes held, as sampled; null where it was over before the first sample.

@@ -19,9 +19,12 @@ pub fn write_table(report: &Report, mut out: impl Write) -> io::Result<()> {
     match &report.experiment {
         Some(experiment) => {
             let start = experiment.start.map(|start| format!(":{}", start.name())).unwrap_or_default();
+            let paid = experiment.startup.as_ref();
+            let paid =
+                paid.map(|paid| format!(", start-up as CPython {}", printable(&paid.python))).unwrap_or_default();
             writeln!(
                 out,
-                "{} · {}{start} · {} · {} · MINIATURE CPython",
+                "{} · {}{start} · {} · {} · MINIATURE CPython{paid}",
                 printable(&experiment.workload),
                 experiment.model,
                 counted(experiment.workers, "worker"),

@@ -211,14 +211,26 @@ impl World {
                 Notice::Sizing => self.hear(News::Sizing),
                 Notice::Began(experiment) => {
                     self.hear(News::Sized(experiment.args));
+                    if let Some(record) = self.director.record() {
+                        self.hear(News::Origin(app::Origin::of(&record.description, &record.trace)));
+                    }
                     self.hear(News::Began);
                 }
                 Notice::Over => {
+                    if let Some(outcome) = self.director.record().and_then(|record| record.outcome.clone()) {
+                        self.hear(News::Outcome(outcome));
+                    }
                     let ending = self.director.record().map_or(Ending::Stopped, ending);
                     self.hear(News::Ended(ending));
                 }
                 Notice::BaselineBegan => self.hear(News::BaselineBegan),
-                Notice::BaselineOver(Some(elapsed)) => self.hear(News::BaselineEnded(Ending::Done, elapsed)),
+                Notice::BaselineOver(Some(elapsed)) => {
+                    let ran = self.state.ran.as_ref();
+                    if let Some(rate) = ran.and_then(|ran| self.director.alone(ran)) {
+                        self.hear(News::Alone(rate));
+                    }
+                    self.hear(News::BaselineEnded(Ending::Done, elapsed));
+                }
                 Notice::BaselineOver(None) => self.hear(News::BaselineEnded(Ending::Stopped, Nanos::ZERO)),
                 Notice::Failed(why) => self.hear(News::Ended(Ending::Failed(why))),
             }

@@ -114,7 +114,7 @@ impl<L: Launch> Comparer<L> {
             }
         }
         let mut comparison = Comparison::new(&workload, experiment, cores_allowed(), contest.repeats.max(1));
-        comparison.rows = models.into_iter().map(|model| row(&comparison.experiment, model)).collect();
+        comparison.rows = models.into_iter().map(|model| row(&comparison.experiment, &workload, model)).collect();
         let refused = (0..comparison.rows.len()).filter(|row| comparison.rows[*row].refusal.is_some());
         let mut notices: Vec<_> = refused.map(|row| ComparisonNotice::Refused { row }).collect();
         let open = workload.arguments.iter().find(|argument| {
@@ -276,14 +276,10 @@ impl Work {
     }
 }
 
-/// A model's row, with its refusal if it cannot have so many workers.
-fn row(experiment: &Experiment, model: String) -> Row {
-    let (label, refusal) = match model::find(&model) {
-        Ok(found) => {
-            (found.label(experiment.workers), found.plan(experiment.workers).err().map(|refusal| refusal.to_string()))
-        }
-        Err(refusal) => (model.clone(), Some(refusal.to_string())),
-    };
+/// A model's row, with the reason if it does not run.
+fn row(experiment: &Experiment, workload: &Workload, model: String) -> Row {
+    let label = model::find(&model).map_or_else(|_| model.clone(), |found| found.label(experiment.workers));
+    let refusal = Experiment { model: model.clone(), ..experiment.clone() }.refusal(workload);
     Row { model, label, runs: Vec::new(), refusal }
 }
 

@@ -72,7 +72,23 @@ pub struct Director<L> {
     run: Option<Run>,
     shown: Option<Record>,
     sizes: HashMap<SizeKey, ArgValue>,
-    baselines: Vec<(Experiment, Nanos)>,
+    baselines: Vec<Measured>,
+}
+
+/// The same work done one task at a time.
+struct Measured {
+    experiment: Experiment,
+    elapsed: Nanos,
+    /// Instructions a millisecond of running, where they were counted.
+    per_ms: Option<f64>,
+}
+
+impl Measured {
+    /// None where no experiment was carried out.
+    fn of(record: &Record) -> Option<Measured> {
+        let (experiment, trace) = (record.experiment.clone()?, &record.trace);
+        Some(Measured { experiment, elapsed: trace.elapsed(), per_ms: trace.workers_progress().per_ms() })
+    }
 }
 
 /// One task's size depends on all of these.
@@ -118,7 +134,16 @@ impl<L: Launch> Director<L> {
 
     /// How long the same work takes one task after another, if that was measured.
     pub fn baseline(&self, experiment: &Experiment) -> Option<Nanos> {
-        self.baselines.iter().find(|(measured, _)| measured.same_work(experiment)).map(|(_, elapsed)| *elapsed)
+        self.measured(experiment).map(|measured| measured.elapsed)
+    }
+
+    /// How many instructions it does then in a millisecond of running, if that was measured.
+    pub fn alone(&self, experiment: &Experiment) -> Option<f64> {
+        self.measured(experiment)?.per_ms
+    }
+
+    fn measured(&self, experiment: &Experiment) -> Option<&Measured> {
+        self.baselines.iter().find(|measured| measured.experiment.same_work(experiment))
     }
 
     /// Begins anew. Whatever was alive is ended.
@@ -193,10 +218,9 @@ impl<L: Launch> Director<L> {
             Stage::Running => self.run_over(record),
             Stage::Baseline => {
                 self.stage = Stage::Idle;
-                let elapsed = is_whole(&record).then(|| record.trace.elapsed());
-                if let (Some(elapsed), Some(experiment)) = (elapsed, record.experiment) {
-                    self.baselines.push((experiment, elapsed));
-                }
+                let measured = is_whole(&record).then(|| Measured::of(&record)).flatten();
+                let elapsed = measured.as_ref().map(|measured| measured.elapsed);
+                self.baselines.extend(measured);
                 vec![Notice::BaselineOver(elapsed)]
             }
         }
@@ -273,10 +297,10 @@ impl<L: Launch> Director<L> {
     fn run_over(&mut self, record: Record) -> Vec<Notice> {
         self.stage = Stage::Idle;
         if is_whole(&record)
-            && let Some(experiment) = record.experiment.clone().filter(|it| it.model == "sequential")
+            && let Some(experiment) = record.experiment.as_ref().filter(|it| it.model == "sequential")
         {
-            self.baselines.retain(|(measured, _)| !measured.same_work(&experiment));
-            self.baselines.push((experiment, record.trace.elapsed()));
+            self.baselines.retain(|measured| !measured.experiment.same_work(experiment));
+            self.baselines.extend(Measured::of(&record));
         }
         self.shown = Some(record);
         vec![Notice::Over]

@@ -1,10 +1,16 @@
 //! What a person chose.
 
+use std::sync::Arc;
+
+use crate::calibration::Calibration;
 use crate::engine::emulated::Order;
+use crate::engine::machine;
 use crate::event::Nanos;
-use crate::model::{self, Refusal};
+use crate::model;
 use crate::vm::Rules;
 use crate::workload::{ArgValue, Workload};
+
+use super::memory::shortage;
 
 /// A workload, a model, and the settings of both.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +31,8 @@ pub struct Experiment {
     pub switch_interval: Nanos,
     /// Where the evaluation loop may switch.
     pub rules: Rules,
+    /// As whose start-up a birth costs; none for a bare miniature.
+    pub start_up: Option<Arc<Calibration>>,
 }
 
 impl Experiment {
@@ -41,8 +49,22 @@ impl Experiment {
         Experiment { model: "sequential".to_owned(), tasks: Some(self.task_count()), ..self.clone() }
     }
 
-    /// What the engine needs to run it.
-    pub fn order<'a>(&self, workload: &'a Workload, record: bool) -> Result<Order<'a>, Refusal> {
+    /// What a birth costs, in words: `start-up as CPython 3.13.0`.
+    pub fn start_up_words(&self) -> String {
+        match &self.start_up {
+            Some(calibration) => format!("start-up as {}", calibration.name()),
+            None => "start-up".to_owned(),
+        }
+    }
+
+    /// Why it is not run, in a sentence; none if it can be: no such model, too many workers, a pair that makes no
+    /// sense, too little memory.
+    pub fn refusal(&self, workload: &Workload) -> Option<String> {
+        self.order(workload, true).err()
+    }
+
+    /// The value of every argument.
+    fn all_args(&self, workload: &Workload) -> Vec<(String, ArgValue)> {
         let mut args: Vec<(String, ArgValue)> =
             workload.arguments.iter().map(|argument| (argument.name.clone(), argument.default)).collect();
         for (name, value) in &self.args {
@@ -50,13 +72,29 @@ impl Experiment {
                 arg.1 = *value;
             }
         }
+        args
+    }
+
+    /// What the engine needs to run it, or why it is not run.
+    pub fn order<'a>(&self, workload: &'a Workload, record: bool) -> Result<Order<'a>, String> {
+        let model = model::find(&self.model).map_err(|why| why.to_string())?;
+        let plan = model.plan_over(self.workers, self.processes).map_err(|why| why.to_string())?;
+        if let Some(why) = model.objection(workload) {
+            return Err(format!("the model `{}` makes no sense here: {why}", model.id));
+        }
+        let args = self.all_args(workload);
+        let short = |available| shortage(workload, &args, &plan, self.task_count(), available);
+        if let Some(why) = machine::memory_available().and_then(short) {
+            return Err(why);
+        }
         Ok(Order {
             workload,
-            plan: model::find(&self.model)?.plan_over(self.workers, self.processes)?,
+            plan,
             args,
             tasks: self.task_count(),
             switch_interval: self.switch_interval,
             rules: self.rules,
+            costs: self.start_up.as_ref().map(|calibration| calibration.costs).unwrap_or_default(),
             record,
         })
     }

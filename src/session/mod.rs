@@ -5,6 +5,7 @@ mod comparison;
 mod director;
 mod experiment;
 mod length;
+mod memory;
 mod miniature;
 mod notes;
 mod places;

@@ -1,9 +1,11 @@
 //! The tables of the teaching notes as data: what they ran, what they got, and which comparisons do the same here.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
+use crate::calibration::Calibration;
 use crate::event::Nanos;
 use crate::model;
 use crate::vm::Rules;
@@ -74,8 +76,8 @@ impl NotesTable {
         file.table.into_iter().filter(|table| known.contains(&table.workload.as_str())).collect()
     }
 
-    /// The comparisons that do what this table did: one for each number of workers.
-    pub fn contests(&self, repeats: Option<u32>) -> Vec<Contest> {
+    /// The comparisons that do what this table did, with births at that price: one for each number of workers.
+    pub fn contests(&self, repeats: Option<u32>, start_up: Option<&Arc<Calibration>>) -> Vec<Contest> {
         let mut models: BTreeMap<u32, Vec<String>> = BTreeMap::new();
         for figure in &self.figures {
             models.entry(figure.workers).or_default().extend(figure.known_models().map(str::to_owned));
@@ -91,6 +93,7 @@ impl NotesTable {
                 args: self.args.iter().map(|(name, value)| (name.clone(), *value)).collect(),
                 switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
                 rules: Rules::V3_10,
+                start_up: start_up.cloned(),
             },
             models,
             repeats: repeats.unwrap_or(self.repeats),
@@ -121,7 +124,8 @@ mod tests {
     fn lines_with_other_numbers_of_workers_are_other_comparisons() {
         let tables = NotesTable::all();
         let count = tables.iter().find(|table| table.workload == "count").unwrap();
-        let workers: Vec<u32> = count.contests(Some(1)).iter().map(|contest| contest.experiment.task_count()).collect();
+        let workers: Vec<u32> =
+            count.contests(Some(1), None).iter().map(|contest| contest.experiment.task_count()).collect();
         assert_eq!(workers, [2, 3]);
     }
 }

@@ -1,7 +1,7 @@
 //! A run: a source, and everything it has said so far.
 
 use crate::engine::sampler::{Peaks, Sample};
-use crate::engine::{Accounts, Description, Signal, Slept, Source, TaskOutcome};
+use crate::engine::{Accounts, CoreEvidence, Description, Signal, Slept, Source, TaskOutcome};
 use crate::event::{LaneId, Line, Nanos, State};
 use crate::model::{LanePlan, Role};
 use crate::trace::{Evidence, LaneInfo, LockInfo, Trace};
@@ -150,7 +150,11 @@ impl Run {
         }
         for lane in &description.lanes {
             let mut info = LaneInfo::new(lane.name.clone(), lane.role, lane.lock);
-            info.core_evidence = description.core_evidence;
+            // The slow server is no child of what the kernel's records cover, and has no heartbeat.
+            let covered = lane.role != Role::Server || lane.lock.is_some();
+            info.core_evidence = if covered { description.core_evidence } else { CoreEvidence::None };
+            info.process = lane.process;
+            info.parent = lane.parent;
             trace.add_lane(info);
         }
         let lanes = description.lanes.len();

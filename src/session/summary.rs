@@ -17,8 +17,14 @@ impl RunSummary {
             record.description.lanes.iter().filter(|lane| lane.role == Role::Worker).map(|lane| lane.id).collect();
         let ledger = trace.ledger();
         let locks = record.description.locks.iter().filter(|lock| lock.of_workers);
+        // The kernel counts threads: of coroutines that of their loop.
+        let of_role = |role| record.description.lanes.iter().filter(move |lane| lane.role == role).map(|lane| lane.id);
+        let threads: Vec<LaneId> = match of_role(Role::Loop).next() {
+            Some(_) => of_role(Role::Loop).collect(),
+            None => workers.clone(),
+        };
         let switches = |count: fn(&Accounts) -> Option<u64>| -> Option<u64> {
-            workers.iter().map(|lane| record.accounts[lane.index()].as_ref().and_then(count)).sum()
+            threads.iter().map(|lane| record.accounts[lane.index()].as_ref().and_then(count)).sum()
         };
         let failure =
             (!is_whole(record)).then(|| record.failure().unwrap_or_else(|| "it did not come to its end".to_owned()));

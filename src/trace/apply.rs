@@ -2,8 +2,8 @@
 
 use super::holder::Revision;
 use super::lane::{Stretch, Wait};
-use super::{CoreEvidence, Happening, Holders, Trace, Violation};
-use crate::event::{CoreId, Detail, Event, EventKind, LaneId, Line, LockId, Nanos, State};
+use super::{CoreEvidence, Happening, Holders, Queue, Trace, Violation};
+use crate::event::{CoreId, Detail, Event, EventKind, LaneId, Line, LockId, Nanos, QueueId, State};
 
 impl Trace {
     /// Books what happened; in the order of time.
@@ -60,12 +60,33 @@ impl Trace {
                 self.place(at, id);
             }
             EventKind::NoCore { since } => self.no_core(since, at, id),
+            EventKind::Progress { instructions, contended } => {
+                lane.progress.push(at.0, (instructions, contended), counted);
+                self.place(at, id);
+            }
+            EventKind::Queue { queue, depth, put } => {
+                if queue.0 >= QueueId::MOST {
+                    self.anomalies.strangers += 1;
+                    return;
+                }
+                let (process, at) = (lane.info.process, self.clip(at));
+                let before = if put { depth.saturating_sub(1) } else { depth.saturating_add(1) };
+                let begin = self.begin_at().0;
+                let queue = self.queues.entry((process, queue)).or_insert_with(|| Queue::new(begin, before));
+                queue.changed(at, depth, put, counted);
+            }
+            EventKind::ReadySince { since } => self.ready_since(since, at, id),
             EventKind::SwitchIn => {
                 lane.preempted = false;
+                let first = !std::mem::replace(&mut lane.had_core, true);
+                if first {
+                    self.born_without_core(at, id);
+                }
                 self.show(at, id);
                 self.sit(at, id, Some(core).filter(|core| *core != CoreId::UNKNOWN));
             }
             EventKind::SwitchOut { preempted } => {
+                lane.had_core = true;
                 lane.preempted = preempted && lane.state.on_core();
                 self.show(at, id);
                 self.sit(at, id, None);
@@ -101,9 +122,9 @@ impl Trace {
             return;
         }
         if at == begin && lane.column.open_at() == begin {
-            lane.column.revise(at, after);
+            lane.revise(at, after, &mut self.crowds);
         } else {
-            lane.column.push(at, after);
+            lane.push(at, after, &mut self.crowds);
         }
         if let Some(lock) = lane.holds {
             self.locks[lock.index()].holders.set_off_core(at, after.state() == State::WaitingCore);
@@ -192,8 +213,9 @@ impl Trace {
         let open = lane.column.open();
         let from = since.max(lane.column.open_at());
         if from < to {
-            lane.column.revise(from, Stretch::new(State::WaitingCore, Detail::None, open.core(), open.line()));
-            lane.column.push(to, lane.shown());
+            let without = Stretch::new(State::WaitingCore, Detail::None, open.core(), open.line());
+            lane.revise(from, without, &mut self.crowds);
+            lane.push(to, lane.shown(), &mut self.crowds);
             if let Some(lock) = lane.holds {
                 self.locks[lock.index()].holders.revise(from, to, Revision::OffCore);
             }
@@ -205,6 +227,33 @@ impl Trace {
             }
         }
         self.place(at, id);
+    }
+
+    /// The lane could have gone on since `since`, though nobody had time to say so.
+    fn ready_since(&mut self, since: Nanos, at: Nanos, id: LaneId) {
+        let (since, at_now) = (self.clip(since.min(at)), self.clip(at));
+        let lane = &mut self.lanes[id.index()];
+        let line = lane.line;
+        let since = since.max(lane.column.open_at());
+        if since < at_now && lane.state.may_become(State::Ready) {
+            let ready = Stretch::new(State::Ready, Detail::None, lane.core, line);
+            lane.revise(since, ready, &mut self.crowds);
+        }
+        self.enter(at, id, State::Ready, Detail::None, line);
+    }
+
+    /// The kernel gives the lane a core for the first time: since its birth was ordered it had none. Others tell of
+    /// that step, so until now it looks as if it had been on a core.
+    fn born_without_core(&mut self, at: Nanos, id: LaneId) {
+        let at = self.clip(at);
+        let lane = &mut self.lanes[id.index()];
+        let (open, born) = (lane.column.open(), lane.column.open_at());
+        let before = lane.column.before(lane.column.last()).map(|place| lane.column.value(place).state());
+        if open.state() == State::Starting && before == Some(State::Unborn) && born < at {
+            let without = Stretch::new(State::WaitingCore, Detail::None, open.core(), open.line());
+            lane.revise(born, without, &mut self.crowds);
+            lane.push(at, lane.shown(), &mut self.crowds);
+        }
     }
 
     /// Nothing was observed from `from` to `to`. What was recorded in between shows that it began later.
@@ -226,8 +275,9 @@ impl Trace {
             if from >= to {
                 continue;
             }
-            lane.column.revise(from, Stretch::new(State::Unknown, Detail::None, CoreId::UNKNOWN, Line::NONE));
-            lane.column.push(to, lane.shown());
+            let unknown = Stretch::new(State::Unknown, Detail::None, CoreId::UNKNOWN, Line::NONE);
+            lane.revise(from, unknown, &mut self.crowds);
+            lane.push(to, lane.shown(), &mut self.crowds);
             if let Some(lock) = lane.wait.as_ref().map(|wait| wait.lock) {
                 // Nobody held the lock in the gap as far as is known, so this charges what was before it.
                 let held = &mut self.held;

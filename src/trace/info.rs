@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{LockId, Nanos};
+use crate::event::{LaneId, LockId, Nanos};
 use crate::model::Role;
 use crate::record::CoreEvidence;
 
@@ -24,8 +24,12 @@ pub struct LaneInfo {
     pub name: String,
     /// What it is to the run.
     pub role: Role,
+    /// In which process it lives, counted as in the plan.
+    pub process: u32,
     /// The GIL it needs.
     pub lock: Option<LockId>,
+    /// The lane that made it, where that is known.
+    pub parent: Option<LaneId>,
     /// Its process, once that is known.
     pub pid: Option<u32>,
     /// Its thread, once that is known.
@@ -48,7 +52,9 @@ impl LaneInfo {
         LaneInfo {
             name: name.into(),
             role,
+            process: 0,
             lock,
+            parent: None,
             pid: None,
             tid: None,
             evidence: Evidence::Exact,

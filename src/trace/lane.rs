@@ -1,7 +1,9 @@
 //! One lane: what it was told, and the column of what it was.
 
 use super::column::{Column, Value};
+use super::crowd::Crowd;
 use super::info::LaneInfo;
+use super::progress::Points;
 use crate::event::{CoreId, Detail, Line, LockId, Nanos, State};
 
 /// One span of a lane, in 32 bits: 4 of state, 4 of detail, 9 of core, 15 of line.
@@ -39,6 +41,9 @@ const KEYS: [u8; State::COUNT] = {
     }
     keys
 };
+
+/// The key of [`State::Running`].
+pub(super) const RUNNING: usize = KEYS[State::Running.index()] as usize;
 
 /// Sums by key as times by state.
 pub(super) fn by_state(sums: &[u64]) -> [Nanos; State::COUNT] {
@@ -107,6 +112,8 @@ pub(super) struct Wait {
 pub(super) struct Lane {
     pub(super) info: LaneInfo,
     pub(super) column: Column<Stretch>,
+    /// Its place among the crowds, if it has one.
+    pub(super) crowd: Option<usize>,
     /// What it would be if it had a core.
     pub(super) state: State,
     pub(super) detail: Detail,
@@ -114,12 +121,15 @@ pub(super) struct Lane {
     pub(super) core: CoreId,
     /// The kernel took its core although it could have gone on.
     pub(super) preempted: bool,
+    /// Whether the kernel has been seen to give it a core.
+    pub(super) had_core: bool,
     /// Of which core it is the holder.
     pub(super) on: Option<CoreId>,
     pub(super) holds: Option<LockId>,
     pub(super) wait: Option<Wait>,
     /// What it has charged so far, by lock and by the holder's number there.
     pub(super) charged: Vec<(LockId, Vec<u64>)>,
+    pub(super) progress: Points,
     pub(super) tasks_started: u64,
     pub(super) tasks_done: u64,
     pub(super) tasks_failed: u64,
@@ -139,16 +149,37 @@ impl Lane {
             line: Line::NONE,
             core: CoreId::UNKNOWN,
             preempted: false,
+            had_core: false,
+            crowd: None,
             on: None,
             holds: None,
             wait: None,
             charged: Vec::new(),
+            progress: Points::default(),
             tasks_started: 0,
             tasks_done: 0,
             tasks_failed: 0,
             dropped: 0,
             told: Nanos::ZERO,
             switched: Nanos::ZERO,
+        }
+    }
+
+    /// From `at` on it is this.
+    pub(super) fn push(&mut self, at: u64, value: Stretch, crowds: &mut [Crowd]) {
+        self.join_in(at, value, crowds);
+        self.column.push(at, value);
+    }
+
+    /// From `at` on, or from the beginning of its open span if that is later, it was this.
+    pub(super) fn revise(&mut self, at: u64, value: Stretch, crowds: &mut [Crowd]) {
+        self.join_in(at, value, crowds);
+        self.column.revise(at, value);
+    }
+
+    fn join_in(&self, at: u64, value: Stretch, crowds: &mut [Crowd]) {
+        if let Some(crowd) = self.crowd.and_then(|crowd| crowds.get_mut(crowd)) {
+            crowd.change(at.max(self.column.open_at()), self.column.open().state(), value.state());
         }
     }
 

@@ -23,10 +23,13 @@ mod budget;
 mod cell;
 mod check;
 mod column;
+mod crowd;
 mod holder;
 mod info;
 mod instant;
 mod lane;
+mod progress;
+mod queue;
 mod stats;
 mod sums;
 mod tally;
@@ -43,25 +46,40 @@ pub use crate::record::CoreEvidence;
 pub use cell::{CoreCell, LaneCell, LockCell, Span};
 pub use check::{Anomalies, Violation};
 pub use info::{Evidence, LaneInfo, LockInfo};
+pub use progress::Progress;
+pub use queue::{QueueCell, QueueStats};
 pub use stats::{Blame, Distribution, Ledger, LockStats};
 
 use std::collections::BTreeMap;
 
-use crate::event::{CoreId, Event, EventKind, LaneId, LockId, Nanos};
+use crate::event::{CoreId, Event, EventKind, LaneId, LockId, Nanos, QueueId, State};
+use crate::model::Role;
 use budget::FINEST;
+use crowd::{Crowd, MEMBERS};
 use holder::Holders;
 use lane::Lane;
+use queue::Queue;
 use tally::Tally;
 
 /// What a trace may occupy unless told otherwise: 256 MiB.
 pub const DEFAULT_BUDGET: usize = 256 << 20;
 
+/// After so many events its memory is looked at.
+const WEIGH_EVERY: usize = if cfg!(test) { 1 } else { 1 << 14 };
+
 /// See the [module](self).
 pub struct Trace {
     budget: usize,
     lanes: Vec<Lane>,
+    /// The lanes that do tasks, and those that do none.
+    workers: Vec<LaneId>,
+    others: Vec<LaneId>,
+    /// Of the workers beyond the first [`MEMBERS`], so many each.
+    crowds: Vec<Crowd>,
     locks: Vec<Lock>,
     cores: BTreeMap<CoreId, Holders>,
+    /// By process.
+    queues: BTreeMap<(u32, QueueId), Queue>,
     /// Not yet booked.
     pending: Vec<(Nanos, Happening)>,
     begin: Option<Nanos>,
@@ -70,12 +88,15 @@ pub struct Trace {
     last_event: Nanos,
     ended: bool,
     recorded: u64,
+    dropped: u64,
     anomalies: Anomalies,
     violation: Option<Violation>,
     /// The grid of the coarse part.
     step: u64,
     /// A buffer for sums by holder.
     held: Vec<u64>,
+    /// Events booked since its memory was looked at.
+    unweighed: usize,
 }
 
 /// What changes the log.
@@ -128,25 +149,45 @@ impl Trace {
         Trace {
             budget: budget_bytes,
             lanes: Vec::new(),
+            workers: Vec::new(),
+            others: Vec::new(),
+            crowds: Vec::new(),
             locks: Vec::new(),
             cores: BTreeMap::new(),
+            queues: BTreeMap::new(),
             pending: Vec::new(),
             begin: None,
             now: Nanos::ZERO,
             last_event: Nanos::ZERO,
             ended: false,
             recorded: 0,
+            dropped: 0,
             anomalies: Anomalies::default(),
             violation: None,
             step: FINEST,
             held: Vec::new(),
+            unweighed: 0,
         }
     }
 
     /// One more lane; its number is the number of lanes before it. It is unborn until its first event.
     pub fn add_lane(&mut self, info: LaneInfo) -> LaneId {
         let id = LaneId(self.lanes.len() as u32);
-        self.lanes.push(Lane::new(info, self.begin_at().0));
+        let begin = self.begin_at().0;
+        let mut lane = Lane::new(info, begin);
+        if lane.info.role == Role::Worker {
+            lane.crowd = self.workers.len().checked_sub(MEMBERS).map(|beyond| beyond / MEMBERS);
+            self.workers.push(id);
+        } else {
+            self.others.push(id);
+        }
+        if let Some(crowd) = lane.crowd {
+            if crowd == self.crowds.len() {
+                self.crowds.push(Crowd::new(begin));
+            }
+            self.crowds[crowd].join();
+        }
+        self.lanes.push(lane);
         id
     }
 
@@ -170,6 +211,16 @@ impl Trace {
     /// Every lane, by number.
     pub fn lanes(&self) -> impl ExactSizeIterator<Item = (LaneId, &LaneInfo)> {
         self.lanes.iter().enumerate().map(|(index, lane)| (LaneId(index as u32), &lane.info))
+    }
+
+    /// The lanes that do tasks, by number.
+    pub fn workers(&self) -> &[LaneId] {
+        &self.workers
+    }
+
+    /// The lanes that do no task, by number.
+    pub fn others(&self) -> &[LaneId] {
+        &self.others
     }
 
     /// What is known of a lock.
@@ -197,8 +248,14 @@ impl Trace {
         }
         self.begin = Some(at);
         self.now = at;
+        self.crowds.fill_with(|| Crowd::new(at.0));
         for lane in &mut self.lanes {
-            lane.column = column::Column::new(at.0, lane.shown());
+            let shown = lane.shown();
+            lane.column = column::Column::new(at.0, shown);
+            if let Some(crowd) = lane.crowd.and_then(|crowd| self.crowds.get_mut(crowd)) {
+                crowd.join();
+                crowd.change(at.0, State::Unborn, shown.state());
+            }
         }
         for lock in &mut self.locks {
             lock.holders = Holders::new(at.0);
@@ -266,7 +323,12 @@ impl Trace {
         }
         self.pending = pending;
         self.now = self.now.max(to);
-        self.keep_to_budget();
+        // To weigh it is to look at every lane.
+        self.unweighed += ready;
+        if self.unweighed >= WEIGH_EVERY {
+            self.unweighed = 0;
+            self.keep_to_budget();
+        }
     }
 
     /// The run is over: what happened up to `at` is booked, what comes after is not part of it.
@@ -280,6 +342,7 @@ impl Trace {
     /// So many events of this lane were lost before they came here.
     pub fn note_dropped(&mut self, lane: LaneId, events: u64) {
         self.lanes[lane.index()].dropped += events;
+        self.dropped += events;
     }
 
     /// When the run began; 0 before.
@@ -310,6 +373,11 @@ impl Trace {
     /// How many events of a lane were lost before they came here.
     pub fn dropped(&self, lane: LaneId) -> u64 {
         self.lanes[lane.index()].dropped
+    }
+
+    /// How many events of all lanes were lost before they came here.
+    pub fn dropped_in_all(&self) -> u64 {
+        self.dropped
     }
 
     /// What came that should not have come so.

@@ -30,6 +30,7 @@ struct TableLane {
     line: Line,
     core: CoreId,
     preempted: bool,
+    had_core: bool,
     on: Option<CoreId>,
     holds: bool,
     open: u64,
@@ -118,6 +119,7 @@ impl Run {
                 line: Line::NONE,
                 core: CoreId::UNKNOWN,
                 preempted: false,
+                had_core: false,
                 on: None,
                 holds: false,
                 open: 0,
@@ -212,16 +214,23 @@ impl Run {
                 self.event(index, EventKind::State { to: other, detail: Detail::None });
                 self.enter(index, other);
             }
+            9 if number < 60 && lane.state.may_become(State::Suspended) && !lane.holds => {
+                self.event(index, EventKind::State { to: State::Suspended, detail: Detail::None });
+                self.enter(index, State::Suspended);
+            }
+            10 if lane.state == State::Suspended => self.ready_since(index, u64::from(number)),
             9 | 10 => self.no_core(index, u64::from(number)),
             11 => {
                 lane.preempted = false;
                 self.event(index, EventKind::SwitchIn);
+                self.first_core(index);
                 self.show(index);
                 self.sit(index, Some(self.lanes[index].core));
             }
             12 => {
                 let preempted = number > 60;
                 lane.preempted = preempted && lane.state.on_core();
+                lane.had_core = true;
                 self.event(index, EventKind::SwitchOut { preempted });
                 self.show(index);
                 self.sit(index, None);
@@ -272,6 +281,17 @@ impl Run {
         if lane.holds {
             let has = Has::Lane { lane: LaneId(index as u32), off_core: shown.0 == State::WaitingCore };
             self.locks[lane.lock.index()].set(self.at, has);
+        }
+    }
+
+    /// Until its first core, what was born had none.
+    fn first_core(&mut self, index: usize) {
+        let (at, lane) = (self.at, &mut self.lanes[index]);
+        let first = !std::mem::replace(&mut lane.had_core, true);
+        let born = lane.open as usize;
+        if first && lane.shown.0 == State::Starting && lane.open > BEGIN && lane.table[born - 1] == State::Unborn {
+            lane.table[born..at as usize].fill(State::WaitingCore);
+            lane.open = at;
         }
     }
 
@@ -336,6 +356,17 @@ impl Run {
         if !records {
             self.place(index);
         }
+    }
+
+    fn ready_since(&mut self, index: usize, back: u64) {
+        let since = self.at.saturating_sub(back);
+        let lane = &mut self.lanes[index];
+        let from = since.max(lane.open).max(BEGIN);
+        if from < self.at && lane.shown.0 == State::Suspended {
+            lane.table[from as usize..self.at as usize].fill(State::Ready);
+        }
+        self.event(index, EventKind::ReadySince { since: Nanos(since) });
+        self.enter(index, State::Ready);
     }
 
     fn gap(&mut self, back: u64) {
@@ -450,6 +481,18 @@ proptest! {
                 prop_assert_eq!(found.states, states, "lane {} in {:?}", index, &range);
                 let changes = range.filter(|at| *at as u64 > BEGIN && lane.table[*at] != lane.table[at - 1]).count();
                 prop_assert_eq!(found.changes as usize, changes);
+            }
+        }
+        for first in 0..LANES - 1 {
+            for last in first..LANES {
+                let row = run.trace.workers_window(first..last, from, to, cells);
+                for (cell, found) in row.into_iter().enumerate() {
+                    let mut states = Ledger::default();
+                    for lane in &run.lanes[first + 1..LANES.min(last + 1)] {
+                        run.cell(window, cell).for_each(|at| states.0[lane.table[at].index()] += Nanos(1));
+                    }
+                    prop_assert_eq!(found, states, "workers {}..{} in cell {}", first, last, cell);
+                }
             }
         }
         for (index, lock) in run.locks.iter().enumerate() {
@@ -609,6 +652,15 @@ proptest! {
                 if range.start >= before {
                     prop_assert_eq!(found, exact);
                 }
+            }
+        }
+        let workers = coarse.trace.workers().len();
+        let rows = [&coarse, &fine].map(|run| run.trace.workers_window(0..workers, from, to, cells));
+        for (cell, (found, exact)) in rows[0].iter().zip(&rows[1]).enumerate() {
+            let range = fine.cell(window, cell);
+            prop_assert_eq!(found.sum().0 as usize, range.len() * workers);
+            if range.start >= before {
+                prop_assert_eq!(found, exact);
             }
         }
         for (lock, _) in fine.trace.locks() {

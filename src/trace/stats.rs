@@ -3,7 +3,7 @@
 use crate::event::{LaneId, LockId, Nanos, State};
 
 /// Time by state: a lane's, or the sum over the workers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ledger(pub [Nanos; State::COUNT]);
 
 /// The distribution of many spans.

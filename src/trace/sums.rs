@@ -1,9 +1,9 @@
 //! Sums over the whole run.
 
+use super::crowd::MEMBERS;
 use super::lane::by_state;
 use super::{Blame, Ledger, LockStats, Trace};
 use crate::event::{LaneId, LockId, Nanos, State};
-use crate::model::Role;
 
 /// Sums over the run so far.
 impl Trace {
@@ -22,20 +22,20 @@ impl Trace {
 
     /// The sum over the workers; adds up to [`Trace::elapsed`] times their number.
     pub fn ledger(&self) -> Ledger {
-        self.sum_of_workers(|lane| self.lane_ledger(lane))
+        let mut sum = Ledger::default();
+        let mut add = |times: &[Nanos]| sum.0.iter_mut().zip(times).for_each(|(sum, time)| *sum += *time);
+        self.workers.iter().take(MEMBERS).for_each(|lane| add(&self.lane_ledger(*lane).0));
+        let begin = self.begin_at().0;
+        for crowd in &self.crowds {
+            let (from, to) = (crowd.until(begin), crowd.until(self.now.0));
+            add(&std::array::from_fn::<_, { State::COUNT }, _>(|state| Nanos(to[state] - from[state])));
+        }
+        sum
     }
 
     /// The same within a window.
     pub fn ledger_between(&self, from: Nanos, to: Nanos) -> Ledger {
-        self.sum_of_workers(|lane| self.lane_ledger_between(lane, from, to))
-    }
-
-    fn sum_of_workers(&self, ledger: impl Fn(LaneId) -> Ledger) -> Ledger {
-        let mut sum = Ledger([Nanos::ZERO; State::COUNT]);
-        for (lane, _) in self.lanes().filter(|(_, info)| info.role == Role::Worker) {
-            sum.0.iter_mut().zip(ledger(lane).0).for_each(|(sum, time)| *sum += time);
-        }
-        sum
+        self.workers_window(0..self.workers.len(), from, to, 1)[0]
     }
 
     /// How long the lane was on a core, by its events.
@@ -57,6 +57,11 @@ impl Trace {
     /// How many tasks the lane ended that did not return a value.
     pub fn tasks_failed(&self, lane: LaneId) -> u64 {
         self.lanes[lane.index()].tasks_failed
+    }
+
+    /// How often a lock was taken by another than its last holder.
+    pub fn handoffs(&self, lock: LockId) -> u64 {
+        self.locks[lock.index()].handoffs
     }
 
     /// What is known of a lock. `held + free` is the run's time, less what was not observed.

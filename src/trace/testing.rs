@@ -13,7 +13,7 @@
 //! ```
 
 use super::{LaneInfo, LockInfo, Trace};
-use crate::event::{CoreId, Detail, Event, EventKind, LaneId, Line, LockId, Nanos, State, TaskId};
+use crate::event::{CoreId, Detail, Event, EventKind, LaneId, Line, LockId, Nanos, QueueId, State, TaskId};
 use crate::model::Role;
 
 /// Where every such run begins.
@@ -126,6 +126,24 @@ impl TraceBuilder {
         if let Some(lock) = self.lanes.last().and_then(|lane| lane.lock) {
             self.event(EventKind::DropRequest { lock });
         }
+        self
+    }
+
+    /// So many more instructions are done by now, and so often in all an object was found locked by another.
+    pub fn worked(mut self, instructions: u32, contended: u32) -> TraceBuilder {
+        let lane = LaneId(self.lanes.len() as u32 - 1);
+        let before = self.events.iter().rev().find_map(|event| match event.kind {
+            EventKind::Progress { instructions, .. } if event.lane == lane => Some(instructions),
+            _ => None,
+        });
+        let instructions = before.unwrap_or(0).wrapping_add(instructions);
+        self.event(EventKind::Progress { instructions, contended });
+        self
+    }
+
+    /// The lane puts something into a queue of the program's or takes something out; it holds so many from now on.
+    pub fn queue(mut self, queue: u16, depth: u32, put: bool) -> TraceBuilder {
+        self.event(EventKind::Queue { queue: QueueId(queue), depth, put });
         self
     }
 

@@ -176,3 +176,23 @@ fn beyond_its_budget_a_trace_forgets_the_oldest_spans_and_no_sum() {
     let running = |trace: &Trace| trace.lane_window(lane, Nanos(0), before, 4)[1].states[State::Running.index()];
     assert!(running(&coarse).0.abs_diff(running(&fine).0) < 1_000);
 }
+
+#[test]
+fn between_the_order_of_its_birth_and_its_first_core_a_lane_has_none() {
+    let mut trace = Trace::default();
+    let info = LaneInfo::new("process 1", Role::Worker, None);
+    let lane = trace.add_lane(LaneInfo { core_evidence: CoreEvidence::SwitchRecords, ..info });
+    trace.begin(MS(0));
+    let starting = |detail| EventKind::State { to: State::Starting, detail };
+    trace.append(&event(lane, MS(2), starting(Detail::Fork)));
+    trace.append(&event(lane, MS(5), EventKind::SwitchIn));
+    trace.append(&event(lane, MS(6), starting(Detail::Init)));
+    trace.append(&event(lane, MS(7), EventKind::SwitchOut { preempted: false }));
+    trace.append(&event(lane, MS(9), EventKind::SwitchIn));
+    trace.end(MS(10));
+    let ledger = trace.lane_ledger(lane);
+    assert_eq!(ledger.0[State::Unborn.index()], MS(2));
+    assert_eq!(ledger.0[State::WaitingCore.index()], MS(3));
+    assert_eq!(ledger.0[State::Starting.index()], MS(5), "what it waits for later on is part of its start");
+    assert_eq!(trace.span_at(lane, MS(5)).map(|span| span.detail), Some(Detail::Fork));
+}

@@ -9,7 +9,7 @@
 
 use crate::app::words::mark;
 use crate::event::{LaneId, Nanos, State};
-use crate::trace::{CoreCell, LaneCell, LockCell};
+use crate::trace::{CoreCell, LaneCell, Ledger, LockCell};
 
 use super::theme::Ink;
 
@@ -107,22 +107,13 @@ pub fn lane_column(cell: &LaneCell, lane: usize, rows: usize, ascii: bool) -> [M
     let on: u64 = State::ALL.into_iter().filter(|state| state.on_core()).map(time).sum();
     let share = on as f64 / recorded as f64;
     let full = state_mark(longest(true), lane);
-    let partial_ink = match full.ink {
-        Ink::LaneLetter(lane) => Ink::Lane(lane),
-        Ink::OverheadLetter => Ink::Overhead,
-        ink => ink,
-    };
+    let partial_ink = without_letter(full.ink);
     let off = state_mark(longest(false), lane);
     if is_shared(cell) {
         if share < TOO_LITTLE {
             column[bottom] = off;
         } else {
-            let shade = match share {
-                share if share < 1.0 / 3.0 => '░',
-                share if share < 2.0 / 3.0 => '▒',
-                _ => '▓',
-            };
-            column[..rows].fill(mark_of(shade, partial_ink));
+            column[..rows].fill(mark_of(shade(share), partial_ink));
         }
         return column;
     }
@@ -147,13 +138,69 @@ pub fn lane_column(cell: &LaneCell, lane: usize, rows: usize, ascii: bool) -> [M
     column
 }
 
+/// The ink of core time that is drawn as a part or a shade, where a letter has no place.
+const fn without_letter(ink: Ink) -> Ink {
+    match ink {
+        Ink::LaneLetter(lane) => Ink::Lane(lane),
+        Ink::OverheadLetter => Ink::Overhead,
+        ink => ink,
+    }
+}
+
+/// A band's cell, from the top row to the bottom: the mean of its lanes. Their share of core time is a shade, never a
+/// height, since each lane had its own; where there is a row to spare, the bottom one says what they did most off a
+/// core.
+pub fn band_column(cell: &Ledger, place: usize, rows: usize) -> [Mark; MOST_ROWS] {
+    let mut column = [BLANK; MOST_ROWS];
+    let rows = rows.clamp(1, MOST_ROWS);
+    let time = |state: State| cell.0[state.index()].0;
+    let all: u64 = cell.0.iter().map(|span| span.0).sum();
+    if all == 0 {
+        return column;
+    }
+    if time(State::Unknown) * 2 >= all {
+        column[..rows].fill(state_mark(State::Unknown, place));
+        return column;
+    }
+    let longest = |on_core: bool| {
+        let states = State::ALL.into_iter().filter(|state| state.on_core() == on_core && *state != State::Unknown);
+        states.max_by_key(|state| time(*state)).unwrap_or(State::Idle)
+    };
+    let on: u64 = State::ALL.into_iter().filter(|state| state.on_core()).map(time).sum();
+    let share = on as f64 / all as f64;
+    let full = state_mark(longest(true), place);
+    let off = state_mark(longest(false), place);
+    let shade = match share {
+        share if share < TOO_LITTLE => BLANK,
+        share if share < 0.95 => mark_of(shade(share), without_letter(full.ink)),
+        _ => full,
+    };
+    column[..rows].fill(shade);
+    if share < TOO_LITTLE || rows > 1 && share < 0.95 {
+        column[rows - 1] = off;
+    }
+    column
+}
+
+/// A share of less than all.
+const fn shade(share: f64) -> char {
+    match share {
+        share if share < 1.0 / 3.0 => '░',
+        share if share < 2.0 / 3.0 => '▒',
+        _ => '▓',
+    }
+}
+
 /// Whether too many owners share a lock's cell to name one.
 pub fn is_turbulent(cell: &LockCell) -> bool {
     cell.handoffs > 1
 }
 
+/// Where a lane stands among those in sight; none if it does no task.
+pub type PlaceOf<'a> = &'a dyn Fn(LaneId) -> Option<usize>;
+
 /// A lock's cell. `recorded` is how much of it is recorded.
-pub fn lock_mark(cell: &LockCell, recorded: Nanos, lanes: &[LaneId]) -> Mark {
+pub fn lock_mark(cell: &LockCell, recorded: Nanos, place: PlaceOf) -> Mark {
     let recorded = recorded.0;
     if recorded == 0 {
         return BLANK;
@@ -168,7 +215,7 @@ pub fn lock_mark(cell: &LockCell, recorded: Nanos, lanes: &[LaneId]) -> Mark {
     if let Some((owner, held)) = cell.owner
         && u128::from(held.0) * 10 >= u128::from(recorded) * 9
     {
-        return mark_of(mark(lanes, owner), owner_ink(lanes, owner));
+        return owner_mark(place(owner));
     }
     match cell.handoffs {
         0 if cell.held.0 * 10 < recorded => BLANK,
@@ -179,21 +226,23 @@ pub fn lock_mark(cell: &LockCell, recorded: Nanos, lanes: &[LaneId]) -> Mark {
 }
 
 /// A core's cell: which of our lanes was on it.
-pub fn core_mark(cell: &CoreCell, recorded: Nanos, lanes: &[LaneId]) -> Mark {
+pub fn core_mark(cell: &CoreCell, recorded: Nanos, place: PlaceOf) -> Mark {
     let recorded = recorded.0;
     if recorded == 0 {
         return BLANK;
     }
     match cell.lane {
-        Some((lane, span)) if span.0 * 2 >= recorded => mark_of(mark(lanes, lane), owner_ink(lanes, lane)),
+        Some((lane, span)) if span.0 * 2 >= recorded => owner_mark(place(lane)),
         _ if cell.busy.0 * 2 >= recorded => mark_of('▒', Ink::Text),
         _ if cell.busy.0 * 10 >= recorded => mark_of('░', Ink::Text),
         _ => BLANK,
     }
 }
 
-fn owner_ink(lanes: &[LaneId], owner: LaneId) -> Ink {
-    lanes.iter().position(|lane| *lane == owner).map_or(Ink::Dim, Ink::Lane)
+/// Whose it is.
+fn owner_mark(place: Option<usize>) -> Mark {
+    let in_sight = place.filter(|place| *place != usize::MAX);
+    mark_of(mark(place), in_sight.map_or(Ink::Dim, Ink::Lane))
 }
 
 /// A share of full height, in one row; what is there is never drawn as nothing.
@@ -306,6 +355,32 @@ mod tests {
         assert_eq!((drawn(0.3), drawn(0.1)), (" #".into(), " .".into()));
     }
 
+    /// Lanes 1 and 2 do tasks.
+    fn place(lane: LaneId) -> Option<usize> {
+        [LaneId(1), LaneId(2)].iter().position(|known| *known == lane)
+    }
+
+    #[test]
+    fn a_band_is_shaded_by_its_share_and_says_below_what_the_others_do() {
+        use State::{Running, Starting, Suspended, Unknown, WaitingGil};
+        let drawn = |parts: &[(State, f64)], rows: usize| -> String {
+            let band = Ledger(cell(parts, 0).states);
+            band_column(&band, 0, rows)[..rows].iter().map(|mark| mark.glyph).collect()
+        };
+        for (share, one, two) in
+            [(0.01, "·", " ·"), (0.25, "░", "░·"), (0.5, "▒", "▒·"), (0.8, "▓", "▓·"), (0.97, "█", "██")]
+        {
+            let parts = [(Running, share), (WaitingGil, 1.0 - share)];
+            assert_eq!((drawn(&parts, 1).as_str(), drawn(&parts, 2).as_str()), (one, two), "{share}");
+        }
+        assert_eq!(drawn(&[(Suspended, 0.6), (WaitingGil, 0.38), (Running, 0.02)], 1), "-");
+        assert_eq!(
+            (drawn(&[(Starting, 1.0)], 2), drawn(&[(Unknown, 0.5), (Running, 0.5)], 2)),
+            ("ss".into(), "╱╱".into())
+        );
+        assert_eq!(drawn(&[], 2), "  ");
+    }
+
     fn lock(owner: u32, held: f64, handoffs: u32) -> LockCell {
         let held = Nanos((held * CELL as f64) as u64);
         LockCell { owner: Some((LaneId(owner), held)), held, handoffs, ..LockCell::default() }
@@ -313,8 +388,7 @@ mod tests {
 
     #[test]
     fn a_lock_names_an_owner_at_ninety_percent_or_more_only() {
-        let lanes = [LaneId(1), LaneId(2)];
-        let glyph = |cell: &LockCell| lock_mark(cell, Nanos(CELL), &lanes).glyph;
+        let glyph = |cell: &LockCell| lock_mark(cell, Nanos(CELL), &place).glyph;
         assert_eq!(glyph(&lock(2, 0.9, 0)), '2');
         assert_eq!(glyph(&lock(2, 0.9, 1)), '2');
         assert_eq!(glyph(&lock(2, 0.89, 1)), '│');
@@ -327,20 +401,18 @@ mod tests {
 
     #[test]
     fn an_owner_without_a_core_and_an_unobserved_lock_are_told_apart_from_an_owner() {
-        let lanes = [LaneId(1)];
         let off = LockCell { held_off_core: Nanos(CELL / 2), ..lock(1, 1.0, 0) };
-        assert_eq!(lock_mark(&off, Nanos(CELL), &lanes).glyph, '!');
+        assert_eq!(lock_mark(&off, Nanos(CELL), &place).glyph, '!');
         let unknown = LockCell { unknown: Nanos(CELL / 2), ..lock(1, 0.5, 0) };
-        assert_eq!(lock_mark(&unknown, Nanos(CELL), &lanes).glyph, '╱');
+        assert_eq!(lock_mark(&unknown, Nanos(CELL), &place).glyph, '╱');
     }
 
     #[test]
     fn a_core_names_the_lane_that_had_it_for_half_the_cell() {
-        let lanes = [LaneId(1), LaneId(2)];
         let core = |share: f64, busy: f64| {
             let span = |share: f64| Nanos((share * CELL as f64) as u64);
             let cell = CoreCell { lane: Some((LaneId(2), span(share))), busy: span(busy), changes: 1 };
-            core_mark(&cell, Nanos(CELL), &lanes).glyph
+            core_mark(&cell, Nanos(CELL), &place).glyph
         };
         assert_eq!((core(0.5, 0.5), core(0.4, 0.8), core(0.2, 0.2), core(0.01, 0.01)), ('2', '▒', '░', ' '));
     }

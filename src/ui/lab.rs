@@ -8,6 +8,7 @@
 //! lock       GIL       11111│3333│1111│4444│2222244444│22222222│  168 hand-offs/s
 //! lanes      thread 1  █████     ▅████▇                                runs   24%
 //!                      █████▄····██████·························       waits  76%
+//! queues     queue 1   ▁▂▃▄▅▆▇█▇▆▅▄▃▂▁                            depth 3, most 17
 //! cores      core 0    11111     111111                                ours
 //! axis                 0               20 ms               40 ms
 //! whole      whole run ▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂
@@ -17,7 +18,7 @@
 //! keys       Enter stop   m next model   space freeze   ? help
 //! ```
 
-use crate::app::{Phase, State, cursor, words};
+use crate::app::{Phase, Row, State, cursor, rows, words};
 use crate::trace::Trace;
 
 use super::canvas::{Canvas, wrapped};
@@ -27,6 +28,8 @@ use super::timeline;
 
 /// From this width on, the code stands beside the bars.
 const WIDE: u16 = 100;
+/// The most rows of the program's own queues.
+const MOST_QUEUES: u16 = 3;
 /// The most core rows.
 const MOST_CORES: u16 = 8;
 
@@ -52,17 +55,17 @@ pub fn render(state: &State, log: Option<&Trace>, canvas: &mut Canvas) {
 
 fn plan(state: &State, log: Option<&Trace>, canvas: &Canvas, sentence: u16) -> layout::Plan {
     let lanes = match log {
-        Some(log) => crate::app::view::drawn_lanes(log).len(),
+        Some(log) => rows::rows(state, log).iter().filter(|row| !matches!(row, Row::Lock(_))).count(),
         None => state.model_shown().map_or(1, |model| model.lanes(state.experiment.workers) as usize),
     };
-    let one_lock = match log {
-        Some(log) => crate::app::view::worker_locks(log).len() == 1,
-        None => false,
-    };
+    let locks = log.map_or(0, |log| rows::rows(state, log).len() - lanes);
+    let one_lock = log.is_some_and(|log| rows::worker_locks(log).len() == 1);
     let count = |count: usize| u16::try_from(count).unwrap_or(u16::MAX);
     let wants = Wants {
         lanes: count(lanes),
+        locks: count(locks),
         lock: if one_lock { 2 } else { 1 },
+        queues: log.map_or(0, |log| count(log.queue_count())).min(MOST_QUEUES),
         cores: count(state.machine.cores.len()).min(MOST_CORES),
         bars: count(state.bars.len()),
         all_bars: count(finish::rows(state)),

@@ -10,10 +10,14 @@ use ratatui::layout::Rect;
 /// What there is to show.
 #[derive(Clone, Copy, Debug)]
 pub struct Wants {
-    /// Lanes.
+    /// Lanes, or bands of them.
     pub lanes: u16,
+    /// Locks among the lanes, a row each.
+    pub locks: u16,
     /// Rows of the lock: two for one lock, one for what is said of several.
     pub lock: u16,
+    /// Rows of the program's own queues.
+    pub queues: u16,
     /// Core rows.
     pub cores: u16,
     /// Finish bars that have been run.
@@ -43,6 +47,8 @@ pub struct Plan {
     pub lanes: Rect,
     /// Rows of one lane.
     pub lane_height: u16,
+    /// The program's own queues.
+    pub queues: Rect,
     /// The core rows.
     pub cores: Rect,
     /// The time axis.
@@ -88,12 +94,14 @@ impl Rows {
 /// Shares out the rows of `area`, which is no smaller than [`LEAST`].
 pub fn lab(area: Rect, wants: Wants) -> Plan {
     let lanes = wants.lanes.max(1);
+    let least = lanes.saturating_add(wants.locks);
     let (mut meter, mut lock, mut lane_rows, mut height, mut axis, mut whole) = (1, 1, 0, 1, 0, 0);
     let (mut sentence, mut bars, mut cores, mut code) = (1, wants.bars.clamp(1, 2), 0, 0);
+    let mut queues = 0;
     let mut blanks = [0; 4];
     // Header 2, meter, title, lock, the finish line's rule, sentence, keys.
     let mut rows = Rows { left: area.height.saturating_sub(8 + bars) };
-    rows.grow(&mut lane_rows, lanes.min(4));
+    rows.grow(&mut lane_rows, least.min(4));
     rows.grow(&mut sentence, wants.sentence.min(2));
     rows.grow(&mut bars, wants.bars);
     if area.height >= 20 {
@@ -102,11 +110,12 @@ pub fn lab(area: Rect, wants: Wants) -> Plan {
     // Many lanes leave room for the whole-run row and the bars.
     let reserve = if area.height >= 30 { 3.min(rows.left) } else { 0 };
     rows.left -= reserve;
-    rows.grow(&mut lane_rows, lanes);
+    rows.grow(&mut lane_rows, least);
     rows.left += reserve;
+    rows.grow(&mut queues, wants.queues);
     rows.grow(&mut bars, wants.all_bars);
     rows.grow(&mut sentence, wants.sentence.min(3));
-    let all = lane_rows == lanes;
+    let all = lane_rows == least;
     let mut taller = |rows: &mut Rows, to: u16| {
         if all && height + 1 == to && rows.grant(&mut lane_rows, lanes) {
             height = to;
@@ -150,6 +159,7 @@ pub fn lab(area: Rect, wants: Wants) -> Plan {
     plan.title = place(1);
     plan.lock = place(lock);
     plan.lanes = place(lane_rows);
+    plan.queues = place(queues);
     plan.cores = place(cores);
     plan.axis = place(axis);
     plan.whole = place(whole);
@@ -173,12 +183,13 @@ pub fn lab(area: Rect, wants: Wants) -> Plan {
 /// Meter, lanes and sentence alone.
 pub fn big(area: Rect, wants: Wants) -> Plan {
     let lanes = wants.lanes.max(1);
+    let least = lanes.saturating_add(wants.locks);
     let sentence = wants.sentence.clamp(1, 3);
     // Header 2, meter, title, lock, axis.
-    let (mut meter, mut lock, mut lane_rows, mut height, mut blank) = (1, 1, 0, 1, 0);
+    let (mut meter, mut lock, mut lane_rows, mut height, mut blank, mut queues) = (1, 1, 0, 1, 0, 0);
     let mut rows = Rows { left: area.height.saturating_sub(6 + sentence) };
-    rows.grow(&mut lane_rows, lanes);
-    let all = lane_rows == lanes;
+    rows.grow(&mut lane_rows, least);
+    let all = lane_rows == least;
     let mut taller = |rows: &mut Rows, to: u16| {
         if all && height + 1 == to && rows.grant(&mut lane_rows, lanes) {
             height = to;
@@ -186,6 +197,7 @@ pub fn big(area: Rect, wants: Wants) -> Plan {
     };
     rows.grant(&mut meter, 1);
     taller(&mut rows, 2);
+    rows.grow(&mut queues, wants.queues);
     rows.grow(&mut lock, wants.lock.max(1));
     taller(&mut rows, 3);
     rows.grant(&mut meter, 1);
@@ -209,6 +221,7 @@ pub fn big(area: Rect, wants: Wants) -> Plan {
     plan.title = place(1);
     plan.lock = place(lock);
     plan.lanes = place(lane_rows);
+    plan.queues = place(queues);
     plan.axis = place(1);
     place(blank / 2);
     plan.sentence = place(sentence);
@@ -221,7 +234,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn four(sentence: u16, beside: bool) -> Wants {
-        Wants { lanes: 4, lock: 2, cores: 4, bars: 1, all_bars: 3, code: 9, sentence, beside }
+        Wants { lanes: 4, locks: 0, lock: 2, queues: 0, cores: 4, bars: 1, all_bars: 3, code: 9, sentence, beside }
     }
 
     #[test]
@@ -248,13 +261,13 @@ mod tests {
     proptest! {
         #[test]
         fn parts_neither_overlap_nor_leave_the_screen(
-            width in 60..300u16, height in 15..120u16, lanes in 0..70u16, lock in 0..3u16, cores in 0..9u16, bars in 0..9u16,
+            width in 60..300u16, height in 15..120u16, lanes in 0..70u16, locks in 0..9u16, lock in 0..3u16, cores in 0..9u16, queues in 0..4u16, bars in 0..9u16,
             more in 0..3u16, code in 0..40u16, sentence in 1..4u16, beside: bool, is_big: bool,
         ) {
             let area = Rect::new(0, 0, width, height);
-            let wants = Wants { lanes, lock, cores, bars, all_bars: bars + more, code, sentence, beside };
+            let wants = Wants { lanes, locks, lock, queues, cores, bars, all_bars: bars + more, code, sentence, beside };
             let plan = if is_big { big(area, wants) } else { lab(area, wants) };
-            let parts = [plan.header, plan.meter, plan.title, plan.lock, plan.lanes, plan.cores, plan.axis, plan.whole,
+            let parts = [plan.header, plan.meter, plan.title, plan.lock, plan.lanes, plan.queues, plan.cores, plan.axis, plan.whole,
                 plan.finish, plan.code, plan.sentence, plan.keys];
             for (index, part) in parts.iter().enumerate() {
                 prop_assert_eq!(part.intersection(area), *part);

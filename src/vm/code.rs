@@ -137,6 +137,7 @@ pub enum Instruction {
     BuildString(u32),
     BuildSlice,
     ListAppend(u32),
+    ListExtend,
     MapAdd(u32),
     UnpackSequence(u32),
     ConvertValue(u8),
@@ -149,6 +150,7 @@ pub enum Instruction {
     MakeFunction(u32),
     Call(u32),
     CallKw(u16, u16),
+    CallFunctionEx(u32),
     ReturnValue,
     JumpForward(u32),
     JumpBackward(u32),
@@ -161,6 +163,14 @@ pub enum Instruction {
     CheckExcMatch,
     RaiseVarargs(u32),
     Reraise,
+    ReturnGenerator,
+    GetAwaitable,
+    Send(u32),
+    YieldValue,
+    EndSend,
+    JumpBackwardNoInterrupt(u32),
+    BeforeAsyncWith,
+    AsyncWithExit,
 }
 
 impl Instruction {
@@ -212,6 +222,8 @@ impl Instruction {
             MakeFunction(_) => "MAKE_FUNCTION",
             Call(_) => "CALL",
             CallKw(..) => "CALL_KW",
+            CallFunctionEx(_) => "CALL_FUNCTION_EX",
+            ListExtend => "LIST_EXTEND",
             ReturnValue => "RETURN_VALUE",
             JumpForward(_) => "JUMP_FORWARD",
             JumpBackward(_) => "JUMP_BACKWARD",
@@ -224,6 +236,14 @@ impl Instruction {
             CheckExcMatch => "CHECK_EXC_MATCH",
             RaiseVarargs(_) => "RAISE_VARARGS",
             Reraise => "RERAISE",
+            ReturnGenerator => "RETURN_GENERATOR",
+            GetAwaitable => "GET_AWAITABLE",
+            Send(_) => "SEND",
+            YieldValue => "YIELD_VALUE",
+            EndSend => "END_SEND",
+            JumpBackwardNoInterrupt(_) => "JUMP_BACKWARD_NO_INTERRUPT",
+            BeforeAsyncWith => "BEFORE_ASYNC_WITH",
+            AsyncWithExit => "ASYNC_WITH_EXIT",
         }
     }
 
@@ -256,6 +276,8 @@ impl Instruction {
             MakeFunction(_) => 0, // and less the defaults, which the compiler counts
             Call(count) => -1 - count as i32,
             CallKw(count, _) => -1 - count as i32,
+            CallFunctionEx(_) => -2,
+            ListExtend => -1,
             GetIter => 0,
             ForIter(_) => 1,
             BeforeWith => 0,
@@ -263,6 +285,9 @@ impl Instruction {
             CheckExcMatch => 0,
             RaiseVarargs(count) => -(count as i32),
             Reraise => -1,
+            ReturnGenerator | GetAwaitable | Send(_) | YieldValue | JumpBackwardNoInterrupt(_) => 0,
+            EndSend => -1,
+            BeforeAsyncWith | AsyncWithExit => 0,
         }
     }
 }
@@ -427,7 +452,13 @@ impl Program {
             BinaryOp(symbol, inplace) => operator(symbol, inplace),
             CompareOp(comparison) => comparison.symbol().into(),
             CompareOpJump(comparison, to) => format!("{} (to {to})", comparison.symbol()),
-            JumpForward(to) | JumpBackward(to) | PopJumpIfFalse(to) | PopJumpIfTrue(to) | ForIter(to) => {
+            JumpForward(to)
+            | JumpBackward(to)
+            | PopJumpIfFalse(to)
+            | PopJumpIfTrue(to)
+            | ForIter(to)
+            | Send(to)
+            | JumpBackwardNoInterrupt(to) => {
                 format!("(to {to})")
             }
             Copy(count)
@@ -441,6 +472,7 @@ impl Program {
             | UnpackSequence(count)
             | Call(count)
             | RaiseVarargs(count) => count.to_string(),
+            CallFunctionEx(names) => self.keywords[names as usize].join(", "),
             CallKw(count, names) => format!("{count} ({})", self.keywords[names as usize].join(", ")),
             IsOp(not) | ContainsOp(not) => u8::from(not).to_string(),
             ConvertValue(conversion) => (conversion as char).to_string(),

@@ -8,7 +8,7 @@ use num_bigint::BigInt;
 use num_traits::FromPrimitive;
 
 use super::exception::{Raised, type_error};
-use super::value::{Value, drop_items};
+use super::value::{Value, drop_items, lock};
 
 /// A `dict`.
 #[derive(Default)]
@@ -96,7 +96,7 @@ impl Key {
 impl Dict {
     /// Its entries, locked.
     pub fn lock(&self) -> MutexGuard<'_, Entries> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// How many entries.

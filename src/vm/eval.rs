@@ -22,70 +22,47 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::binding;
 use super::code::{Instruction, Operator};
-use super::exception::{Exception, Kind, Raised, type_error};
+use super::coroutine::{self, Coroutine, Sent};
+use super::exception::{Kind, Raised, type_error};
+use super::frame::{self, Continuation, Frame, Step, put, set};
 use super::host::Host;
 use super::iterate::{Iteration, gather};
 use super::limits;
 use super::methods;
 use super::native::Call;
+use super::quick::{add_in_place, power, slow_binary, small};
+use super::raising::{
+    make_exception, matches_exception, no_async_manager, no_manager, no_module, not_defined, raise, too_deep,
+    unbound_local,
+};
 use super::thread::Thread;
 use super::value::{Function, Value};
-use super::{number, operate, subscript, text};
-
-/// A call of a function of the program.
-pub(super) struct Frame {
-    code: u32,
-    /// Of the next instruction.
-    pc: u32,
-    /// Where its window of the stack begins.
-    base: usize,
-    /// The top of the stack, counted from the base.
-    top: usize,
-}
+use super::{operate, subscript, text};
 
 /// Instructions between two heartbeats: a few microseconds.
-const HEARTBEAT: i64 = 1000;
+pub(super) const HEARTBEAT: i64 = 1000;
 
 /// What a native function counts for, in instructions.
 const NATIVE_COST: i64 = 16;
 
-/// From so many bits on an operation on ints has heartbeats of its own.
-const LONG_INT: u64 = 1 << 13;
-
-/// Overwrites a slot known to hold an immediate value.
-#[inline(always)]
-fn put(slot: &mut Value, value: Value) {
-    debug_assert!(slot.is_immediate(), "a slot above the top holds {slot:?}");
-    std::mem::forget(std::mem::replace(slot, value));
-}
-
-/// Overwrites a slot, quickly if it holds an immediate value.
-#[inline(always)]
-fn set(slot: &mut Value, value: Value) {
-    let old = std::mem::replace(slot, value);
-    if old.is_immediate() {
-        std::mem::forget(old);
-    } else {
-        drop(old);
-    }
-}
-
 impl<H: Host> Thread<'_, H> {
-    /// Runs a code object whose parameters are on the stack already.
-    pub(super) fn evaluate<const BEFORE_EACH: bool>(&mut self, code: u32) -> Result<Value, Raised> {
-        let Thread { module, host, stack, frames, countdown, .. } = self;
+    /// Runs the frames there are, the innermost of which has its parameters on the stack already, until the outermost
+    /// returns, or one of them awaits something that is not there yet.
+    /// With something to be raised first, if it is so resumed.
+    pub(super) fn evaluate<const BEFORE_EACH: bool>(&mut self, thrown: Option<Raised>) -> Result<Step, Raised> {
+        let Thread { module, host, continuation, countdown, waker, .. } = self;
+        let Continuation { stack, frames } = continuation;
         let module = *module;
         let program = &**module.program();
         let instructions = &program.instructions[..];
-        frames.push(Frame {
-            code,
-            pc: program.codes[code as usize].start,
-            base: 0,
-            top: program.codes[code as usize].locals.len(),
-        });
+        if let Some(raised) = thrown {
+            let Raised::Exception(exception) = raised else { return Err(Raised::Stopped) };
+            let at = frames.last().map_or(0, |frame| frame.pc - 1);
+            frame::unwind(program, stack, frames, exception, at).map_err(Raised::Exception)?;
+        }
 
         'frames: loop {
-            let Some(frame) = frames.last_mut() else { return Ok(Value::None) };
+            let Some(frame) = frames.last_mut() else { return Ok(Step::Returned(Value::None)) };
             let code = &program.codes[frame.code as usize];
             let base = frame.base;
             if stack.len() < base + code.frame_size {
@@ -109,6 +86,7 @@ impl<H: Host> Thread<'_, H> {
                     ($cost:expr) => {
                         *countdown -= $cost;
                         if *countdown < 0 {
+                            host.worked((HEARTBEAT - *countdown) as u64);
                             *countdown = HEARTBEAT;
                             host.heartbeat(program.line_of(pc as u32 - 1));
                         }
@@ -127,6 +105,22 @@ impl<H: Host> Thread<'_, H> {
                     () => {{
                         top -= 1;
                         std::mem::take(&mut slots[top])
+                    }};
+                }
+                /// Gives up the frame and gives its value to the one below.
+                macro_rules! leave {
+                    ($value:expr) => {{
+                        let value = $value;
+                        for slot in slots.iter_mut() {
+                            set(slot, Value::Unbound);
+                        }
+                        frames.pop();
+                        let Some(caller) = frames.last_mut() else { return Ok(Step::Returned(value)) };
+                        // The callable and the null below the arguments make room for the result.
+                        let result_at = caller.base + caller.top;
+                        stack[result_at] = value;
+                        caller.top += 1;
+                        continue 'frames;
                     }};
                 }
                 /// Two ints, two floats, or whatever else.
@@ -358,6 +352,15 @@ impl<H: Host> Thread<'_, H> {
                                 items.push(value);
                             }
                         }
+                        Instruction::ListExtend => {
+                            let value = pop!();
+                            let more = attempt!(spread(&value, &slots[top - 3]));
+                            if let Value::List(list) = &slots[top - 1] {
+                                let mut items = list.lock();
+                                attempt!(limits::items(items.len() as u128 + more.len() as u128));
+                                items.extend(more);
+                            }
+                        }
                         Instruction::MapAdd(depth) => {
                             let value = pop!();
                             let key = pop!();
@@ -505,19 +508,114 @@ impl<H: Host> Thread<'_, H> {
                             push!(value);
                             safe_point!(NATIVE_COST);
                         }
+                        Instruction::CallFunctionEx(names) => {
+                            let keywords = &program.keywords[names as usize][..];
+                            let Value::List(list) = pop!() else { break 'raised type_error("no arguments") };
+                            let mut args = std::mem::take(&mut *list.lock());
+                            let callable_at = top - 2;
+                            if !matches!(slots[top - 1], Value::Unbound) {
+                                args.insert(0, std::mem::take(&mut slots[top - 1]));
+                            }
+                            let line = program.line_of(pc as u32 - 1);
+                            let value = match &slots[callable_at] {
+                                Value::Function(function) => {
+                                    if frames.len() >= limits::FRAMES {
+                                        break 'raised too_deep();
+                                    }
+                                    let index = function.code;
+                                    let callee = &program.codes[index as usize];
+                                    let args = attempt!(binding::bind(callee, function, args, keywords));
+                                    if let Some(frame) = frames.last_mut() {
+                                        frame.pc = pc as u32;
+                                        frame.top = callable_at;
+                                    }
+                                    frames.push(Frame::called(program, index, base + top, stack, args));
+                                    continue 'frames;
+                                }
+                                Value::Native(native) => {
+                                    attempt!((native.run)(&mut Call {
+                                        args: &args,
+                                        keywords,
+                                        outside: &mut *host,
+                                        line
+                                    }))
+                                }
+                                Value::Method(method) => {
+                                    args.insert(0, method.0.clone());
+                                    attempt!((method.1.run)(&mut Call {
+                                        args: &args,
+                                        keywords,
+                                        outside: &mut *host,
+                                        line
+                                    }))
+                                }
+                                Value::ExceptionType(kind) if keywords.is_empty() => {
+                                    attempt!(make_exception(*kind, &args))
+                                }
+                                other => {
+                                    let message = format!("'{}' object is not callable", other.type_name());
+                                    break 'raised type_error(message);
+                                }
+                            };
+                            while top > callable_at {
+                                top -= 1;
+                                set(&mut slots[top], Value::Unbound);
+                            }
+                            push!(value);
+                            safe_point!(NATIVE_COST);
+                        }
                         Instruction::ReturnValue => {
                             let value = pop!();
-                            for slot in slots.iter_mut() {
-                                set(slot, Value::Unbound);
-                            }
-                            frames.pop();
-                            let Some(caller) = frames.last_mut() else { return Ok(value) };
-                            // The callable and the null below the arguments make room for the result.
-                            let result_at = caller.base + caller.top;
-                            stack[result_at] = value;
-                            caller.top += 1;
-                            continue 'frames;
+                            leave!(value);
                         }
+                        Instruction::ReturnGenerator => {
+                            let args = slots[..code.parameters.len()].iter_mut().map(std::mem::take).collect();
+                            let (index, caller) = match &frames[..] {
+                                [.., caller, frame] => (frame.code, program.line_of(caller.pc - 1)),
+                                [frame] => (frame.code, code.signature.line),
+                                [] => (0, code.signature.line),
+                            };
+                            leave!(Coroutine::program(&code.name, caller, index, args));
+                        }
+                        Instruction::GetAwaitable => {
+                            let awaitable = attempt!(coroutine::awaitable(&slots[top - 1]));
+                            set(&mut slots[top - 1], awaitable);
+                        }
+                        Instruction::Send(target) => match attempt!(coroutine::send(&slots[top - 2], waker)) {
+                            Sent::Done(value) => {
+                                set(&mut slots[top - 1], value);
+                                pc = target as usize;
+                            }
+                            Sent::Suspend => {}
+                            Sent::Enter { code: index, args } => {
+                                if frames.len() >= limits::FRAMES {
+                                    break 'raised too_deep();
+                                }
+                                // What was sent makes room for the result.
+                                top -= 1;
+                                set(&mut slots[top], Value::Unbound);
+                                if let Some(frame) = frames.last_mut() {
+                                    frame.pc = target;
+                                    frame.top = top;
+                                }
+                                frames.push(Frame::begun(program, index, base + top, stack, args));
+                                continue 'frames;
+                            }
+                        },
+                        Instruction::YieldValue => {
+                            // What it yields is nothing to anybody here; it stays, for being sent back.
+                            let awaiting = slots[top - 2].clone();
+                            if let Some(frame) = frames.last_mut() {
+                                frame.pc = pc as u32;
+                                frame.top = top;
+                            }
+                            return Ok(Step::Awaiting(awaiting));
+                        }
+                        Instruction::EndSend => {
+                            let value = pop!();
+                            set(&mut slots[top - 1], value);
+                        }
+                        Instruction::JumpBackwardNoInterrupt(target) => pc = target as usize,
                         Instruction::JumpForward(target) => pc = target as usize,
                         Instruction::JumpBackward(target) => {
                             safe_point!((pc - target as usize) as i64);
@@ -569,20 +667,30 @@ impl<H: Host> Thread<'_, H> {
                                 }
                             }
                         }
-                        Instruction::BeforeWith | Instruction::WithExit => {
-                            let entering = *instruction == Instruction::BeforeWith;
+                        Instruction::BeforeWith
+                        | Instruction::WithExit
+                        | Instruction::BeforeAsyncWith
+                        | Instruction::AsyncWithExit => {
                             let manager = pop!();
-                            let name = if entering { "__enter__" } else { "__exit__" };
+                            let (name, entering, is_async) = match *instruction {
+                                Instruction::BeforeWith => ("__enter__", true, false),
+                                Instruction::BeforeAsyncWith => ("__aenter__", true, true),
+                                Instruction::AsyncWithExit => ("__aexit__", false, true),
+                                _ => ("__exit__", false, false),
+                            };
                             let method = match &manager {
                                 Value::Object(object) => super::native::find(object.methods(), name),
                                 _ => None,
                             };
-                            let Some(method) = method else { break 'raised no_manager(&manager) };
+                            let Some(method) = method else {
+                                break 'raised if is_async { no_async_manager(&manager) } else { no_manager(&manager) };
+                            };
                             let line = program.line_of(pc as u32 - 1);
                             let args = [manager];
                             let mut call = Call { args: &args, keywords: &[], outside: &mut *host, line };
                             let value = attempt!((method.run)(&mut call));
-                            if entering {
+                            // Of the way out of an `async with` there is a coroutine to be awaited.
+                            if entering || is_async {
                                 push!(value);
                             }
                             safe_point!(NATIVE_COST);
@@ -604,102 +712,10 @@ impl<H: Host> Thread<'_, H> {
                 }
             };
 
-            // Unwind: to the innermost handler, or out of here.
-            let Raised::Exception(mut exception) = raised else { return Err(Raised::Stopped) };
-            let mut at = pc as u32 - 1;
-            loop {
-                let Some(frame) = frames.last_mut() else { return Err(Raised::Exception(exception)) };
-                let code = &program.codes[frame.code as usize];
-                let line = program.line_of(at);
-                if exception.line == crate::event::Line::NONE {
-                    exception.line = line;
-                }
-                let window = &mut stack[frame.base..frame.base + code.frame_size];
-                let handler = code.handlers.iter().find(|handler| (handler.start..handler.end).contains(&at));
-                let keep = handler.map_or(0, |handler| code.locals.len() + handler.depth as usize);
-                for slot in &mut window[keep..] {
-                    set(slot, Value::Unbound);
-                }
-                if let Some(handler) = handler {
-                    window[keep] = Value::Exception(Arc::new(*exception));
-                    frame.top = keep + 1;
-                    frame.pc = handler.target;
-                    continue 'frames;
-                }
-                exception.traceback.insert(0, super::exception::Traced { function: code.name.clone(), line });
-                frames.pop();
-                at = frames.last().map_or(0, |caller| caller.pc - 1);
-            }
+            let Raised::Exception(exception) = raised else { return Err(Raised::Stopped) };
+            frame::unwind(program, stack, frames, exception, pc as u32 - 1).map_err(Raised::Exception)?;
         }
     }
-}
-
-/// Any operator on ints that fit; none where the result may not, or it raises.
-#[inline(always)]
-fn small(operator: Operator, a: i64, b: i64) -> Option<i64> {
-    Some(match operator {
-        // `i64::MIN // -1` does not fit, and -1 is the only divisor for which that can be.
-        Operator::FloorDivide if b > 0 => {
-            let quotient = a / b;
-            if a % b < 0 { quotient - 1 } else { quotient }
-        }
-        Operator::Remainder if b > 0 => {
-            let remainder = a % b;
-            if remainder < 0 { remainder + b } else { remainder }
-        }
-        Operator::And => a & b,
-        Operator::Or => a | b,
-        Operator::Xor => a ^ b,
-        Operator::RightShift if (0..64).contains(&b) => a >> b,
-        _ => return None,
-    })
-}
-
-#[inline(always)]
-fn power(base: i64, exponent: i64) -> Option<i64> {
-    if exponent == 2 { base.checked_mul(base) } else { base.checked_pow(u32::try_from(exponent).ok()?) }
-}
-
-/// Adds to a long int where it lies, if only the left operand and the local that the next instruction overwrites hold
-/// it: a running total then costs no copy an addition. (CPython does so for strings, `unicode_concatenate` in
-/// `Python/ceval.c`.) The result takes the left operand's place. Whether it was possible.
-#[inline(never)]
-fn add_in_place(operator: Operator, stack: &mut [Value], next: Instruction) -> bool {
-    let (Operator::Add | Operator::Subtract, Instruction::StoreFast(local)) = (operator, next) else { return false };
-    let Some((below, [left, right])) = stack.split_last_chunk_mut::<2>() else { return false };
-    let (Value::Big(total), Value::Int(_) | Value::Big(_)) = (&mut *left, &*right) else { return false };
-    let Some(held @ Value::Big(_)) = below.get_mut(local as usize) else { return false };
-    if !matches!(held, Value::Big(held) if Arc::ptr_eq(held, total)) || Arc::strong_count(total) != 2 {
-        return false;
-    }
-    // Nothing below can raise, so nobody sees the local without its value.
-    *held = Value::Unbound;
-    let Some(sum) = Arc::get_mut(total) else { return false };
-    number::add_to(sum, operator, right);
-    if sum.bits() <= 64 {
-        *left = Value::from(std::mem::take(sum));
-    }
-    true
-}
-
-/// With heartbeats around what may take long while it keeps the lock.
-#[inline(never)]
-fn slow_binary<H: Host>(
-    host: &mut H,
-    line: crate::event::Line,
-    operator: Operator,
-    inplace: bool,
-    a: &Value,
-    b: &Value,
-) -> Result<Value, Raised> {
-    let long = |value: &Value| matches!(value, Value::Big(value) if value.bits() > LONG_INT);
-    if !(long(a) || long(b) || operator == Operator::Power) {
-        return operate::binary(operator, inplace, a, b);
-    }
-    host.heartbeat(line);
-    let result = operate::binary(operator, inplace, a, b);
-    host.heartbeat(line);
-    result
 }
 
 fn take(slots: &mut [Value], top: &mut usize, count: u32) -> Vec<Value> {
@@ -707,6 +723,21 @@ fn take(slots: &mut [Value], top: &mut usize, count: u32) -> Vec<Value> {
     let items = slots[first..*top].iter_mut().map(std::mem::take).collect();
     *top = first;
     items
+}
+
+/// The items of `*value` in a call of `function`.
+fn spread(value: &Value, function: &Value) -> Result<Vec<Value>, Raised> {
+    gather(value).map_err(|raised| match Iteration::over(value) {
+        Ok(_) => raised,
+        Err(_) => {
+            let name = match function {
+                Value::Function(function) => format!("{}()", function.name),
+                Value::Native(native) => format!("{}()", native.name),
+                other => other.repr(),
+            };
+            type_error(format!("{name} argument after * must be an iterable, not {}", value.type_name()))
+        }
+    })
 }
 
 fn unpack(value: &Value, count: usize) -> Result<Vec<Value>, Raised> {
@@ -727,70 +758,4 @@ fn unpack(value: &Value, count: usize) -> Result<Vec<Value>, Raised> {
         got if got > count => Err(Kind::ValueError.raise(format!("too many values to unpack (expected {count})"))),
         _ => Ok(items),
     }
-}
-
-fn make_exception(kind: Kind, args: &[Value]) -> Result<Value, Raised> {
-    let message = match args {
-        [] => String::new(),
-        [one] if kind == Kind::KeyError => text::repr(one)?,
-        [one] => text::str(one)?,
-        several => text::repr(&Value::tuple(several.to_vec()))?,
-    };
-    let mut exception = kind.exception(message);
-    exception.args = args.to_vec();
-    Ok(Value::Exception(Arc::new(exception)))
-}
-
-/// `raise value`.
-#[cold]
-fn raise(value: &Value) -> Raised {
-    match value {
-        Value::Exception(exception) => Raised::Exception(Box::new(Exception::clone(exception))),
-        Value::ExceptionType(kind) => kind.raise(""),
-        Value::Unbound => Kind::RuntimeError.raise("No active exception to reraise"),
-        _ => type_error("exceptions must derive from BaseException"),
-    }
-}
-
-fn matches_exception(exception: &Value, class: &Value) -> Result<bool, Raised> {
-    let Value::Exception(exception) = exception else { return Ok(false) };
-    let wrong = || type_error("catching classes that do not inherit from BaseException is not allowed");
-    match class {
-        Value::ExceptionType(kind) => Ok(exception.kind.is_a(*kind)),
-        Value::Tuple(classes) => {
-            let mut caught = false;
-            for class in &classes.0 {
-                let Value::ExceptionType(kind) = class else { return Err(wrong()) };
-                caught |= exception.kind.is_a(*kind);
-            }
-            Ok(caught)
-        }
-        _ => Err(wrong()),
-    }
-}
-
-#[cold]
-fn unbound_local(name: &str) -> Raised {
-    Kind::UnboundLocalError
-        .raise(format!("cannot access local variable '{name}' where it is not associated with a value"))
-}
-
-#[cold]
-fn not_defined(name: &str) -> Raised {
-    Kind::NameError.raise(format!("name '{name}' is not defined"))
-}
-
-#[cold]
-fn too_deep() -> Raised {
-    Kind::RecursionError.raise("maximum recursion depth exceeded")
-}
-
-#[cold]
-fn no_module(name: &str) -> Raised {
-    Kind::ModuleNotFoundError.raise(format!("No module named '{name}'"))
-}
-
-#[cold]
-fn no_manager(value: &Value) -> Raised {
-    type_error(format!("'{}' object does not support the context manager protocol", value.type_name()))
 }

@@ -116,6 +116,7 @@ macro_rules! kinds {
 // Python's library reference, "Exception hierarchy".
 kinds! {
     Exception < BaseException,
+    CancelledError < BaseException,
     KeyboardInterrupt < BaseException,
     SystemExit < BaseException,
     ArithmeticError < Exception,
@@ -125,6 +126,7 @@ kinds! {
     AssertionError < Exception,
     AttributeError < Exception,
     EOFError < Exception,
+    IncompleteReadError < EOFError,
     ImportError < Exception,
     ModuleNotFoundError < ImportError,
     LookupError < Exception,
@@ -134,9 +136,27 @@ kinds! {
     NameError < Exception,
     UnboundLocalError < NameError,
     OSError < Exception,
+    BlockingIOError < OSError,
+    ConnectionError < OSError,
+    BrokenPipeError < ConnectionError,
+    ConnectionAbortedError < ConnectionError,
+    ConnectionRefusedError < ConnectionError,
+    ConnectionResetError < ConnectionError,
+    RemoteDisconnected < ConnectionResetError,
+    FileNotFoundError < OSError,
+    InterruptedError < OSError,
+    PermissionError < OSError,
     TimeoutError < OSError,
+    URLError < OSError,
+    HTTPError < URLError,
+    HTTPException < Exception,
+    BadStatusLine < HTTPException,
+    IncompleteRead < HTTPException,
     Empty < Exception,
     Full < Exception,
+    InvalidStateError < Exception,
+    QueueEmpty < Exception,
+    QueueFull < Exception,
     ZlibError < Exception,
     RuntimeError < Exception,
     NotImplementedError < RuntimeError,
@@ -153,11 +173,30 @@ impl Kind {
     /// Whether `except other` catches it.
     pub fn is_a(self, other: Kind) -> bool {
         std::iter::successors(Some(self), |kind| kind.parent()).any(|kind| kind == other)
+            // The one class with two parents.
+            || self == Kind::RemoteDisconnected && Kind::BadStatusLine.is_a(other)
     }
 
     /// Whether its name is there without an import (`queue.Empty` is not, nor `zlib.error`).
     pub(crate) fn is_builtin(self) -> bool {
-        !matches!(self, Kind::Empty | Kind::Full | Kind::ZlibError)
+        use Kind::*;
+        !matches!(
+            self,
+            CancelledError
+                | Empty
+                | Full
+                | InvalidStateError
+                | QueueEmpty
+                | QueueFull
+                | ZlibError
+                | URLError
+                | HTTPError
+                | HTTPException
+                | BadStatusLine
+                | IncompleteRead
+                | IncompleteReadError
+                | RemoteDisconnected
+        )
     }
 
     /// An exception of this class with this message.
@@ -181,6 +220,31 @@ pub(crate) fn value_error(message: impl Into<String>) -> Raised {
     Kind::ValueError.raise(message)
 }
 
+/// What a failed system call raises: the class that belongs to its number (PEP 3151), the number and the system's words
+/// for it, as CPython's `PyErr_SetFromErrno` has them.
+#[cold]
+pub(crate) fn os_error(error: &std::io::Error) -> Raised {
+    let Some(number) = error.raw_os_error() else { return Kind::OSError.raise(error.to_string()) };
+    let kind = match number {
+        libc::EAGAIN | libc::EALREADY | libc::EINPROGRESS => Kind::BlockingIOError,
+        libc::EPIPE | libc::ESHUTDOWN => Kind::BrokenPipeError,
+        libc::ECONNABORTED => Kind::ConnectionAbortedError,
+        libc::ECONNREFUSED => Kind::ConnectionRefusedError,
+        libc::ECONNRESET => Kind::ConnectionResetError,
+        libc::ENOENT => Kind::FileNotFoundError,
+        libc::EINTR => Kind::InterruptedError,
+        libc::EACCES | libc::EPERM => Kind::PermissionError,
+        libc::ETIMEDOUT => Kind::TimeoutError,
+        _ => Kind::OSError,
+    };
+    let text = error.to_string();
+    let words = text.split(" (os error").next().unwrap_or(&text);
+    let args = vec![Value::Int(number.into()), Value::str(words)];
+    let mut exception = kind.exception(format!("[Errno {number}] {words}"));
+    exception.args = args;
+    Raised::Exception(Box::new(exception))
+}
+
 /// Larger than the miniature lets one object be. CPython's `MemoryError` has no text either.
 #[cold]
 pub(crate) fn out_of_memory() -> Raised {
@@ -197,6 +261,18 @@ mod tests {
         assert!(Kind::ZeroDivisionError.is_a(Kind::Exception));
         assert!(!Kind::ArithmeticError.is_a(Kind::ZeroDivisionError));
         assert!(!Kind::SystemExit.is_a(Kind::Exception));
+    }
+
+    #[test]
+    fn an_error_of_the_system_is_told_as_python_tells_it() {
+        for (number, told) in [
+            (libc::ECONNREFUSED, "ConnectionRefusedError: [Errno 111] Connection refused"),
+            (libc::ECONNRESET, "ConnectionResetError: [Errno 104] Connection reset by peer"),
+            (libc::EMFILE, "OSError: [Errno 24] Too many open files"),
+        ] {
+            assert_eq!(os_error(&std::io::Error::from_raw_os_error(number)).to_string(), told);
+        }
+        assert!(Kind::RemoteDisconnected.is_a(Kind::HTTPException) && Kind::RemoteDisconnected.is_a(Kind::OSError));
     }
 
     #[test]

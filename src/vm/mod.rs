@@ -6,7 +6,7 @@
 //! its functions. Of the world the evaluation loop knows only its [`Host`].
 //!
 //! What it is not: there are no classes, generators, closures or user-defined
-//! iterators. What is there behaves as in CPython 3.13, texts of exceptions
+//! iterators (coroutines there are). What is there behaves as in CPython 3.13, texts of exceptions
 //! included, and a program that needs more is refused before it runs, at the
 //! place where it does.
 
@@ -14,9 +14,11 @@ mod binding;
 mod builtins;
 mod code;
 mod compile;
+mod coroutine;
 mod dict;
 mod eval;
 mod exception;
+mod frame;
 mod host;
 mod iterate;
 pub mod limits;
@@ -26,6 +28,8 @@ mod native;
 mod number;
 mod operate;
 pub mod pickle;
+mod quick;
+mod raising;
 mod subscript;
 mod text;
 mod thread;
@@ -36,10 +40,11 @@ mod tests;
 
 pub use code::{Comparison, Constant, Instruction, Operator, Parameter, Program, Signature};
 pub use compile::{CompileError, MAX_SOURCE, Reason, compile};
+pub use coroutine::event_loop::{Crew, EventLoop};
 pub use dict::{Dict, Entries};
 pub use exception::{Exception, Kind, Raised, Traced};
-pub use host::{Host, Rules, Stopped};
+pub use host::{Host, Note, Rules, Stopped, Turn};
 pub use iterate::Iteration;
 pub use native::{Call, Library, Native, Outside};
 pub use thread::{Module, Thread};
-pub use value::{Function, List, Object, Range, Text, Tuple, Value};
+pub use value::{Function, List, Object, Range, Text, Tuple, Value, contended};

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::event::{Detail, Line, State};
+use crate::event::{Detail, EventKind, Line, State};
 
 use super::exception::{Raised, type_error};
-use super::host::Host;
+use super::host::{Host, Note};
 use super::value::Value;
 
 /// A function of the miniature.
@@ -60,6 +60,10 @@ pub(crate) fn find(natives: &'static [Native], name: &str) -> Option<&'static Na
 pub trait Outside {
     /// [`Host::release`] around a closure that returns nothing.
     fn release(&mut self, state: State, detail: Detail, line: Line, blocking: &mut dyn FnMut());
+    /// [`Host::note`].
+    fn note(&mut self, line: Line, kind: EventKind);
+    /// [`Host::release_noting`] around a closure that returns nothing.
+    fn release_noting(&mut self, state: State, detail: Detail, line: Line, blocking: &mut dyn FnMut(&mut Note<'_>));
     /// [`Host::heartbeat`].
     fn heartbeat(&mut self, line: Line);
     /// [`Host::print`].
@@ -69,6 +73,14 @@ pub trait Outside {
 impl<H: Host> Outside for H {
     fn release(&mut self, state: State, detail: Detail, line: Line, blocking: &mut dyn FnMut()) {
         Host::release(self, state, detail, line, blocking);
+    }
+
+    fn note(&mut self, line: Line, kind: EventKind) {
+        Host::note(self, line, kind);
+    }
+
+    fn release_noting(&mut self, state: State, detail: Detail, line: Line, blocking: &mut dyn FnMut(&mut Note<'_>)) {
+        Host::release_noting(self, state, detail, line, blocking);
     }
 
     fn heartbeat(&mut self, line: Line) {
@@ -157,6 +169,22 @@ impl<'a> Call<'a> {
             return Ok(());
         }
         Err(type_error(format!("{name}() takes no keyword arguments")))
+    }
+
+    /// Those by keyword alone, in the order of `parameters`; there may be any number of positional ones.
+    pub fn keyword_only<const N: usize>(
+        &self,
+        name: &str,
+        parameters: [&str; N],
+    ) -> Result<[Option<&'a Value>; N], Raised> {
+        let mut bound = [None; N];
+        for (keyword, value) in self.by_keyword() {
+            let Some(index) = parameters.iter().position(|parameter| *parameter == keyword) else {
+                return Err(type_error(format!("{name}() got an unexpected keyword argument '{keyword}'")));
+            };
+            bound[index] = Some(value);
+        }
+        Ok(bound)
     }
 
     /// Positional arguments `args` and those by keyword, put in the order of `parameters`.

@@ -14,6 +14,7 @@ struct Counting {
     place: AtomicU32,
     safe_points: u64,
     heartbeats: u64,
+    worked: u64,
     released: Vec<(State, Detail, Line)>,
     printed: String,
     /// Ends the run at this many safe points.
@@ -32,6 +33,10 @@ impl Host for Counting {
 
     fn heartbeat(&mut self, _: Line) {
         self.heartbeats += 1;
+    }
+
+    fn worked(&mut self, instructions: u64) {
+        self.worked += instructions;
     }
 
     fn release<R>(&mut self, state: State, detail: Detail, line: Line, blocking: impl FnOnce() -> R) -> R {
@@ -237,6 +242,24 @@ def work():
     thread.run_body().unwrap();
     assert!(matches!(thread.call("work", Vec::new(), Vec::new()), Err(Raised::Stopped)));
     assert_eq!(thread.host().printed, "");
+}
+
+#[test]
+fn what_is_told_to_be_done_grows_with_the_work_to_the_last_instruction() {
+    let module = Module::new(
+        program("def work(n):\n    total = 0\n    for i in range(n):\n        total += i\n    return total\n"),
+        "__mp_main__",
+    );
+    let mut thread = Thread::new(&module, Counting::default(), Rules::V3_10);
+    thread.run_body().unwrap();
+    let mut worked = |n| {
+        thread.host().worked = 0;
+        thread.call("work", vec![Value::Int(n)], Vec::new()).unwrap();
+        thread.host().worked
+    };
+    let (none, one) = (worked(0), worked(1));
+    assert!(one > none);
+    assert_eq!(worked(100_000), none + 100_000 * (one - none));
 }
 
 #[test]

@@ -1,14 +1,17 @@
 //! A program loaded into an interpreter, and a thread that runs it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::Waker;
 
 use super::binding;
 use super::code::Program;
-use super::eval::Frame;
+use super::coroutine;
+use super::eval::HEARTBEAT;
 use super::exception::{Kind, Raised, type_error};
+use super::frame::{Continuation, Frame, Step};
 use super::host::{Host, Rules};
 use super::native::Call;
-use super::value::Value;
+use super::value::{Value, lock};
 
 /// A program loaded into one interpreter: its threads share it, other interpreters have their own.
 pub struct Module {
@@ -42,7 +45,7 @@ impl Module {
 
     #[inline]
     pub(super) fn slot(&self, slot: usize) -> MutexGuard<'_, Value> {
-        self.globals[slot].lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.globals[slot])
     }
 }
 
@@ -51,8 +54,9 @@ pub struct Thread<'m, H> {
     pub(super) module: &'m Module,
     pub(super) host: H,
     rules: Rules,
-    pub(super) stack: Vec<Value>,
-    pub(super) frames: Vec<Frame>,
+    pub(super) continuation: Continuation,
+    /// Of the task that is running, if the thread runs an event loop.
+    pub(super) waker: Waker,
     /// Instructions until the next heartbeat.
     pub(super) countdown: i64,
 }
@@ -60,7 +64,8 @@ pub struct Thread<'m, H> {
 impl<'m, H: Host> Thread<'m, H> {
     /// A thread that has nothing to do yet.
     pub fn new(module: &'m Module, host: H, rules: Rules) -> Thread<'m, H> {
-        Thread { module, host, rules, stack: Vec::new(), frames: Vec::new(), countdown: 0 }
+        let (continuation, waker) = (Continuation::default(), Waker::noop().clone());
+        Thread { module, host, rules, continuation, waker, countdown: HEARTBEAT }
     }
 
     /// The host.
@@ -98,15 +103,57 @@ impl<'m, H: Host> Thread<'m, H> {
     }
 
     fn run(&mut self, code: u32, args: Vec<Value>) -> Result<Value, Raised> {
-        self.stack.clear();
-        self.frames.clear();
-        self.stack.extend(args);
+        self.continuation.clear();
+        self.continuation.stack.extend(args);
+        self.continuation.frames.push(Frame::of(&self.module.program, code, 0));
+        let result = self.evaluate_as_ruled(None);
+        self.continuation.clear();
+        self.tell_warnings();
+        match result? {
+            Step::Returned(value) => Ok(value),
+            // Only an `async def` awaits, and calling one makes a coroutine.
+            Step::Awaiting(_) => Err(Kind::RuntimeError.raise("no running event loop")),
+        }
+    }
+
+    fn evaluate_as_ruled(&mut self, thrown: Option<Raised>) -> Result<Step, Raised> {
         let result = match self.rules {
-            Rules::V3_9 => self.evaluate::<true>(code),
-            Rules::V3_10 => self.evaluate::<false>(code),
+            Rules::V3_9 => self.evaluate::<true>(thrown),
+            Rules::V3_10 => self.evaluate::<false>(thrown),
         };
-        self.stack.clear();
-        self.frames.clear();
+        // What is left since the last heartbeat.
+        self.host.worked(u64::try_from(HEARTBEAT - self.countdown).unwrap_or(0));
+        self.countdown = HEARTBEAT;
         result
+    }
+
+    /// The frames of a coroutine that begins.
+    pub(super) fn begin(&self, code: u32, args: Vec<Value>) -> Continuation {
+        let mut stack = Vec::new();
+        let frame = Frame::begun(&self.module.program, code, 0, &mut stack, args);
+        // Most of ten thousand tasks never need room for a second one.
+        Continuation { stack, frames: vec![frame] }
+    }
+
+    /// Runs frames until they await or are done, and gives back what is left of them. What they await has been given
+    /// the waker. With something to be raised where they stand, if that is how they go on.
+    pub(super) fn go_on(
+        &mut self,
+        frames: Continuation,
+        waker: &Waker,
+        thrown: Option<Raised>,
+    ) -> (Result<Step, Raised>, Continuation) {
+        self.continuation = frames;
+        self.waker.clone_from(waker);
+        let result = self.evaluate_as_ruled(thrown);
+        (result, std::mem::take(&mut self.continuation))
+    }
+
+    /// Tells what was noticed while values were dropped.
+    pub(super) fn tell_warnings(&mut self) {
+        for (line, text) in coroutine::warnings() {
+            let file = self.module.program.file();
+            self.host.print(&format!("{file}:{line}: {text}\n"));
+        }
     }
 }

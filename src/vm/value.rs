@@ -6,9 +6,9 @@
 //! dropped, printed and compared without overflowing the Rust stack.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use num_bigint::BigInt;
 
@@ -73,6 +73,10 @@ pub trait Object: Any + Send + Sync {
     fn type_name(&self) -> &'static str;
     /// Its methods.
     fn methods(&self) -> &'static [Native];
+    /// What it has besides methods; the names stand in `modules::OBJECT_ATTRIBUTES`.
+    fn attribute(&self, _name: &str) -> Option<Value> {
+        None
+    }
     /// For downcasting.
     fn as_any(&self) -> &dyn Any;
 }
@@ -113,8 +117,33 @@ pub struct List(Mutex<Vec<Value>>);
 impl List {
     /// Its items, locked. Never held while other code of the program could run.
     pub fn lock(&self) -> MutexGuard<'_, Vec<Value>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
+}
+
+thread_local! {
+    static CONTENDED: Cell<u32> = const { Cell::new(0) };
+}
+
+/// How often this thread found an object or a global locked by another, so far; wraps around.
+pub fn contended() -> u32 {
+    CONTENDED.get()
+}
+
+/// Locks an object that threads may share. Under a GIL nobody else ever has it.
+#[inline]
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    match mutex.try_lock() {
+        Ok(guard) => guard,
+        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        Err(TryLockError::WouldBlock) => wait_for(mutex),
+    }
+}
+
+#[cold]
+fn wait_for<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    CONTENDED.set(CONTENDED.get().wrapping_add(1));
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A `tuple`.

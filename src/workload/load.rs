@@ -13,6 +13,9 @@ use super::{ArgKind, ArgValue, Argument, Bound, Workload};
 /// The longest bytes that are made for an argument, in MiB: a pickle of them still goes through the channel.
 const MOST_MIB: i64 = 256;
 
+/// The most connections at once: so many ports the system has for them, and a few for others.
+const MOST_CONNECTIONS: i64 = 28_000;
+
 /// Why a workload could not be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -45,6 +48,12 @@ pub enum LoadError {
     /// There is no `work`.
     #[error("{0} has no function work; put what is to be run into `def work():`")]
     NoWork(String),
+    /// `work_async` is a plain function.
+    #[error("{0}: work_async is called by an event loop: write `async def work_async`")]
+    NotAsync(String),
+    /// They cannot both be called with what the user chose.
+    #[error("{0}: work and work_async do the same work, so they must take the same arguments, in the same order")]
+    NotTheSame(String),
     /// The metadata block is wrong.
     #[error("{file}:{line}: the metadata is wrong: {message}")]
     Metadata {
@@ -172,8 +181,20 @@ pub fn load(name_or_path: &str) -> Result<Workload, LoadError> {
 /// Checks a source and describes it.
 fn parse(id: &str, source: String, file: &str, path: Option<PathBuf>) -> Result<Workload, LoadError> {
     let program = vm::compile(&source, file)?;
-    if program.signature("work").is_none() {
-        return Err(LoadError::NoWork(file.into()));
+    let is_async = |name: &str| program.signature(name).map(|signature| signature.is_async);
+    let (plain, coroutine) = match (is_async("work"), is_async("work_async")) {
+        (_, Some(false)) => return Err(LoadError::NotAsync(file.into())),
+        (None, None) => return Err(LoadError::NoWork(file.into())),
+        (Some(false), other) => (true, other.map(|_| "work_async")),
+        (_, Some(true)) => (false, Some("work_async")),
+        (Some(true), None) => (false, Some("work")),
+    };
+    if let (true, Some(name)) = (plain, coroutine) {
+        let taken =
+            |name| program.signature(name).map(|it| it.parameters.iter().map(|it| &*it.name).collect::<Vec<_>>());
+        if taken("work") != taken(name) {
+            return Err(LoadError::NotTheSame(file.into()));
+        }
     }
     let metadata =
         metadata::read(&source).map_err(|(line, message)| LoadError::Metadata { file: file.into(), line, message })?;
@@ -184,6 +205,8 @@ fn parse(id: &str, source: String, file: &str, path: Option<PathBuf>) -> Result<
         bound: metadata.bound.unwrap_or(Bound::Cpu),
         watch: metadata.watch.unwrap_or_default(),
         arguments,
+        plain,
+        coroutine,
         source,
         path,
     })
@@ -195,7 +218,11 @@ fn arguments(
     file: &str,
     source: &str,
 ) -> Result<Vec<Argument>, LoadError> {
-    let parameters = program.signature("work").map(|signature| &signature.parameters[..]).unwrap_or_default();
+    let parameters = program
+        .signature("work")
+        .or(program.signature("work_async"))
+        .map(|signature| &signature.parameters[..])
+        .unwrap_or_default();
     let wrong = |argument: &str, message: String| {
         let header = format!("[arguments.{argument}]");
         let line = source.lines().position(|line| line.contains(&header)).map_or(1, |at| at + 1);
@@ -215,16 +242,20 @@ fn arguments(
             Constant::Int(value) => ArgValue::Int(value),
             Constant::Float(value) => ArgValue::Float(value),
         });
-        let Some(default) = described.and_then(|described| described.default).or(in_source) else {
+        let kind = described.map_or(ArgKind::Number, |described| described.kind);
+        // Any port will do.
+        let implied = kind.is_server().then_some(ArgValue::Int(0));
+        let Some(default) = described.and_then(|described| described.default).or(in_source).or(implied) else {
             // Optional and no number: Python's own default stands, and nobody sets it from outside.
             if parameter.has_default && described.is_none() {
                 continue;
             }
             return Err(LoadError::NoDefault { file: file.into(), argument: name.into() });
         };
-        let kind = described.map_or(ArgKind::Number, |described| described.kind);
         let (least, most) = match default {
             _ if kind == ArgKind::Bytes => (ArgValue::Int(0), ArgValue::Int(MOST_MIB)),
+            _ if kind.is_server() => (ArgValue::Int(0), ArgValue::Int(u16::MAX.into())),
+            _ if kind == ArgKind::Connections => (ArgValue::Int(0), ArgValue::Int(MOST_CONNECTIONS)),
             ArgValue::Int(_) => (ArgValue::Int(i64::MIN), ArgValue::Int(i64::MAX)),
             ArgValue::Float(_) => (ArgValue::Float(f64::MIN), ArgValue::Float(f64::MAX)),
         };
@@ -241,6 +272,18 @@ fn arguments(
         let length = |value| matches!(value, ArgValue::Int(0..=MOST_MIB));
         if kind == ArgKind::Bytes && !bounds.into_iter().all(length) {
             return Err(wrong(name, format!("'{name}' is a number of MiB: whole, and at most {MOST_MIB}")));
+        }
+        let within =
+            |most: i64| bounds.into_iter().all(|value| matches!(value, ArgValue::Int(at) if (0..=most).contains(&at)));
+        if kind.is_server() && !within(u16::MAX.into()) {
+            return Err(wrong(name, format!("'{name}' is a port: a whole number, and at most {}", u16::MAX)));
+        }
+        if kind == ArgKind::Connections && !within(MOST_CONNECTIONS) {
+            let most = format!("whole, and at most {MOST_CONNECTIONS}");
+            return Err(wrong(name, format!("'{name}' is a number of connections: {most}")));
+        }
+        if kind.is_server() && arguments.iter().any(|other: &Argument| other.kind.is_server()) {
+            return Err(wrong(name, "there is one slow server, so one argument can be its url or port".to_owned()));
         }
         if !argument.holds(argument.default) {
             return Err(wrong(name, format!("the default of '{name}' is not between its min and its max")));
@@ -373,11 +416,23 @@ mod tests {
             (file("syntax.py", b"def work(:\n"), "syntax.py:1:10: syntax error: "),
             (file("class.py", b"class A:\n    pass\n"), "class.py:1:1: a class statement is outside"),
             (file("empty.py", b""), "has no function work"),
-            (file("async.py", b"async def work():\n    pass\n"), "async def is outside"),
+            (file("async.py", b"def work():\n    pass\ndef work_async():\n    pass\n"), "write `async def work_async`"),
+            (file("args.py", b"def work(n=1):\n    pass\nasync def work_async(m=1):\n    pass\n"), "same arguments"),
         ] {
             let error = refused(&given);
             assert!(error.contains(sentence), "{error}");
         }
+    }
+
+    #[test]
+    fn a_file_offers_a_plain_function_or_a_coroutine_or_both() {
+        let offers = |source: &str| own(source).map(|workload| (workload.plain, workload.coroutine)).unwrap();
+        assert_eq!(offers("def work(n=1):\n    pass\n"), (true, None));
+        assert_eq!(offers("async def work(n=1):\n    pass\n"), (false, Some("work")));
+        assert_eq!(offers("async def work_async(n=1):\n    pass\n"), (false, Some("work_async")));
+        let both = "def work(n=1):\n    pass\nasync def work_async(n=1):\n    pass\n";
+        assert_eq!(offers(both), (true, Some("work_async")));
+        assert_eq!(own("async def work(n=3):\n    pass\n").unwrap().arguments[0].name, "n");
     }
 
     #[test]
@@ -398,6 +453,13 @@ mod tests {
         );
         assert!(bad("# [arguments.n]\n# default = 1\n# min = 2\n").contains("not between"));
         assert!(bad("# [arguments.n]\n# kind = \"bytes\"\n# default = 1000\n").contains("a number of MiB"));
+        assert!(bad("# [arguments.n]\n# kind = \"port\"\n# default = 70000\n").contains("'n' is a port"));
+        assert!(
+            bad("# [arguments.n]\n# kind = \"connections\"\n# default = 1.5\n").contains("a number of connections")
+        );
+        let two = "# /// gilscope\n# [arguments.a]\n# kind = \"url\"\n# [arguments.b]\n# kind = \"port\"\n# ///\n\
+                   def work(a, b):\n    pass\n";
+        assert!(own(two).unwrap_err().contains("own.py:4: the metadata is wrong: there is one slow server"));
         assert!(own("# /// gilscope\n# title = 'x'\ndef work():\n    pass\n").unwrap_err().contains("not closed"));
     }
 

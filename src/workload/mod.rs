@@ -6,7 +6,13 @@
 //! made where they are chosen: [`Workload::arguments`] has the numbers the user
 //! gave, small enough to be shown and sent, and [`values()`] makes Python's
 //! values of them, in the interpreter that hands them to its workers. An
-//! argument of the kind `bytes` is chosen by its length in MiB and made there.
+//! argument of the kind `bytes` is chosen by its length in MiB and made there;
+//! one of the kind `url` or `port` is chosen by the slow server's port, and
+//! [`wants`] tells whoever starts a run that there must be such a server.
+//!
+//! A file offers `def work`, or `async def work`, or the former beside an `async def work_async` that does the same;
+//! coroutines call the `async def`, everyone else the plain function.
+//!
 //! Besides its arguments `work` gets the task's number if it takes `task`, and
 //! how many tasks there are if it takes `tasks`.
 
@@ -16,7 +22,7 @@ mod registry;
 mod values;
 
 pub use load::{ArgumentError, LoadError, bundled, load};
-pub use values::values;
+pub use values::{Wanted, Wants, tell_port, values, wants};
 
 use std::path::PathBuf;
 
@@ -45,6 +51,19 @@ pub enum ArgKind {
     Number,
     /// So many MiB of bytes.
     Bytes,
+    /// The URL of the slow server. The number is its port; 0: the system chooses one.
+    Url,
+    /// The port of the slow server, on 127.0.0.1; 0: the system chooses one.
+    Port,
+    /// So many connections that all tasks together hold open at once, each task its share.
+    Connections,
+}
+
+impl ArgKind {
+    /// Whether it stands for the slow server.
+    pub fn is_server(self) -> bool {
+        matches!(self, ArgKind::Url | ArgKind::Port)
+    }
 }
 
 /// An argument of `work`, as the metadata describes it.
@@ -89,6 +108,10 @@ pub struct Workload {
     pub watch: String,
     /// What `work` takes.
     pub arguments: Vec<Argument>,
+    /// Whether it has a plain `def work`.
+    pub plain: bool,
+    /// Which of its functions is called where workers are coroutines: `work_async`, or a `work` that is an `async def`.
+    pub coroutine: Option<&'static str>,
     /// The file's text.
     pub source: String,
     /// Where it came from; none for those that come with the program.
@@ -96,6 +119,11 @@ pub struct Workload {
 }
 
 impl Workload {
+    /// Whether it talks to the slow server.
+    pub fn wants_server(&self) -> bool {
+        self.arguments.iter().any(|argument| argument.kind.is_server())
+    }
+
     /// What errors call its file.
     pub fn file_name(&self) -> String {
         self.path.as_ref().map_or_else(|| format!("{}.py", self.id), |path| path.display().to_string())

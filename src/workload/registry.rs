@@ -11,6 +11,7 @@ pub(super) const BUNDLED: &[(&str, &str)] = &[
     ("matmul", include_str!("../../assets/workloads/matmul.py")),
     ("compress", include_str!("../../assets/workloads/compress.py")),
     ("chai", include_str!("../../assets/workloads/chai.py")),
+    ("blocked-loop", include_str!("../../assets/workloads/blocked-loop.py")),
     ("makers", include_str!("../../assets/workloads/makers.py")),
     ("counter", include_str!("../../assets/workloads/counter.py")),
     ("counter-call", include_str!("../../assets/workloads/counter-call.py")),
@@ -21,4 +22,6 @@ pub(super) const BUNDLED: &[(&str, &str)] = &[
     ("queue-priority", include_str!("../../assets/workloads/queue-priority.py")),
     ("big-argument", include_str!("../../assets/workloads/big-argument.py")),
     ("oversubscription", include_str!("../../assets/workloads/oversubscription.py")),
+    ("scrape", include_str!("../../assets/workloads/scrape.py")),
+    ("sockets", include_str!("../../assets/workloads/sockets.py")),
 ];

@@ -1,7 +1,8 @@
 //! Runs as one would see them, built by hand: the same on every machine.
 
 use gilscope::app::{Ending, Machine, ModelChoice, News, State, WorkloadChoice, hear};
-use gilscope::event::{CoreId, Nanos, State as LaneState};
+use gilscope::event::{CoreId, Detail, LaneId, Nanos, State as LaneState};
+use gilscope::model::Role;
 use gilscope::session::{Comparison, Experiment, Profile, Progress, Row, RunSummary};
 use gilscope::trace::testing::TraceBuilder;
 use gilscope::trace::{Ledger, Trace};
@@ -35,12 +36,14 @@ pub fn lab(model: &str, workers: u32) -> State {
         args: Vec::new(),
         switch_interval: Nanos::from_millis(5),
         rules: Rules::V3_10,
+        start_up: None,
     };
     let workload = |id: &str, title: &str, bound, watch: &str| WorkloadChoice {
         id: id.to_owned(),
         title: title.to_owned(),
         bound,
         watch: watch.to_owned(),
+        objections: Vec::new(),
     };
     let workloads = vec![
         workload("sum-squares", "sum of squares", Bound::Cpu, "Four lanes take turns on one lock."),
@@ -109,6 +112,119 @@ pub fn processes(lanes: usize, millis: f64) -> Trace {
             .running(ms(millis - 90.0 - lane as f64 * 7.0))
             .state(LaneState::Pickling, ms(1.0))
             .state(LaneState::Idle, ms(18.0 + lane as f64 * 3.0));
+    }
+    builder.build()
+}
+
+/// One that puts items into a queue of the program's and one that takes them out more slowly.
+pub fn queue(millis: f64) -> Trace {
+    let mut builder = TraceBuilder::new().lock("GIL").lane("thread 1").line(7);
+    let items = (millis / 10.0) as u32;
+    let depth = |at: u32| at - at / 3;
+    for item in 1..=items {
+        builder = builder.running(ms(1.0)).queue(0, depth(item), true).state(LaneState::Io, ms(4.0));
+    }
+    builder = builder.state(LaneState::Idle, ms(millis / 2.0)).lane("thread 2").line(12);
+    for item in 1..=items * 2 {
+        builder = builder.state(LaneState::Io, ms(3.0)).running(ms(1.0));
+        builder =
+            if item <= items { builder } else { builder.queue(0, depth(items) * (items * 2 - item) / items, false) };
+        builder = builder.state(LaneState::WaitingLock, ms(1.0));
+    }
+    builder.build()
+}
+
+/// Threads without a GIL that contend: the first the least.
+pub fn free_threads(lanes: usize, millis: f64) -> Trace {
+    let mut builder = TraceBuilder::new();
+    for lane in 0..lanes {
+        builder = builder.lane(&format!("thread {}", lane + 1)).core(lane as u16).line(8);
+        for _ in 0..millis as usize {
+            builder = builder.running(ms(1.0)).worked(41_000 - 2_000 * lane as u32, 0);
+        }
+    }
+    builder.build()
+}
+
+/// Two processes of two threads each, a lock a process.
+pub fn hybrid(millis: f64) -> Trace {
+    let mut builder = TraceBuilder::new();
+    for process in 0..2 {
+        builder = builder.lock(&format!("GIL of process {}", process + 1));
+        for thread in 0..2 {
+            builder = builder.lane(&format!("p{} thread {}", process + 1, process * 2 + thread + 1));
+            builder = builder.core(process as u16 * 2).line(8);
+            let mut at = 0.0;
+            let mut first = thread == 0;
+            while at < millis {
+                let turn = ms((5.0 + process as f64).min(millis - at));
+                builder = if first { builder.running(turn) } else { builder.waiting(turn) };
+                at += 5.0 + process as f64;
+                first = !first;
+            }
+        }
+    }
+    builder.build()
+}
+
+/// A forkserver and the processes that it made, one after another.
+pub fn forkserver(lanes: usize, millis: f64) -> Trace {
+    let mut builder = TraceBuilder::new()
+        .lane_as("forkserver", Role::Server)
+        .core(0)
+        .state_with(LaneState::Starting, Detail::Exec, ms(8.0))
+        .state_with(LaneState::Starting, Detail::Import, ms(22.0))
+        .state_with(LaneState::Io, Detail::Pipe, ms(millis - 30.0));
+    for lane in 0..lanes {
+        let unborn = 32.0 + 3.0 * lane as f64;
+        builder = builder
+            .lock(&format!("GIL of process {}", lane + 1))
+            .lane(&format!("process {}", lane + 1))
+            .core(lane as u16)
+            .state(LaneState::Unborn, ms(unborn))
+            .state_with(LaneState::Starting, Detail::Fork, ms(2.0))
+            .state_with(LaneState::Starting, Detail::Connect, ms(6.0))
+            .line(8)
+            .running(ms(millis - unborn - 20.0))
+            .state(LaneState::Idle, ms(12.0));
+    }
+    let mut log = builder.build();
+    for lane in 1..=lanes {
+        log.lane_mut(LaneId(lane as u32)).parent = Some(LaneId(0));
+    }
+    log
+}
+
+/// So many tasks on one event loop: each waits, is ready, has a turn, and has ended.
+pub fn tasks(count: usize) -> Trace {
+    let mut builder = TraceBuilder::new().lock("GIL");
+    let turn = 0.05;
+    let all = 60.0 + count as f64 * turn;
+    for task in 0..count {
+        let before = task as f64 * turn;
+        builder = builder
+            .lane(&format!("task {}", task + 1))
+            .state(LaneState::Ready, ms(before))
+            .running(ms(turn))
+            .state(LaneState::Suspended, ms(30.0))
+            .state(LaneState::Idle, ms(all - before - turn - 30.0));
+    }
+    builder.build()
+}
+
+/// So many threads without a lock on four cores: each wants a core, has it for a while, and sleeps.
+pub fn without_a_lock(count: usize) -> Trace {
+    let mut builder = TraceBuilder::new();
+    let turn = 1200.0 / count as f64;
+    for lane in 0..count {
+        let before = (lane / 4) as f64 * turn;
+        builder = builder
+            .lane(&format!("thread {}", lane + 1))
+            .core(lane as u16 % 4)
+            .state(LaneState::Io, ms(before / 2.0))
+            .state(LaneState::WaitingCore, ms(before / 2.0))
+            .running(ms(turn))
+            .state(LaneState::Io, ms((300.0 - before - turn).max(0.0)));
     }
     builder.build()
 }

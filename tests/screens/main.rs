@@ -6,9 +6,12 @@ mod watch;
 
 use std::fmt::Write as _;
 
-use fixtures::{begin, comparison, finish, lab, processes, threads};
-use gilscope::app::{Action, Depth, Ending, News, State, Wording, hear, update};
-use gilscope::trace::Trace;
+use fixtures::{
+    begin, comparison, finish, forkserver, free_threads, hybrid, lab, processes, queue, tasks, threads, without_a_lock,
+};
+use gilscope::app::{Action, Depth, Ending, News, Origin, State, Wording, hear, update};
+use gilscope::event::Nanos;
+use gilscope::trace::{CoreEvidence, Evidence, Trace};
 use gilscope::ui::render;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -130,6 +133,17 @@ fn processes_at_the_end_are_a_wall() {
 }
 
 #[test]
+fn start_up_says_as_whose_it_is_paid() {
+    check("start-up", |size| {
+        let mut state = sized("processes", size);
+        state.experiment.start_up = Some(std::sync::Arc::new(gilscope::calibration::Calibration::built_in()));
+        let log = processes(4, 870.0);
+        finish(&mut state, &log, 3020.0);
+        (state, Some(log))
+    });
+}
+
+#[test]
 fn a_failed_run_has_a_cross_and_no_ratio() {
     check("failed", |size| {
         let mut state = sized("threads", size);
@@ -185,6 +199,90 @@ fn many_lanes_scroll_and_say_how_many_are_out_of_sight() {
         }
         (state, Some(log))
     });
+}
+
+#[test]
+fn far_more_lanes_than_rows_are_folded_into_bands() {
+    check("bands", |size| {
+        let mut state = lab("free-threads", 200);
+        hear(&mut state, None, News::Resized(size.0, size.1));
+        let log = without_a_lock(200);
+        begin(&mut state, &log);
+        hear(&mut state, Some(&log), News::Ended(Ending::Done));
+        (state, Some(log))
+    });
+}
+
+#[test]
+fn a_band_of_tasks_can_be_unfolded_and_its_cursor_says_what_its_lanes_do() {
+    let mut state = sized("threads", (120, 36));
+    let log = tasks(1000);
+    begin(&mut state, &log);
+    hear(&mut state, Some(&log), News::Ended(Ending::Done));
+    let folded = text(&draw(&state, Some(&log)));
+    assert!(folded.contains("bands: mean of 64 lanes") && folded.contains("tasks 961–1000"), "{folded}");
+    update(&mut state, Some(&log), Action::NextLane);
+    update(&mut state, Some(&log), Action::NextLane);
+    update(&mut state, Some(&log), Action::Freeze);
+    let pointed = text(&draw(&state, Some(&log)));
+    assert!(pointed.contains("tasks 65–128 in this cell: "), "{pointed}");
+    update(&mut state, Some(&log), Action::Unfold);
+    let unfolded = text(&draw(&state, Some(&log)));
+    assert!(unfolded.contains("of tasks 65–128") && unfolded.contains("▸1 task 65 "), "{unfolded}");
+    update(&mut state, Some(&log), Action::Unfold);
+    assert!(text(&draw(&state, Some(&log))).contains("bands: mean of 64 lanes"));
+}
+
+#[test]
+fn a_lock_that_threads_share_stands_above_them() {
+    check("hybrid", |size| {
+        let mut state = sized("hybrid", size);
+        let log = hybrid(420.0);
+        begin(&mut state, &log);
+        hear(&mut state, Some(&log), News::Ended(Ending::Done));
+        update(&mut state, Some(&log), Action::WholeRun);
+        (state, Some(log))
+    });
+}
+
+#[test]
+fn processes_hang_under_the_server_that_made_them_and_the_cursor_tells_of_a_birth() {
+    check("forkserver", |size| {
+        let mut state = sized("processes:forkserver", size);
+        let log = forkserver(4, 160.0);
+        begin(&mut state, &log);
+        hear(&mut state, Some(&log), News::Ended(Ending::Done));
+        update(&mut state, Some(&log), Action::ToBegin);
+        update(&mut state, Some(&log), Action::NextLane);
+        for _ in 0..(size.0 / 4) {
+            update(&mut state, Some(&log), Action::CursorRight);
+            let text = text(&draw(&state, Some(&log)));
+            if text.contains(" starts (") {
+                break;
+            }
+        }
+        (state, Some(log))
+    });
+}
+
+#[test]
+fn what_the_source_says_of_itself_is_what_the_header_says() {
+    let mut state = sized("threads", (120, 36));
+    let log = threads(4, 100.0, false);
+    begin(&mut state, &log);
+    let origin = Origin {
+        engine: "REAL CPython 3.13.1, GIL on".to_owned(),
+        evidence: Evidence::Sampled,
+        cores: Some(CoreEvidence::Heartbeat),
+        reason: Some("the kernel forbids it".to_owned()),
+    };
+    hear(&mut state, Some(&log), News::Origin(origin));
+    let header = text(&draw(&state, Some(&log)));
+    assert!(header.contains("REAL CPython 3.13.1, GIL on · SAMPLED · cores by heartbeat"), "{header}");
+    assert!(!header.contains("MINIATURE"));
+    update(&mut state, Some(&log), Action::Settings);
+    let settings = text(&draw(&state, Some(&log)));
+    assert!(settings.contains("gaps between heartbeats: the kernel"), "{settings}");
 }
 
 fn compared(size: (u16, u16), over: bool) -> State {
@@ -269,4 +367,35 @@ fn a_kitchen_has_its_own_words_and_the_same_picture() {
     assert!(!kitchen.contains("GIL") && !kitchen.contains("thread"), "{kitchen}");
     // The code is what was written.
     assert!(kitchen.contains("def work(n):"));
+}
+
+#[test]
+fn without_a_gil_the_figures_tell_how_much_gets_done_beside_one_alone() {
+    check("no-gil", |size| {
+        let (mut state, log) = (sized("free-threads", size), free_threads(4, 300.0));
+        begin(&mut state, &log);
+        hear(&mut state, Some(&log), News::Ended(Ending::Done));
+        hear(&mut state, Some(&log), News::BaselineBegan);
+        hear(&mut state, Some(&log), News::Alone(120_000.0));
+        hear(&mut state, Some(&log), News::BaselineEnded(Ending::Done, Nanos::from_millis(260)));
+        (state, Some(log))
+    });
+    let (mut state, log) = (sized("free-threads", (80, 24)), free_threads(4, 300.0));
+    begin(&mut state, &log);
+    let live = text(&draw(&state, Some(&log)));
+    assert!(live.contains("41k/ms"), "{live}");
+    hear(&mut state, Some(&log), News::Alone(120_000.0));
+    let _ = update(&mut state, Some(&log), Action::Freeze);
+    let frozen = text(&draw(&state, Some(&log)));
+    let words = frozen.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("gets 41k instructions a ms done, 34% of one alone"), "{frozen}");
+}
+
+#[test]
+fn the_program_s_own_queue_has_a_row_with_its_depth() {
+    check("queue", |size| {
+        let (mut state, log) = (sized("threads", size), queue(400.0));
+        finish(&mut state, &log, 800.0);
+        (state, Some(log))
+    });
 }

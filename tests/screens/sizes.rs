@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::fixtures::{begin, comparison, lab, processes, threads};
+use super::fixtures::{begin, comparison, forkserver, hybrid, lab, processes, threads, without_a_lock};
 
 fn draw(state: &State, log: Option<&Trace>, area: Rect) -> Buffer {
     let mut buf = Buffer::empty(area);
@@ -18,10 +18,18 @@ fn draw(state: &State, log: Option<&Trace>, area: Rect) -> Buffer {
     buf
 }
 
-fn logs() -> &'static [Trace; 4] {
-    static LOGS: OnceLock<[Trace; 4]> = OnceLock::new();
+fn logs() -> &'static [Trace; 7] {
+    static LOGS: OnceLock<[Trace; 7]> = OnceLock::new();
     LOGS.get_or_init(|| {
-        [threads(4, 700.0, false), threads(1, 40.0, false), threads(64, 300.0, false), processes(5, 300.0)]
+        [
+            threads(4, 700.0, false),
+            threads(1, 40.0, false),
+            threads(64, 300.0, false),
+            processes(5, 300.0),
+            without_a_lock(300),
+            hybrid(200.0),
+            forkserver(5, 200.0),
+        ]
     })
 }
 
@@ -50,9 +58,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_is_pressed_at_whatever_size_it_is_drawn(steps in steps(), which in 0..4usize, ascii: bool, empty: bool) {
+    fn whatever_is_pressed_at_whatever_size_it_is_drawn(steps in steps(), which in 0..7usize, ascii: bool, empty: bool) {
         let log = &logs()[which];
-        let model = ["threads", "sequential", "threads", "processes"][which];
+        let model = ["threads", "sequential", "threads", "processes", "free-threads", "hybrid", "processes:forkserver"][which];
         let mut state = lab(model, 4);
         state.look.ascii = ascii;
         if empty {

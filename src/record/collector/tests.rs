@@ -256,7 +256,30 @@ fn where_the_kernel_tells_of_cores_the_heartbeat_is_not_needed() {
     let evidence = |lane| bench.collector.lane(lane).map(|lane| lane.core_evidence);
     assert_eq!(evidence(A), Some(CoreEvidence::SwitchRecords));
     assert_eq!(evidence(B), Some(CoreEvidence::Heartbeat));
-    assert_eq!(evidence(LaneId(2)), None);
+    assert_eq!(evidence(LaneId(2)), evidence(A), "a coroutine's is its thread's");
+    assert_eq!(evidence(LaneId(LANES)), None);
+}
+
+#[test]
+fn what_the_kernel_says_of_a_thread_is_said_of_the_coroutine_that_has_it() {
+    let mut bench = Bench::new();
+    let coroutine = LaneId(LANES - 1);
+    let enters = |to| EventKind::State { to, detail: Detail::None };
+    bench.switch(50, A, Switch::In);
+    bench.write(0, Event { kind: enters(State::Running), ..bench.event(100, coroutine, 0) });
+    bench.switch(150, A, OUT);
+    bench.switch(180, A, Switch::In);
+    bench.write(0, Event { kind: enters(State::Suspended), ..bench.event(200, coroutine, 0) });
+    bench.switch(250, A, OUT);
+    bench.switch(280, A, Switch::In);
+    bench.now_is(5_000);
+    bench.poll();
+    let told: Vec<_> = bench.told().into_iter().map(|(at, lane, _)| (at, lane)).collect();
+    let (own, lent) = (A.0, coroutine.0);
+    // Where it is lent and where it comes back one leaves the core and the other has it, without the kernel's doing.
+    let lending = [(50, own), (100, lent), (100, own), (100, lent), (150, lent), (180, lent)];
+    let back = [(200, lent), (200, lent), (200, own), (250, own), (280, own)];
+    assert_eq!(told, [&lending[..], &back[..]].concat());
 }
 
 #[test]

@@ -113,6 +113,8 @@ fn workload() -> Arc<Workload> {
             max: ArgValue::Int(10_000_000_000),
             size: true,
         }],
+        plain: true,
+        coroutine: None,
         source: String::new(),
         path: None,
     })
@@ -130,6 +132,7 @@ fn contest(models: &[&str], repeats: u32) -> Contest {
             args: Vec::new(),
             switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
             rules: Rules::V3_10,
+            start_up: None,
         },
         models: models.iter().map(|model| (*model).to_owned()).collect(),
         repeats,

@@ -38,6 +38,7 @@ fn comparison(tasks: u32, workers: u32, cores: usize, rows: Vec<Row>) -> Compari
         args: Vec::new(),
         switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
         rules: Rules::V3_10,
+        start_up: None,
     };
     let workload = Workload {
         id: "w".to_owned(),
@@ -45,6 +46,8 @@ fn comparison(tasks: u32, workers: u32, cores: usize, rows: Vec<Row>) -> Compari
         bound: Bound::Cpu,
         watch: String::new(),
         arguments: Vec::new(),
+        plain: true,
+        coroutine: None,
         source: String::new(),
         path: None,
     };

@@ -107,6 +107,8 @@ fn workload() -> Arc<Workload> {
             max: ArgValue::Int(10_000_000_000),
             size: true,
         }],
+        plain: true,
+        coroutine: None,
         source: String::new(),
         path: None,
     })
@@ -122,6 +124,7 @@ fn experiment(model: &str) -> Experiment {
         args: Vec::new(),
         switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
         rules: Rules::V3_10,
+        start_up: None,
     }
 }
 

@@ -1,4 +1,4 @@
-//! What each model costs: memory, start-up, hand-offs, context switches.
+//! What each model costs: memory, start-up, hand-offs, context switches, cores busy.
 
 use crate::event::Nanos;
 use crate::report::bytes;
@@ -8,22 +8,28 @@ use super::super::canvas::Canvas;
 use super::super::theme::Ink;
 use super::Columns;
 
-const HEADINGS: [&str; 5] = ["memory", "start-up", "hand-offs", "waited", "preempted"];
+/// Each column's name, and the same where columns are narrow.
+const HEADINGS: [(&str, &str); 6] = [
+    ("memory", "memory"),
+    ("start-up", "start"),
+    ("hand-offs", "handoff"),
+    ("waited", "waited"),
+    ("preempted", "preempt"),
+    ("cores busy", "cores"),
+];
 
-/// The same where columns are narrow.
-const SHORT: [&str; 5] = ["memory", "start", "handoff", "waited", "preempt"];
-
-/// A column's width: as much as fits beside the names.
-fn column(columns: Columns) -> u16 {
-    (columns.cells / HEADINGS.len() as u16).min(14)
+/// How many columns there are, and how wide each: where there is little room the last goes, which the profiles show.
+fn grid(columns: Columns) -> (usize, u16) {
+    let all = HEADINGS.len() as u16;
+    let count = if columns.cells / all < 9 { all - 1 } else { all };
+    (usize::from(count), (columns.cells / count).min(14))
 }
 
 /// Above the first model, in the legend's row.
 pub fn heading(columns: Columns, canvas: &mut Canvas) {
-    let width = column(columns);
-    let headings = if width > 10 { HEADINGS } else { SHORT };
-    for (index, heading) in (1..).zip(headings) {
-        canvas.text_before(columns.left + index * width, 0, heading, Ink::Dim);
+    let (count, width) = grid(columns);
+    for (index, (long, short)) in (1..).zip(HEADINGS.into_iter().take(count)) {
+        canvas.text_before(columns.left + index * width, 0, if width > 10 { long } else { short }, Ink::Dim);
     }
 }
 
@@ -35,18 +41,23 @@ pub fn legend(canvas: &mut Canvas) {
 
 /// The medians over the runs; `?` for what is not known.
 pub fn render(row: &Row, columns: Columns, canvas: &mut Canvas) {
-    let width = column(columns);
+    let (shown, width) = grid(columns);
     let count = |value: Option<f64>| value.map_or("?".to_owned(), |value| format!("{value:.0}"));
     let memory = row.median_of(|run| run.peak_pss.or(run.peak_rss).map(|bytes| bytes as f64));
     let start_up = row.median_of(|run| Some(run.startup.0 as f64));
     let figures = [
         memory.map_or("?".to_owned(), |memory| bytes(memory as u64)),
-        start_up.map_or("?".to_owned(), |span| Nanos(span as u64).to_string()),
+        match start_up.map(|span| Nanos(span as u64)) {
+            None => "?".to_owned(),
+            Some(Nanos::ZERO) => "–".to_owned(),
+            Some(span) => span.to_string(),
+        },
         count(row.median_of(|run| Some(run.handoffs as f64))),
         count(row.median_of(|run| run.voluntary.map(|count| count as f64))),
         count(row.median_of(|run| run.involuntary.map(|count| count as f64))),
+        row.median_of(|run| Some(run.cores_busy)).map_or("?".to_owned(), |busy| format!("{busy:.2}")),
     ];
-    for (index, figure) in (1..).zip(figures) {
+    for (index, figure) in (1..).zip(figures.into_iter().take(shown)) {
         canvas.text_before(columns.left + index * width, 0, &figure, Ink::Text);
     }
 }

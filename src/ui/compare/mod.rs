@@ -88,13 +88,17 @@ fn chosen(state: &State, canvas: &mut Canvas) {
 /// Before the first comparison: the models that will run.
 fn models(state: &State, canvas: &mut Canvas) {
     let cores = state.machine.cores.len().max(1);
-    canvas.text(1, 0, &format!("length: time   height: cores busy, full = {cores}   s: start-up"), Ink::Dim);
+    let paid = sanitised(&state.experiment.start_up_words());
+    let legend = format!("length: time   height: cores busy, full = {cores}   s: {paid}");
+    canvas.text_to(1, 0, canvas.width(), &legend, Ink::Dim);
     let bottom = canvas.height();
     let label = |model: &ModelChoice| model.label(model.lanes(state.experiment.workers));
     let left = state.models.iter().map(|model| label(model).chars().count()).max().unwrap_or(0) as u16 + 3;
     for (y, model) in (2..bottom).zip(&state.models) {
-        canvas.text_to(1, y, left - 1, &label(model), Ink::Text);
-        canvas.text(left, y, "not run yet", Ink::Dim);
+        let objection = state.objection(&model.id);
+        canvas.text_to(1, y, left - 1, &label(model), if objection.is_some() { Ink::Dim } else { Ink::Text });
+        let words = objection.map_or("not run yet".to_owned(), |why| sanitised(&format!("left out: {why}")));
+        canvas.text_to(left, y, canvas.width(), &words, Ink::Dim);
     }
 }
 
@@ -115,7 +119,10 @@ fn body(state: &State, comparison: &Comparison, canvas: &mut Canvas) {
     let longest = comparison.longest();
     let cell = Nanos(longest.0.div_ceil(u64::from(columns.cells)).max(1));
     let mut legend = match state.compare.side {
-        Side::Profiles => format!("length: time   height: cores busy, full = {}   s: start-up", comparison.cores),
+        Side::Profiles => {
+            let paid = sanitised(&comparison.experiment.start_up_words());
+            format!("length: time   height: cores busy, full = {}   s: {paid}", comparison.cores)
+        }
         Side::Ledger => "where the workers' time went, start to end".to_owned(),
         Side::Costs => String::new(),
     };

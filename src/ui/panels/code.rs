@@ -1,12 +1,15 @@
 //! The workload's code: live, where the time of the last second went; at the cursor, where each lane is.
 
-use crate::app::State;
-use crate::app::view::drawn_lanes;
 use crate::app::words::{instant, mark, sanitised};
+use crate::app::{Fold, State};
+use crate::event::LaneId;
 use crate::trace::Trace;
 
 use super::super::canvas::Canvas;
 use super::super::theme::Ink;
+
+/// The most lanes of which it is shown where they are.
+const MARKED: usize = 61;
 
 /// Columns of a share's bar, or of the marks of lanes.
 const SHARE: u16 = 8;
@@ -55,9 +58,12 @@ pub fn render(state: &State, log: Option<&Trace>, canvas: &mut Canvas) {
 /// The line of each lane at the cursor: line, mark, place among the lanes.
 fn here(state: &State, log: Option<&Trace>) -> Option<Vec<(usize, char, usize)>> {
     let (log, at) = (log?, state.view.cursor?);
-    let lanes = drawn_lanes(log);
+    let fold = Fold::of(state, log);
     let line = |lane| usize::try_from(log.line_at(lane, at).0).unwrap_or(0);
-    Some(lanes.iter().enumerate().map(|(index, lane)| (line(*lane), mark(&lanes, *lane), index)).collect())
+    // Beyond those there are no marks of their own.
+    let lanes = log.workers()[fold.workers.clone()].iter().take(MARKED);
+    let marked = |(index, lane): (usize, &LaneId)| (line(*lane), mark(fold.place(log, *lane)), index);
+    Some(lanes.enumerate().map(marked).collect())
 }
 
 /// The first line that is shown: what matters is in sight, else where the first function begins.

@@ -26,7 +26,7 @@ pub fn rows(state: &State) -> usize {
 fn all(state: &State) -> Vec<Row<'_>> {
     let mut rows = Vec::new();
     let chosen = state.models.iter().position(|model| model.id == state.experiment.model);
-    let next = chosen.map(|chosen| (chosen + 1) % state.models.len());
+    let next = state.next_model().and_then(|next| state.models.iter().position(|model| model.id == next.id));
     for (index, model) in state.models.iter().enumerate() {
         let mut bars: Vec<&Bar> = state.bars.iter().filter(|bar| bar.model == model.id).collect();
         bars.sort_by_key(|bar| bar.workers);

@@ -1,7 +1,7 @@
 //! Every key, and how to read the picture.
 
-use crate::app::State;
 use crate::app::action::{Action, Group};
+use crate::app::{State, words};
 use crate::event::State as LaneState;
 
 use super::super::canvas::Canvas;
@@ -19,6 +19,7 @@ enum Line {
     Key(String, &'static str),
     State(LaneState),
     Text(&'static str),
+    Said(String),
 }
 
 fn lines(state: &State) -> Vec<Line> {
@@ -28,8 +29,12 @@ fn lines(state: &State) -> Vec<Line> {
         Line::Text("A cell is the sum of its time: half ink, half of it."),
         Line::Text("░▒▓ more than two changes in the cell, by share."),
         Line::Text("GIL: the holder's mark; │ one hand-off, ▒ more."),
+        Line::Text("No GIL: work a ms it runs, of what one alone does."),
+        Line::Text("Bands (many lanes): ░▒▓█ their mean on a core;"),
+        Line::Text("the bottom line: what they do most off it."),
         Line::Text("Core rows are ours and exact; what all programs"),
         Line::Text("use is sampled five times a second at most."),
+        Line::Said(format!("Who had a core: {}.", words::core_evidence(&state.origin))),
     ]);
     for group in Group::ALL {
         lines.push(Line::Blank);
@@ -49,9 +54,13 @@ pub fn render(state: &State, canvas: &mut Canvas) {
     let (width, height) = (canvas.width(), canvas.height());
     canvas.row(0, width, 0, '─', Ink::Rule);
     canvas.text(1, 0, " help ", Ink::Strong);
-    let lines = lines(state);
+    let mut lines = lines(state);
     let rows = usize::from(height.saturating_sub(2)).max(1);
     let columns = usize::from((width / COLUMN).max(1));
+    if lines.len() > rows && matches!(lines.get(rows), Some(Line::Blank)) {
+        // No gap at the head of a column.
+        lines.remove(rows);
+    }
     let needed = lines.len().div_ceil(columns).max(1);
     let rows_used = if needed <= rows { needed } else { rows };
     let last = lines.len().saturating_sub(rows_used * columns);
@@ -82,5 +91,9 @@ fn draw(line: &Line, canvas: &mut Canvas) {
             canvas.text(KEYS + 1, 0, state.words(), Ink::Text);
         }
         Line::Text(text) => _ = canvas.text(1, 0, text, Ink::Dim),
+        Line::Said(text) => {
+            let end = canvas.width() - 1;
+            canvas.text_to(1, 0, end, text, Ink::Dim);
+        }
     }
 }

@@ -2,19 +2,21 @@
 
 use crate::app::{State, words};
 
-use super::super::canvas::Canvas;
+use super::super::canvas::{Canvas, wrapped};
 use super::super::theme::Ink;
 
 /// ```text
 /// ─ settings seldom used ─────────────────────
 ///   rules        3.10: may switch at loops and calls
 /// ▸ tasks        as many as workers
-///   processes    made by spawn
+///   start-up     as CPython 3.13.0
+///
+///   core times   the kernel's switch records
 /// ```
 pub fn render(state: &State, line: usize, canvas: &mut Canvas) {
     let width = 56.min(canvas.width());
     let (x, y) = ((canvas.width() - width) / 2, canvas.height() / 3);
-    let mut panel = canvas.part(x, y, width, 7);
+    let mut panel = canvas.part(x, y, width, 10);
     panel.clear();
     panel.row(0, width, 0, '─', Ink::Rule);
     panel.text(1, 0, " settings seldom used ", Ink::Strong);
@@ -26,7 +28,7 @@ pub fn render(state: &State, line: usize, canvas: &mut Canvas) {
     let lines = [
         ("rules", words::rules(state.experiment.rules).to_owned()),
         ("tasks", tasks),
-        ("processes", "made by spawn".to_owned()),
+        ("start-up", words::start_up(&state.experiment)),
     ];
     for (index, (name, value)) in lines.iter().enumerate() {
         let y = 2 + index as u16;
@@ -38,5 +40,10 @@ pub fn render(state: &State, line: usize, canvas: &mut Canvas) {
         panel.text(3, y, name, ink);
         panel.text(15, y, value, ink);
     }
-    panel.row(0, width, 6, '─', Ink::Rule);
+    panel.text(3, 6, "core times", Ink::Dim);
+    let evidence = wrapped(&words::core_evidence(&state.origin), usize::from(width.saturating_sub(16)));
+    for (y, line) in (6..9).zip(&evidence) {
+        panel.text(15, y, line, Ink::Dim);
+    }
+    panel.row(0, width, 9, '─', Ink::Rule);
 }

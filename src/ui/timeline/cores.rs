@@ -2,6 +2,7 @@
 
 use crate::app::State;
 use crate::app::words::percent;
+use crate::trace::Trace;
 
 use super::super::canvas::Canvas;
 use super::super::glyphs::core_mark;
@@ -11,12 +12,13 @@ use super::scene::Scene;
 /// ```text
 /// core 0    11111     111111                         all: 31% sampled
 /// ```
-pub fn render(state: &State, scene: &Scene, canvas: &mut Canvas) {
+pub fn render(state: &State, log: &Trace, scene: &Scene, canvas: &mut Canvas) {
+    let place = |lane| scene.fold.place(log, lane);
     let left = scene.gutters.left;
     for (y, (core, cells)) in (0..).zip(&scene.cores) {
         canvas.text(1, y, &format!("core {core}"), Ink::Dim);
         for (x, cell) in cells.iter().enumerate() {
-            let mark = core_mark(cell, scene.recorded(x), &scene.lanes);
+            let mark = core_mark(cell, scene.recorded(x), &place);
             if mark.glyph != ' ' {
                 canvas.set(left + x as u16, y, mark.glyph, mark.ink);
             }

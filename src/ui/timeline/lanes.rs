@@ -1,63 +1,147 @@
-//! The lanes themselves.
+//! The lanes themselves, or bands of them, and the locks that stand above the threads that share them.
 
-use crate::app::State;
-use crate::app::view::UNMARKED;
-use crate::app::words::{mark, percent};
-use crate::event::State as LaneState;
+use crate::app::words::{count, mark, percent};
+use crate::app::{Figures, State};
+use crate::event::{LaneId, State as LaneState};
+use crate::trace::Trace;
 
 use super::super::canvas::Canvas;
-use super::super::glyphs::lane_column;
+use super::super::glyphs::{MOST_ROWS, Mark, band_column, lane_column};
 use super::super::theme::Ink;
-use super::scene::{LaneRow, Scene};
+use super::locks;
+use super::scene::{Body, Scene, SceneRow};
+
+/// Below this part of what one alone gets done a figure stands out.
+const SLOW: f64 = 0.8;
 
 /// ```text
 ///           █████      ████
 /// thread 1  █████     ▅████▇                              runs  24%
 ///           █████▄····██████···················           waits 76%
 /// ```
-pub fn render(state: &State, scene: &Scene, height: u16, canvas: &mut Canvas) {
-    for (index, row) in scene.rows.iter().enumerate() {
-        let mut part = canvas.part(0, index as u16 * height, canvas.width(), height);
-        lane(state, scene, row, height, &mut part);
+pub fn render(state: &State, log: &Trace, scene: &Scene, height: u16, canvas: &mut Canvas) {
+    let mut y = 0;
+    for row in &scene.rows {
+        let rows = if matches!(row.body, Body::Lock { .. }) { 1 } else { height };
+        let mut part = canvas.part(0, y, canvas.width(), rows);
+        draw(state, log, scene, row, &mut part);
+        y += rows;
     }
     cursor(scene, scene.gutters.left, canvas);
 }
 
-fn lane(state: &State, scene: &Scene, row: &LaneRow, height: u16, canvas: &mut Canvas) {
+fn draw(state: &State, log: &Trace, scene: &Scene, row: &SceneRow, canvas: &mut Canvas) {
+    name(scene, row, canvas);
+    let rows = usize::from(canvas.height());
     let left = scene.gutters.left;
+    let x = left + scene.gutters.cells + 1;
+    match &row.body {
+        Body::Lock { cells } => locks::turns(log, scene, cells, 0, canvas),
+        Body::Lane { lane, end, cells } => {
+            columns(cells.iter().map(|cell| lane_column(cell, row.place, rows, state.look.ascii)), left, canvas);
+            match end {
+                Some(end) => {
+                    let text = format!("× {}", end.trim_start_matches("killed by "));
+                    canvas.text(x, canvas.height() / 2, &text, Ink::Bad);
+                }
+                None => {
+                    let figures = &state.figures;
+                    if let Some(rate) = figures.lane_work(*lane).filter(|_| scene.gutters.right >= 10) {
+                        return work(state, *lane, rate, x, canvas);
+                    }
+                    shares(scene, figures.lane_share(*lane, LaneState::Running), figures.lane_else(*lane), x, canvas);
+                }
+            }
+        }
+        Body::Band { workers, cells } => {
+            columns(cells.iter().map(|cell| band_column(cell, row.place, rows)), left, canvas);
+            let lanes = &log.workers()[workers.clone()];
+            let lost = lanes.iter().filter(|lane| state.figures.lost.binary_search(lane).is_ok()).count();
+            if lost > 0 {
+                canvas.text(x, canvas.height() / 2, &format!("× {lost} died"), Ink::Bad);
+                return;
+            }
+            let sum = state.figures.sum_of(lanes);
+            let share = Figures::share_in(&sum, LaneState::Running);
+            shares(scene, share, Figures::else_in(&sum), x, canvas);
+        }
+    }
+}
+
+/// The row's name with its mark, and the tree it hangs in.
+fn name(scene: &Scene, row: &SceneRow, canvas: &mut Canvas) {
+    let (left, height) = (scene.gutters.left, canvas.height());
     let middle = height / 2;
+    if let Body::Lock { .. } = row.body {
+        canvas.text_to(1, 0, left - 1, &row.name, Ink::Strong);
+        return;
+    }
     let (sign, ink) = if row.picked { ('▸', Ink::Strong) } else { (' ', Ink::Text) };
     canvas.set(0, middle, sign, Ink::Key);
     let mut x = 1;
-    if scene.lanes.len() > UNMARKED {
-        canvas.set(1, middle, mark(&scene.lanes, row.lane), Ink::Lane(row.place));
+    if scene.fold.is_marked() {
+        canvas.set(1, middle, mark(Some(row.place)), Ink::Lane(row.place));
         x = 3;
     }
     canvas.text_to(x, middle, left - 1, &row.name, ink);
-    for (x, cell) in row.cells.iter().enumerate() {
-        let column = lane_column(cell, row.place, usize::from(height), state.look.ascii);
-        for (y, mark) in column.iter().take(usize::from(height)).enumerate() {
+    let (above, below) = (row.name.starts_with(['├', '└']), row.name.starts_with('├'));
+    for y in 0..height {
+        if y < middle && above || y > middle && below {
+            canvas.set(x, y, '│', ink);
+        }
+    }
+}
+
+fn columns(columns: impl Iterator<Item = [Mark; MOST_ROWS]>, left: u16, canvas: &mut Canvas) {
+    let height = canvas.height();
+    for (x, column) in (0..).zip(columns) {
+        for (y, mark) in (0..height).zip(column) {
             if mark.glyph != ' ' {
-                canvas.set(left + x as u16, y as u16, mark.glyph, mark.ink);
+                canvas.set(left + x, y, mark.glyph, mark.ink);
             }
         }
     }
-    let x = left + scene.gutters.cells + 1;
-    if let Some(end) = &row.end {
-        canvas.text(x, middle, &format!("× {}", end.trim_start_matches("killed by ")), Ink::Bad);
-        return;
-    }
-    let Some(runs) = state.figures.lane_share(row.lane, LaneState::Running) else { return };
+}
+
+/// What it did with its life: ran, and what else most.
+fn shares(scene: &Scene, runs: Option<f64>, other: Option<(LaneState, f64)>, x: u16, canvas: &mut Canvas) {
+    let Some(runs) = runs else { return };
+    let height = canvas.height();
+    let middle = height / 2;
     let (first, second) = if height >= 3 { (middle, middle + 1) } else { (0, 1) };
     if scene.gutters.right < 10 {
         canvas.text(x, middle, &format!("{:>4}", percent(runs)), Ink::Text);
         return;
     }
-    let other = state.figures.lane_else(row.lane);
     canvas.text(x, first, &format!("{:<5}{:>4}", "runs", percent(runs)), Ink::Text);
     if let Some((other, share)) = other.filter(|_| height > 1) {
         let ink = if other == LaneState::WaitingGil { Ink::Waits } else { Ink::Dim };
         canvas.text(x, second, &format!("{:<5}{:>4}", short(other), percent(share)), ink);
+    }
+}
+
+/// The figures of a lane that needs no GIL. It may run all the time and get little done, so how much is what tells:
+/// beside one alone, if that is known.
+///
+/// ```text
+/// runs  99%
+/// work  68%      or      99k/ms
+/// ```
+fn work(state: &State, lane: LaneId, rate: f64, x: u16, canvas: &mut Canvas) {
+    let height = canvas.height();
+    let first = if height >= 3 { height / 2 } else { 0 };
+    let runs = state.figures.lane_share(lane, LaneState::Running).unwrap_or(0.0);
+    canvas.text(x, first, &format!("{:<5}{:>4}", "runs", percent(runs)), Ink::Text);
+    let text = match state.alone {
+        Some(alone) => format!("{:<5}{:>4}", "work", percent(rate / alone)),
+        None => format!("{:>9}", format!("{}/ms", count(rate))),
+    };
+    let slow = state.alone.is_some_and(|alone| rate < alone * SLOW);
+    if height > 1 {
+        canvas.text(x, first + 1, &text, if slow { Ink::Waits } else { Ink::Dim });
+    }
+    if let Some((other, share)) = state.figures.lane_else(lane).filter(|(_, share)| height > 2 && *share >= 0.05) {
+        canvas.text(x, first - 1, &format!("{:<5}{:>4}", short(other), percent(share)), Ink::Dim);
     }
 }
 

@@ -8,6 +8,7 @@ pub mod cores;
 pub mod geometry;
 pub mod lanes;
 pub mod locks;
+pub mod queues;
 pub mod ready;
 pub mod ruler;
 pub mod scene;
@@ -29,9 +30,10 @@ pub fn render(state: &State, log: Option<&Trace>, plan: &Plan, canvas: &mut Canv
     };
     let scene = Scene::read(state, log, plan);
     title::render(state, log, &scene, &mut canvas.at(plan.title));
-    locks::render(state, &scene, &mut canvas.at(plan.lock));
-    lanes::render(state, &scene, plan.lane_height, &mut canvas.at(plan.lanes));
-    cores::render(state, &scene, &mut canvas.at(plan.cores));
+    locks::render(state, log, &scene, &mut canvas.at(plan.lock));
+    lanes::render(state, log, &scene, plan.lane_height, &mut canvas.at(plan.lanes));
+    queues::render(&scene, &mut canvas.at(plan.queues));
+    cores::render(state, log, &scene, &mut canvas.at(plan.cores));
     ruler::render(state, &scene, &mut canvas.at(plan.axis));
-    whole::render(state, log, &scene, &mut canvas.at(plan.whole));
+    whole::render(state, &scene, &mut canvas.at(plan.whole));
 }

@@ -1,8 +1,10 @@
 //! The rule above the timeline: what a cell is, where the picture starts, how much of the time it shows.
 
+use crate::app::rows::band_name;
 use crate::app::words::{instant, sanitised, span};
-use crate::app::{Phase, State, Trigger, Zoom, cursor};
+use crate::app::{Action, ModelChoice, Phase, State, Trigger, Zoom, cursor};
 use crate::event::Nanos;
+use crate::session::Experiment;
 use crate::trace::Trace;
 
 use super::super::canvas::Canvas;
@@ -25,6 +27,14 @@ pub fn render(state: &State, log: &Trace, scene: &Scene, canvas: &mut Canvas) {
         x = canvas.text_to(x, 0, end, &part, ink);
     }
     canvas.text(x, 0, " ", Ink::Dim);
+    let births = |ran: &&Experiment| ran.start_up.is_some() && ran.model != ModelChoice::BASELINE;
+    if let Some(ran) = state.ran.as_ref().filter(births) {
+        // At the far end, where there is room.
+        let paid = format!(" {} ", sanitised(&ran.start_up_words()));
+        if x + 4 + paid.chars().count() as u16 <= width {
+            canvas.text_before(width - 1, 0, &paid, Ink::Dim);
+        }
+    }
     if let Some(x) = scene.cursor.map(|cell| scene.gutters.left + cell).filter(|x| canvas.glyph(*x, 0) == '─') {
         canvas.set(x, 0, '▼', Ink::Key);
     }
@@ -54,15 +64,27 @@ fn parts(state: &State, log: &Trace, scene: &Scene) -> Vec<(String, Ink)> {
     }
     let cell = span(scene.axis.cell);
     let whole = state.view.zoom == Zoom::Whole && state.view.is_whole(log);
+    let folded = scene.fold.is_folded();
     let what = match (whole, scene.shares) {
+        _ if folded => {
+            let whole = if whole { "whole run, " } else { "" };
+            format!("{whole}bands: mean of {} lanes, {cell} a cell", scene.fold.each)
+        }
         (true, false) => format!("whole run, {cell} a cell"),
         (true, true) => format!("whole run, shares, many turns a cell of {cell}"),
         (false, false) => format!("turns, {cell} a cell"),
         (false, true) => format!("shares, many turns a cell of {cell}"),
     };
     parts.push((what, Ink::Text));
-    if let Some((first, last)) = scene.in_sight() {
-        parts.push((format!("lanes {first} to {last} of {}", scene.lanes.len()), Ink::Text));
+    if folded {
+        parts.push((format!("{} unfolds one", state.keymap.key(Action::Unfold)), Ink::Dim));
+    }
+    if state.view.unfolded.is_some() {
+        parts.push((format!("of {}", band_name(log, &scene.fold.workers)), Ink::Text));
+    }
+    if let Some((first, last, all)) = scene.in_sight {
+        let noun = if folded { "bands" } else { "lanes" };
+        parts.push((format!("{noun} {first} to {last} of {all}"), Ink::Text));
     }
     if running && state.view.frozen.is_none() && !whole {
         let first = cursor::lane(state, log).map_or(String::new(), |lane| sanitised(&log.lane(lane).name));

@@ -37,17 +37,18 @@ pub fn render(state: &State, log: &Trace, canvas: &mut Canvas) {
 
     // Letters in the lock's row are those of the table; whoever has none is a dot.
     let lettered: Vec<LaneId> = watch.figures.holders.iter().map(|holder| holder.lane).collect();
+    let place = |lane| lettered.iter().position(|it| *it == lane);
     let locks: Vec<_> = log.locks().filter(|(_, info)| info.of_workers).collect();
     let most_locks = (height / 3).max(1) as usize;
     let mut y = 1;
     for (lock, info) in locks.iter().take(most_locks) {
         canvas.text_to(1, y, NAMES - 1, &sanitised(&info.name), Ink::Strong);
         for (x, cell) in log.lock_window(*lock, axis.from, to, count).iter().enumerate() {
-            let mark = lock_mark(cell, recorded(x), &lettered);
+            let mark = lock_mark(cell, recorded(x), &place);
             let letter = cell.owner.filter(|_| mark.glyph.is_ascii_alphanumeric()).map(|(lane, _)| {
-                watch.letter(lane).map_or(('•', Ink::Dim), |letter| {
-                    (letter, Ink::Lane(lettered.iter().position(|it| *it == lane).unwrap_or_default()))
-                })
+                watch
+                    .letter(lane)
+                    .map_or(('•', Ink::Dim), |letter| (letter, Ink::Lane(place(lane).unwrap_or_default())))
             });
             let (glyph, ink) = letter.unwrap_or((mark.glyph, mark.ink));
             canvas.set(NAMES + x as u16, y, glyph, ink);

@@ -19,7 +19,7 @@ pub(super) enum Block<'a> {
     /// A loop; a `for` keeps its iterator on the stack.
     Loop { continue_at: Label, break_to: Label, is_for: bool },
     /// A `with`: its context manager lies in this local.
-    With { manager: u32, range: Range },
+    With { manager: u32, is_async: bool, range: Range },
     /// A `try` with a `finally`.
     Finally { body: &'a [ruff_python_ast::Stmt], range: Range },
     /// A `try` with handlers.
@@ -63,6 +63,8 @@ impl Block<'_> {
 /// The function being compiled.
 pub(super) struct Frame<'a> {
     pub is_module: bool,
+    /// Of an `async def`: it may await.
+    pub is_async: bool,
     pub locals: Vec<Arc<str>>,
     /// Names in scope: those of comprehensions shadow the function's while they last.
     pub by_name: HashMap<String, Vec<u32>>,
@@ -97,6 +99,7 @@ impl<'a> Frame<'a> {
     pub(super) fn new(start: u32, is_module: bool) -> Frame<'a> {
         Frame {
             is_module,
+            is_async: false,
             locals: Vec::new(),
             by_name: HashMap::new(),
             globals: HashSet::new(),
@@ -278,6 +281,8 @@ impl<'a> Compiler<'a> {
                 | PopJumpIfFalse(to)
                 | PopJumpIfTrue(to)
                 | ForIter(to)
+                | Send(to)
+                | JumpBackwardNoInterrupt(to)
                 | CompareOpJump(_, to) => *to = at(*to),
                 _ => {}
             }

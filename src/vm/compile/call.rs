@@ -13,11 +13,6 @@ use super::builder::Compiler;
 impl<'a> Compiler<'a> {
     pub(super) fn call(&mut self, call: &'a ExprCall) -> Result {
         let arguments = &call.arguments;
-        for argument in &arguments.args {
-            if let Expr::Starred(_) = argument {
-                return Err(self.place.outside(argument, "* in a call", "pass the arguments one by one"));
-            }
-        }
         if let Some(keyword) = arguments.keywords.iter().find(|keyword| keyword.arg.is_none()) {
             return Err(self.place.outside(keyword, "** in a call", "pass the arguments one by one"));
         }
@@ -42,6 +37,9 @@ impl<'a> Compiler<'a> {
                 self.emit(Instruction::PushNull);
             }
         }
+        if arguments.args.iter().any(Expr::is_starred_expr) {
+            return self.call_spread(call);
+        }
         for argument in &arguments.args {
             match argument {
                 // Gathered first: for a function that uses all of it, that is the same.
@@ -57,12 +55,6 @@ impl<'a> Compiler<'a> {
             self.emit(Instruction::Call(count));
             return Ok(());
         }
-        let names: Vec<Arc<str>> = arguments
-            .keywords
-            .iter()
-            .filter_map(|keyword| keyword.arg.as_ref())
-            .map(|name| name.as_str().into())
-            .collect();
         let table = self.program.keywords.len();
         let (Ok(count), Ok(table)) = (u16::try_from(count), u16::try_from(table)) else {
             return Err(self.place.outside(
@@ -71,8 +63,37 @@ impl<'a> Compiler<'a> {
                 "pass them by position",
             ));
         };
-        self.program.keywords.push(names);
+        self.program.keywords.push(keyword_names(call));
         self.emit(Instruction::CallKw(count, table));
+        Ok(())
+    }
+
+    /// A call with `*items` among its arguments; the function is on the stack. All arguments go into one list, those by
+    /// keyword last. (CPython makes a tuple and a dict of them.)
+    fn call_spread(&mut self, call: &'a ExprCall) -> Result {
+        self.emit(Instruction::BuildList(0));
+        for argument in &call.arguments.args {
+            match argument {
+                Expr::Starred(starred) => {
+                    match &*starred.value {
+                        Expr::Generator(generator) => self.gather(generator)?,
+                        items => self.expr(items)?,
+                    }
+                    self.emit(Instruction::ListExtend);
+                }
+                argument => {
+                    self.expr(argument)?;
+                    self.emit(Instruction::ListAppend(1));
+                }
+            }
+        }
+        for keyword in &call.arguments.keywords {
+            self.expr(&keyword.value)?;
+            self.emit(Instruction::ListAppend(1));
+        }
+        let table = self.program.keywords.len() as u32;
+        self.program.keywords.push(keyword_names(call));
+        self.emit(Instruction::CallFunctionEx(table));
         Ok(())
     }
 
@@ -178,4 +199,9 @@ impl<'a> Compiler<'a> {
         }
         Ok(true)
     }
+}
+
+fn keyword_names(call: &ExprCall) -> Vec<Arc<str>> {
+    let keywords = call.arguments.keywords.iter().filter_map(|keyword| keyword.arg.as_ref());
+    keywords.map(|name| name.as_str().into()).collect()
 }

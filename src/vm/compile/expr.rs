@@ -201,6 +201,11 @@ impl<'a> Compiler<'a> {
                 })?;
             }
             Expr::FString(fstring) => self.fstring(fstring)?,
+            Expr::Await(awaited) => {
+                self.may_await(expr, "await")?;
+                self.expr(&awaited.value)?;
+                self.awaiting();
+            }
             Expr::NumberLiteral(number) => {
                 let (construct, advice) = match &number.value {
                     Number::Complex { .. } => ("a complex number", "use floats"),
@@ -220,7 +225,6 @@ impl<'a> Compiler<'a> {
             Expr::Lambda(_) => ("lambda", "define a function with def"),
             Expr::Set(_) | Expr::SetComp(_) => ("a set", "use a dict whose values are True, or a list"),
             Expr::Generator(_) => ("a generator expression here", "write a list comprehension: put it in [ ]"),
-            Expr::Await(_) => ("await", "call the function without it"),
             Expr::Yield(_) | Expr::YieldFrom(_) => ("yield", "collect the values in a list and return that"),
             Expr::TString(_) => ("a template string", "write an f-string"),
             Expr::EllipsisLiteral(_) => ("...", "write pass, or None"),

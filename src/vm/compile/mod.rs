@@ -17,7 +17,9 @@
 mod builder;
 mod call;
 mod expr;
+mod import;
 mod nesting;
+mod protected;
 mod scope;
 mod stmt;
 

@@ -2,18 +2,14 @@
 
 use std::sync::Arc;
 
-use ruff_python_ast::{
-    ExceptHandler, Expr, ModModule, Stmt, StmtAugAssign, StmtFor, StmtFunctionDef, StmtImport, StmtImportFrom, StmtTry,
-    StmtWhile, StmtWith,
-};
-use ruff_text_size::Ranged;
+use ruff_python_ast::{Expr, ModModule, Stmt, StmtAugAssign, StmtFor, StmtFunctionDef, StmtWhile};
 
 use crate::event::Line;
 use crate::vm::code::{Code, Constant, Instruction, Parameter, Program, Signature};
 use crate::vm::modules;
 use crate::vm::value::Value;
 
-use super::builder::{Block, Compiler, Frame, Range};
+use super::builder::{Block, Compiler, Frame};
 use super::expr::{literal, operator};
 use super::scope::Assigned;
 use super::{Place, Result};
@@ -27,9 +23,9 @@ pub(super) fn module(place: &Place<'_>, module: &ModModule) -> Result<Program> {
         collect_globals(stmt, &mut compiler.assigned);
         if let Stmt::Import(import) = stmt {
             for alias in &import.names {
-                if let Some(library) = modules::get(&alias.name) {
-                    let name = alias.asname.as_ref().unwrap_or(&alias.name);
-                    compiler.imported.insert(name.to_string(), library);
+                let (module, name) = super::import::bound_by(alias);
+                if let Some(library) = modules::get(module) {
+                    compiler.imported.insert(name.to_owned(), library);
                 }
             }
         }
@@ -101,9 +97,6 @@ impl<'a> Compiler<'a> {
         if let Some(decorator) = def.decorator_list.first() {
             return Err(self.place.outside(decorator, "a decorator", "call the function by hand"));
         }
-        if def.is_async {
-            return Err(self.place.outside(def, "async def", "write a plain def"));
-        }
         if def.type_params.is_some() {
             return Err(self.place.outside(&def.name, "a generic function", "leave the type parameters out"));
         }
@@ -160,6 +153,10 @@ impl<'a> Compiler<'a> {
             if self.local(name).is_none() {
                 self.declare(name);
             }
+        }
+        if def.is_async {
+            self.frame.is_async = true;
+            self.emit(Instruction::ReturnGenerator);
         }
         self.emit(Instruction::Resume);
         self.body(&def.body)?;
@@ -291,7 +288,7 @@ impl<'a> Compiler<'a> {
         Ok(())
     }
 
-    fn store_name(&mut self, name: &str) -> Result {
+    pub(super) fn store_name(&mut self, name: &str) -> Result {
         if let Some(slot) = self.local(name) {
             self.emit(Instruction::StoreFast(slot));
         } else {
@@ -382,7 +379,11 @@ impl<'a> Compiler<'a> {
 
     fn for_loop(&mut self, stmt: &'a StmtFor) -> Result {
         if stmt.is_async {
-            return Err(self.place.outside(stmt, "async for", "write a plain for"));
+            return Err(self.place.outside(
+                stmt,
+                "async for",
+                "write a plain for, or a while that awaits the next item",
+            ));
         }
         let (start, finished, end) = (self.label(), self.label(), self.label());
         self.expr(&stmt.iter)?;
@@ -432,11 +433,7 @@ impl<'a> Compiler<'a> {
                 range.pause(here);
             }
             match &block {
-                Block::With { manager, .. } => {
-                    let manager = *manager;
-                    self.emit(Instruction::LoadFast(manager));
-                    self.emit(Instruction::WithExit);
-                }
+                Block::With { manager, is_async, .. } => self.exit(*manager, *is_async),
                 Block::Finally { body, .. } => {
                     let body: &'a [Stmt] = body;
                     self.body(body)?;
@@ -480,194 +477,6 @@ impl<'a> Compiler<'a> {
         }
         self.frame.depth = depth;
         self.resume_blocks(at + 1);
-        Ok(())
-    }
-
-    fn with(&mut self, stmt: &'a StmtWith, item: usize) -> Result {
-        if stmt.is_async {
-            return Err(self.place.outside(stmt, "async with", "write a plain with"));
-        }
-        let Some(with) = stmt.items.get(item) else { return self.body(&stmt.body) };
-        let line = self.line;
-        self.expr(&with.context_expr)?;
-        let manager = self.hidden("manager");
-        self.emit(Instruction::Copy(1));
-        self.emit(Instruction::StoreFast(manager));
-        self.emit(Instruction::BeforeWith);
-        let depth = self.frame.depth - 1;
-        let range = Range::open(self.here());
-        self.frame.blocks.push(Block::With { manager, range });
-        match &with.optional_vars {
-            Some(target) => self.store(target)?,
-            None => self.emit(Instruction::PopTop),
-        }
-        self.with(stmt, item + 1)?;
-        let Some(Block::With { mut range, .. }) = self.frame.blocks.pop() else { return Ok(()) };
-        range.pause(self.here());
-        self.line = line;
-        self.emit(Instruction::LoadFast(manager));
-        self.emit(Instruction::WithExit);
-        let end = self.label();
-        self.jump(Instruction::JumpForward, end);
-        self.handler(range, depth);
-        self.emit(Instruction::LoadFast(manager));
-        self.emit(Instruction::WithExit);
-        self.emit(Instruction::Reraise);
-        self.frame.depth = depth;
-        self.bind(end);
-        Ok(())
-    }
-
-    fn try_statement(&mut self, stmt: &'a StmtTry) -> Result {
-        if stmt.is_star {
-            return Err(self.place.outside(stmt, "except*", "write a plain except"));
-        }
-        if stmt.finalbody.is_empty() {
-            return self.try_except(stmt);
-        }
-        let depth = self.frame.depth;
-        let range = Range::open(self.here());
-        self.frame.blocks.push(Block::Finally { body: &stmt.finalbody, range });
-        if stmt.handlers.is_empty() {
-            self.body(&stmt.body)?;
-        } else {
-            self.try_except(stmt)?;
-        }
-        let Some(Block::Finally { mut range, .. }) = self.frame.blocks.pop() else { return Ok(()) };
-        range.pause(self.here());
-        self.body(&stmt.finalbody)?;
-        let end = self.label();
-        self.jump(Instruction::JumpForward, end);
-        self.handler(range, depth);
-        let raised = self.hidden("raised");
-        self.emit(Instruction::StoreFast(raised));
-        self.frame.handling.push(raised);
-        self.body(&stmt.finalbody)?;
-        self.frame.handling.pop();
-        self.emit(Instruction::LoadFast(raised));
-        self.emit(Instruction::Reraise);
-        self.frame.depth = depth;
-        self.bind(end);
-        Ok(())
-    }
-
-    fn try_except(&mut self, stmt: &'a StmtTry) -> Result {
-        let depth = self.frame.depth;
-        let end = self.label();
-        let range = Range::open(self.here());
-        self.frame.blocks.push(Block::Try { range });
-        self.body(&stmt.body)?;
-        let Some(Block::Try { mut range }) = self.frame.blocks.pop() else { return Ok(()) };
-        range.pause(self.here());
-        self.body(&stmt.orelse)?;
-        self.jump(Instruction::JumpForward, end);
-        self.handler(range, depth);
-        let raised = self.hidden("raised");
-        self.emit(Instruction::StoreFast(raised));
-        self.frame.handling.push(raised);
-        for ExceptHandler::ExceptHandler(handler) in &stmt.handlers {
-            self.line = self.place.line(handler);
-            let next = self.label();
-            if let Some(class) = &handler.type_ {
-                self.emit(Instruction::LoadFast(raised));
-                self.expr(class)?;
-                self.emit(Instruction::CheckExcMatch);
-                self.emit(Instruction::Swap(2));
-                self.emit(Instruction::PopTop);
-                self.jump(Instruction::PopJumpIfFalse, next);
-            }
-            if let Some(name) = &handler.name {
-                self.emit(Instruction::LoadFast(raised));
-                self.store_name(name)?;
-            }
-            self.body(&handler.body)?;
-            // The name is deleted at the end of the handler, as Python does.
-            if let Some(name) = &handler.name {
-                self.constant(Value::Unbound);
-                self.store_name(name)?;
-            }
-            self.jump(Instruction::JumpForward, end);
-            self.bind(next);
-        }
-        self.frame.handling.pop();
-        self.emit(Instruction::LoadFast(raised));
-        self.emit(Instruction::Reraise);
-        self.frame.depth = depth;
-        self.bind(end);
-        Ok(())
-    }
-
-    fn raise(&mut self, stmt: &'a ruff_python_ast::StmtRaise) -> Result {
-        match &stmt.exc {
-            Some(exception) => {
-                self.expr(exception)?;
-                // What caused it is only shown by Python's long traceback.
-                if let Some(cause) = &stmt.cause {
-                    self.expr(cause)?;
-                    self.emit(Instruction::PopTop);
-                }
-                self.line = self.place.line(stmt);
-                self.emit(Instruction::RaiseVarargs(1));
-            }
-            None => match self.frame.handling.last().copied() {
-                Some(raised) => {
-                    self.emit(Instruction::LoadFast(raised));
-                    self.emit(Instruction::Reraise);
-                }
-                None => self.emit(Instruction::RaiseVarargs(0)),
-            },
-        }
-        Ok(())
-    }
-
-    fn import_index(&mut self, module: &str, name: &str) -> u32 {
-        self.program.imports.push((module.into(), name.into()));
-        self.program.imports.len() as u32 - 1
-    }
-
-    #[cold]
-    fn unknown_module(&self, at: impl Ranged, name: &str) -> Box<super::CompileError> {
-        let known: Vec<_> = modules::ALL.iter().map(|library| library.name).collect();
-        self.place.outside(at, format!("the module {name}"), format!("there is {}", known.join(", ")))
-    }
-
-    fn import(&mut self, import: &'a StmtImport) -> Result {
-        for alias in &import.names {
-            if modules::get(&alias.name).is_none() {
-                return Err(self.unknown_module(alias, &alias.name));
-            }
-            let index = self.import_index(&alias.name, "");
-            self.emit(Instruction::ImportName(index));
-            self.store_name(alias.asname.as_ref().unwrap_or(&alias.name))?;
-        }
-        Ok(())
-    }
-
-    fn import_from(&mut self, import: &'a StmtImportFrom) -> Result {
-        let module = match &import.module {
-            Some(module) if import.level == 0 => module.as_str(),
-            _ => return Err(self.place.outside(import, "a relative import", "put everything into one file")),
-        };
-        if module == "__future__" {
-            return Ok(());
-        }
-        let Some(library) = modules::get(module) else { return Err(self.unknown_module(import, module)) };
-        let index = self.import_index(module, "");
-        self.emit(Instruction::ImportName(index));
-        for alias in &import.names {
-            if &alias.name == "*" {
-                return Err(self.place.outside(alias, "import *", "name what you need"));
-            }
-            if library.get(&alias.name).is_none() {
-                let known: Vec<_> = library.names().collect();
-                let advice = format!("of {module} there is {}", known.join(", "));
-                return Err(self.place.outside(alias, format!("{module}.{}", alias.name), advice));
-            }
-            let index = self.import_index(module, &alias.name);
-            self.emit(Instruction::ImportFrom(index));
-            self.store_name(alias.asname.as_ref().unwrap_or(&alias.name))?;
-        }
-        self.emit(Instruction::PopTop);
         Ok(())
     }
 }

@@ -21,8 +21,14 @@ fn what_is_outside_is_named_with_its_place_and_a_way_out() {
         ),
         (
             "import random\n",
-            "mytask.py:1:8: the module random is outside the miniature's Python; there is hashlib, math, numpy, queue, threading, time, zlib",
+            "mytask.py:1:8: the module random is outside the miniature's Python; there is asyncio, hashlib, http.client, math, numpy, queue, socket, threading, time, urllib.error, urllib.request, zlib",
         ),
+        (
+            "import urllib\n",
+            "import urllib is outside the miniature's Python; import urllib.request or import urllib.error",
+        ),
+        ("import urllib.request\nurllib.parse\n", "mytask.py:2:8: urllib.parse is outside"),
+        ("import urllib.robotparser\n", "mytask.py:1:8: the module urllib.robotparser is outside"),
         ("from time import tzset\n", "mytask.py:1:18: time.tzset is outside"),
         ("import time\ntime.tzset()\n", "mytask.py:2:6: time.tzset is outside"),
         ("f = lambda x: x\n", "mytask.py:1:5: lambda is outside"),

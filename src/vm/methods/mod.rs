@@ -8,7 +8,7 @@ mod numbers;
 mod str;
 
 use super::code::Attribute;
-use super::exception::{Kind, Raised, type_error};
+use super::exception::{Exception, Kind, Raised, type_error};
 use super::modules;
 use super::native::{Native, find as find_native};
 use super::value::Value;
@@ -59,7 +59,27 @@ pub(crate) fn exists(name: &str) -> bool {
     named(name).iter().any(Option::is_some)
         || modules::ALL.iter().any(|library| library.get(name).is_some())
         || modules::object_methods().any(|method| method.name == name && !name.starts_with('_'))
-        || name == "args"
+        || EXCEPTION_ATTRIBUTES.contains(&name)
+        || modules::OBJECT_ATTRIBUTES.contains(&name)
+}
+
+/// What exceptions have besides methods.
+const EXCEPTION_ATTRIBUTES: &[&str] = &["args", "errno", "strerror", "reason", "code"];
+
+/// An attribute of an exception: those of `OSError`, and of the errors of `urllib.error`.
+fn of_exception(exception: &Exception, name: &str) -> Option<Value> {
+    let arg = |index: usize| exception.args.get(index).cloned();
+    match name {
+        "args" => Some(Value::tuple(exception.args.clone())),
+        // `HTTPError` is made with its URL, its code and its words.
+        "code" if exception.kind == Kind::HTTPError => arg(1),
+        "reason" if exception.kind == Kind::HTTPError => arg(2),
+        "reason" if exception.kind == Kind::URLError => arg(0),
+        // Only where it was made with a number and words for it.
+        "errno" if exception.kind.is_a(Kind::OSError) => Some(arg(1).and(arg(0)).unwrap_or(Value::None)),
+        "strerror" if exception.kind.is_a(Kind::OSError) => Some(arg(1).unwrap_or(Value::None)),
+        _ => None,
+    }
 }
 
 /// The method of a value that bears the attribute's name.
@@ -75,7 +95,8 @@ pub(crate) fn find(value: &Value, attribute: &Attribute) -> Option<&'static Nati
 pub(crate) fn attribute(value: &Value, name: &str) -> Result<Value, Raised> {
     let found = match value {
         Value::Module(library) => library.get(name).ok_or_else(|| format!("module '{}'", library.name)),
-        Value::Exception(exception) if name == "args" => Ok(Value::tuple(exception.args.clone())),
+        Value::Exception(exception) if let Some(found) = of_exception(exception, name) => Ok(found),
+        Value::Object(object) if let Some(found) = object.attribute(name) => Ok(found),
         Value::Native(native) if native.is_type => Err(format!("type object '{}'", native.name)),
         other => Err(format!("'{}' object", other.type_name())),
     };

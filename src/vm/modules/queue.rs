@@ -2,10 +2,11 @@
 
 use std::any::Any;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::event::{Detail, State};
+use crate::event::{Detail, EventKind, QueueId, State};
 use crate::vm::code::Comparison;
 use crate::vm::exception::{Kind, Raised, type_error, value_error};
 use crate::vm::native::{Call, Library, Native};
@@ -52,21 +53,21 @@ pub(super) const METHODS: &[Native] = &[
 
 /// Which item comes out first.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Order {
+pub(super) enum Order {
     FirstIn,
     LastIn,
     Least,
 }
 
 #[derive(Default)]
-struct Contents {
+pub(super) struct Contents {
     /// The one that comes out first is the first, except under [`Order::LastIn`].
-    items: VecDeque<Value>,
-    unfinished: usize,
+    pub(super) items: VecDeque<Value>,
+    pub(super) unfinished: usize,
 }
 
 impl Contents {
-    fn put(&mut self, order: Order, item: Value) -> Result<(), Raised> {
+    pub(super) fn put(&mut self, order: Order, item: Value) -> Result<(), Raised> {
         let at = match order {
             Order::FirstIn | Order::LastIn => self.items.len(),
             Order::Least => self.rank(&item)?,
@@ -76,7 +77,7 @@ impl Contents {
         Ok(())
     }
 
-    fn take(&mut self, order: Order) -> Option<Value> {
+    pub(super) fn take(&mut self, order: Order) -> Option<Value> {
         if order == Order::LastIn { self.items.pop_back() } else { self.items.pop_front() }
     }
 
@@ -95,7 +96,12 @@ impl Contents {
     }
 }
 
+/// How many this process has made.
+static MADE: AtomicU16 = AtomicU16::new(0);
+
 struct Queue {
+    /// None if there are more than are recorded.
+    id: Option<QueueId>,
     order: Order,
     contents: Mutex<Contents>,
     changed: Condvar,
@@ -105,6 +111,12 @@ struct Queue {
 impl Queue {
     fn state(&self) -> MutexGuard<'_, Contents> {
         self.contents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What to record of a change, by whoever made it, while its mutex is held.
+    fn event(&self, contents: &Contents, put: bool) -> Option<EventKind> {
+        let depth = u32::try_from(contents.items.len()).unwrap_or(u32::MAX);
+        self.id.map(|queue| EventKind::Queue { queue, depth, put })
     }
 }
 
@@ -143,7 +155,9 @@ fn new(call: &mut Call<'_>, order: Order) -> Result<Value, Raised> {
         Some(Value::Int(bound)) => usize::try_from(*bound).ok().filter(|bound| *bound > 0),
         _ => None,
     };
-    Ok(Value::object(Queue { order, contents: Mutex::default(), changed: Condvar::new(), bound }))
+    let made = MADE.try_update(Relaxed, Relaxed, |made| (made < QueueId::MOST).then_some(made + 1));
+    let id = made.ok().map(QueueId);
+    Ok(Value::object(Queue { id, order, contents: Mutex::default(), changed: Condvar::new(), bound }))
 }
 
 /// How long to wait: none is for ever.
@@ -196,14 +210,23 @@ fn transfer(
         }
         item.take().map(|item| contents.put(queue.order, item).map(|()| Value::None))
     };
-    let mut done = attempt(&mut queue.state());
+    let changed = |done: &Option<Result<Value, Raised>>, contents: &Contents| {
+        matches!(done, Some(Ok(_))).then(|| queue.event(contents, putting)).flatten()
+    };
+    let mut contents = queue.state();
+    let mut done = attempt(&mut contents);
+    if let Some(event) = changed(&done, &contents) {
+        call.outside.note(call.line, event);
+    }
+    drop(contents);
     if done.is_none() && timeout != Some(Duration::ZERO) {
-        call.outside.release(State::WaitingLock, Detail::None, call.line, &mut || {
+        call.outside.release_noting(State::WaitingLock, Detail::None, call.line, &mut |note| {
             let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
             let mut contents = queue.state();
             loop {
                 done = attempt(&mut contents);
                 if done.is_some() {
+                    changed(&done, &contents).into_iter().for_each(&mut *note);
                     return;
                 }
                 contents = match end.map(|end| end.saturating_duration_since(Instant::now())) {

@@ -1,0 +1,171 @@
+//! What CPython spends between the order of a worker's birth and its first line, measured, so that the miniature can
+//! spend as much.
+//!
+//! # The problem
+//! The miniature's interpreter is set up in a fraction of a millisecond: it has no modules to import. A real one takes
+//! tens of milliseconds, and that decides whether processes pay. Left out, the picture of `spawn` would be a lie.
+//!
+//! # The choice
+//! The missing cost is real: a new process or thread computes, on a core, until it has had as much CPU time since its
+//! birth as CPython's has by the end of the same step ([`Phases`]). So what the miniature spends itself counts, however
+//! much that is; two workers on one core take twice as long to start, as they do in CPython; and nobody who stops the
+//! run has to wait for it, since a process that computes can be killed.
+//!
+//! The amounts come from a [`Calibration`]: the one that comes along, or one that was measured with the Python at hand
+//! ([`measure`]) and kept in the user's configuration ([`kept`]). Whatever shows a run names it.
+//!
+//! # Not chosen
+//! Sleeping: it takes no core from anybody, and start-up does. A wall-clock span: a worker that has to wait for its core
+//! would be given the wait. A share of each phase for what the *maker* does meanwhile (`fork_ns`): the miniature makes
+//! the same system calls and pays for them itself, so that part is told and not worked off.
+
+pub mod kept;
+pub mod measure;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::Nanos;
+
+/// What the steps of one kind of birth cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Phases {
+    /// From the order until the new process or thread computes, and whatever else it waits for: the maker's and the
+    /// kernel's share.
+    pub fork_ns: Nanos,
+    /// CPU time until the interpreter is set up; of a thread or a sub-interpreter, all of it.
+    pub init_ns: Nanos,
+    /// CPU time for modules.
+    pub import_ns: Nanos,
+    /// CPU time from the main module, or from the fork, to the worker's first line.
+    pub prepare_ns: Nanos,
+}
+
+impl Phases {
+    /// From the order to the first line, if nothing is in the way.
+    pub fn total(&self) -> Nanos {
+        self.fork_ns + self.cpu()
+    }
+
+    /// CPU time of the new process or thread from its birth to its first line.
+    pub fn cpu(&self) -> Nanos {
+        self.init_ns + self.import_ns + self.prepare_ns
+    }
+}
+
+/// What births cost, by kind. All nothing: a bare miniature.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Costs {
+    /// A process by `spawn`.
+    pub spawn: Phases,
+    /// A process by `fork`.
+    pub fork: Phases,
+    /// The forkserver itself, once a run.
+    pub server: Phases,
+    /// A process by `forkserver` where the server is there.
+    pub forkserver: Phases,
+    /// A thread.
+    pub thread: Phases,
+    /// A sub-interpreter with its thread.
+    pub subinterpreter: Phases,
+}
+
+impl Costs {
+    /// Each kind with its name, in the order of tables.
+    pub fn rows(&self) -> [(&'static str, &Phases); 6] {
+        [
+            ("thread", &self.thread),
+            ("fork", &self.fork),
+            ("forkserver", &self.forkserver),
+            ("server", &self.server),
+            ("subinterpreter", &self.subinterpreter),
+            ("spawn", &self.spawn),
+        ]
+    }
+}
+
+/// What one CPython was measured to spend.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibration {
+    /// Which: `3.13.0`.
+    pub python: String,
+    /// The kinds that this one could not tell; they have the figures of the one that comes along.
+    #[serde(default)]
+    pub unmeasured: Vec<String>,
+    /// How much.
+    pub costs: Costs,
+    /// The file it was read from; none for the one that comes along.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
+}
+
+/// No birth takes longer: what says so is damaged.
+const MOST: Nanos = Nanos::from_secs(10);
+
+impl Calibration {
+    /// The one that comes along.
+    pub fn built_in() -> Calibration {
+        Calibration::read(include_str!("../../assets/calibration.toml"))
+            .expect("a file that comes with the program, read by a test")
+    }
+
+    /// From its text. The error says what is wrong in a sentence.
+    pub fn read(text: &str) -> Result<Calibration, String> {
+        let read: Calibration = toml::from_str(text).map_err(|error| {
+            let before = error.span().map_or(0, |span| text[..span.start.min(text.len())].matches('\n').count());
+            format!("line {}: {}", before + 1, error.message().replace('\n', " "))
+        })?;
+        let parts = |phases: &Phases| [phases.fork_ns, phases.init_ns, phases.import_ns, phases.prepare_ns];
+        let long = |(_, phases): &(&str, &Phases)| parts(phases).into_iter().any(|part| part > MOST);
+        if let Some((kind, _)) = read.costs.rows().into_iter().find(long) {
+            return Err(format!("costs.{kind}: more than {MOST} is no start-up"));
+        }
+        Ok(read)
+    }
+
+    /// Whose start-up it is, for people: `CPython 3.13.0`.
+    pub fn name(&self) -> String {
+        let plain: String = self.python.chars().filter(|c| !c.is_control()).take(20).collect();
+        format!("CPython {plain}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_one_that_comes_along_orders_the_ways_to_start_as_the_measurement_did() {
+        let built_in = Calibration::built_in();
+        let costs = &built_in.costs;
+        let rising =
+            [costs.thread, costs.fork, costs.subinterpreter, costs.forkserver, costs.spawn].map(|kind| kind.total());
+        assert!(rising.is_sorted(), "{rising:?}");
+        assert!(costs.server.total() + costs.forkserver.total() > costs.spawn.total());
+        assert_eq!(built_in.name(), format!("CPython {}", built_in.python));
+        assert!(costs.rows().iter().all(|(_, phases)| phases.cpu() > Nanos::ZERO && phases.total() <= MOST));
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let mut calibration = Calibration::built_in();
+        calibration.unmeasured = vec!["subinterpreter".to_owned()];
+        let text = toml::to_string(&calibration).unwrap();
+        assert_eq!(Calibration::read(&text).unwrap(), calibration);
+    }
+
+    #[test]
+    fn what_is_damaged_is_told_with_its_line() {
+        let text = toml::to_string(&Calibration::built_in()).unwrap();
+        assert!(Calibration::read("python = 3").unwrap_err().starts_with("line 1: "));
+        assert!(Calibration::read("nonsense").unwrap_err().starts_with("line 1: "));
+        assert!(Calibration::read(&text.replacen("fork_ns", "fork", 1)).unwrap_err().contains("unknown field"));
+        assert!(Calibration::read(&text[..text.len() / 2]).is_err());
+        let endless = text.replacen("init_ns = ", "init_ns = 99999", 1);
+        assert!(Calibration::read(&endless).unwrap_err().contains("no start-up"), "{endless}");
+    }
+}

@@ -1,0 +1,40 @@
+//! Threads without a GIL run at once and yet get little done: they keep finding the object they want locked by
+//! another of them, and the object's memory goes from core to core.
+
+use super::words::{mean, percent};
+use super::{Facts, Insight, Said};
+use crate::event::State;
+use crate::trace::Progress;
+
+/// Half their lives they run, or could if they had a core: what waits anyway is not slowed down by objects.
+const RUNS: f64 = 0.5;
+
+/// Of a thousand instructions so many found an object locked. Each costs the time of some fifty, so this is where a
+/// hundredth of the time is lost to waiting alone.
+const OF_A_THOUSAND: f64 = 0.2;
+
+/// A fifth less than one alone is more than two cores differ by, or than one differs from itself.
+const SLOWED: f64 = 0.8;
+
+pub(super) const INSIGHT: Insight = Insight { id: "free-threads-contending", find };
+
+fn find(facts: &Facts) -> Option<Said> {
+    let free = facts.workers.iter().filter(|lane| facts.trace.lane(**lane).lock.is_none());
+    let done: Vec<Progress> = free.map(|lane| facts.trace.lane_progress(*lane)).collect();
+    let all = done.iter().copied().fold(Progress::default(), std::ops::Add::add);
+    let rate = all.per_ms()?;
+    let met = all.contended as f64 * 1000.0 / all.instructions.max(1) as f64;
+    if done.len() < 2 || facts.share(State::Running) + facts.share(State::WaitingCore) < RUNS || met < OF_A_THOUSAND {
+        return None;
+    }
+    let often = format!("{} of 1000 instructions found what they wanted locked by another thread", mean(met));
+    let sentence = match facts.alone.map(|alone| rate / alone) {
+        Some(share) if share > SLOWED => return None,
+        Some(share) => format!(
+            "All threads run, but each gets {} done in a millisecond of what one alone does: {often}.",
+            percent(share)
+        ),
+        None => format!("All threads run, but they contend for what they share: {often}."),
+    };
+    Said::with(sentence, "Try: let each thread sum up for itself, and add that once.")
+}
