@@ -114,6 +114,8 @@ pub struct Lock {
     pub settled: bool,
     /// Whether it is to be looked at soon.
     pub look: bool,
+    /// Until then it is new: one who was just forked makes his lock anew, and what is seen is put right, not missed.
+    pub new_until: Nanos,
     /// When it was last looked at.
     pub looked_at: Nanos,
     holder: Option<u32>,
@@ -154,6 +156,7 @@ impl Lock {
             reason: None,
             settled: false,
             look: true,
+            new_until: Nanos::ZERO,
             looked_at: Nanos::ZERO,
             holder: None,
             last: None,
@@ -211,7 +214,7 @@ impl Lock {
                 Some(holder) if holder == tid => self.dropped(say),
                 Some(_) => {
                     // The holder's drop was missed.
-                    self.missed += 1;
+                    self.missed += u64::from(at >= self.new_until);
                     self.look = true;
                     self.dropped(say);
                     self.taken(tid, say);
@@ -243,12 +246,13 @@ impl Lock {
             self.look = true;
             return;
         }
+        let known = exact && self.settled && from >= self.new_until;
         let holds = if seen.locked { holder } else { None };
         if seen.locked && holder.is_none() {
             // A thread we cannot name holds it.
             self.look = true;
         } else if holds != self.holder {
-            self.missed += u64::from(exact && self.settled);
+            self.missed += u64::from(known);
             self.dropped(say);
             if let Some(tid) = holds {
                 self.taken(tid, say);
@@ -263,7 +267,7 @@ impl Lock {
                 self.switches_seen += self.handoffs - ours;
                 let unseen = more.saturating_sub(self.handoffs - ours);
                 if unseen > 0 {
-                    self.missed += if exact && self.settled { unseen } else { 0 };
+                    self.missed += if known { unseen } else { 0 };
                     say(Change::Unseen(unseen));
                 }
             }

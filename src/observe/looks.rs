@@ -21,7 +21,7 @@ impl Watcher {
         for index in 0..self.locks.len() {
             let lock = &mut self.locks[index];
             let due = match lock.mode {
-                Mode::Exact => lock.look || lock.looked_at + COMPARED <= now,
+                Mode::Exact => lock.look || now < lock.new_until || lock.looked_at + COMPARED <= now,
                 Mode::Sampled { until: Some(until) } if until <= now => {
                     self.try_again(index);
                     true

@@ -117,10 +117,12 @@ impl Process {
         Some((state, holder))
     }
 
-    /// Our number of the thread that the process knows by `native`.
+    /// Our number of the thread that the process knows by `native`. None: it has no such thread. A process that was just
+    /// forked still has its maker's numbers in its memory.
     pub(super) fn outside(&self, native: u32) -> Option<u32> {
         if !self.namespaced {
-            return Some(native);
+            let own = std::path::PathBuf::from(format!("/proc/{}/task/{native}", self.pid));
+            return own.exists().then_some(native);
         }
         process::threads(self.pid).into_iter().find(|tid| process::number_inside(self.pid, *tid) == Some(native))
     }

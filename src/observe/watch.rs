@@ -256,9 +256,12 @@ impl Watcher {
     fn change(&mut self, lock: usize, at: Nanos, change: Change) {
         match change {
             Change::Dropped(tid) => {
-                let id = self.locks[lock].id;
+                let (id, records) = (self.locks[lock].id, self.recorder.is_on());
                 if let Some(tracked) = self.threads.get_mut(&tid).filter(|it| it.thread.holds() == Some(id)) {
-                    tracked.thread.drop_lock(at);
+                    match records {
+                        true => tracked.thread.drop_lock(at),
+                        false => tracked.thread.drop_unseen(at),
+                    }
                 }
             }
             Change::Taken(tid) => {
