@@ -127,10 +127,11 @@ fn body(state: &State, comparison: &Comparison, canvas: &mut Canvas) {
         Side::Costs => String::new(),
     };
     if fit < rows {
-        legend = format!("{legend}   {} to {} of {rows} ↑↓", first + 1, (first + fit).min(rows));
+        // First, since what is cut off in little room is the end.
+        legend = format!("{} to {} of {rows} ↑↓   {legend}", first + 1, (first + fit).min(rows));
     }
     let end = if state.compare.side == Side::Costs { columns.left - 1 } else { canvas.width() };
-    canvas.text_to(1, 0, end, legend.trim_start(), Ink::Dim);
+    canvas.text_to(1, 0, end, legend.trim_end(), Ink::Dim);
     if state.compare.side == Side::Costs {
         costs::heading(columns, canvas);
     }
