@@ -523,5 +523,7 @@ fn what_cannot_be_run_is_not_offered() {
     state.workloads[0].watch = String::new();
     assert_eq!(words::sentence(&state), "Enter runs it.");
     state.workloads[0].objections = vec![("threads".to_owned(), "it is made so".to_owned())];
-    assert_eq!(words::sentence(&state), "It is made so. m chooses another model.");
+    assert_eq!(words::sentence(&state), "it is made so. m chooses another model.");
+    assert_eq!(update(&mut state, None, Action::RunOrStop), []);
+    assert_eq!(state.phase.word(), "READY");
 }

@@ -155,6 +155,8 @@ pub fn choose(state: &mut State, action: Action) -> Vec<Effect> {
 fn lab(state: &mut State, log: Option<&Trace>, action: Action) -> Vec<Effect> {
     match action {
         Action::RunOrStop if state.phase.is_busy() => vec![Effect::Stop],
+        // Until another is chosen it is said why, in place of the sentence.
+        Action::RunOrStop if state.objection(&state.experiment.model).is_some() => Vec::new(),
         Action::RunOrStop => run(state),
         Action::NextModel => choose_model(state, 1),
         Action::PreviousModel => choose_model(state, -1),

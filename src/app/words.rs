@@ -188,7 +188,7 @@ pub fn sentence(state: &State) -> String {
 fn ready(state: &State, enter: &str) -> String {
     if let Some(why) = state.objection(&state.experiment.model) {
         let key = state.keymap.key(Action::NextModel);
-        return format!("{} {key} chooses another model.", full_stop(&capital(why)));
+        return format!("{} {key} chooses another model.", full_stop(why));
     }
     match state.workload().map(|workload| workload.watch.as_str()).filter(|watch| !watch.is_empty()) {
         Some(watch) => format!("{enter} runs it. Watch: {}", lower(watch)),

@@ -241,8 +241,14 @@ fn said(state: &State) -> String {
     let best =
         comparison.rows.iter().filter_map(|row| Some((row, row.elapsed()?.median))).min_by_key(|(_, median)| *median);
     let Some((best, median)) = best else { return format!("No run came to its end. {enter} begins anew.") };
+    let Some(alone) = comparison.baseline().and_then(|row| row.elapsed()) else {
+        return format!(
+            "{}: {median}. There is no run one at a time to measure it against.",
+            sanitised(&capital(&best.label))
+        );
+    };
     let mut text = match gain(comparison, best).as_str() {
-        "1×" | "no gain" | "" => format!("No model is faster than one at a time ({median})."),
+        "1×" | "no gain" | "" => format!("No model is faster than one at a time ({}).", alone.median),
         gain => format!("{}: {gain} as fast as one at a time, {median}.", capital(&best.label)),
     };
     if let Some(ideal) = comparison.ideal() {

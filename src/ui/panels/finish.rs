@@ -99,7 +99,7 @@ pub fn render(state: &State, canvas: &mut Canvas) {
         };
         canvas.text_to(1, y, x, label(row), model);
         match row {
-            Row::NotRun(model, _) => _ = canvas.text(x, y, &not_run(state, model), Ink::Dim),
+            Row::NotRun(model, _) => _ = canvas.text_to(x, y, width, &not_run(state, model), Ink::Dim),
             Row::Coming(_, elapsed) => {
                 let elapsed = elapsed.unwrap_or_default();
                 let end = canvas.bar(x, y, eighths(elapsed), Ink::Dim);
