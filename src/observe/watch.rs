@@ -96,6 +96,7 @@ pub struct Watcher {
     pub(super) pending: Vec<(Nanos, Item)>,
     pub(super) notices: Vec<Notice>,
     pub(super) turn: usize,
+    pub(super) places_at: Nanos,
 }
 
 impl Watcher {
@@ -127,6 +128,7 @@ impl Watcher {
             pending: Vec::new(),
             notices: vec![Notice::Began(began)],
             turn: 0,
+            places_at: Nanos::ZERO,
         }
     }
 
@@ -155,6 +157,7 @@ impl Watcher {
         self.tell(asked - MOMENT);
         self.look_at_threads();
         self.look_at_states();
+        self.look_at_places(asked);
         self.care(asked);
         self.say(asked - MOMENT);
     }
