@@ -118,6 +118,8 @@ pub struct Lock {
     pub new_until: Nanos,
     /// When it was last looked at.
     pub looked_at: Nanos,
+    /// Until then it is watched however often it is written: somebody asked for it.
+    bear_until: Nanos,
     holder: Option<u32>,
     last: Option<u32>,
     last_hit: Nanos,
@@ -158,6 +160,7 @@ impl Lock {
             look: true,
             new_until: Nanos::ZERO,
             looked_at: Nanos::ZERO,
+            bear_until: Nanos::ZERO,
             holder: None,
             last: None,
             last_hit: Nanos::ZERO,
@@ -181,6 +184,12 @@ impl Lock {
         self.guard.reset();
         self.settled = false;
         self.look = true;
+    }
+
+    /// The same, until then without regard to what it costs the program.
+    pub fn watch_until(&mut self, until: Nanos) {
+        self.watch();
+        self.bear_until = until;
     }
 
     /// From now on it is only looked at, and until when.
@@ -222,7 +231,7 @@ impl Lock {
                 None => self.taken(tid, say),
             }
         }
-        if self.guard.hit(at) {
+        if self.guard.hit(at) && at >= self.bear_until {
             self.trips += 1;
             self.sample(Some(at + RESPITE));
             say(Change::TooOften);

@@ -6,6 +6,7 @@ use crate::event::{Event, LaneId, LockId, Nanos};
 use crate::model::{LanePlan, LockPlan};
 use crate::record::Accounts;
 
+use super::place::Place;
 use super::thread::Slept;
 
 /// Something the observer has to say, in the order of time save where it is said otherwise.
@@ -70,6 +71,15 @@ pub enum Notice {
         accounts: Accounts,
         /// In which system calls it slept.
         slept: Vec<(String, Slept)>,
+    },
+    /// Where a lane that holds its lock is.
+    Place {
+        /// When.
+        at: Nanos,
+        /// Which lane.
+        lane: LaneId,
+        /// Where.
+        place: Place,
     },
     /// How the observing goes.
     Status(Box<Status>),
