@@ -227,7 +227,7 @@ fn reason(error: &io::Error) -> String {
 }
 
 /// An interpreter by its path, or by its name on `PATH`.
-fn find(python: &OsString) -> Result<PathBuf, String> {
+pub(super) fn find(python: &OsString) -> Result<PathBuf, String> {
     let executable = |path: &Path| rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok() && path.is_file();
     let path = Path::new(python);
     if path.components().count() > 1 {
