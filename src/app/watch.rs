@@ -12,6 +12,7 @@ use crate::session::{HeldIn, Places};
 use crate::trace::{Distribution, Trace};
 
 use super::action::{Action, Group};
+use super::picker::Picker;
 use super::state::{Phase, State};
 use super::update::Effect;
 use super::view::Zoom;
@@ -131,6 +132,8 @@ impl Engine {
 pub struct Watch {
     /// What is watched; none before.
     pub target: Option<Target>,
+    /// From what that is chosen.
+    pub picker: Picker,
     /// How.
     pub engine: Engine,
     /// The figures that stand on the screen.

@@ -72,8 +72,8 @@ pub struct Watch {
 /// Observe a running Python process and leave it running
 #[derive(Debug, clap::Args)]
 pub struct Attach {
-    /// The process
-    pid: u32,
+    /// The process; without one: a list of the Python processes to choose from
+    pid: Option<u32>,
     #[command(flatten)]
     reporting: Reporting,
 }
@@ -117,19 +117,32 @@ pub fn watch(options: &Watch) -> Result<ExitCode> {
 
 /// Observes a program that runs.
 pub fn attach(options: &Attach) -> Result<ExitCode> {
+    let Some(pid) = options.pid else { return choose(&options.reporting) };
     if options.reporting.wants_screen() {
-        let source = cpython::attach(options.pid).map_err(refuse)?;
+        let source = cpython::attach(pid).map_err(refuse)?;
         let (told, _) = super::lab::watching(Session::observing(Box::new(source), trace::DEFAULT_BUDGET))?;
         return Ok(told.unwrap_or(ExitCode::SUCCESS));
     }
     let interrupted = interruption()?;
-    let source = cpython::attach(options.pid).map_err(refuse)?;
+    let source = cpython::attach(pid).map_err(refuse)?;
     let (_, was_interrupted) = observe(source, &options.reporting, &interrupted, false)?;
     Ok(if was_interrupted && options.reporting.span.is_some() {
         ExitCode::from(INTERRUPTED)
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// Which process is not said: whoever looks on may choose, all others get the list.
+fn choose(reporting: &Reporting) -> Result<ExitCode> {
+    if reporting.span.is_some() || reporting.csv {
+        return Err(refuse("which process? gilscope attach PID; without anything else `gilscope attach` lists them"));
+    }
+    if reporting.wants_screen() {
+        return super::lab::picking();
+    }
+    super::pythons::list_processes(reporting.json)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn observe(
