@@ -185,6 +185,8 @@ pub struct Holder {
     pub name: String,
     /// Where it held the lock, as far as it was seen.
     pub place: Option<String>,
+    /// The asyncio task it ran there when it was last seen.
+    pub task: Option<String>,
     /// Its share of the time, 0 to 1.
     pub holds: f64,
     /// Its share of all waiting, 0 to 1.
@@ -379,11 +381,13 @@ fn by_thread(log: &Trace, places: &Places, waited: &[(LaneId, u64)], from: Nanos
     let mut rows: Vec<Holder> = held
         .filter(|(_, held)| held.0 > 0)
         .map(|(lane, held)| {
+            let at = seen.iter().find(|row| row.lane == lane);
             let waiting = waited.iter().find(|(holder, _)| *holder == lane).map_or(0, |(_, waited)| *waited);
             Holder {
                 lane,
                 name: log.lane(lane).name.clone(),
-                place: seen.iter().find(|row| row.lane == lane).map(place_words),
+                place: at.map(place_words),
+                task: at.and_then(|row| row.place.task.as_ref()).map(ToString::to_string),
                 holds: held.0 as f64 / span,
                 waiting: waiting as f64 / all.max(1) as f64,
             }
@@ -402,6 +406,7 @@ fn by_function(places: &Places) -> Vec<Holder> {
             lane: row.lane,
             name: row.place.function.to_string(),
             place: Some(place_words(row)),
+            task: None,
             holds: share(row.held, held),
             waiting: share(row.waited, waited),
         })

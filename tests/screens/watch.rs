@@ -48,7 +48,8 @@ fn watched(size: (u16, u16), sampled: bool, locks: bool) -> (State, Option<Trace
     let log = log(locks);
     let mut places = Places::default();
     for step in 1..=20 {
-        let place = Place { function: "Report.render".into(), file: "/srv/app/pdf.py".into(), line: Some(212) };
+        let (function, file) = ("Report.render".into(), "/srv/app/pdf.py".into());
+        let place = Place { function, file, line: Some(212), task: None };
         places.saw(log.begin_at() + ms(step * 40), LaneId(0), place, 2);
     }
     state.screen = Screen::Watch;
