@@ -60,7 +60,7 @@ enum Command {
     Calibrate(calibrate::Calibrate),
     /// Run a real Python program, observe its GIL, and report what happened when it ends
     Watch(watch::Watch),
-    /// Observe a running Python process and leave it running
+    /// Observe a running Python process and leave it running; without a PID: choose one
     Attach(watch::Attach),
     /// Observe known programs and compare with what they report of themselves: how exactly this machine sees
     Selftest(selftest::Selftest),

@@ -59,10 +59,11 @@ pub fn main() -> ExitCode {
     ExitCode::from(NOT_EXECUTED)
 }
 
-/// Starts a program, up to the point where it would execute. It ends (SIGTERM) with the calling thread.
-pub fn launch(program: &OsString, args: &[OsString], captured: bool) -> io::Result<Launched> {
+/// Starts a program, up to the point where it would execute. It ends (SIGTERM) with the calling thread. What it reads is
+/// `input`: nothing, or our own standard input.
+pub fn launch(program: &OsString, args: &[OsString], captured: bool, input: Stdio) -> io::Result<Launched> {
     let mut command = Command::new("/proc/self/exe");
-    command.arg(SUBCOMMAND).arg(std::process::id().to_string()).arg(program).args(args).stdin(Stdio::null());
+    command.arg(SUBCOMMAND).arg(std::process::id().to_string()).arg(program).args(args).stdin(input);
     let mut output = None;
     if captured {
         let (reader, writer) = pipe()?;

@@ -19,6 +19,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -199,7 +200,7 @@ pub fn examine(
     let refused = |error: io::Error| NoVerdict::Refused(format!("the program could not be started: {error}"));
     let script = Lent::new("gilscope-selftest.py", known.source.as_bytes()).map_err(refused)?;
     let args = [script.path().into_os_string(), OsString::from(span.as_secs_f64().to_string())];
-    let source = cpython::launch(&python.as_os_str().to_owned(), &args, true).map_err(refused)?;
+    let source = cpython::launch(&python.as_os_str().to_owned(), &args, true, Stdio::null()).map_err(refused)?;
     let pid = source.pids().first().and_then(|pid| rustix::process::Pid::from_raw(i32::try_from(*pid).ok()?));
     let mut run = Run::observing(Box::new(source), trace::DEFAULT_BUDGET);
     let until = Instant::now() + span + PATIENCE;
