@@ -349,6 +349,8 @@ fn what_the_program_prints_and_how_it_ends_is_passed_on() {
     let output = run("import os; os.kill(os.getpid(), 9)");
     assert_eq!(output.status.code(), Some(128 + 9));
     assert!(lanes(&json(&output)).iter().all(|lane| lane["end"] == "killed by SIGKILL"));
+    let output = run("import os, signal; signal.signal(2, signal.SIG_DFL); os.kill(os.getpid(), 2)");
+    assert_eq!(output.status.code(), Some(128 + 2));
     let output = run("print('x' * (3 << 20))");
     assert!(json(&output)["output"].as_str().is_some_and(|text| text.len() == 1 << 20));
     let output = run("import sys; def");
@@ -500,4 +502,38 @@ fn a_program_reads_nothing_unless_it_is_handed_our_input() {
     let without = run(&[]);
     assert_eq!(without.status.code(), Some(1));
     assert!(json(&without)["output"].as_str().is_some_and(|text| text.contains("EOFError")));
+}
+
+#[test]
+fn nothing_of_a_program_is_left_when_gilscope_is_killed() {
+    let Some(python) = python() else { return };
+    // One that ends when it is asked to, with a grandchild in a session of its own; and one that will not hear.
+    let code = "import signal, subprocess, sys, os, time
+if sys.argv[1] == 'deaf': signal.signal(signal.SIGTERM, signal.SIG_IGN)
+child = subprocess.Popen(['sleep', '1000'], start_new_session=True)
+print(os.getpid(), child.pid, flush=True)
+time.sleep(1000)
+";
+    for how in ["hears", "deaf"] {
+        let mut gilscope = Command::new(env!("CARGO_BIN_EXE_gilscope"))
+            .args(["watch", "--no-screen", "--python", &python.display().to_string(), "-c", code, how])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let mut line = String::new();
+        let mut printed = std::io::BufReader::new(gilscope.stdout.take().expect("it is piped"));
+        std::io::BufRead::read_line(&mut printed, &mut line).expect("two numbers");
+        let pids: Vec<u32> = line.split_whitespace().map(|pid| pid.parse().expect("a number")).collect();
+        let is_there =
+            |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
+        assert!(pids.len() == 2 && pids.iter().all(is_there), "{line}");
+        gilscope.kill().expect("it is our child");
+        gilscope.wait().expect("it is our child");
+        let end = Instant::now() + Duration::from_secs(20);
+        while pids.iter().any(is_there) {
+            assert!(Instant::now() < end, "left behind ({how}): {pids:?}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
 }

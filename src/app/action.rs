@@ -86,7 +86,7 @@ actions! {
     ScrollDown "scroll-down" Picture "lanes further down",
     ScrollUp "scroll-up" Picture "lanes further up",
     Unfold "unfold" Picture "unfold a band of lanes; single lanes: fold",
-    NextTrigger "next-trigger" Picture "start pictures at a take, a wait; watch: freeze",
+    NextTrigger "next-trigger" Picture "where pictures start; watch: at long waits",
     Big "big" Picture "meter, lanes and sentence alone",
     ShowLab "show-lab" Program "the lab: one experiment",
     ShowCompare "show-compare" Program "compare: the same work under every model",

@@ -190,7 +190,7 @@ pub enum NoVerdict {
     Interrupted,
 }
 
-/// Runs a known program for so long, observed, and compares. To be called on the main thread, with which it would end.
+/// Runs a known program for so long, observed, and compares.
 pub fn examine(
     known: &Known,
     python: &Path,
