@@ -151,6 +151,20 @@ fn a_sleeper_sleeps_and_its_call_is_named() {
 }
 
 #[test]
+fn those_who_fall_asleep_as_soon_as_they_are_born_are_known_to_sleep() {
+    let Some(python) = python() else { return };
+    if !exactly() {
+        return;
+    }
+    let code = "import threading, time\nthreads = [threading.Thread(target=time.sleep, args=(1.5,)) for _ in range(12)]\n\
+                for t in threads: t.start()\nfor t in threads: t.join()\n";
+    let report = watch(&python, code);
+    sound(&report);
+    let asleep = lanes(&report).iter().filter(|lane| state(lane, "io") > 1e9).count();
+    assert_eq!(asleep, 12, "{:#}", report["lanes"]);
+}
+
+#[test]
 fn an_io_thread_beside_one_that_computes_waits_for_the_lock_at_each_wake_up() {
     let Some(python) = python().filter(|_| exactly()) else { return };
     let code = "import threading, time

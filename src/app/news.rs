@@ -289,7 +289,8 @@ fn run_ended(state: &mut State, log: Option<&Trace>, ending: Ending) -> Vec<Effe
 pub fn wants_baseline(state: &State) -> bool {
     let comparable = state.length != Length::UntilStopped && state.phase == Phase::Done;
     let other = state.ran.as_ref().is_some_and(|ran| ran.model != ModelChoice::BASELINE);
-    comparable && other && state.baseline().is_none() && state.models.iter().any(ModelChoice::is_baseline)
+    let can = state.models.iter().any(ModelChoice::is_baseline) && state.objection(ModelChoice::BASELINE).is_none();
+    comparable && other && can && state.baseline().is_none()
 }
 
 /// How long one at a time will take: as was asked for, or else the sum of what the workers did.

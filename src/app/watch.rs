@@ -81,15 +81,8 @@ pub struct Observation {
 impl Target {
     /// A program as its observer knows it.
     pub fn of(program: &Program) -> Target {
-        let gil = |free: bool, enabled: Option<bool>| match (free, enabled) {
-            (_, Some(true)) | (false, None) => "GIL on",
-            (_, Some(false)) => "GIL disabled",
-            (true, None) => "free-threaded",
-        };
-        let interpreter = match &program.python {
-            Some(python) => format!("CPython {}, {}", python.version, gil(python.free_threaded, python.gil_enabled)),
-            None => "CPython, not found yet".to_owned(),
-        };
+        let interpreter =
+            program.python.as_ref().map_or_else(|| "CPython, not found yet".to_owned(), |python| python.words());
         Target { name: script(&program.command), pid: program.pid, interpreter, launched: program.launched }
     }
 }

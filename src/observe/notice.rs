@@ -119,6 +119,19 @@ pub struct Python {
     pub file: String,
 }
 
+impl Python {
+    /// Which, and what has become of its GIL: `CPython 3.13.1, GIL on`.
+    pub fn words(&self) -> String {
+        let gil = match (self.free_threaded, self.gil_enabled) {
+            (false, _) => "GIL on",
+            (true, Some(true)) => "free-threaded build, GIL on",
+            (true, Some(false)) => "free-threaded, GIL off",
+            (true, None) => "free-threaded",
+        };
+        format!("CPython {}, {gil}", self.version)
+    }
+}
+
 /// How locks are followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

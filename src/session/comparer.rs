@@ -12,7 +12,7 @@ use crate::engine::machine::cores_allowed;
 use crate::event::Nanos;
 use crate::model;
 use crate::trace;
-use crate::workload::{ArgValue, Workload};
+use crate::workload::Workload;
 
 use super::comparison::{Comparison, Progress, Row, RunSummary};
 use super::size::{Sizing, Step};
@@ -184,7 +184,11 @@ impl<L: Launch> Comparer<L> {
             if let Some((name, sizing)) = &work.sizing {
                 match sizing.step() {
                     Step::Pilot(value) => {
-                        let pilot = pilot(&comparison.experiment, name, value);
+                        // Under the first model that runs at all, should the baseline not.
+                        let runs = comparison.rows.iter().find(|row| row.refusal.is_none());
+                        let model = runs.unwrap_or(&comparison.rows[0]).model.clone();
+                        let pilot = Experiment { model, ..comparison.experiment.clone() };
+                        let pilot = pilot.pilot(&work.workload, name, value);
                         match self.launcher.launch(&work.workload, &pilot) {
                             Ok(source) => {
                                 comparison.progress = Progress::Sizing;
@@ -279,15 +283,10 @@ impl Work {
 /// A model's row, with the reason if it does not run.
 fn row(experiment: &Experiment, workload: &Workload, model: String) -> Row {
     let label = model::find(&model).map_or_else(|_| model.clone(), |found| found.label(experiment.workers));
-    let refusal = Experiment { model: model.clone(), ..experiment.clone() }.refusal(workload);
+    // Beside the model's name there is no need to name it once more.
+    let objection = model::find(&model).ok().and_then(|model| model.objection(workload));
+    let refusal = objection.or_else(|| Experiment { model: model.clone(), ..experiment.clone() }.refusal(workload));
     Row { model, label, runs: Vec::new(), refusal }
-}
-
-/// One task alone, with this value.
-fn pilot(experiment: &Experiment, name: &str, value: ArgValue) -> Experiment {
-    let mut pilot = Experiment { tasks: Some(1), ..experiment.clone() };
-    pilot.args.push((name.to_owned(), value));
-    pilot
 }
 
 #[cfg(test)]
