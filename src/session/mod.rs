@@ -10,6 +10,7 @@ mod miniature;
 mod notes;
 mod places;
 mod run;
+pub mod selftest;
 mod size;
 mod summary;
 
