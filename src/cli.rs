@@ -3,6 +3,7 @@
 mod calibrate;
 mod compare;
 mod contest;
+mod interpreters;
 mod lab;
 mod list;
 mod prices;
@@ -191,6 +192,7 @@ fn experiment(workload: &Workload, name: &str, settings: &Settings) -> Result<Ex
         switch_interval: settings.switch_interval,
         rules: if settings.rules == "3.9" { Rules::V3_9 } else { Rules::V3_10 },
         start_up: start_up(settings.bare)?,
+        interpreter: crate::session::Interpreter::Miniature,
     };
     match experiment.refusal(workload) {
         Some(why) => Err(refuse(why)),

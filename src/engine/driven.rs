@@ -5,26 +5,27 @@
 //! between is for whoever observes them. The script and the workload are lent to the interpreter as files in memory,
 //! so nothing is written to a disk and nothing is left there.
 
+mod probe;
+mod reports;
+
 use std::ffi::OsString;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::io::Errno;
-use rustix::pipe::{PipeFlags, pipe_with};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::event::{CoreId, Detail, Event, EventKind, LaneId, Line, Nanos, State, TaskId};
+use crate::interp::{ServerError, SlowServer, TooMany};
 use crate::model::{Model, Plan, Pool};
-use crate::program::{Exit, Lent, Program, path_of, this_program};
-use crate::workload::{ArgKind, ArgValue, Workload};
+use crate::program::{Exit, Lent, Program, this_program};
+use crate::workload::{self, ArgKind, ArgValue, Workload};
+
+pub use probe::{Offer, Python, probe, probe_under};
+use reports::{Reports, Said};
 
 use super::{CoreEvidence, Description, Signal, Source, TaskOutcome};
 
 /// The script that runs inside the interpreter.
 const DRIVER: &str = include_str!("../../assets/driver.py");
-
-/// How much is read at a time before others get their turn. A line is not much longer than the longest result.
-const AT_ONCE: usize = 64 << 20;
 
 /// What to run, and where.
 #[derive(Clone, Debug)]
@@ -59,6 +60,12 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The workload needs the slow server, and there is none.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// It wants more connections than can be had.
+    #[error(transparent)]
+    Connections(#[from] TooMany),
 }
 
 /// A run in a real CPython.
@@ -66,6 +73,8 @@ pub struct Driven {
     program: Program,
     /// Both are read by the interpreter whenever it makes a process.
     _lent: [Lent; 2],
+    /// Whom the workload makes its requests to.
+    _server: Option<SlowServer>,
     reports: Reports,
     description: Description,
     python: PathBuf,
@@ -73,6 +82,7 @@ pub struct Driven {
     begun: Option<Nanos>,
     ended: Option<Nanos>,
     failed: Option<String>,
+    stopped: bool,
     over: bool,
 }
 
@@ -87,26 +97,9 @@ struct Told<'a> {
     processes: usize,
     tasks: u32,
     args: serde_json::Map<String, serde_json::Value>,
-    switch_interval: f64,
+    switch_interval: Option<f64>,
     report: &'a Path,
     wait: bool,
-}
-
-/// What the script says, one of these a line.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Said {
-    ready: Option<bool>,
-    pid: Option<u32>,
-    began: Option<u64>,
-    task: Option<u32>,
-    repr: Option<String>,
-    error: Option<String>,
-    line: Option<u32>,
-    ended: Option<u64>,
-    cpu: Option<u64>,
-    outcome: Option<String>,
-    failed: Option<String>,
 }
 
 /// Starts the interpreter and lets it load the module; [`Source::go`] lets it begin as soon as that is done.
@@ -116,23 +109,27 @@ pub fn start(order: &Order) -> Result<Driven, StartError> {
 
 /// The same with another executable of this program, for those who are not that program themselves: tests.
 pub fn start_under(gilscope: &Path, order: &Order) -> Result<Driven, StartError> {
-    let python = order.python.clone();
-    let refused = |source: std::io::Error| StartError::System { python: python.clone(), source };
-    if !python.is_file() {
-        return Err(StartError::NoPython(python));
+    let mut args = order.args.clone();
+    let wants = workload::wants(&order.workload.source, &args);
+    if let Some(wanted) = &wants.connections {
+        crate::interp::check_connections(wanted, &order.plan, order.tasks)?;
+        // The interpreter inherits what we may have open.
+        crate::observe::allow_descriptors();
     }
-    let driver = Lent::new("gilscope-driver.py", DRIVER.as_bytes()).map_err(refused)?;
-    let workload = Lent::new("gilscope-workload.py", order.workload.source.as_bytes()).map_err(refused)?;
-    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| refused(error.into()))?;
-    rustix::io::ioctl_fionbio(&reader, true).map_err(|error| refused(error.into()))?;
-    let told = told(order, &workload.path(), &path_of(&writer));
-    let command: [OsString; 3] = [python.clone().into(), driver.path().into(), told.into()];
-    // Byte code would be written beside the file, which is in no folder.
-    let program = Program::start_under(gilscope, &command, &[("PYTHONDONTWRITEBYTECODE", "1")]).map_err(refused)?;
+    let server = match &wants.server {
+        Some(wanted) => Some(SlowServer::start_program(gilscope, u16::try_from(wanted.number).unwrap_or(0))?),
+        None => None,
+    };
+    if let (Some(wanted), Some(server)) = (&wants.server, &server) {
+        workload::tell_port(wanted, &mut args, server.port());
+    }
+    let started =
+        Started::new(gilscope, &order.python, order.workload, |file, report| told(order, &args, file, report))?;
     Ok(Driven {
-        program,
-        _lent: [driver, workload],
-        reports: Reports { pipe: reader, _writer: writer, read: Vec::new() },
+        program: started.program,
+        _lent: started.lent,
+        _server: server,
+        reports: started.reports,
         description: Description {
             engine: "cpython",
             lanes: order.plan.lanes.clone(),
@@ -142,21 +139,53 @@ pub fn start_under(gilscope: &Path, order: &Order) -> Result<Driven, StartError>
             program: None,
             observing: None,
         },
-        python,
+        python: order.python.clone(),
         process: None,
         begun: None,
         ended: None,
         failed: None,
+        stopped: false,
         over: false,
     })
 }
 
+/// An interpreter that was started with our script, and what it needs.
+struct Started {
+    program: Program,
+    lent: [Lent; 2],
+    reports: Reports,
+}
+
+impl Started {
+    /// Starts it; what the script is told depends on where the workload lies and where it is to write to.
+    fn new(
+        gilscope: &Path,
+        python: &Path,
+        workload: &Workload,
+        told: impl FnOnce(&Path, &Path) -> String,
+    ) -> Result<Started, StartError> {
+        if !python.is_file() {
+            return Err(StartError::NoPython(python.to_owned()));
+        }
+        let refused = |source: std::io::Error| StartError::System { python: python.to_owned(), source };
+        let driver = Lent::new("gilscope-driver.py", DRIVER.as_bytes()).map_err(refused)?;
+        let file = Lent::new("gilscope-workload.py", workload.source.as_bytes()).map_err(refused)?;
+        let reports = Reports::new().map_err(refused)?;
+        let told = told(&file.path(), &reports.path());
+        let command: [OsString; 3] = [python.into(), driver.path().into(), told.into()];
+        // Byte code would be written beside the file, which is in no folder.
+        let program = Program::start_under(gilscope, &command, &[("PYTHONDONTWRITEBYTECODE", "1")]).map_err(refused)?;
+        Ok(Started { program, lent: [driver, file], reports })
+    }
+}
+
 /// The order as the script reads it.
-fn told(order: &Order, file: &Path, report: &Path) -> String {
+fn told(order: &Order, args: &[(String, ArgValue)], file: &Path, report: &Path) -> String {
     let kind = |name: &str| order.workload.arguments.iter().find(|it| it.name == name).map(|it| it.kind);
-    let args = order.args.iter().map(|(name, value)| {
+    let args = args.iter().map(|(name, value)| {
         let value = match (kind(name), value) {
             (Some(ArgKind::Bytes), value) => serde_json::json!({ "mebibytes": value }),
+            (Some(ArgKind::Url), ArgValue::Int(port)) => serde_json::json!(format!("http://127.0.0.1:{port}")),
             (_, value) => serde_json::json!(value),
         };
         (name.clone(), value)
@@ -171,7 +200,7 @@ fn told(order: &Order, file: &Path, report: &Path) -> String {
         processes,
         tasks: order.tasks,
         args: args.collect(),
-        switch_interval: order.switch_interval.as_secs_f64(),
+        switch_interval: Some(order.switch_interval.as_secs_f64()),
         report,
         wait: true,
     };
@@ -216,6 +245,7 @@ impl Source for Driven {
     }
 
     fn stop(&mut self) {
+        self.stopped = true;
         self.program.stop();
     }
 
@@ -271,41 +301,19 @@ impl Driven {
             }
             return say(Signal::Ended(at));
         }
-        let last = self.program.errors().lines().last().map(|line| format!(": {line}")).unwrap_or_default();
-        let why = self.failed.take().unwrap_or_else(|| match exit {
-            Exit::Signal(signal) => format!("it was killed by {}", crate::interp::signal_name(signal)),
-            Exit::Status(status) => format!("it ended early with exit status {status}{last}"),
-        });
+        if self.stopped && self.failed.is_none() {
+            return say(Signal::Stopped);
+        }
+        let why = self.failed.take().unwrap_or_else(|| why(exit, &self.program));
         say(Signal::Failed(format!("{}: {why}", self.python.display())));
     }
 }
 
-/// The script's lines, as they come in.
-struct Reports {
-    pipe: OwnedFd,
-    /// Kept open, since it is opened by its path.
-    _writer: OwnedFd,
-    read: Vec<u8>,
-}
-
-impl Reports {
-    /// Those that are complete. What is no line of the script's is not ours and passed over.
-    fn read(&mut self) -> Vec<Said> {
-        let mut buffer = [0; 64 << 10];
-        loop {
-            match rustix::io::read(&self.pipe, &mut buffer[..]) {
-                Ok(0) => break,
-                Ok(count) => self.read.extend(&buffer[..count]),
-                Err(Errno::INTR) => {}
-                Err(_) => break,
-            }
-            if self.read.len() > AT_ONCE {
-                break;
-            }
-        }
-        let Some(end) = self.read.iter().rposition(|byte| *byte == b'\n') else { return Vec::new() };
-        let rest = self.read.split_off(end + 1);
-        let lines = std::mem::replace(&mut self.read, rest);
-        lines.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
+/// How an interpreter ended that said nothing of it.
+fn why(exit: Exit, program: &Program) -> String {
+    let last = program.errors().lines().last().map(|line| format!(": {line}")).unwrap_or_default();
+    match exit {
+        Exit::Signal(signal) => format!("it was killed by {}", crate::interp::signal_name(signal)),
+        Exit::Status(status) => format!("it ended early with exit status {status}{last}"),
     }
 }

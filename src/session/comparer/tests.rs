@@ -133,10 +133,12 @@ fn contest(models: &[&str], repeats: u32) -> Contest {
             switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
             rules: Rules::V3_10,
             start_up: None,
+            interpreter: Interpreter::Miniature,
         },
         models: models.iter().map(|model| (*model).to_owned()).collect(),
         repeats,
         lasts: None,
+        interpreters: Vec::new(),
     }
 }
 
