@@ -146,6 +146,10 @@ class Run:
         self.began = time.monotonic_ns()
         self.say(began=self.began)
 
+    def end(self):
+        self.ended = time.monotonic_ns()
+        self.say(ended=self.ended)
+
     @staticmethod
     def cpu_time():
         import resource
@@ -187,7 +191,7 @@ class Run:
         self.begin()
         with ThreadPoolExecutor(self.workers, "thread", initializer=announce, initargs=(self.report,)) as pool:
             self.futures(pool, do, arguments)
-            self.ended = time.monotonic_ns()
+            self.end()
 
     def processes(self, module):
         import multiprocessing
@@ -198,7 +202,7 @@ class Run:
         with ProcessPoolExecutor(self.workers, mp_context=context, initializer=prepare,
                                  initargs=(self.file, self.name, self.report)) as pool:
             self.futures(pool, do, arguments)
-            self.ended = time.monotonic_ns()
+            self.end()
 
     def hybrid(self, module):
         import multiprocessing
@@ -216,7 +220,7 @@ class Run:
             for future in as_completed(serving):
                 for task, result in future.result():
                     self.done(task, result)
-            self.ended = time.monotonic_ns()
+            self.end()
 
     def subinterpreters(self, module):
         try:
@@ -227,7 +231,7 @@ class Run:
         self.begin()
         with InterpreterPoolExecutor(self.workers, initializer=prepare, initargs=(self.file, self.name, self.report)) as pool:
             self.futures(pool, do, arguments)
-            self.ended = time.monotonic_ns()
+            self.end()
 
     def coroutines(self, module):
         import asyncio
@@ -250,7 +254,7 @@ class Run:
             room = asyncio.Semaphore(self.workers)
             self.begin()
             await asyncio.gather(*(one(task, room) for task in range(self.tasks)))
-            self.ended = time.monotonic_ns()
+            self.end()
 
         asyncio.run(main())
 
@@ -301,7 +305,8 @@ class Run:
         getattr(self, {"free-threads": "threads"}.get(model, model))(module)
         if self.began is None:  # it has said why
             return
-        self.say(ended=self.ended or time.monotonic_ns())
+        if self.ended is None:
+            self.end()
         if self.order.get("start") != "forkserver":  # whose workers are not ours to wait for
             self.say(cpu=int((self.cpu_time() - self.cpu) * 1e9))
         if hasattr(module, "outcome"):

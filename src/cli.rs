@@ -1,6 +1,7 @@
 //! The command line.
 
 mod calibrate;
+mod check;
 mod compare;
 mod contest;
 mod interpreters;
@@ -62,6 +63,8 @@ enum Command {
     Watch(watch::Watch),
     /// Observe a running Python process and leave it running
     Attach(watch::Attach),
+    /// Run a Python program and fail if a thread waits for the GIL too much: for continuous integration
+    Check(check::Check),
     /// List what there is to run
     List(list::List),
     /// Print completions for a shell
@@ -267,6 +270,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Some(Command::Calibrate(options)) => calibrate::calibrate(&options),
         Some(Command::Watch(options)) => watch::watch(&options),
         Some(Command::Attach(options)) => watch::attach(&options),
+        Some(Command::Check(options)) => check::check(&options),
         Some(Command::List(options)) => list::list(&options),
         Some(Command::Completions { shell }) => {
             let mut text = Vec::new();

@@ -2,11 +2,13 @@
 //! standard library.
 //!
 //! The script (`assets/driver.py`) says when the clock started and what came of each task; what its threads do in
-//! between is for whoever observes them. The script and the workload are lent to the interpreter as files in memory,
+//! between is seen from outside ([`watched`]). Where that is not possible the lanes of the plan are told of as unknown,
+//! and only the processor time of all of them is known. The script and the workload are lent to the interpreter as files in memory,
 //! so nothing is written to a disk and nothing is left there.
 
 mod probe;
 mod reports;
+mod watched;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -21,8 +23,9 @@ use crate::workload::{self, ArgKind, ArgValue, Workload};
 
 pub use probe::{Offer, Python, probe, probe_under};
 use reports::{Reports, Said};
+use watched::Watched;
 
-use super::{CoreEvidence, Description, Signal, Source, TaskOutcome};
+use super::{CoreEvidence, Description, Signal, Source, TaskOutcome, switches};
 
 /// The script that runs inside the interpreter.
 const DRIVER: &str = include_str!("../../assets/driver.py");
@@ -78,7 +81,12 @@ pub struct Driven {
     reports: Reports,
     description: Description,
     python: PathBuf,
+    plan: Plan,
     process: Option<u32>,
+    watched: Option<Watched>,
+    /// Whether it is to begin as soon as it can.
+    go: bool,
+    exit: Option<Exit>,
     begun: Option<Nanos>,
     ended: Option<Nanos>,
     failed: Option<String>,
@@ -123,6 +131,7 @@ pub fn start_under(gilscope: &Path, order: &Order) -> Result<Driven, StartError>
     if let (Some(wanted), Some(server)) = (&wants.server, &server) {
         workload::tell_port(wanted, &mut args, server.port());
     }
+    let refused = switches::probe().err().map(|why| why.to_string());
     let started =
         Started::new(gilscope, &order.python, order.workload, |file, report| told(order, &args, file, report))?;
     Ok(Driven {
@@ -132,15 +141,19 @@ pub fn start_under(gilscope: &Path, order: &Order) -> Result<Driven, StartError>
         reports: started.reports,
         description: Description {
             engine: "cpython",
-            lanes: order.plan.lanes.clone(),
+            lanes: Vec::new(),
             locks: Vec::new(),
-            core_evidence: CoreEvidence::None,
-            core_evidence_reason: Some("the interpreter's threads are not observed".to_owned()),
+            core_evidence: if refused.is_none() { CoreEvidence::SwitchRecords } else { CoreEvidence::None },
+            core_evidence_reason: refused,
             program: None,
             observing: None,
         },
         python: order.python.clone(),
+        plan: order.plan.clone(),
         process: None,
+        watched: None,
+        go: false,
+        exit: None,
         begun: None,
         ended: None,
         failed: None,
@@ -213,7 +226,10 @@ impl Source for Driven {
     }
 
     fn go(&mut self) {
-        self.program.tell("go");
+        self.go = true;
+        if self.process.is_some() {
+            self.program.tell("go");
+        }
     }
 
     fn poll(&mut self, say: &mut dyn FnMut(Signal)) {
@@ -221,11 +237,22 @@ impl Source for Driven {
             return;
         }
         // Asked before reading: what was said before the end is then read.
-        let exit = self.program.poll();
+        self.exit = self.exit.or_else(|| self.program.poll());
+        if let Some(watched) = &mut self.watched {
+            watched.collect();
+        }
         for said in self.reports.read() {
             self.hear(said, say);
         }
-        if let Some(exit) = exit {
+        // The observer sees the end by itself, some milliseconds later.
+        let over = self.exit.is_some() && self.watched.as_ref().is_none_or(Watched::is_over);
+        if let Some(watched) = &mut self.watched {
+            if over {
+                watched.collect();
+            }
+            watched.tell(over, say);
+        }
+        if let Some(exit) = self.exit.filter(|_| over) {
             self.end(exit, say);
         }
     }
@@ -233,7 +260,10 @@ impl Source for Driven {
     fn set_switch_interval(&mut self, _: Nanos) {}
 
     fn pids(&self) -> Vec<u32> {
-        self.process.into_iter().collect()
+        match &self.watched {
+            Some(watched) => watched.pids(),
+            None => self.process.into_iter().collect(),
+        }
     }
 
     fn lines(&self) -> Vec<(LaneId, Line)> {
@@ -247,6 +277,9 @@ impl Source for Driven {
     fn stop(&mut self) {
         self.stopped = true;
         self.program.stop();
+        if let Some(watched) = &mut self.watched {
+            watched.stop();
+        }
     }
 
     fn suspend(&mut self) {
@@ -265,16 +298,22 @@ impl Driven {
     }
 
     fn hear(&mut self, said: Said, say: &mut dyn FnMut(Signal)) {
-        if said.ready.is_some() {
-            self.process = said.pid;
+        if let (Some(_), Some(pid)) = (said.ready, said.pid) {
+            self.meet(pid, say);
+        }
+        if let (Some(tid), Some(pid), Some(watched)) = (said.worker, said.pid, &mut self.watched) {
+            watched.works(tid, pid);
         }
         if let Some(at) = said.began.map(Nanos) {
             self.begun = Some(at);
             say(Signal::Began(at));
-            for lane in &self.description.lanes {
-                let kind = EventKind::State { to: State::Unknown, detail: Detail::None };
-                let event = Event { at, lane: lane.id, core: CoreId::UNKNOWN, line: Line::NONE, kind };
-                say(Signal::Event(event));
+            match &mut self.watched {
+                Some(watched) => watched.began(at),
+                None => self.plan.lanes.iter().for_each(|lane| {
+                    let kind = EventKind::State { to: State::Unknown, detail: Detail::None };
+                    let event = Event { at, lane: lane.id, core: CoreId::UNKNOWN, line: Line::NONE, kind };
+                    say(Signal::Event(event));
+                }),
             }
         }
         if let Some(task) = said.task.map(TaskId) {
@@ -286,18 +325,42 @@ impl Driven {
         }
         if let Some(at) = said.ended.map(Nanos) {
             self.ended = Some(at);
-            say(Signal::Upto(at));
+            match &mut self.watched {
+                Some(watched) => watched.ended(at),
+                None => say(Signal::Upto(at)),
+            }
         }
-        said.cpu.map(Nanos).into_iter().for_each(|time| say(Signal::CpuTime(time)));
+        // The sum over all processes is the worse figure: it has what the first one does, too.
+        if !self.watched.as_ref().is_some_and(Watched::has_switch_records) {
+            said.cpu.map(Nanos).into_iter().for_each(|time| say(Signal::CpuTime(time)));
+        }
         said.outcome.into_iter().for_each(|repr| say(Signal::Outcome(repr)));
         self.failed = self.failed.take().or(said.failed);
+    }
+
+    /// The interpreter has loaded the file and waits: now it can be observed from its first step on.
+    fn meet(&mut self, pid: u32, say: &mut dyn FnMut(Signal)) {
+        self.process = Some(pid);
+        let records = self.description.core_evidence == CoreEvidence::SwitchRecords;
+        // Lanes are told of with or without records of cores; which, was said before.
+        self.watched = Watched::attach(pid, &self.plan).ok().filter(|it| it.has_switch_records() == records);
+        if self.watched.is_none() {
+            self.plan.locks.iter().cloned().for_each(|lock| say(Signal::LockAdded(lock)));
+            self.plan.lanes.iter().cloned().for_each(|lane| say(Signal::LaneAdded(lane)));
+        }
+        if self.go {
+            self.program.tell("go");
+        }
     }
 
     fn end(&mut self, exit: Exit, say: &mut dyn FnMut(Signal)) {
         self.over = true;
         if let (Some(at), None) = (self.ended, &self.failed) {
-            for lane in &self.description.lanes {
-                say(Signal::LaneEnded { lane: lane.id, at: None, how: "done".to_owned() });
+            match &mut self.watched {
+                Some(watched) => watched.finish(say),
+                None => self.plan.lanes.iter().for_each(|lane| {
+                    say(Signal::LaneEnded { lane: lane.id, at: None, how: "done".to_owned() });
+                }),
             }
             return say(Signal::Ended(at));
         }

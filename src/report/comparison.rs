@@ -213,12 +213,12 @@ fn model(comparison: &Comparison, workload: &Workload, row: &Row) -> ModelReport
         each_elapsed_ns: row.whole().map(|run| run.elapsed).collect(),
         speedup: comparison.speedup(row),
         ledger_ns: typical.map(ledger),
-        cores_busy: row.median_of(|run| Some(run.cores_busy)),
+        cores_busy: row.cores_busy(),
         memory: MemoryReport {
             peak_rss_bytes: count(|run| run.peak_rss).map(|bytes| bytes as u64),
             peak_pss_bytes: count(|run| run.peak_pss).map(|bytes| bytes as u64),
         },
-        handoffs: count(|run| Some(run.handoffs)),
+        handoffs: row.handoffs(),
         context_switches: SwitchesReport {
             voluntary: count(|run| run.voluntary),
             involuntary: count(|run| run.involuntary),

@@ -233,6 +233,23 @@ impl Row {
         median(self.whole().filter_map(of))
     }
 
+    /// How often a worker's lock went to another than its last holder, in the middle; none where nobody could see it.
+    pub fn handoffs(&self) -> Option<f64> {
+        let seen = |run: &&RunSummary| match run.observed {
+            Some(engine) => engine != Engine::CoresOnly,
+            None => self.interpreter == Interpreter::Miniature,
+        };
+        median(self.whole().filter(seen).map(|run| run.handoffs as f64))
+    }
+
+    /// How many cores were busy, in the middle; none where nobody could see it.
+    pub fn cores_busy(&self) -> Option<f64> {
+        let seen = |run: &&RunSummary| {
+            self.interpreter == Interpreter::Miniature || run.observed.is_some() || run.cores_busy > 0.0
+        };
+        median(self.whole().filter(seen).map(|run| run.cores_busy))
+    }
+
     /// The first thing that went wrong.
     pub fn failure(&self) -> Option<&str> {
         self.runs.iter().find_map(|run| run.failure.as_deref())
