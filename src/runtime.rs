@@ -20,6 +20,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::app::{Action, News};
+use crate::session::Record;
 use crate::terminal::{self, Screen};
 use crate::ui;
 
@@ -45,16 +46,19 @@ enum End {
 }
 
 /// Opens the lab and stays until the user leaves. If a signal ended it, returns that signal's number; by then the
-/// terminal has been given back.
-pub fn run(options: Options) -> Result<Option<i32>> {
+/// terminal has been given back. And what is known of the program that was watched, if one was.
+pub fn run(options: Options) -> Result<(Option<i32>, Option<Record>)> {
     let signals = Signals::listen()?;
     let mut world = World::new(options);
     let mut screen = Screen::enter().wrap_err("the terminal cannot be taken over")?;
     let loop_of_its_own = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    match loop_of_its_own.block_on(stay(&mut world, &mut screen, &signals))? {
-        End::Quit => Ok(None),
-        End::Told(signal) => Ok(Some(signal)),
-    }
+    let end = loop_of_its_own.block_on(stay(&mut world, &mut screen, &signals))?;
+    drop(screen);
+    let told = match end {
+        End::Quit => None,
+        End::Told(signal) => Some(signal),
+    };
+    Ok((told, world.leave_watched()))
 }
 
 /// The loop.

@@ -151,6 +151,20 @@ fn a_sleeper_sleeps_and_its_call_is_named() {
 }
 
 #[test]
+fn those_who_fall_asleep_as_soon_as_they_are_born_are_known_to_sleep() {
+    let Some(python) = python() else { return };
+    if !exactly() {
+        return;
+    }
+    let code = "import threading, time\nthreads = [threading.Thread(target=time.sleep, args=(1.5,)) for _ in range(12)]\n\
+                for t in threads: t.start()\nfor t in threads: t.join()\n";
+    let report = watch(&python, code);
+    sound(&report);
+    let asleep = lanes(&report).iter().filter(|lane| state(lane, "io") > 1e9).count();
+    assert_eq!(asleep, 12, "{:#}", report["lanes"]);
+}
+
+#[test]
 fn an_io_thread_beside_one_that_computes_waits_for_the_lock_at_each_wake_up() {
     let Some(python) = python().filter(|_| exactly()) else { return };
     let code = "import threading, time
@@ -220,10 +234,53 @@ while time.monotonic() < end: os.stat('/')
     assert_eq!(named(&report, "main")["evidence"], "sampled");
 }
 
+/// Executes a program that the kernel refuses perf events, as a container's policy does.
+const REFUSED: &str = "import ctypes, os, struct, sys
+libc = ctypes.CDLL(None)
+rules = [(0x20, 0, 0, 0), (0x15, 0, 1, 298), (0x06, 0, 0, 0x00050001), (0x06, 0, 0, 0x7fff0000)]
+code = ctypes.create_string_buffer(b''.join(struct.pack('<HBBI', *rule) for rule in rules))
+class Filter(ctypes.Structure):
+    _fields_ = [('length', ctypes.c_ushort), ('code', ctypes.c_void_p)]
+wanted = Filter(len(rules), ctypes.addressof(code))
+if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, ctypes.byref(wanted), 0, 0):
+    sys.exit('no filter')
+os.execv(sys.argv[1], sys.argv[1:])
+";
+
+#[test]
+fn where_the_kernel_refuses_its_records_the_lock_is_sampled_and_it_is_said_why() {
+    let Some(python) = python() else { return };
+    let binary = env!("CARGO_BIN_EXE_gilscope");
+    let path = python.display().to_string();
+    let args = ["-c", REFUSED, binary, "watch", "--json", "--python", &path, "-c", SPIN];
+    let output = Command::new("python3").args(args).stdin(Stdio::null()).output();
+    let Ok(output) = output else {
+        eprintln!("skipped: no python3 to set up a policy");
+        return;
+    };
+    if String::from_utf8_lossy(&output.stderr).contains("no filter") {
+        eprintln!("skipped: no seccomp filter can be set here");
+        return;
+    }
+    let report = json(&output);
+    sound(&report);
+    let observer = &report["observer"];
+    assert_eq!(observer["engine"], "sampled", "{observer}");
+    assert!(observer["reason"].as_str().is_some_and(|why| why.contains("perf_event_open")), "{observer}");
+    assert!(observer["switch_records_refused"].is_string());
+    assert!(lanes(&report).iter().all(|lane| lane["evidence"] == "sampled" && lane["core_evidence"] == "none"));
+    let (held, elapsed) = (nanos(&report["locks"][0]["held_ns"]), nanos(&report["elapsed_ns"]));
+    assert!(held > 0.5 * elapsed, "two that compute hold it nearly always: {held} of {elapsed}");
+    for lane in lanes(&report).iter().filter(|lane| lane["name"] != "main") {
+        assert!(share(lane, &["running"]) > 0.2 && share(lane, &["waiting_gil"]) > 0.2, "{lane:#}");
+    }
+}
+
 #[test]
 fn children_have_locks_and_lanes_of_their_own() {
     let Some(python) = python().filter(|_| exactly()) else { return };
-    let code = "import os, time
+    let code = "import os, subprocess, time
+subprocess.run(['true'])
 for _ in range(2):
     if os.fork() == 0:
         end = time.monotonic() + 0.5

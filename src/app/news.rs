@@ -7,11 +7,13 @@ use crate::trace::Trace;
 use crate::workload::ArgValue;
 
 use super::choice::ModelChoice;
+use super::compare::Screen;
 use super::figures::{Figures, whole_axis};
 use super::rows;
 use super::state::{Bar, BarState, Code, Machine, Origin, Phase, State};
 use super::update::Effect;
 use super::view::{self, Gutters};
+use super::watch::{self, Observation};
 
 /// Above this, the baseline is measured only when asked for.
 pub const BASELINE_AT_MOST: Nanos = Nanos::from_secs(10);
@@ -52,6 +54,8 @@ pub enum News {
     BaselineEnded(Ending, Nanos),
     /// How many instructions a millisecond of running the baseline did.
     Alone(f64),
+    /// How the program that is watched does.
+    Observed(Box<Observation>),
     /// What the run on the screen comes from is known.
     Origin(Origin),
     /// The machine was sampled.
@@ -88,6 +92,7 @@ pub fn hear(state: &mut State, log: Option<&Trace>, news: News) -> Vec<Effect> {
             }
         }
         News::Outcome(outcome) => state.outcome = Some(outcome),
+        News::Observed(seen) => watch::observed(state, log, *seen),
         News::Began => began(state, log),
         News::Ended(ending) => effects = ended(state, log, ending),
         News::BaselineBegan if matches!(state.phase, Phase::Baseline { .. }) => {
@@ -130,6 +135,9 @@ pub fn hear(state: &mut State, log: Option<&Trace>, news: News) -> Vec<Effect> {
 
 /// The columns of the timeline, for this screen and this log.
 pub fn gutters(state: &State, log: Option<&Trace>) -> Gutters {
+    if state.screen == Screen::Watch {
+        return Gutters::of_watch(state.size.0);
+    }
     let longest = match (log, state.model_shown()) {
         (Some(log), _) if state.ran.is_some() => rows::longest_name(state, log),
         (_, Some(model)) => {
@@ -268,7 +276,8 @@ fn run_ended(state: &mut State, log: Option<&Trace>, ending: Ending) -> Vec<Effe
 pub fn wants_baseline(state: &State) -> bool {
     let comparable = state.length != Length::UntilStopped && state.phase == Phase::Done;
     let other = state.ran.as_ref().is_some_and(|ran| ran.model != ModelChoice::BASELINE);
-    comparable && other && state.baseline().is_none() && state.models.iter().any(ModelChoice::is_baseline)
+    let can = state.models.iter().any(ModelChoice::is_baseline) && state.objection(ModelChoice::BASELINE).is_none();
+    comparable && other && can && state.baseline().is_none()
 }
 
 /// How long one at a time will take: as was asked for, or else the sum of what the workers did.

@@ -120,10 +120,11 @@ impl Default for Origin {
 impl Origin {
     /// Of a run: what its source says of itself, and its log of the lanes.
     pub fn of(description: &Description, log: &Trace) -> Origin {
-        let engine = match description.engine {
-            "emulated" => "MINIATURE CPython".to_owned(),
-            "cpython" => "REAL CPython".to_owned(),
-            other => other.to_owned(),
+        let python = description.program.as_ref().and_then(|program| program.python.as_ref());
+        let engine = match (description.engine, python) {
+            ("emulated", _) => "MINIATURE CPython".to_owned(),
+            (_, Some(python)) => format!("REAL {}", python.words()),
+            (_, None) => "a program, no Python seen in it yet".to_owned(),
         };
         // One lane that was only looked at makes the picture one that was looked at.
         let sampled = log.lanes().any(|(_, lane)| lane.evidence == Evidence::Sampled);

@@ -506,3 +506,25 @@ fn what_a_counter_lost_is_said_at_the_end() {
     hear(&mut state, Some(&log), News::Began);
     assert_eq!(state.outcome, None, "the next run has an outcome of its own");
 }
+
+#[test]
+fn where_one_at_a_time_makes_no_sense_there_is_no_baseline_and_that_is_said() {
+    let log = turns(3, false);
+    let mut state = running(&log);
+    state.workloads[0].objections = vec![("sequential".to_owned(), "it has only an `async def`".to_owned())];
+    let effects = hear(&mut state, Some(&log), News::Ended(Ending::Done));
+    assert_eq!((effects, state.phase.word()), (Vec::new(), "DONE"));
+    assert_eq!(update(&mut state, Some(&log), Action::Baseline), []);
+    assert_eq!(state.message.as_deref(), Some("One at a time is left out: it has only an `async def`."));
+}
+
+#[test]
+fn what_cannot_be_run_is_not_offered() {
+    let mut state = lab();
+    state.workloads[0].watch = String::new();
+    assert_eq!(words::sentence(&state), "Enter runs it.");
+    state.workloads[0].objections = vec![("threads".to_owned(), "it is made so".to_owned())];
+    assert_eq!(words::sentence(&state), "it is made so. m chooses another model.");
+    assert_eq!(update(&mut state, None, Action::RunOrStop), []);
+    assert_eq!(state.phase.word(), "READY");
+}

@@ -68,6 +68,7 @@ pub fn update(state: &mut State, log: Option<&Trace>, action: Action) -> Vec<Eff
     state.touch();
     let log = log.filter(|_| state.ran.is_some());
     match action {
+        Action::Quit if watch::must_ask(state) => return Vec::new(),
         Action::Quit => return vec![Effect::Quit],
         Action::Suspend => return vec![Effect::Suspend],
         Action::Redraw => return vec![Effect::Redraw],
@@ -154,6 +155,8 @@ pub fn choose(state: &mut State, action: Action) -> Vec<Effect> {
 fn lab(state: &mut State, log: Option<&Trace>, action: Action) -> Vec<Effect> {
     match action {
         Action::RunOrStop if state.phase.is_busy() => vec![Effect::Stop],
+        // Until another is chosen it is said why, in place of the sentence.
+        Action::RunOrStop if state.objection(&state.experiment.model).is_some() => Vec::new(),
         Action::RunOrStop => run(state),
         Action::NextModel => choose_model(state, 1),
         Action::PreviousModel => choose_model(state, -1),
@@ -179,9 +182,12 @@ fn lab(state: &mut State, log: Option<&Trace>, action: Action) -> Vec<Effect> {
             if wants_baseline(state) {
                 return order_baseline(state);
             }
-            let why =
-                if state.baseline().is_some() { "One at a time is measured already." } else { "Run something first." };
-            state.message = Some(why.to_owned());
+            let why = match state.objection(ModelChoice::BASELINE) {
+                Some(why) => format!("One at a time is left out: {why}."),
+                None if state.baseline().is_some() => "One at a time is measured already.".to_owned(),
+                None => "Run something first.".to_owned(),
+            };
+            state.message = Some(why);
             Vec::new()
         }
         Action::Settings => {
@@ -253,14 +259,18 @@ fn choose_model(state: &mut State, by: i64) -> Vec<Effect> {
     let mut next = None;
     for model in state.models_beside(by < 0) {
         match state.objection(&model.id) {
-            Some(why) => passed.push(format!("`{}` is left out: {why}.", model.id)),
+            Some(why) => passed.push((model.id.clone(), why.to_owned())),
             None => {
                 next = Some(model.id.clone());
                 break;
             }
         }
     }
-    state.message = (!passed.is_empty()).then(|| passed.join(" "));
+    let message = passed.first().map(|(id, why)| match passed.len() - 1 {
+        0 => format!("`{id}` is left out: {why}."),
+        more => format!("`{id}` and {more} more are left out: {why}."),
+    });
+    state.message = message;
     let Some(next) = next else { return Vec::new() };
     state.experiment.model = next;
     // Also while a first run is being started: what begins must be what is chosen.

@@ -101,6 +101,15 @@ pub struct Gutters {
 }
 
 impl Gutters {
+    /// Columns for the names of the Watch screen's lanes.
+    pub const WATCH_NAMES: u16 = 12;
+
+    /// Those of the Watch screen, whose names are short.
+    pub fn of_watch(columns: u16) -> Gutters {
+        let (left, right) = (Gutters::WATCH_NAMES, 8);
+        Gutters { left, cells: columns.saturating_sub(left + right).max(1), right }
+    }
+
     /// For a screen of so many columns and names of so many.
     pub fn new(columns: u16, longest_name: usize) -> Gutters {
         let right = match columns {

@@ -6,20 +6,34 @@
 
 use std::collections::VecDeque;
 
+use crate::engine::{self, Program, Status};
 use crate::event::{LaneId, Nanos, State as LaneState};
 use crate::session::{HeldIn, Places};
 use crate::trace::{Distribution, Trace};
 
 use super::action::{Action, Group};
-use super::state::State;
+use super::state::{Phase, State};
 use super::update::Effect;
+use super::view::Zoom;
 
 /// What the tables are of: this much of the time until now.
 pub const LATELY: Nanos = Nanos::from_secs(30);
 
+/// Of how much time the picture may still be frozen when a long wait is found.
+const KEPT: Nanos = Nanos::from_secs(60);
+
+/// Whoever is active for less than this part of its time counts as idle.
+const HARDLY: u64 = 1000;
+
+/// So many of those that wait most are looked at for long waits.
+const MOST_LOOKED_AT: usize = 64;
+
 /// The waits at which the picture may be made to freeze.
 const LIMITS: [Nanos; 4] =
     [Nanos::from_millis(20), Nanos::from_millis(50), Nanos::from_millis(100), Nanos::from_millis(500)];
+
+/// How much time a cell of a sampled picture has at first.
+const SAMPLED_CELL: Nanos = Nanos::from_millis(10);
 
 /// How far apart the sums are kept from which what happened lately is told.
 const APART: Nanos = Nanos::from_secs(1);
@@ -48,6 +62,63 @@ pub struct Engine {
     pub note: Option<String>,
 }
 
+/// How a program that is watched does, as of now.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observation {
+    /// What it is.
+    pub target: Target,
+    /// How it is observed.
+    pub engine: Engine,
+    /// Where the holders of locks were seen.
+    pub places: Places,
+    /// What it printed: its last lines.
+    pub output: Vec<String>,
+    /// How it ended; none while it runs.
+    pub ended: Option<String>,
+}
+
+impl Target {
+    /// A program as its observer knows it.
+    pub fn of(program: &Program) -> Target {
+        let interpreter =
+            program.python.as_ref().map_or_else(|| "CPython, not found yet".to_owned(), |python| python.words());
+        Target { name: script(&program.command), pid: program.pid, interpreter, launched: program.launched }
+    }
+}
+
+/// What a person calls a program: its script, its module, or `-c`, without the folder.
+fn script(command: &[String]) -> String {
+    let file = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    let mut words = command.iter().skip(1);
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "-m" => return words.next().map_or_else(|| word.clone(), Clone::clone),
+            "-c" => return "python -c".to_owned(),
+            flag if flag.starts_with('-') => {}
+            path => return file(path),
+        }
+    }
+    command.first().map_or_else(String::new, |program| file(program))
+}
+
+impl Engine {
+    /// As the observer says how it goes.
+    pub fn of(status: &Status) -> Engine {
+        let (words, sampled) = match status.engine {
+            engine::Engine::Exact => ("EXACT", false),
+            engine::Engine::Sampled => ("SAMPLED 1 kHz", true),
+            engine::Engine::Mixed => ("PARTLY SAMPLED", true),
+            engine::Engine::NoLock => ("NO LOCK", false),
+            engine::Engine::CoresOnly => ("THREADS AND CORES ONLY", true),
+        };
+        let alarm = status.alarms.last().map(|alarm| alarm.text.clone());
+        let missed = (status.missed + status.records_lost > 0)
+            .then(|| format!("{} takes or drops missed, {} records lost", status.missed, status.records_lost));
+        let cores = status.switch_records_refused.as_ref().map(|why| format!("core times not known: {why}"));
+        Engine { words: words.to_owned(), sampled, note: alarm.or_else(|| status.reason.clone()).or(missed).or(cores) }
+    }
+}
+
 /// What is known on the Watch screen.
 #[derive(Clone, Debug, Default)]
 pub struct Watch {
@@ -69,6 +140,10 @@ pub struct Watch {
     pub scroll: usize,
     /// How it ended; none while it runs.
     pub ended: Option<String>,
+    /// Whether leaving has been asked for once: a program that we started ends with us.
+    pub leaving: bool,
+    /// Up to when waits longer than the limit have been looked for.
+    looked: Nanos,
     history: VecDeque<Sums>,
 }
 
@@ -152,7 +227,7 @@ impl Watch {
             let time = |state: LaneState| ledger[state.index()].0;
             let alive: u64 = LaneState::ALL.into_iter().filter(|state| state.alive()).map(time).sum();
             let did: u64 = LaneState::ALL.into_iter().filter(|state| state.on_core()).map(time).sum();
-            if did + time(LaneState::WaitingGil) == 0 {
+            if (did + time(LaneState::WaitingGil)) * HARDLY < alive || alive == 0 {
                 self.figures.idle += usize::from(alive > 0);
                 continue;
             }
@@ -161,6 +236,17 @@ impl Watch {
         // Figures that differ in what nobody reads do not change the order.
         waiters.sort_by_key(|(lane, share)| (std::cmp::Reverse((share * 100.0).round() as u64), *lane));
         self.figures.waiters = waiters;
+    }
+
+    /// The first wait longer than the limit that was not looked at yet, if there is a limit: whose, and since when.
+    fn long_wait(&mut self, log: &Trace) -> Option<(LaneId, Nanos)> {
+        let from = self.looked.max(log.now() - KEPT);
+        // A wait is seen once it is as long as that.
+        self.looked = log.now() - self.freeze_over?;
+        let limit = self.freeze_over?;
+        let lanes = self.figures.waiters.iter().take(MOST_LOOKED_AT).map(|(lane, _)| *lane);
+        let found = lanes.filter_map(|lane| Some((lane, log.next_wait_longer_than(lane, from, limit)?)));
+        found.min_by_key(|(_, at)| *at)
     }
 
     /// The letter of a lane in the lock's row: those who make most wait come first. None for those without one.
@@ -191,9 +277,52 @@ impl Watch {
     }
 }
 
+/// Takes in how the program does.
+pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) {
+    let Observation { target, engine, places, output, ended } = seen;
+    if engine.sampled && state.view.zoom == Zoom::Turns {
+        // Ten samples a cell.
+        state.view.zoom = Zoom::Cell(SAMPLED_CELL);
+    }
+    state.watch.target = Some(target);
+    state.watch.engine = engine;
+    state.watch.output = output;
+    let Some(log) = log else { return };
+    state.watch.read(log, &places);
+    if state.view.frozen.is_none()
+        && let Some((lane, at)) = state.watch.long_wait(log)
+    {
+        let limit = state.watch.freeze_over.unwrap_or_default();
+        let before = Nanos(state.view.axis.span().0 / 4);
+        state.view.axis.from = (at - before).max(log.begin_at());
+        state.view.until = log.now();
+        state.view.frozen = Some(log.elapsed());
+        state.view.picked = Some(lane);
+        let (name, key) = (&log.lane(lane).name, state.keymap.key(Action::Freeze));
+        state.message = Some(format!("FROZEN: {name} waited more than {limit:.0} for the lock; {key} goes on."));
+    }
+    if ended.is_some() && state.watch.ended.is_none() {
+        state.watch.ended = ended;
+        state.phase = Phase::Done;
+    }
+}
+
+/// Whether leaving would end a program that we started and that still runs: then it is asked first.
+pub fn must_ask(state: &mut State) -> bool {
+    let Some(target) = state.watch.target.as_ref().filter(|target| target.launched) else { return false };
+    if state.watch.ended.is_some() || state.watch.leaving {
+        return false;
+    }
+    let key = state.keymap.key(Action::Quit);
+    state.message = Some(format!("{} still runs and ends with gilscope: {key} again leaves.", target.name));
+    state.watch.leaving = true;
+    true
+}
+
 /// Does what was asked for on the Watch screen. `None`: it is about the picture, which is looked at as in the lab.
 pub fn update(state: &mut State, action: Action) -> Option<Vec<Effect>> {
     let watch = &mut state.watch;
+    watch.leaving = false;
     match action {
         Action::ByFunction => watch.by_function = !watch.by_function,
         Action::Output => watch.output_scroll = if watch.output_scroll.is_none() { Some(0) } else { None },

@@ -173,10 +173,7 @@ pub fn sentence(state: &State) -> String {
     let key = |action| state.keymap.key(action);
     let enter = key(Action::RunOrStop);
     match &state.phase {
-        Phase::Ready => match state.workload() {
-            Some(workload) => format!("{enter} runs it. Watch: {}", lower(&workload.watch)),
-            None => format!("{enter} runs it."),
-        },
+        Phase::Ready => ready(state, &enter),
         Phase::Sizing => "Finding how much work lasts that long, one at a time.".to_owned(),
         Phase::Starting => "The interpreter starts; the clock does not run yet.".to_owned(),
         Phase::Failed(why) => format!("{} {enter} runs it again.", full_stop(why)),
@@ -184,6 +181,18 @@ pub fn sentence(state: &State) -> String {
         Phase::Baseline { .. } => "Now the same work one at a time, so that the bars can be compared.".to_owned(),
         Phase::Running => seen(state),
         Phase::Done => format!("{}{}", seen(state), next(state)),
+    }
+}
+
+/// What can be run, and what to look at; or why it cannot.
+fn ready(state: &State, enter: &str) -> String {
+    if let Some(why) = state.objection(&state.experiment.model) {
+        let key = state.keymap.key(Action::NextModel);
+        return format!("{} {key} chooses another model.", full_stop(why));
+    }
+    match state.workload().map(|workload| workload.watch.as_str()).filter(|watch| !watch.is_empty()) {
+        Some(watch) => format!("{enter} runs it. Watch: {}", lower(watch)),
+        None => format!("{enter} runs it."),
     }
 }
 

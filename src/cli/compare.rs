@@ -151,8 +151,10 @@ pub(super) fn print(text: &str, out: &mut impl Write) -> io::Result<()> {
 
 /// What all runs share.
 fn shared(options: &Compare, workload: &Workload, name: &str) -> Result<Experiment> {
+    // Only what all of them share is asked for; each model is checked by itself.
+    let any = model::ALL.iter().find(|model| model.objection(workload).is_none());
     let settings = Settings {
-        model: "sequential".to_owned(),
+        model: any.map_or("sequential", |model| model.id).to_owned(),
         workers: options.workers.map(|count| Workers { count, processes: None }),
         tasks: options.tasks,
         start: None,

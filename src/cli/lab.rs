@@ -6,10 +6,11 @@ use std::process::ExitCode;
 use clap::Parser;
 use color_eyre::eyre::Result;
 
-use crate::app::{Depth, Look, ModelChoice, State, Wording, WorkloadChoice};
+use crate::app::{Depth, Look, ModelChoice, Screen, State, Wording, WorkloadChoice};
 use crate::engine::machine::cores_of_affinity;
 use crate::model;
 use crate::runtime::{self, Options};
+use crate::session::{Record, Run};
 use crate::terminal;
 use crate::workload::{self, Workload};
 
@@ -51,6 +52,13 @@ pub fn lab(options: &Lab) -> Result<ExitCode> {
             options.workload, options.settings.model
         )));
     }
+    let (state, workload) = ready(options)?;
+    let (told, _) = runtime::run(Options { state, workload, run: options.run, watched: None })?;
+    Ok(told.map_or(ExitCode::SUCCESS, told_by))
+}
+
+/// A lab as it is when it opens.
+fn ready(options: &Lab) -> Result<(State, Workload)> {
     let workload = workload::load(&options.workload).map_err(refuse)?;
     let experiment = experiment(&workload, &options.workload, &options.settings)?;
     let bundled = workload::bundled().map(workload::load).collect::<Result<Vec<_>, _>>().map_err(refuse)?;
@@ -65,9 +73,22 @@ pub fn lab(options: &Lab) -> Result<ExitCode> {
     }
     state.machine.cores = cores_of_affinity().unwrap_or_default();
     state.machine.used = vec![None; state.machine.cores.len()];
-    let told = runtime::run(Options { state, workload, run: options.run })?;
-    // As a shell says it of a program that a signal ended.
-    Ok(told.map_or(ExitCode::SUCCESS, |signal| ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX))))
+    Ok((state, workload))
+}
+
+/// As a shell says it of a program that a signal ended.
+fn told_by(signal: i32) -> ExitCode {
+    ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX))
+}
+
+/// Opens the Watch screen on a program. Says how the loop was ended, if by a signal, and what is known of the program.
+pub(super) fn watching(run: Run) -> Result<(Option<ExitCode>, Option<Record>)> {
+    let mut state = ready(&Lab::unasked())?.0;
+    // The lab behind it is not reached; its choice is of no account.
+    let workload = workload::load(&state.experiment.workload).map_err(refuse)?;
+    state.screen = Screen::Watch;
+    let (told, record) = runtime::run(Options { state, workload, run: false, watched: Some(run) })?;
+    Ok((told.map(told_by), record))
 }
 
 fn choice(workload: &Workload) -> WorkloadChoice {

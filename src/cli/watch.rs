@@ -1,9 +1,11 @@
-//! `gilscope watch` and `gilscope attach` without a screen: a real program, observed.
+//! `gilscope watch` and `gilscope attach`: a real program, observed; on the Watch screen where there is a terminal,
+//! else as a report.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,6 +16,7 @@ use crate::engine::{Source, cpython, machine, sampler};
 use crate::event::Nanos;
 use crate::report;
 use crate::session::{Phase, Record, Run as Session, parse_duration};
+use crate::terminal;
 use crate::trace;
 
 use super::run::interruption;
@@ -34,6 +37,17 @@ pub struct Reporting {
     /// Report as CSV, one row a lane
     #[arg(long)]
     csv: bool,
+    /// Report as a table, without a screen, also where there is a terminal
+    #[arg(long)]
+    no_screen: bool,
+}
+
+impl Reporting {
+    /// Whether a person looks on.
+    fn wants_screen(&self) -> bool {
+        let wants_report = self.no_screen || self.json || self.csv || self.span.is_some();
+        !wants_report && terminal::is_usable()
+    }
 }
 
 /// Run a real Python program, observe its GIL, and report what happened when it ends
@@ -73,8 +87,10 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub fn watch(options: &Watch) -> Result<ExitCode> {
     let python = find(&options.python).map_err(refuse)?;
     let args = arguments(options).map_err(refuse)?;
-    let captured = options.reporting.json || options.reporting.csv;
-    let interrupted = interruption()?;
+    let screen = options.reporting.wants_screen();
+    let captured = screen || options.reporting.json || options.reporting.csv;
+    // On the screen signals are the loop's affair.
+    let interrupted = if screen { Arc::default() } else { interruption()? };
     let source = match cpython::launch(&python.into_os_string(), &args, captured) {
         Ok(source) => source,
         Err(error) => {
@@ -82,6 +98,13 @@ pub fn watch(options: &Watch) -> Result<ExitCode> {
             return Ok(ExitCode::from(OWN_FAILURE));
         }
     };
+    if screen {
+        let (told, record) = super::lab::watching(Session::observing(Box::new(source), trace::DEFAULT_BUDGET))?;
+        // What it printed has been kept from the terminal while that was ours.
+        let printed = record.as_ref().map_or("", |record| record.output.as_str());
+        io::stdout().lock().write_all(printed.as_bytes())?;
+        return Ok(told.unwrap_or_else(|| record.as_ref().map_or(ExitCode::from(OWN_FAILURE), status_of)));
+    }
     match observe(source, &options.reporting, &interrupted, true) {
         Ok((record, _)) => Ok(status_of(&record)),
         Err(error) if super::is_closed_pipe(&error) => Ok(ExitCode::SUCCESS),
@@ -94,6 +117,11 @@ pub fn watch(options: &Watch) -> Result<ExitCode> {
 
 /// Observes a program that runs.
 pub fn attach(options: &Attach) -> Result<ExitCode> {
+    if options.reporting.wants_screen() {
+        let source = cpython::attach(options.pid).map_err(refuse)?;
+        let (told, _) = super::lab::watching(Session::observing(Box::new(source), trace::DEFAULT_BUDGET))?;
+        return Ok(told.unwrap_or(ExitCode::SUCCESS));
+    }
     let interrupted = interruption()?;
     let source = cpython::attach(options.pid).map_err(refuse)?;
     let (_, was_interrupted) = observe(source, &options.reporting, &interrupted, false)?;

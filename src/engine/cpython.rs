@@ -87,6 +87,10 @@ impl Source for Observed {
         }
     }
 
+    fn exact_once(&mut self) {
+        self.observer.exact_once();
+    }
+
     fn set_switch_interval(&mut self, _: Nanos) {
         // It is the program's own, and the program is not to be disturbed.
     }
@@ -137,6 +141,7 @@ impl Observed {
             Notice::Event(event) => say(Signal::Event(event)),
             Notice::HandOffs { lock, at, more } => say(Signal::HandOffs { lock, at, more }),
             Notice::Sampled(lane) => say(Signal::LaneSampled(lane)),
+            Notice::Place { at, lane, place } => say(Signal::Place { at, lane, place }),
             Notice::Upto(at) => say(Signal::Upto(at)),
             Notice::LaneEnded { lane, how } => say(Signal::LaneEnded { lane, at: None, how }),
             Notice::Accounts { lane, accounts, slept } => {

@@ -171,6 +171,9 @@ pub trait Source {
     /// Changes the switch interval of every lock, at once.
     fn set_switch_interval(&mut self, interval: Nanos);
 
+    /// Observes exactly for a moment, although it slows the program down. Nothing to a source that is exact already.
+    fn exact_once(&mut self) {}
+
     /// The processes that do the work, for those who watch memory.
     fn pids(&self) -> Vec<u32>;
 

@@ -91,6 +91,12 @@ impl Model {
         self.id == coroutines::MODEL.id
     }
 
+    /// Whether its workers are born in the course of a run. Else the main thread does the tasks, which is there before
+    /// the clock starts.
+    pub fn has_births(&self) -> bool {
+        !matches!((self.plan)(1, 1).pool, Pool::InPlace | Pool::Coroutines { .. })
+    }
+
     /// How many lanes do tasks, of so many workers asked for.
     pub fn workers(&self, asked: u32) -> u32 {
         if self.ceiling.is_some() { asked } else { 1 }

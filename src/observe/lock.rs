@@ -114,8 +114,12 @@ pub struct Lock {
     pub settled: bool,
     /// Whether it is to be looked at soon.
     pub look: bool,
+    /// Until then it is new: one who was just forked makes his lock anew, and what is seen is put right, not missed.
+    pub new_until: Nanos,
     /// When it was last looked at.
     pub looked_at: Nanos,
+    /// Until then it is watched however often it is written: somebody asked for it.
+    bear_until: Nanos,
     holder: Option<u32>,
     last: Option<u32>,
     last_hit: Nanos,
@@ -154,7 +158,9 @@ impl Lock {
             reason: None,
             settled: false,
             look: true,
+            new_until: Nanos::ZERO,
             looked_at: Nanos::ZERO,
+            bear_until: Nanos::ZERO,
             holder: None,
             last: None,
             last_hit: Nanos::ZERO,
@@ -178,6 +184,12 @@ impl Lock {
         self.guard.reset();
         self.settled = false;
         self.look = true;
+    }
+
+    /// The same, until then without regard to what it costs the program.
+    pub fn watch_until(&mut self, until: Nanos) {
+        self.watch();
+        self.bear_until = until;
     }
 
     /// From now on it is only looked at, and until when.
@@ -211,7 +223,7 @@ impl Lock {
                 Some(holder) if holder == tid => self.dropped(say),
                 Some(_) => {
                     // The holder's drop was missed.
-                    self.missed += 1;
+                    self.missed += u64::from(at >= self.new_until);
                     self.look = true;
                     self.dropped(say);
                     self.taken(tid, say);
@@ -219,7 +231,7 @@ impl Lock {
                 None => self.taken(tid, say),
             }
         }
-        if self.guard.hit(at) {
+        if self.guard.hit(at) && at >= self.bear_until {
             self.trips += 1;
             self.sample(Some(at + RESPITE));
             say(Change::TooOften);
@@ -243,12 +255,13 @@ impl Lock {
             self.look = true;
             return;
         }
+        let known = exact && self.settled && from >= self.new_until;
         let holds = if seen.locked { holder } else { None };
         if seen.locked && holder.is_none() {
             // A thread we cannot name holds it.
             self.look = true;
         } else if holds != self.holder {
-            self.missed += u64::from(exact && self.settled);
+            self.missed += u64::from(known);
             self.dropped(say);
             if let Some(tid) = holds {
                 self.taken(tid, say);
@@ -265,7 +278,7 @@ impl Lock {
                 self.switches_seen += self.handoffs - ours;
                 let unseen = more.saturating_sub(self.handoffs - ours);
                 if unseen > 0 {
-                    self.missed += if exact && self.settled { unseen } else { 0 };
+                    self.missed += if known { unseen } else { 0 };
                     say(Change::Unseen(unseen));
                 }
             }

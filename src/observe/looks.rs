@@ -8,11 +8,16 @@ use super::doing;
 use super::layout::Layout;
 use super::lock::Mode;
 use super::memory::Remote;
+use super::notice::Notice;
 use super::thread::Reason;
 use super::watch::{Item, Tracked, Watcher};
 
 /// How often a lock that is watched is compared with the lock itself.
 const COMPARED: Nanos = Nanos::from_millis(250);
+/// How often it is looked where the holder of a lock is.
+const PLACES: Nanos = Nanos::from_millis(20);
+/// For how long a lock is watched on demand.
+const MOMENT_OF_TRUTH: Nanos = Nanos::from_millis(100);
 /// How many threads are looked at in a pass where there are no records.
 const LOOKS: usize = 16;
 
@@ -21,7 +26,7 @@ impl Watcher {
         for index in 0..self.locks.len() {
             let lock = &mut self.locks[index];
             let due = match lock.mode {
-                Mode::Exact => lock.look || lock.looked_at + COMPARED <= now,
+                Mode::Exact => lock.look || now < lock.new_until || lock.looked_at + COMPARED <= now,
                 Mode::Sampled { until: Some(until) } if until <= now => {
                     self.try_again(index);
                     true
@@ -48,6 +53,32 @@ impl Watcher {
                 self.locks[index].watch();
             }
             None => self.locks[index].sample(None),
+        }
+    }
+
+    /// Watches the locks that are only looked at because they are taken so often, for a moment, whatever that costs.
+    pub fn exact_once(&mut self) {
+        let until = Monotonic.now() + MOMENT_OF_TRUTH;
+        for (lock, watchpoints) in self.locks.iter_mut().zip(&self.watchpoints) {
+            if let (Mode::Sampled { until: Some(_) }, Some(watchpoints)) = (lock.mode, watchpoints) {
+                watchpoints.enable(true);
+                lock.watch_until(until);
+            }
+        }
+    }
+
+    /// Looks where the holders of locks are.
+    pub(super) fn look_at_places(&mut self, now: Nanos) {
+        if self.places_at + PLACES > now {
+            return;
+        }
+        self.places_at = now;
+        for lock in &self.locks {
+            let Some(process) = self.processes.get_mut(&lock.pid) else { continue };
+            let Some((tid, place)) = process.place_of_holder(lock.address) else { continue };
+            if let Some(lane) = self.threads.get(&tid).and_then(|tracked| tracked.lane) {
+                self.notices.push(Notice::Place { at: now, lane, place });
+            }
         }
     }
 

@@ -81,6 +81,7 @@ struct Shared {
     notices: Mutex<Vec<Notice>>,
     child: Mutex<Option<Child>>,
     stop: AtomicBool,
+    exact_once: AtomicBool,
 }
 
 impl Observer {
@@ -127,6 +128,11 @@ impl Observer {
         std::mem::take(&mut *self.shared.notices.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Watches locks that are only looked at, for a moment, although it slows the program down.
+    pub fn exact_once(&self) {
+        self.shared.exact_once.store(true, Ordering::Relaxed);
+    }
+
     /// Stops observing; what was seen so far is said.
     pub fn stop(&mut self) {
         self.shared.stop.store(true, Ordering::Relaxed);
@@ -149,6 +155,9 @@ fn observe(mut watcher: Watcher, ended: Option<OwnedFd>, shared: &Shared) {
     let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1_000));
     let mut next = Instant::now();
     loop {
+        if shared.exact_once.swap(false, Ordering::Relaxed) {
+            watcher.exact_once();
+        }
         watcher.pass();
         let stopped = shared.stop.load(Ordering::Relaxed);
         let end = match &mut *shared.child.lock().unwrap_or_else(PoisonError::into_inner) {

@@ -6,6 +6,7 @@ use crate::event::{Event, LaneId, LockId, Nanos};
 use crate::model::{LanePlan, LockPlan};
 use crate::record::Accounts;
 
+use super::place::Place;
 use super::thread::Slept;
 
 /// Something the observer has to say, in the order of time save where it is said otherwise.
@@ -71,6 +72,15 @@ pub enum Notice {
         /// In which system calls it slept.
         slept: Vec<(String, Slept)>,
     },
+    /// Where a lane that holds its lock is.
+    Place {
+        /// When.
+        at: Nanos,
+        /// Which lane.
+        lane: LaneId,
+        /// Where.
+        place: Place,
+    },
     /// How the observing goes.
     Status(Box<Status>),
     /// What is observed.
@@ -107,6 +117,19 @@ pub struct Python {
     pub gil_enabled: Option<bool>,
     /// The file its runtime lies in.
     pub file: String,
+}
+
+impl Python {
+    /// Which, and what has become of its GIL: `CPython 3.13.1, GIL on`.
+    pub fn words(&self) -> String {
+        let gil = match (self.free_threaded, self.gil_enabled) {
+            (false, _) => "GIL on",
+            (true, Some(true)) => "free-threaded build, GIL on",
+            (true, Some(false)) => "free-threaded, GIL off",
+            (true, None) => "free-threaded",
+        };
+        format!("CPython {}, {gil}", self.version)
+    }
 }
 
 /// How locks are followed.

@@ -6,6 +6,7 @@ use crate::event::{LockId, Nanos};
 
 use super::layout::Layout;
 use super::memory::Remote;
+use super::place::{FrameLayout, Place, Places};
 use super::process;
 use super::runtime::{LockState, Runtime};
 use super::thread::Awake;
@@ -51,6 +52,8 @@ pub(super) struct Process {
     pub(super) common_name: String,
     /// Whether it lives in another namespace of process numbers.
     namespaced: bool,
+    /// Reads where its threads are, if its version says how; with the runtime it is for.
+    places: Option<(u64, Places)>,
 }
 
 impl Process {
@@ -72,6 +75,7 @@ impl Process {
             lanes: 0,
             common_name: process::name(pid, pid).unwrap_or_default(),
             namespaced: process::number_inside(pid, pid).is_some_and(|inside| inside != pid),
+            places: None,
         }
     }
 
@@ -96,6 +100,23 @@ impl Process {
         self.states.clear();
     }
 
+    /// Who holds the lock at this address, and where. `None`: nobody does, or that cannot be read just now.
+    pub(super) fn place_of_holder(&mut self, address: u64) -> Option<(u32, Place)> {
+        let memory = Remote(self.pid);
+        let runtime = self.runtime.as_ref()?.address;
+        if self.places.as_ref().is_none_or(|(known, _)| *known != runtime) {
+            self.places = Some((runtime, Places::new(FrameLayout::find(runtime, &memory)?)));
+        }
+        let (state, holder) = self.look(address)?;
+        if !state.locked || !state.enabled {
+            return None;
+        }
+        let place = self.places.as_mut()?.1.of_thread(state.last_holder, &memory)?;
+        // Who has dropped it meanwhile was somewhere else than it was seen.
+        let (now, _) = self.look(address)?;
+        (now == state).then_some((holder?, place))
+    }
+
     /// The lock at this address, and the thread that took it last.
     pub(super) fn look(&mut self, address: u64) -> Option<(LockState, Option<u32>)> {
         let runtime = self.runtime.as_ref()?;
@@ -117,10 +138,12 @@ impl Process {
         Some((state, holder))
     }
 
-    /// Our number of the thread that the process knows by `native`.
+    /// Our number of the thread that the process knows by `native`. None: it has no such thread. A process that was just
+    /// forked still has its maker's numbers in its memory.
     pub(super) fn outside(&self, native: u32) -> Option<u32> {
         if !self.namespaced {
-            return Some(native);
+            let own = std::path::PathBuf::from(format!("/proc/{}/task/{native}", self.pid));
+            return own.exists().then_some(native);
         }
         process::threads(self.pid).into_iter().find(|tid| process::number_inside(self.pid, *tid) == Some(native))
     }

@@ -171,6 +171,14 @@ impl Thread {
         self.push(at, CoreId::UNKNOWN, EventKind::Drop { lock, to, detail, requested: false });
     }
 
+    /// It was seen not to hold its lock any more, and nothing tells what it does since.
+    pub fn drop_unseen(&mut self, at: Nanos) {
+        let Some(lock) = self.holds.take() else { return };
+        (self.sleep, self.state, self.detail) = (None, State::Unknown, Detail::None);
+        let kind = EventKind::Drop { lock, to: State::Unknown, detail: Detail::None, requested: false };
+        self.push(at, CoreId::UNKNOWN, kind);
+    }
+
     /// It sleeps, and turns out to have dropped its lock before.
     pub fn drop_before_sleep(&mut self) {
         if let (Some(lock), Some(since)) = (self.holds, self.unresolved()) {

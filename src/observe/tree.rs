@@ -15,6 +15,8 @@ use crate::model::LockPlan;
 
 /// x86 has four debug registers, and they are a thread's own.
 const MOST_WATCHED: usize = 4;
+/// How long a lock is compared with itself at each pass after it was first seen.
+const NEW: Nanos = Nanos::from_millis(20);
 /// How often the list of a process's interpreters and threads is read when nothing calls for it.
 const WALKED: Nanos = Nanos::from_millis(100);
 /// How often when there are threads that may be Python's.
@@ -231,9 +233,21 @@ impl Watcher {
             let states = interpreters.iter().flat_map(|interpreter| &interpreter.threads);
             process.states_by_thread = states.filter_map(|state| Some((state.native?, state.address))).collect();
         }
+        let natives = interpreters.iter().flat_map(|interpreter| &interpreter.threads).filter_map(|state| state.native);
+        let mut tids: Vec<u32> = natives.filter_map(|native| process.outside(native)).collect();
+        // The main thread first, then in the order of their numbers, which is nearly that of their births.
+        tids.sort_unstable_by_key(|tid| (*tid != pid, *tid));
+        if tids.is_empty() && runtime.layout.native_id.is_some() && process.stage == Stage::Waiting {
+            // A copy of its maker that has no thread of its own in its memory: it is about to execute another program.
+            return;
+        }
         locks.sort_by_key(|(_, id)| *id);
         let first_walk = process.stage == Stage::Waiting;
         process.stage = Stage::Python;
+        if first_walk {
+            // Without records nobody tells that it has executed another program since it was born.
+            process.common_name = process::name(pid, pid).unwrap_or_default();
+        }
         self.count(pid);
         for (address, id) in locks {
             self.meet_lock(pid, &runtime, address, id, first_walk, now);
@@ -241,11 +255,6 @@ impl Watcher {
         if first_walk {
             self.note_python(pid, &runtime);
         }
-        let Some(process) = self.processes.get(&pid) else { return };
-        let natives = interpreters.iter().flat_map(|interpreter| &interpreter.threads).filter_map(|state| state.native);
-        let mut tids: Vec<u32> = natives.filter_map(|native| process.outside(native)).collect();
-        // The main thread first, then in the order of their numbers, which is nearly that of their births.
-        tids.sort_unstable_by_key(|tid| (*tid != pid, *tid));
         for tid in tids {
             // A thread state may outlive its thread, or be another's that was reused.
             if self.threads.get(&tid).is_some_and(|it| it.pid == pid && !it.thread.has_ended()) {
@@ -315,6 +324,7 @@ impl Watcher {
         match watchpoints {
             Ok(watchpoints) => {
                 lock.watch();
+                lock.new_until = now + NEW;
                 self.watchpoints.push(Some(watchpoints));
             }
             Err(why) => {

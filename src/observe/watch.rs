@@ -32,6 +32,8 @@ use super::thread::{Awake, Reason, Thread};
 pub(super) const MOMENT: Nanos = Nanos::from_millis(1);
 /// How long a thread may be awaited that may turn out to be Python's.
 pub(super) const UNDECIDED: Nanos = Nanos::from_millis(20);
+/// How many threads may be known to sleep before they are followed.
+const MOST_UNBORN: usize = 4096;
 /// How long a sleep may be awaited whose reason nobody knows.
 const UNEXPLAINED: Nanos = Nanos::from_millis(100);
 
@@ -96,6 +98,9 @@ pub struct Watcher {
     pub(super) pending: Vec<(Nanos, Item)>,
     pub(super) notices: Vec<Notice>,
     pub(super) turn: usize,
+    pub(super) places_at: Nanos,
+    /// Since when threads sleep that are not followed yet.
+    asleep_at_birth: HashMap<u32, Nanos>,
 }
 
 impl Watcher {
@@ -127,6 +132,8 @@ impl Watcher {
             pending: Vec::new(),
             notices: vec![Notice::Began(began)],
             turn: 0,
+            places_at: Nanos::ZERO,
+            asleep_at_birth: HashMap::new(),
         }
     }
 
@@ -155,6 +162,7 @@ impl Watcher {
         self.tell(asked - MOMENT);
         self.look_at_threads();
         self.look_at_states();
+        self.look_at_places(asked);
         self.care(asked);
         self.say(asked - MOMENT);
     }
@@ -189,8 +197,11 @@ impl Watcher {
 
     /// Notes what is not in order of time: the last word of each ring.
     fn fell_asleep(&mut self, tid: u32, at: Option<Nanos>) {
-        if let Some(tracked) = self.threads.get_mut(&tid) {
-            tracked.asleep = at;
+        match (self.threads.get_mut(&tid), at) {
+            (Some(tracked), _) => tracked.asleep = at,
+            // It was born a moment ago, and its birth is not due yet.
+            (None, Some(at)) if self.asleep_at_birth.len() < MOST_UNBORN => drop(self.asleep_at_birth.insert(tid, at)),
+            (None, _) => drop(self.asleep_at_birth.remove(&tid)),
         }
     }
 
@@ -256,9 +267,12 @@ impl Watcher {
     fn change(&mut self, lock: usize, at: Nanos, change: Change) {
         match change {
             Change::Dropped(tid) => {
-                let id = self.locks[lock].id;
+                let (id, records) = (self.locks[lock].id, self.recorder.is_on());
                 if let Some(tracked) = self.threads.get_mut(&tid).filter(|it| it.thread.holds() == Some(id)) {
-                    tracked.thread.drop_lock(at);
+                    match records {
+                        true => tracked.thread.drop_lock(at),
+                        false => tracked.thread.drop_unseen(at),
+                    }
                 }
             }
             Change::Taken(tid) => {
@@ -313,6 +327,7 @@ impl Watcher {
             return;
         }
         let awake = self.processes.get(&pid).map_or(Awake::Unknown, Process::awake);
+        let asleep = self.asleep_at_birth.remove(&tid);
         let tracked = Tracked {
             pid,
             thread: Thread::new(at, born && awake != Awake::Unknown, awake),
@@ -320,7 +335,7 @@ impl Watcher {
             named: false,
             name: String::new(),
             doings: Doings::open(pid, tid),
-            asleep: (!born).then_some(at),
+            asleep: asleep.or((!born).then_some(at)),
             looked_at: Nanos::ZERO,
         };
         self.threads.insert(tid, tracked);

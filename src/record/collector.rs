@@ -10,13 +10,16 @@
 //! # The choice
 //! Events are handed on only up to a [`Collector::horizon`], a moment before
 //! now, and sorted up to there. A moment is enough for everyone who is on a
-//! core. One who is off it can only be late with an event from *before* it
-//! left: so a time off core is handed on as a whole, once the thread has been
-//! back for that same moment. Until then [`Collector::open_gap`] tells of it.
+//! core. One whose core was taken away can only be late with an event from
+//! *before* that: so such a time off core is handed on as a whole, once the
+//! thread has been back for that same moment. Until then
+//! [`Collector::open_gap`] tells of it. One who left its core of its own accord
+//! sleeps in a system call and had published all it had to say: that it left is
+//! handed on like anything else, or its core would look taken until it is back.
 //!
 //! So each lane's events come in the order of time. So do those of all lanes
-//! together, save times off core, which come when they are over: whoever
-//! follows a lock sees its takes and drops in order. What comes later still is
+//! together, save times a core was taken away, which come when they are over:
+//! whoever follows a lock sees its takes and drops in order. What comes later still is
 //! set to the time of the lane's last event and counted, never lost.
 //!
 //! What a worker writes is not trusted: a lane that does not exist, an instant
@@ -117,7 +120,8 @@ struct Gap {
     since: Nanos,
     core: CoreId,
     preempted: bool,
-    /// Whether its beginning has been handed on already, because somebody else had something to say of the lane.
+    /// Whether its beginning has been handed on already, because the thread left of its own accord, or because
+    /// somebody else had something to say of the lane.
     told: bool,
 }
 
@@ -196,7 +200,7 @@ impl<C: Clock> Collector<C> {
         }
     }
 
-    /// Everything up to here has been handed on, save times off core that are not over.
+    /// Everything up to here has been handed on, save times for which a core was taken away that are not over.
     pub fn horizon(&self) -> Nanos {
         self.horizon
     }
@@ -302,14 +306,18 @@ impl<C: Clock> Collector<C> {
         if lane.has_switches && matches!(event.kind, EventKind::NoCore { .. }) {
             return;
         }
-        if let Some(gap) = lane.gap.filter(|gap| gap.since < event.at && !gap.told) {
+        if let Some(gap) = lane.gap.filter(|gap| gap.since < event.at) {
             // Of a lane's end, or its being lost from sight, others may speak in its own ring, after its death.
             let end = matches!(event.kind, EventKind::State { to: State::Done | State::Unknown, .. });
             if ring == thread.0 && !end {
-                // It says something while off core: the record of its return was lost.
+                // It says something while off core: the record of its return was lost. It is back by now.
                 lane.gap = None;
                 self.tally.switches_lost += 1;
-            } else {
+                if gap.told {
+                    let (lane, line) = (self.speaks_for[thread.index()], Line::NONE);
+                    self.tell(Event { lane, line, kind: EventKind::SwitchIn, ..event }, sink);
+                }
+            } else if !gap.told {
                 lane.gap = Some(Gap { told: true, ..gap });
                 self.tell_gap(self.speaks_for[thread.index()], gap, sink);
             }
@@ -345,8 +353,12 @@ impl<C: Clock> Collector<C> {
         let speaks_for = self.speaks_for[id.index()];
         match change {
             Switch::Out { preempted } => {
-                if lane.gap.replace(Gap { since: at, core, preempted, told: false }).is_some() {
+                let gap = Gap { since: at, core, preempted, told: !preempted };
+                if lane.gap.replace(gap).is_some() {
                     self.tally.switches_lost += 1;
+                }
+                if gap.told {
+                    self.tell_gap(speaks_for, gap, sink);
                 }
             }
             Switch::In => {

@@ -13,14 +13,7 @@ pub(super) fn heading(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let short: String = command.chars().take(60).collect();
     let dots = if short.len() < command.len() { "…" } else { "" };
     let python = match &report.python {
-        Some(python) => {
-            let gil = match (python.free_threaded, python.gil_enabled) {
-                (false, _) => "GIL on",
-                (true, Some(true)) => "free-threaded build, GIL on",
-                (true, _) => "free-threaded, GIL off",
-            };
-            format!("REAL CPython {}, {gil}", python.version)
-        }
+        Some(python) => format!("REAL {}", python.words()),
         None => "no Python was seen in it".to_owned(),
     };
     let pid = report.pid.map_or_else(String::new, |pid| format!(" pid {pid}"));

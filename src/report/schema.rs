@@ -91,7 +91,7 @@ pub struct Experiment {
     pub switch_interval_ns: Nanos,
     /// Where the loop may switch: `3.9` or `3.10`.
     pub rules: &'static str,
-    /// As whose start-up births cost; null for a bare miniature.
+    /// As whose start-up births cost; null for a bare miniature, and for a model without births.
     pub startup: Option<StartUp>,
 }
 

@@ -27,8 +27,8 @@ pub fn write_table(report: &Report, mut out: impl Write) -> io::Result<()> {
                 "{} · {}{start} · {} · {} · MINIATURE CPython{paid}",
                 printable(&experiment.workload),
                 experiment.model,
-                counted(experiment.workers, "worker"),
-                counted(experiment.tasks, "task")
+                counted(experiment.workers as u64, "worker"),
+                counted(experiment.tasks as u64, "task")
             )?;
         }
         None => observed::heading(report, &mut out)?,
@@ -100,8 +100,13 @@ fn locks(report: &Report, out: &mut impl Write) -> io::Result<()> {
     for lock in report.locks.iter().take(LISTED) {
         writeln!(
             out,
-            "\n{}: {} takes, {} hand-offs, {} drop requests; held {}, free {}",
-            lock.name, lock.takes, lock.handoffs, lock.drop_requests, lock.held_ns, lock.free_ns
+            "\n{}: {}, {}, {}; held {}, free {}",
+            lock.name,
+            counted(lock.takes, "take"),
+            counted(lock.handoffs, "hand-off"),
+            counted(lock.drop_requests, "drop request"),
+            lock.held_ns,
+            lock.free_ns
         )?;
         for (what, spans) in [("held at a time", &lock.hold_ns), ("waited for", &lock.wait_ns)] {
             if spans.count > 0 {
@@ -168,7 +173,7 @@ fn results(report: &Report, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-fn counted(number: usize, what: &str) -> String {
+fn counted(number: u64, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 

@@ -24,7 +24,15 @@ pub struct Options {
     pub workload: Workload,
     /// Whether to run at once.
     pub run: bool,
+    /// A real program to watch; then that is all there is on the screen.
+    pub watched: Option<Run>,
 }
+
+/// How long a program that is asked to end may take before it is made to.
+const PATIENCE: Nanos = Nanos::from_secs(3);
+
+/// How many of the last lines of a program's output are shown.
+const OUTPUT_LINES: usize = 1000;
 
 /// The line shares are figures: they change four times a second at most.
 const LINES_EVERY: Nanos = Nanos::from_millis(250);
@@ -35,6 +43,8 @@ pub struct World {
     /// What is chosen; none if its file could not be loaded.
     workload: Option<Arc<Workload>>,
     director: Director<Miniature>,
+    watched: Option<Run>,
+    watched_told: Nanos,
     comparer: Comparer<Miniature>,
     compared_told: Nanos,
     sampler: Option<Sampler>,
@@ -51,6 +61,8 @@ impl World {
             state: options.state,
             workload: Some(Arc::clone(&workload)),
             director: Director::new(Miniature),
+            watched: options.watched,
+            watched_told: Nanos::ZERO,
             comparer: Comparer::new(Miniature),
             compared_told: Nanos::ZERO,
             // Without it the screen says that the machine's figures are not known.
@@ -60,7 +72,11 @@ impl World {
             wishes: Vec::new(),
         };
         world.hear(News::Loaded(workload.source.clone()));
-        if options.run {
+        if let Some(run) = &mut world.watched {
+            run.go();
+            world.state.screen = app::Screen::Watch;
+            world.tell_watched();
+        } else if options.run {
             world.act(Action::RunOrStop);
         }
         world
@@ -73,16 +89,49 @@ impl World {
 
     /// The log of what is on the screen.
     pub fn log(&self) -> Option<&Trace> {
-        self.director.record().map(|record| &record.trace)
+        self.shown().map(|record| &record.trace)
+    }
+
+    /// What is on the screen.
+    fn shown(&self) -> Option<&Record> {
+        shown(self.watched.as_ref(), &self.director)
+    }
+
+    /// What is known of the program that was watched; the program is left or, if we started it, ended.
+    pub fn leave_watched(&mut self) -> Option<Record> {
+        let mut run = self.watched.take()?;
+        let launched = |run: &Run| run.record().description.program.as_ref().is_some_and(|program| program.launched);
+        if launched(&run) {
+            let asked = Monotonic.now();
+            let pid =
+                run.pids().first().and_then(|pid| i32::try_from(*pid).ok()).and_then(rustix::process::Pid::from_raw);
+            for signal in [rustix::process::Signal::TERM, rustix::process::Signal::KILL] {
+                let until = asked + PATIENCE;
+                if let Some(pid) = pid.filter(|_| !run.record().is_over()) {
+                    // It may have ended by itself this instant.
+                    let _ = rustix::process::kill_process(pid, signal);
+                }
+                while !run.record().is_over() && Monotonic.now() < until {
+                    run.poll();
+                    std::thread::sleep(std::time::Duration::from_millis(5));
+                }
+            }
+        }
+        run.stop();
+        Some(run.into_record())
     }
 
     /// Whether worker processes are at work.
     pub fn is_busy(&mut self) -> bool {
-        self.director.stage() != Stage::Idle || self.comparer.run().is_some()
+        let watches = self.watched.as_ref().is_some_and(|run| !run.record().is_over());
+        watches || self.director.stage() != Stage::Idle || self.comparer.run().is_some()
     }
 
     /// The run that is alive, whatever it is for.
     fn alive(&mut self) -> Option<&mut Run> {
+        if self.watched.is_some() {
+            return self.watched.as_mut().filter(|run| !run.record().is_over());
+        }
         match self.comparer.run() {
             Some(run) => Some(run),
             None => self.director.run(),
@@ -109,13 +158,15 @@ impl World {
 
     /// Does what was asked for.
     pub fn act(&mut self, action: Action) {
-        let effects = app::update(&mut self.state, self.director.record().map(|record| &record.trace), action);
+        let log = shown(self.watched.as_ref(), &self.director).map(|record| &record.trace);
+        let effects = app::update(&mut self.state, log, action);
         self.carry_out(effects);
     }
 
     /// Tells the state what has happened.
     pub fn hear(&mut self, news: News) {
-        let effects = app::hear(&mut self.state, self.director.record().map(|record| &record.trace), news);
+        let log = shown(self.watched.as_ref(), &self.director).map(|record| &record.trace);
+        let effects = app::hear(&mut self.state, log, news);
         self.carry_out(effects);
     }
 
@@ -125,6 +176,7 @@ impl World {
         let notices = self.director.poll();
         // Before the tick, so that it sees the log as it is now.
         self.look_at_lines(now);
+        self.look_at_watched(now);
         self.hear(News::Tick(now));
         self.notice(notices);
         self.look_at_comparison(now);
@@ -186,7 +238,11 @@ impl World {
                         self.hear(News::Message(why));
                     }
                 }
-                Effect::ExactOnce => {}
+                Effect::ExactOnce => {
+                    if let Some(run) = &mut self.watched {
+                        run.exact_once();
+                    }
+                }
                 Effect::Suspend => self.wishes.push(Wish::Suspend),
                 Effect::Redraw => self.wishes.push(Wish::Redraw),
                 Effect::Quit => self.wishes.push(Wish::Quit),
@@ -256,6 +312,42 @@ impl World {
         }
     }
 
+    /// What is known of the program that is watched is told as often as figures may change.
+    fn look_at_watched(&mut self, now: Nanos) {
+        let Some(run) = self.watched.as_mut().filter(|run| !run.record().is_over()) else { return };
+        let (before, _) = (run.record().phase.clone(), run.poll());
+        let (after, over) = (run.record().phase.clone(), run.record().is_over());
+        if before == Phase::Booting && after != Phase::Booting {
+            self.hear(News::Began);
+        }
+        if over || now - self.watched_told >= LINES_EVERY {
+            self.watched_told = now;
+            self.tell_watched();
+        }
+    }
+
+    fn tell_watched(&mut self) {
+        let Some(run) = &self.watched else { return };
+        let record = run.record();
+        let output = run.output();
+        let lines: Vec<String> = output.lines().map(str::to_owned).collect();
+        let program = record.description.program.clone().unwrap_or_default();
+        let ended = record.is_over().then(|| match (&record.phase, program.exit_status) {
+            (Phase::Failed(why), _) => why.clone(),
+            (_, Some(0)) => "exit status 0".to_owned(),
+            (_, Some(status)) => format!("exit status {status}"),
+            (_, None) => "it is gone".to_owned(),
+        });
+        let seen = app::watch::Observation {
+            target: app::watch::Target::of(&program),
+            engine: record.description.observing.as_ref().map(app::watch::Engine::of).unwrap_or_default(),
+            places: record.places.clone(),
+            output: lines[lines.len().saturating_sub(OUTPUT_LINES)..].to_vec(),
+            ended,
+        };
+        self.hear(News::Observed(Box::new(seen)));
+    }
+
     fn look_at_lines(&mut self, now: Nanos) {
         if self.director.stage() != Stage::Running {
             return;
@@ -284,6 +376,11 @@ impl World {
             self.hear(News::Machine(app::Machine { cores, used, own: sample.itself }));
         }
     }
+}
+
+/// The program that is watched, or what the lab shows.
+fn shown<'a>(watched: Option<&'a Run>, director: &'a Director<Miniature>) -> Option<&'a Record> {
+    watched.map(Run::record).or_else(|| director.record())
 }
 
 /// How the run on the screen ended.

@@ -17,7 +17,7 @@ use crate::engine::machine::cores_allowed;
 use crate::event::Nanos;
 use crate::model;
 use crate::trace;
-use crate::workload::{ArgValue, Workload};
+use crate::workload::Workload;
 
 use super::comparison::{Comparison, Progress, Row, RunSummary};
 use super::size::{Sizing, Step};
@@ -205,7 +205,13 @@ impl<L: Launch> Comparer<L> {
             if let Some((interpreter, name, sizing)) = work.sizing.front() {
                 match sizing.step() {
                     Step::Pilot(value) => {
-                        let pilot = pilot(&comparison.experiment, interpreter, name, value);
+                        // Under the first model that runs there at all, should the baseline not.
+                        let mut rows = comparison.rows.iter().filter(|row| row.interpreter == *interpreter);
+                        let runs = rows.find(|row| row.refusal.is_none());
+                        let model = runs.map_or_else(|| comparison.experiment.model.clone(), |row| row.model.clone());
+                        let interpreter = interpreter.clone();
+                        let pilot = Experiment { model, interpreter, ..comparison.experiment.clone() };
+                        let pilot = pilot.pilot(&work.workload, name, value);
                         match self.launcher.launch(&work.workload, &pilot) {
                             Ok(source) => {
                                 comparison.progress = Progress::Sizing;
@@ -308,17 +314,12 @@ fn row(experiment: &Experiment, workload: &Workload, model: &str, interpreter: &
     if beside {
         label += &format!(" · {}", interpreter.name());
     }
+    // Beside the model's name there is no need to name it once more.
+    let objection = model::find(model).ok().and_then(|model| model.objection(workload));
     let (model, interpreter) = (model.to_owned(), interpreter.clone());
     let run = Experiment { model: model.clone(), interpreter: interpreter.clone(), ..experiment.clone() };
-    Row { model, label, refusal: run.refusal(workload), interpreter, ..Row::default() }
-}
-
-/// One task alone, with this value.
-fn pilot(experiment: &Experiment, interpreter: &Interpreter, name: &str, value: ArgValue) -> Experiment {
-    let mut pilot = Experiment { tasks: Some(1), interpreter: interpreter.clone(), ..experiment.clone() };
-    pilot.args.retain(|(known, _)| known != name);
-    pilot.args.push((name.to_owned(), value));
-    pilot
+    let refusal = objection.or_else(|| run.refusal(workload));
+    Row { model, label, refusal, interpreter, ..Row::default() }
 }
 
 #[cfg(test)]

@@ -251,9 +251,7 @@ impl<L: Launch> Director<L> {
         let (Some((name, sizing)), Some(wish)) = (&self.sizing, &self.wish) else { return Vec::new() };
         match sizing.step() {
             Step::Pilot(value) => {
-                let mut pilot = wish.experiment.baseline();
-                pilot.tasks = Some(1);
-                pilot.args.push((name.clone(), value));
+                let pilot = wish.experiment.pilot(&wish.workload, name, value);
                 match self.launch(&pilot, Stage::Sizing) {
                     Ok(()) => Vec::new(),
                     Err(why) => self.fail(why),

@@ -56,6 +56,23 @@ impl Experiment {
         Experiment { model: "sequential".to_owned(), tasks: Some(self.task_count()), ..self.clone() }
     }
 
+    /// One task alone with this value, to learn how long it takes: one at a time, or as one of its own workers where the
+    /// workload has nothing that could be called without an event loop.
+    pub fn pilot(&self, workload: &Workload, name: &str, value: ArgValue) -> Experiment {
+        let alone = Experiment { tasks: Some(1), ..self.baseline() };
+        let can = model::find(&alone.model).is_ok_and(|model| model.objection(workload).is_none());
+        let mut pilot =
+            if can { alone } else { Experiment { workers: 1, processes: None, tasks: Some(1), ..self.clone() } };
+        pilot.args.retain(|(known, _)| known != name);
+        pilot.args.push((name.to_owned(), value));
+        pilot
+    }
+
+    /// As whose start-up the births of this run cost; none for a bare miniature, and where nobody is born.
+    pub fn start_up_paid(&self) -> Option<&Calibration> {
+        self.start_up.as_deref().filter(|_| model::find(&self.model).is_ok_and(model::Model::has_births))
+    }
+
     /// What a birth costs, in words: `start-up as CPython 3.13.0`.
     pub fn start_up_words(&self) -> String {
         match &self.start_up {

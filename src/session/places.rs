@@ -19,14 +19,14 @@ const MOST: Nanos = Nanos::from_millis(100);
 const MOST_ROWS: usize = 1024;
 
 /// What has been seen of the holders.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Places {
     rows: HashMap<(LaneId, Arc<str>, Arc<str>), Seen>,
     latest: HashMap<LaneId, Place>,
     last: Nanos,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Seen {
     line: Option<u32>,
     held: f64,

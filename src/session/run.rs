@@ -211,6 +211,16 @@ impl Run {
         self.record.memory.add(sample);
     }
 
+    /// What was printed so far: the last 1 MiB.
+    pub fn output(&self) -> String {
+        self.source.output()
+    }
+
+    /// Observes exactly for a moment, although it slows the program down.
+    pub fn exact_once(&mut self) {
+        self.source.exact_once();
+    }
+
     /// Changes the switch interval while it runs.
     pub fn set_switch_interval(&mut self, interval: Nanos) {
         self.source.set_switch_interval(interval);

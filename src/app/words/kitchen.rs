@@ -41,6 +41,10 @@ impl Wording {
         if self == Wording::Plain || !text.contains(|c: char| c.is_ascii_alphabetic()) {
             return Cow::Borrowed(text);
         }
+        // The column of names is made for the words of the field, and a lock of a process is told by its number.
+        if let Some(number) = text.strip_prefix("GIL process ") {
+            return Cow::Owned(format!("knife {number}"));
+        }
         let mut said = String::with_capacity(text.len());
         for (index, part) in text.split(OTHER_LOCK).enumerate() {
             if index > 0 {
@@ -97,6 +101,7 @@ mod tests {
             ("Each process has its own lock.", "Each kitchen has its own knife."),
             ("Processes, 2 of them", "Kitchens, 2 of them"),
             ("GIL of process 2", "knife of kitchen 2"),
+            ("GIL process 2", "knife 2"),
             ("GIL", "knife"),
             ("C code, lock free", "C code, knife free"),
             ("wants the program's own lock", "wants the program's own lock"),

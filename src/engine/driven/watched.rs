@@ -211,6 +211,9 @@ impl Watched {
             Notice::HandOffs { lock, at, more } if self.ended.is_none_or(|end| at <= end) => {
                 say(Signal::HandOffs { lock, at, more });
             }
+            Notice::Place { at, lane, place } if self.ended.is_none_or(|end| at <= end) => {
+                say(Signal::Place { at, lane, place });
+            }
             Notice::Sampled(lane) => say(Signal::LaneSampled(lane)),
             Notice::Upto(at) => {
                 let at = self.ended.map_or(at, |end| at.min(end));
@@ -227,7 +230,8 @@ impl Watched {
             Notice::Status(status) => say(Signal::Observing(status)),
             Notice::Program(program) => say(Signal::Program(program)),
             // The script says when the run begins and ends; what is behind its end is not told.
-            Notice::Began(_) | Notice::Ended(_) | Notice::Event(_) | Notice::HandOffs { .. } => {}
+            Notice::Began(_) | Notice::Ended(_) | Notice::Event(_) | Notice::HandOffs { .. } | Notice::Place { .. } => {
+            }
         }
     }
 

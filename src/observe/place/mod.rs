@@ -25,8 +25,7 @@ mod text;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Reads the other process's memory at an address into the whole buffer, or says `false`.
-pub type Read<'a> = &'a dyn Fn(u64, &mut [u8]) -> bool;
+use super::memory::Memory;
 
 /// How many frames are looked through for one that runs Python.
 const MOST_FRAMES: usize = 64;
@@ -68,6 +67,15 @@ pub struct FrameLayout {
 impl FrameLayout {
     /// How many words of `_Py_DebugOffsets` are needed.
     pub const WORDS: usize = 60;
+
+    /// Of the interpreter whose `_PyRuntime` lies at this address. `None`: not of a version from 3.13 to 3.15.
+    pub fn find(runtime: u64, memory: &dyn Memory) -> Option<FrameLayout> {
+        let mut words = [0; FrameLayout::WORDS];
+        for (at, word) in (runtime..).step_by(8).zip(&mut words) {
+            *word = memory.word(at).ok()?;
+        }
+        FrameLayout::from_debug_offsets(&words)
+    }
 
     /// From the first words of `_PyRuntime`. `None`: not of a version from 3.13 to 3.15, or its numbers make no sense.
     pub fn from_debug_offsets(words: &[u64; FrameLayout::WORDS]) -> Option<FrameLayout> {
@@ -127,38 +135,33 @@ impl Places {
         Places { layout, codes: HashMap::new() }
     }
 
-    /// Forgets what is remembered: the process has become another program.
-    pub fn forget(&mut self) {
-        self.codes.clear();
-    }
-
     /// Where the thread of this `PyThreadState` is. `None`: in no Python code, or it could not be read just now.
-    pub fn of_thread(&mut self, tstate: u64, read: Read) -> Option<Place> {
-        let mut frame = word(read, tstate.checked_add(self.layout.current_frame)?)?;
+    pub fn of_thread(&mut self, tstate: u64, memory: &dyn Memory) -> Option<Place> {
+        let mut frame = word(memory, tstate.checked_add(self.layout.current_frame)?)?;
         for _ in 0..MOST_FRAMES {
             if frame == 0 {
                 return None;
             }
             let [previous, executable, instruction, owner] = self.layout.frame;
             let mut kind = [0];
-            read(frame.checked_add(owner)?, &mut kind).then_some(())?;
+            memory.read(frame.checked_add(owner)?, &mut kind).ok()?;
             // `FRAME_OWNED_BY_INTERPRETER` and `FRAME_OWNED_BY_CSTACK` mark where C code was entered.
             if kind[0] < 3 {
                 // The low bits of a stack reference say who owns it.
-                let code = word(read, frame.checked_add(executable)?)? & !7;
-                let at = word(read, frame.checked_add(instruction)?)?;
-                return self.place(code, at, read);
+                let code = word(memory, frame.checked_add(executable)?)? & !7;
+                let at = word(memory, frame.checked_add(instruction)?)?;
+                return self.place(code, at, memory);
             }
-            frame = word(read, frame.checked_add(previous)?)?;
+            frame = word(memory, frame.checked_add(previous)?)?;
         }
         None
     }
 
-    fn place(&mut self, code: u64, instruction: u64, read: Read) -> Option<Place> {
+    fn place(&mut self, code: u64, instruction: u64, memory: &dyn Memory) -> Option<Place> {
         let known = match self.codes.get(&code) {
             Some(known) => known.clone(),
             None => {
-                let text = self.code(code, read).map(Arc::new);
+                let text = self.code(code, memory).map(Arc::new);
                 if self.codes.len() >= MOST_CODES {
                     self.codes.clear();
                 }
@@ -175,36 +178,35 @@ impl Places {
         Some(Place { function: Arc::clone(&known.function), file: Arc::clone(&known.file), line })
     }
 
-    fn code(&self, code: u64, read: Read) -> Option<CodeText> {
+    fn code(&self, code: u64, memory: &dyn Memory) -> Option<CodeText> {
         let [file, function, table, first_line, _] = self.layout.code;
-        let pointer = |offset: u64| word(read, code.checked_add(offset)?);
-        let string = |offset: u64| text::read(pointer(offset)?, self.layout.object, self.layout.free_threaded, read);
+        let pointer = |offset: u64| word(memory, code.checked_add(offset)?);
+        let string = |offset: u64| text::read(pointer(offset)?, self.layout.object, self.layout.free_threaded, memory);
         let mut line = [0; 4];
-        read(code.checked_add(first_line)?, &mut line).then_some(())?;
+        memory.read(code.checked_add(first_line)?, &mut line).ok()?;
         let (function, file) = (string(function)?.into(), string(file)?.into());
         Some(CodeText {
             function,
             file,
             first_line: u32::from_le_bytes(line),
-            table: self.bytes(pointer(table)?, read)?,
+            table: self.bytes(pointer(table)?, memory)?,
         })
     }
 
     /// A `bytes` object: `ob_size`, `ob_shash`, `ob_sval`.
-    fn bytes(&self, object: u64, read: Read) -> Option<Vec<u8>> {
+    fn bytes(&self, object: u64, memory: &dyn Memory) -> Option<Vec<u8>> {
         let size = object.checked_add(self.layout.object)?;
-        let length = word(read, size)?;
+        let length = word(memory, size)?;
         if length > MOST_LINES {
             return None;
         }
         let mut bytes = vec![0; length as usize];
-        read(size.checked_add(16)?, &mut bytes).then_some(bytes)
+        memory.read(size.checked_add(16)?, &mut bytes).ok().map(|()| bytes)
     }
 }
 
-fn word(read: Read, address: u64) -> Option<u64> {
-    let mut bytes = [0; 8];
-    read(address, &mut bytes).then(|| u64::from_le_bytes(bytes))
+fn word(memory: &dyn Memory, address: u64) -> Option<u64> {
+    memory.word(address).ok()
 }
 
 #[cfg(test)]

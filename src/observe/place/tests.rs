@@ -1,3 +1,4 @@
+use super::super::memory::Unreadable;
 use super::*;
 use proptest::prelude::*;
 
@@ -93,11 +94,13 @@ impl Made {
         let at = (address - Made::BASE) as usize;
         self.0[at..at + bytes.len()].copy_from_slice(bytes);
     }
+}
 
-    fn read(&self, address: u64, into: &mut [u8]) -> bool {
+impl Memory for Made {
+    fn read(&self, address: u64, into: &mut [u8]) -> Result<(), Unreadable> {
         let at = address.checked_sub(Made::BASE).and_then(|at| usize::try_from(at).ok());
         let part = at.and_then(|at| self.0.get(at..at.checked_add(into.len())?));
-        part.map(|part| into.copy_from_slice(part)).is_some()
+        part.map(|part| into.copy_from_slice(part)).ok_or(Unreadable::Nothing(address))
     }
 }
 
@@ -106,7 +109,7 @@ fn a_thread_is_where_its_innermost_python_frame_is_and_its_name_controls_no_term
     for words in recorded() {
         let layout = FrameLayout::from_debug_offsets(&words).expect("it is known");
         let made = Made::new(&layout);
-        let place = Places::new(layout).of_thread(Made::BASE, &|address, into| made.read(address, into));
+        let place = Places::new(layout).of_thread(Made::BASE, &made);
         let expected = Place { function: "f\u{fffd}".into(), file: "a.py".into(), line: Some(8) };
         assert_eq!(place, Some(expected), "3.{}", layout.minor);
     }
@@ -117,7 +120,7 @@ fn frames_that_lead_round_in_a_circle_are_left() {
     let layout = FrameLayout::from_debug_offsets(&recorded()[0]).expect("it is known");
     let mut made = Made::new(&layout);
     made.put(Made::BASE + 0x200 + layout.frame[0], &(Made::BASE + 0x200).to_le_bytes());
-    assert_eq!(Places::new(layout).of_thread(Made::BASE, &|address, into| made.read(address, into)), None);
+    assert_eq!(Places::new(layout).of_thread(Made::BASE, &made), None);
 }
 
 proptest! {
@@ -130,7 +133,7 @@ proptest! {
         }
         let mut places = Places::new(layout);
         for tstate in [tstate, Made::BASE] {
-            let _ = places.of_thread(tstate, &|address, into| made.read(address, into));
+            let _ = places.of_thread(tstate, &made);
         }
     }
 }

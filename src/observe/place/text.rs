@@ -1,6 +1,7 @@
 //! A `str` of another process (`Include/cpython/unicodeobject.h`, `PyASCIIObject` and `PyCompactUnicodeObject`).
 
-use super::{Read, word};
+use super::super::memory::Memory;
+use super::word;
 
 /// The longest name that is read, in characters. Longer ones are cut.
 const LONGEST: u64 = 512;
@@ -9,16 +10,16 @@ const LONGEST: u64 = 512;
 ///
 /// What comes back is cut to its first characters and cleaned: a name is shown on a terminal, and what controls a
 /// terminal is not part of a name.
-pub(super) fn read(string: u64, object: u64, free_threaded: bool, read: Read) -> Option<String> {
+pub(super) fn read(string: u64, object: u64, free_threaded: bool, memory: &dyn Memory) -> Option<String> {
     let start = string.checked_add(object)?;
-    let length = word(read, start)?;
+    let length = word(memory, start)?;
     let mut state = [0; 4];
-    read(start.checked_add(16)?, &mut state).then_some(())?;
+    memory.read(start.checked_add(16)?, &mut state).ok()?;
     let (kind, ascii) = flags(u32::from_le_bytes(state), free_threaded)?;
     // After length, hash and state; not ASCII, `utf8_length` and `utf8` come first.
     let data = start.checked_add(if ascii { 24 } else { 40 })?;
     let mut bytes = vec![0; (length.min(LONGEST) * kind) as usize];
-    read(data, &mut bytes).then_some(())?;
+    memory.read(data, &mut bytes).ok()?;
     let character = |bytes: &[u8]| {
         let mut code = [0; 4];
         code[..bytes.len()].copy_from_slice(bytes);

@@ -186,13 +186,35 @@ fn what_others_say_of_a_lane_that_is_off_its_core_comes_after_its_departure() {
 #[test]
 fn a_gap_whose_end_the_kernel_lost_is_not_made_up() {
     let mut bench = Bench::new();
-    bench.switch(100, A, OUT);
+    bench.switch(100, A, PREEMPTED);
     bench.task(0, 300, A, 1);
     bench.switch(400, A, OUT);
     bench.switch(500, A, Switch::In);
     bench.now_is(5_000);
     bench.poll();
     assert_eq!(bench.told(), told(&[(300, 0, "task 1"), (400, 0, "out"), (500, 0, "in")]));
+    assert_eq!(bench.collector.tally().switches_lost, 1);
+}
+
+#[test]
+fn one_that_left_its_core_by_itself_is_off_it_at_once() {
+    let mut bench = Bench::new();
+    bench.switch(50, A, Switch::In);
+    bench.task(0, 99, A, 1);
+    bench.switch(100, A, OUT);
+    bench.now_is(5_000);
+    bench.poll();
+    assert_eq!(bench.told(), told(&[(50, 0, "in"), (99, 0, "task 1"), (100, 0, "out")]));
+    bench.switch(900_000, A, Switch::In);
+    bench.now_is(950_000);
+    bench.poll();
+    assert_eq!(bench.told(), told(&[(900_000, 0, "in")]));
+    // It speaks, so it is back, though the kernel's record of that was lost.
+    bench.switch(960_000, A, OUT);
+    bench.task(0, 970_000, A, 2);
+    bench.now_is(980_000);
+    bench.poll();
+    assert_eq!(bench.told(), told(&[(960_000, 0, "out"), (970_000, 0, "in"), (970_000, 0, "task 2")]));
     assert_eq!(bench.collector.tally().switches_lost, 1);
 }
 

@@ -3,7 +3,7 @@ use crate::engine::{CoreEvidence, Description, Signal, Source, TaskOutcome};
 use crate::event::{CoreId, Detail, Event, EventKind, LaneId, Line, LockId, State, TaskId};
 use crate::model::Role;
 use crate::vm::Rules;
-use crate::workload::{Argument, Bound};
+use crate::workload::{ArgValue, Argument, Bound};
 
 /// What the fake runs are like.
 #[derive(Clone, Default)]
@@ -281,4 +281,21 @@ fn work_can_be_sized_so_that_the_baseline_lasts_as_long_as_was_asked_for() {
     assert!((length - 3.0).abs() < 0.2, "{length}");
     let last: Vec<_> = world.launched.borrow().iter().rev().take(2).map(|found| found.args.clone()).collect();
     assert_eq!(last[0], last[1], "all do the same work");
+}
+
+#[test]
+fn without_a_baseline_that_makes_sense_the_size_is_found_under_another_model() {
+    let world = World::default();
+    let mut comparer = Comparer::new(world.clone());
+    let workload = Workload { plain: false, coroutine: Some("work"), ..Workload::clone(&workload()) };
+    let contest = Contest { lasts: Some(Nanos::from_secs(3)), ..contest(&["coroutines"], 1) };
+    comparer.start(Arc::new(workload), &contest, Nanos::ZERO);
+    for second in 1..=20 {
+        comparer.poll(Nanos::from_secs(second));
+    }
+    let comparison = comparer.comparison().unwrap();
+    assert_eq!(comparison.progress, Progress::Done);
+    assert!(comparison.rows[0].refusal.is_some());
+    let launched = launched(&world);
+    assert!(launched.len() > 1 && launched.iter().all(|model| model == "coroutines"), "{launched:?}");
 }

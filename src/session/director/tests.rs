@@ -206,3 +206,16 @@ fn a_stopped_run_stays_to_be_seen() {
     assert_eq!(director.stage(), Stage::Idle);
     assert!(director.record().unwrap().is_over());
 }
+
+#[test]
+fn what_only_an_event_loop_can_call_is_sized_by_one_coroutine() {
+    let world = World::default();
+    let workload = Workload { plain: false, coroutine: Some("work"), ..Workload::clone(&workload()) };
+    let mut director = Director::new(world.clone());
+    let first = director.start(Arc::new(workload), experiment("coroutines"), Length::ThreeSeconds);
+    assert!(play(&mut director, first).contains(&Notice::Over));
+    let launched = world.launched.borrow();
+    assert!(launched.iter().all(|it| it.model == "coroutines"));
+    assert_eq!((launched[0].workers, launched[0].task_count()), (1, 1));
+    assert_eq!(launched.last().unwrap().task_count(), 2);
+}

@@ -127,10 +127,11 @@ fn body(state: &State, comparison: &Comparison, canvas: &mut Canvas) {
         Side::Costs => String::new(),
     };
     if fit < rows {
-        legend = format!("{legend}   {} to {} of {rows} ↑↓", first + 1, (first + fit).min(rows));
+        // First, since what is cut off in little room is the end.
+        legend = format!("{} to {} of {rows} ↑↓   {legend}", first + 1, (first + fit).min(rows));
     }
     let end = if state.compare.side == Side::Costs { columns.left - 1 } else { canvas.width() };
-    canvas.text_to(1, 0, end, legend.trim_start(), Ink::Dim);
+    canvas.text_to(1, 0, end, legend.trim_end(), Ink::Dim);
     if state.compare.side == Side::Costs {
         costs::heading(columns, canvas);
     }
@@ -240,8 +241,14 @@ fn said(state: &State) -> String {
     let best =
         comparison.rows.iter().filter_map(|row| Some((row, row.elapsed()?.median))).min_by_key(|(_, median)| *median);
     let Some((best, median)) = best else { return format!("No run came to its end. {enter} begins anew.") };
+    let Some(alone) = comparison.baseline().and_then(|row| row.elapsed()) else {
+        return format!(
+            "{}: {median}. There is no run one at a time to measure it against.",
+            sanitised(&capital(&best.label))
+        );
+    };
     let mut text = match gain(comparison, best).as_str() {
-        "1×" | "no gain" | "" => format!("No model is faster than one at a time ({median})."),
+        "1×" | "no gain" | "" => format!("No model is faster than one at a time ({}).", alone.median),
         gain => format!("{}: {gain} as fast as one at a time, {median}.", capital(&best.label)),
     };
     if let Some(ideal) = comparison.ideal() {

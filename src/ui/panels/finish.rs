@@ -1,6 +1,6 @@
 //! The finish line: what each model took, side by side.
 
-use crate::app::words::{gain, tenths};
+use crate::app::words::{gain, sanitised, tenths};
 use crate::app::{Action, Bar, BarState, ModelChoice, Phase, State};
 use crate::event::Nanos;
 use crate::session::Length;
@@ -99,7 +99,7 @@ pub fn render(state: &State, canvas: &mut Canvas) {
         };
         canvas.text_to(1, y, x, label(row), model);
         match row {
-            Row::NotRun(model, _) => _ = canvas.text(x, y, &not_run(state, model), Ink::Dim),
+            Row::NotRun(model, _) => _ = canvas.text_to(x, y, width, &not_run(state, model), Ink::Dim),
             Row::Coming(_, elapsed) => {
                 let elapsed = elapsed.unwrap_or_default();
                 let end = canvas.bar(x, y, eighths(elapsed), Ink::Dim);
@@ -114,8 +114,13 @@ pub fn render(state: &State, canvas: &mut Canvas) {
     }
 }
 
-/// Which key would run it.
+/// Which key would run it, or why none does.
 fn not_run(state: &State, model: &ModelChoice) -> String {
+    if let Some(why) = state.objection(&model.id) {
+        // The room is for a few words: the remedy is said where there is more.
+        let why = why.split([',', ':']).next().unwrap_or(why);
+        return format!("left out: {}", sanitised(why));
+    }
     let action = if model.id == state.experiment.model {
         Action::RunOrStop
     } else if !model.is_baseline() {

@@ -14,7 +14,8 @@ use super::super::theme::Ink;
 ///   core times   the kernel's switch records
 /// ```
 pub fn render(state: &State, line: usize, canvas: &mut Canvas) {
-    let width = 56.min(canvas.width());
+    // Narrow columns left beside it would look like part of it.
+    let width = if canvas.width() < 72 { canvas.width() } else { 56 };
     let (x, y) = ((canvas.width() - width) / 2, canvas.height() / 3);
     let mut panel = canvas.part(x, y, width, 10);
     panel.clear();

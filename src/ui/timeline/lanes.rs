@@ -113,10 +113,10 @@ fn shares(scene: &Scene, runs: Option<f64>, other: Option<(LaneState, f64)>, x: 
         canvas.text(x, middle, &format!("{:>4}", percent(runs)), Ink::Text);
         return;
     }
-    canvas.text(x, first, &format!("{:<5}{:>4}", "runs", percent(runs)), Ink::Text);
+    canvas.text(x, first, &figure("runs", runs), Ink::Text);
     if let Some((other, share)) = other.filter(|_| height > 1) {
         let ink = if other == LaneState::WaitingGil { Ink::Waits } else { Ink::Dim };
-        canvas.text(x, second, &format!("{:<5}{:>4}", short(other), percent(share)), ink);
+        canvas.text(x, second, &figure(short(other), share), ink);
     }
 }
 
@@ -131,9 +131,9 @@ fn work(state: &State, lane: LaneId, rate: f64, x: u16, canvas: &mut Canvas) {
     let height = canvas.height();
     let first = if height >= 3 { height / 2 } else { 0 };
     let runs = state.figures.lane_share(lane, LaneState::Running).unwrap_or(0.0);
-    canvas.text(x, first, &format!("{:<5}{:>4}", "runs", percent(runs)), Ink::Text);
+    canvas.text(x, first, &figure("runs", runs), Ink::Text);
     let text = match state.alone {
-        Some(alone) => format!("{:<5}{:>4}", "work", percent(rate / alone)),
+        Some(alone) => figure("work", rate / alone),
         None => format!("{:>9}", format!("{}/ms", count(rate))),
     };
     let slow = state.alone.is_some_and(|alone| rate < alone * SLOW);
@@ -141,8 +141,15 @@ fn work(state: &State, lane: LaneId, rate: f64, x: u16, canvas: &mut Canvas) {
         canvas.text(x, first + 1, &text, if slow { Ink::Waits } else { Ink::Dim });
     }
     if let Some((other, share)) = state.figures.lane_else(lane).filter(|(_, share)| height > 2 && *share >= 0.05) {
-        canvas.text(x, first - 1, &format!("{:<5}{:>4}", short(other), percent(share)), Ink::Dim);
+        canvas.text(x, first - 1, &figure(short(other), share), Ink::Dim);
     }
+}
+
+/// A word and a share, right-aligned among its like; a long word before `100%` keeps its space.
+fn figure(word: &str, share: f64) -> String {
+    let share = percent(share);
+    let room = 9usize.saturating_sub(word.len() + 1);
+    format!("{word} {share:>room$}")
 }
 
 /// A state in so few letters that a figure fits beside it.

@@ -46,7 +46,7 @@ pub fn render(state: &State, plan: &Plan, canvas: &mut Canvas) {
     let rows = lanes.height().min((legend.len() as u16).div_ceil(columns));
     let spare = lanes.height() - rows;
     let top = spare.div_ceil(2);
-    if spare >= 4 {
+    if spare >= 4 && state.objection(&model.id).is_none() {
         let x = lanes.text(left, top - 2, &state.keymap.key(Action::RunOrStop), Ink::Key);
         let label = model.label_over(model.lanes(state.experiment.workers), state.experiment.processes);
         let text = format!("runs {} with {label}", sanitised(state.workload_title()));

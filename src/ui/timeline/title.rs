@@ -2,9 +2,8 @@
 
 use crate::app::rows::band_name;
 use crate::app::words::{instant, sanitised, span};
-use crate::app::{Action, ModelChoice, Phase, State, Trigger, Zoom, cursor};
+use crate::app::{Action, Phase, State, Trigger, Zoom, cursor};
 use crate::event::Nanos;
-use crate::session::Experiment;
 use crate::trace::Trace;
 
 use super::super::canvas::Canvas;
@@ -27,8 +26,7 @@ pub fn render(state: &State, log: &Trace, scene: &Scene, canvas: &mut Canvas) {
         x = canvas.text_to(x, 0, end, &part, ink);
     }
     canvas.text(x, 0, " ", Ink::Dim);
-    let births = |ran: &&Experiment| ran.start_up.is_some() && ran.model != ModelChoice::BASELINE;
-    if let Some(ran) = state.ran.as_ref().filter(births) {
+    if let Some(ran) = state.ran.as_ref().filter(|ran| ran.start_up_paid().is_some()) {
         // At the far end, where there is room.
         let paid = format!(" {} ", sanitised(&ran.start_up_words()));
         if x + 4 + paid.chars().count() as u16 <= width {

@@ -1,5 +1,6 @@
 //! The lock's row, and those lanes that are kept waiting most.
 
+use crate::app::view::Gutters;
 use crate::app::words::{percent, sanitised};
 use crate::app::{Axis, State};
 use crate::event::{LaneId, Nanos};
@@ -8,7 +9,10 @@ use crate::trace::Trace;
 use super::super::canvas::Canvas;
 use super::super::glyphs::{lane_column, lock_mark};
 use super::super::theme::Ink;
-use super::{FIGURES, NAMES, rule};
+use super::rule;
+
+/// Columns of the lanes' names.
+const NAMES: u16 = Gutters::WATCH_NAMES;
 
 /// The most rows of a lane, where there is room.
 const MOST_ROWS: usize = 3;
@@ -25,7 +29,7 @@ pub fn render(state: &State, log: &Trace, canvas: &mut Canvas) {
         return;
     }
     let watch = &state.watch;
-    let cells = width.saturating_sub(NAMES + FIGURES).max(1);
+    let cells = Gutters::of_watch(width).cells;
     let axis = Axis { cells, ..state.view.axis };
     let begin = log.begin_at();
     let until = state.view.until.min(log.now());

@@ -28,10 +28,6 @@ use crate::trace::Trace;
 use super::canvas::{Canvas, wrapped};
 use super::theme::Ink;
 
-/// The columns of names, of cells and of figures.
-const NAMES: u16 = 12;
-const FIGURES: u16 = 8;
-
 /// Rows of the table of holders: those with a name of their own, and all others.
 const MOST_HOLDERS: u16 = 6;
 

@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+"""What observing a real CPython sees and costs: the figures of BENCHMARKS.md, on this machine.
+
+    cargo build --release && python3 benches/watching.py [SECTION ...]
+
+Sections: exact cost retake many fidelity (all of them unless said otherwise). PYTHONS=path:path adds interpreters to those found.
+"""
+import json, os, statistics, subprocess, sys, tempfile, time
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from measure import PROGRAM, pythons, run, spread
+
+median = statistics.median
+
+SPIN = """
+import sys, threading, time
+count, seconds = int(sys.argv[1]), float(sys.argv[2])
+end, done = time.perf_counter() + seconds, [0] * count
+def spin(index):
+    mine, now = 0, time.perf_counter
+    while now() < end:
+        for _ in range(1000): mine += 1
+    done[index] = mine
+threads = [threading.Thread(target=spin, args=(index,)) for index in range(count)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(sum(done))
+"""
+
+# Drops and retakes the lock as fast as it can, and says how often it did so in each tenth of a second.
+RETAKE = """
+import os, sys, time
+fd, seconds = os.open("/dev/zero", os.O_RDONLY), float(sys.argv[1])
+begin, tenths, count, read, now = time.perf_counter(), [], 0, os.read, time.perf_counter
+while now() < begin + seconds:
+    mark = now() + 0.1
+    count = 0
+    while now() < mark:
+        read(fd, 1); count += 1
+    tenths.append(count)
+print(*tenths)
+"""
+
+MANY = """
+import subprocess, sys, threading, time
+def short(): sum(range(2000)); time.sleep(0.01)
+threads = [threading.Thread(target=short) for _ in range(200)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+for _ in range(50): subprocess.run([sys.executable, "-c", "pass"])
+"""
+
+
+def all_pythons():
+    found = pythons()
+    for path in os.environ.get("PYTHONS", "").split(":"):
+        if path:
+            said = subprocess.run([path, "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3])"], capture_output=True, text=True)
+            found[said.stdout.strip()] = path
+    return found
+
+
+def script(text):
+    # In /tmp, where interpreters in a chroot find it too.
+    file = tempfile.NamedTemporaryFile("w", suffix=".py", dir="/tmp", delete=False)
+    file.write(text)
+    file.close()
+    return file.name
+
+
+def watched(python, file, *args):
+    done = subprocess.run([PROGRAM, "watch", "--json", "--python", python, file, *args], capture_output=True, text=True)
+    return json.loads(done.stdout)
+
+
+def exact(seconds="10"):
+    file = script(SPIN)
+    for version, python in all_pythons().items():
+        for threads in ("2", "4"):
+            report = watched(python, file, threads, seconds)
+            locks = {lock["lock"]: lock for lock in report["observer"]["locks"]}
+            for lock in report["locks"]:
+                seen = locks[lock["id"]]
+                share = seen["handoffs_seen"] / max(seen["switch_number"], 1)
+                print(f"exact: {version}, {threads} threads: {report['observer']['engine']}; hand-offs seen {seen['handoffs_seen']} of "
+                      f"{seen['switch_number']} ({share:.4f}); missed {report['observer']['missed']}, lost "
+                      f"{report['observer']['records_lost']}; hold p50 {lock['hold_ns']['p50'] / 1e6:.3f}, p95 "
+                      f"{lock['hold_ns']['p95'] / 1e6:.3f} ms; own CPU {report['observer']['own_cpu']:.2%}; "
+                      f"first event after {(report['observer']['first_event_ns'] or 0) / 1e6:.0f} ms", flush=True)
+    os.unlink(file)
+
+
+def cost():
+    file = script(SPIN)
+    for version, python in list(all_pythons().items())[-1:]:
+        alone, seen, own = [], [], []
+        for _ in range(7):
+            alone.append(int(subprocess.run([python, file, "4", "4"], capture_output=True, text=True).stdout))
+            report = watched(python, file, "4", "4")
+            seen.append(int(report["output"].split()[-1]))
+            own.append(report["observer"]["own_cpu"])
+        ratios = [b / a for a, b in zip(alone, seen)]
+        print(f"cost: {version}, 4 threads: work watched / alone {spread(ratios)} (wanted: ≥ 0.99); own CPU {median(own):.2%} (≤ 1.5 %)")
+        attached = []
+        for _ in range(9):
+            program = subprocess.Popen([python, file, "2", "3"], stdout=subprocess.DEVNULL)
+            time.sleep(0.5)
+            done = subprocess.run([PROGRAM, "attach", str(program.pid), "--for", "500ms", "--json"], capture_output=True, text=True)
+            program.kill(); program.wait()
+            attached.append(json.loads(done.stdout)["observer"]["first_event_ns"] / 1e6)
+        print(f"cost: attach to first event {spread(attached)} ms (wanted: ≤ 50)")
+    os.unlink(file)
+
+
+def retake():
+    file = script(RETAKE)
+    for version, python in list(all_pythons().items())[-1:]:
+        alone, seen = [], []
+        for _ in range(3):
+            alone.append(median(map(int, subprocess.run([python, file, "4"], capture_output=True, text=True).stdout.split())))
+            report = watched(python, file, "4")
+            tenths = list(map(int, report["output"].split()))
+            seen.append(median(tenths[len(tenths) // 2:]))
+        status = report["observer"]
+        print(f"retake: {version}: {median(alone) * 10:.0f} retakes a second alone; watched / alone, second half "
+              f"{spread([b / a for a, b in zip(alone, seen)])} (wanted: ≥ 0.90); first tenths {tenths[:6]}; engine {status['engine']}, "
+              f"trips {status['guard_trips']}, sampled {status['samples_per_second']:.0f}/s, own CPU {status['own_cpu']:.2%} (≤ 3 %)")
+    os.unlink(file)
+
+
+def many():
+    file = script(MANY)
+    for version, python in list(all_pythons().items())[-1:]:
+        report = watched(python, file)
+        ends = [lane["end"] for lane in report["lanes"]]
+        print(f"many: {version}: {len(report['lanes'])} lanes, {len(report['locks'])} locks, not ended {ends.count(None)}, "
+              f"ends {sorted(set(map(str, ends)))}, exit status {report['exit_status']}, missed {report['observer']['missed']}")
+    os.unlink(file)
+
+
+def fidelity():
+    file = script(SPIN)
+    for threads in ("2", "4"):
+        ours = {"p50": [], "p95": [], "rate": []}
+        theirs = {}
+        for _ in range(3):
+            report = run("count", "-m", "threads", "-n", threads, "--arg", f"n={300000000 // int(threads)}", "--bare")
+            take(ours, report)
+            for version, python in all_pythons().items():
+                take(theirs.setdefault(version, {"p50": [], "p95": [], "rate": []}), watched(python, file, threads, "3"))
+        for version, figures in theirs.items():
+            line = "; ".join(f"{name} {median(ours[name]):.3f} / {median(figures[name]):.3f} = {median(ours[name]) / median(figures[name]):.3f}"
+                             for name in ours)
+            print(f"fidelity: {threads} threads, miniature / CPython {version}: {line}", flush=True)
+    os.unlink(file)
+
+
+def take(figures, report):
+    lock = max(report["locks"], key=lambda lock: lock["handoffs"])
+    figures["p50"].append(lock["hold_ns"]["p50"] / 1e6)
+    figures["p95"].append(lock["hold_ns"]["p95"] / 1e6)
+    figures["rate"].append(lock["handoffs"] / (report["elapsed_ns"] / 1e9))
+
+
+SECTIONS = dict(exact=exact, cost=cost, retake=retake, many=many, fidelity=fidelity)
+for name in sys.argv[1:] or SECTIONS:
+    if name not in SECTIONS:
+        sys.exit(__doc__)
+    SECTIONS[name]()

@@ -1,0 +1,91 @@
+//! Every workload that comes along, as it comes: done, whole, and accounted for.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+fn report(args: &[&str]) -> Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_gilscope")).args(args).args(["--json"]).output().unwrap();
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn listed(kind: &str) -> Vec<String> {
+    let output = Command::new(env!("CARGO_BIN_EXE_gilscope")).args(["list", kind, "--json"]).output().unwrap();
+    let all: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    all.iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect()
+}
+
+fn sum(states: &Value) -> u64 {
+    states.as_object().unwrap().values().map(|value| value.as_u64().unwrap()).sum()
+}
+
+/// Every task has a value, every lane came to its end, and every worker's time is booked to the last thousandth.
+fn is_whole(run: &Value, tasks: usize) {
+    let what = format!("{} under {}", run["experiment"]["workload"], run["experiment"]["model"]);
+    let results = run["results"].as_array().unwrap();
+    assert_eq!(results.len(), tasks, "{what}");
+    assert!(results.iter().all(|result| result["repr"].is_string()), "{what}: {results:?}");
+    let lanes = run["lanes"].as_array().unwrap();
+    assert!(lanes.iter().all(|lane| lane["end"] == "done"), "{what}: {lanes:#?}");
+    let elapsed = run["elapsed_ns"].as_u64().unwrap();
+    for lane in lanes {
+        assert!(sum(&lane["states_ns"]).abs_diff(elapsed) * 1000 <= elapsed, "{what}: {lane:#}");
+    }
+    let workers = lanes.iter().filter(|lane| lane["role"] == "worker").count() as u64;
+    let ledger = sum(&run["ledger_ns"]);
+    assert!(
+        ledger.abs_diff(workers * elapsed) * 1000 <= workers * elapsed,
+        "{what}: {ledger} of {workers} × {elapsed}"
+    );
+}
+
+#[test]
+fn each_is_done_with_its_defaults_and_gives_what_it_should() {
+    for id in listed("workloads") {
+        let run = report(&["run", &id, "-m", "threads", "-n", "2"]);
+        is_whole(&run, 2);
+        let repr = |task: usize| run["results"][task]["repr"].as_str().unwrap();
+        let outcome = run["outcome"].as_str().unwrap_or_default();
+        match id.as_str() {
+            "sum-squares" => assert_eq!((repr(0), repr(1)), ("333332833333500000", "333332833333500000")),
+            "primes" => assert_eq!(repr(0), "9592"),
+            "matmul" => assert_eq!(repr(0), "64000000.0"),
+            "sockets" => assert_eq!((repr(0), repr(1)), ("5000", "5000")),
+            "chai" => assert_eq!((repr(0), repr(1)), ("'3 orders taken'", "'3 chai brewed'")),
+            "counter" | "counter-lock" | "counter-local" => {
+                assert_eq!(outcome, "{'expected': 2000000, 'actual': 2000000}", "{id}");
+            }
+            "counter-call" => assert!(outcome.starts_with("{'expected': 2000000, 'actual': "), "{outcome}"),
+            id if id.starts_with("queue-") => {
+                assert_eq!((repr(0), repr(1), outcome), ("'put 200'", "'took 200'", "{'left': 0}"), "{id}");
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn every_model_books_every_millisecond() {
+    let small: [(&str, &[&str]); 4] = [
+        ("mixed", &["n=20000", "rounds=2", "seconds=0.005"]),
+        ("blocked-loop", &["n=2", "seconds=0.01", "blocked=0.02"]),
+        ("compress", &["n=1"]),
+        ("queue-fifo", &["n=10", "patience=0.05"]),
+    ];
+    for model in listed("models") {
+        for (id, args) in small {
+            if model == "coroutines" && !has_async(id) {
+                continue;
+            }
+            let mut all = vec!["run", id, "-m", &model, "-n", "4"];
+            args.iter().for_each(|arg| all.extend(["--arg", arg]));
+            is_whole(&report(&all), 4);
+        }
+    }
+}
+
+fn has_async(id: &str) -> bool {
+    let path = format!("{}/assets/workloads/{id}.py", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(path).unwrap().contains("async def work")
+}
