@@ -12,6 +12,8 @@ which one JSON object a line is written; standard output unless said otherwise:
     {"ended": ns}                                the last result is in
     {"cpu": ns}                                  the processor time all processes have used since it began, where it is known
     {"outcome": "..."}                           what `outcome()` returned, where the file has one
+    {"worker": tid, "pid": pid}                  a thread that does tasks, as soon as it can say so; only with "report"
+    {"found": {...}}                             with the model "probe", which runs nothing: what this interpreter is and can
     {"failed": "..."}                            it could not be run, and why
 
 With "wait": true it begins when a line comes in on standard input. Python 3.9 or later, nothing but the standard library.
@@ -45,14 +47,24 @@ def load(file, name):
     return _modules[file]
 
 
-def prepare(file, name):
+def announce(report):
+    """Says that the calling thread does tasks. One line is one write, so lines of several processes do not mix."""
+    if report:
+        with open(report, "w") as out:
+            out.write(json.dumps({"worker": threading.get_native_id(), "pid": os.getpid()}) + "\n")
+
+
+def prepare(file, name, report):
     """Before a worker does anything. It returns nothing: what an interpreter's initializer returns has to cross to another."""
+    announce(report)
     load(file, name)
 
 
 def told(error, file):
     """An exception as the last line of its traceback, and the last line of the workload's file it passed."""
     import traceback
+    # A module that calls another's function says whose lines are meant.
+    file = getattr(_modules.get(file), "called_file", None) or file
     text = traceback.format_exception_only(type(error), error)[-1].rstrip("\n")
     places = [place.lineno for place in traceback.extract_tb(error.__traceback__) if place.filename == file]
     return {"error": text, "line": places[-1] if places else None}
@@ -66,12 +78,13 @@ def do(file, name, task, args):
         return False, told(error, file)
 
 
-def serve(file, name, next_task, tasks, threads, arguments):
+def serve(file, name, next_task, tasks, threads, arguments, report):
     """One process of the hybrid model: its threads take tasks from the counter that all processes share."""
     from concurrent.futures import ThreadPoolExecutor
     done = []
 
     def work():
+        announce(report)
         while True:
             with next_task.get_lock():
                 task, next_task.value = next_task.value, next_task.value + 1
@@ -95,8 +108,8 @@ def inherit(file, name, counter):
     load(file, name)
 
 
-def serve_inherited(file, name, tasks, threads, arguments):
-    return serve(file, name, _counter, tasks, threads, arguments)
+def serve_inherited(file, name, tasks, threads, arguments, report):
+    return serve(file, name, _counter, tasks, threads, arguments, report)
 
 
 # ---- in the first interpreter ----
@@ -106,7 +119,8 @@ class Run:
 
     def __init__(self, order):
         self.order = order
-        self.out = open(order["report"], "w", buffering=1) if order.get("report") else sys.stdout
+        self.report = order.get("report")
+        self.out = open(self.report, "w", buffering=1) if self.report else sys.stdout
         self.file, self.name = order["file"], order["name"]
         self.workers, self.tasks = order["workers"], order["tasks"]
 
@@ -117,7 +131,10 @@ class Run:
     def arguments(self, work):
         """What each call gets: the arguments, its number and how many tasks there are, where it takes them."""
         import inspect
-        takes = inspect.signature(work).parameters
+        try:
+            takes = inspect.signature(work).parameters
+        except ValueError:  # written in C, without a signature
+            takes = ()
         made = lambda value: b"g" * (value["mebibytes"] << 20) if isinstance(value, dict) else value
         args = {name: made(value) for name, value in self.order["args"].items()}
         if "tasks" in takes:
@@ -128,6 +145,10 @@ class Run:
         self.cpu = self.cpu_time()
         self.began = time.monotonic_ns()
         self.say(began=self.began)
+
+    def end(self):
+        self.ended = time.monotonic_ns()
+        self.say(ended=self.ended)
 
     @staticmethod
     def cpu_time():
@@ -159,6 +180,7 @@ class Run:
 
     def sequential(self, module):
         arguments = self.arguments(module.work)
+        announce(self.report)
         self.begin()
         for task in range(self.tasks):
             self.done(task, do(self.file, self.name, task, arguments[task]))
@@ -167,9 +189,9 @@ class Run:
         from concurrent.futures import ThreadPoolExecutor
         arguments = self.arguments(module.work)
         self.begin()
-        with ThreadPoolExecutor(self.workers, thread_name_prefix="thread") as pool:
+        with ThreadPoolExecutor(self.workers, "thread", initializer=announce, initargs=(self.report,)) as pool:
             self.futures(pool, do, arguments)
-            self.ended = time.monotonic_ns()
+            self.end()
 
     def processes(self, module):
         import multiprocessing
@@ -177,9 +199,10 @@ class Run:
         arguments = self.arguments(module.work)
         context = multiprocessing.get_context(self.order.get("start") or "spawn")
         self.begin()
-        with ProcessPoolExecutor(self.workers, mp_context=context, initializer=prepare, initargs=(self.file, self.name)) as pool:
+        with ProcessPoolExecutor(self.workers, mp_context=context, initializer=prepare,
+                                 initargs=(self.file, self.name, self.report)) as pool:
             self.futures(pool, do, arguments)
-            self.ended = time.monotonic_ns()
+            self.end()
 
     def hybrid(self, module):
         import multiprocessing
@@ -192,11 +215,12 @@ class Run:
         with ProcessPoolExecutor(processes, mp_context=context, initializer=inherit,
                                  initargs=(self.file, self.name, counter)) as pool:
             threads = self.workers // processes
-            serving = [pool.submit(serve_inherited, self.file, self.name, self.tasks, threads, arguments) for _ in range(processes)]
+            serving = [pool.submit(serve_inherited, self.file, self.name, self.tasks, threads, arguments, self.report)
+                       for _ in range(processes)]
             for future in as_completed(serving):
                 for task, result in future.result():
                     self.done(task, result)
-            self.ended = time.monotonic_ns()
+            self.end()
 
     def subinterpreters(self, module):
         try:
@@ -205,9 +229,9 @@ class Run:
             return self.say(failed="this Python has no InterpreterPoolExecutor: it came with 3.14")
         arguments = self.arguments(module.work)
         self.begin()
-        with InterpreterPoolExecutor(self.workers, initializer=prepare, initargs=(self.file, self.name)) as pool:
+        with InterpreterPoolExecutor(self.workers, initializer=prepare, initargs=(self.file, self.name, self.report)) as pool:
             self.futures(pool, do, arguments)
-            self.ended = time.monotonic_ns()
+            self.end()
 
     def coroutines(self, module):
         import asyncio
@@ -216,6 +240,7 @@ class Run:
         if not inspect.iscoroutinefunction(work):
             return self.say(failed="the file has no `async def work_async`, so there is no coroutine to run")
         arguments = self.arguments(work)
+        announce(self.report)
 
         async def one(task, room):
             async with room:
@@ -229,16 +254,45 @@ class Run:
             room = asyncio.Semaphore(self.workers)
             self.begin()
             await asyncio.gather(*(one(task, room) for task in range(self.tasks)))
-            self.ended = time.monotonic_ns()
+            self.end()
 
         asyncio.run(main())
+
+    def probe(self, module):
+        """Runs nothing: says what this interpreter is, what it has, and what the file offers."""
+        import concurrent.futures
+        import inspect
+        import sysconfig
+        work = getattr(module, "work", None)
+        coroutine = getattr(module, "work_async", None) or work
+        if not callable(work):
+            return self.say(failed="%s is not callable, so it cannot be called once a task" % self.name)
+        try:
+            takes = inspect.signature(work).parameters.values()
+        except ValueError:  # written in C, without a signature
+            takes = ()
+        known = {"task", "tasks", *self.order["args"]}
+        needs = [it.name for it in takes if it.default is it.empty and it.kind not in (it.VAR_POSITIONAL, it.VAR_KEYWORD)
+                 and it.name not in known]
+        if needs:
+            return self.say(failed="%s needs arguments that nobody gives it (%s): it is called with none, or with `task` "
+                                   "and `tasks` where it takes them" % (self.name, ", ".join(needs)))
+        self.say(found={
+            "version": "%d.%d.%d" % sys.version_info[:3],
+            "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+            "gil_enabled": getattr(sys, "_is_gil_enabled", lambda: True)(),
+            "subinterpreters": hasattr(concurrent.futures, "InterpreterPoolExecutor"),
+            "plain": not inspect.iscoroutinefunction(work),
+            "coroutine": inspect.iscoroutinefunction(coroutine),
+        })
 
     def carry_out(self):
         gil = getattr(sys, "_is_gil_enabled", lambda: True)
         try:
             module = load(self.file, self.name)
         except BaseException as error:
-            return self.say(failed="the file could not be loaded: " + told(error, self.file)["error"])
+            place = " (%s, line %s)" % (error.filename, error.lineno) if isinstance(error, SyntaxError) else ""
+            return self.say(failed="the file could not be loaded: " + told(error, self.file)["error"] + place)
         model = self.order["model"]
         if model == "free-threads" and gil():
             return self.say(failed="this Python has a GIL: free threads need a free-threaded build")
@@ -251,7 +305,8 @@ class Run:
         getattr(self, {"free-threads": "threads"}.get(model, model))(module)
         if self.began is None:  # it has said why
             return
-        self.say(ended=self.ended or time.monotonic_ns())
+        if self.ended is None:
+            self.end()
         if self.order.get("start") != "forkserver":  # whose workers are not ours to wait for
             self.say(cpu=int((self.cpu_time() - self.cpu) * 1e9))
         if hasattr(module, "outcome"):

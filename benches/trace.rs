@@ -235,6 +235,7 @@ fn experiment(model: &str, workers: u32) -> Experiment {
         args: Vec::new(),
         switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
         rules: Rules::default(),
+        interpreter: gilscope::session::Interpreter::Miniature,
     }
 }
 

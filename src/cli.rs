@@ -1,8 +1,10 @@
 //! The command line.
 
 mod calibrate;
+mod check;
 mod compare;
 mod contest;
+mod interpreters;
 mod lab;
 mod list;
 mod prices;
@@ -64,6 +66,8 @@ enum Command {
     Attach(watch::Attach),
     /// Observe known programs and compare with what they report of themselves: how exactly this machine sees
     Selftest(selftest::Selftest),
+    /// Run a Python program and fail if a thread waits for the GIL too much: for continuous integration
+    Check(check::Check),
     /// List what there is to run
     List(list::List),
     /// Print completions for a shell
@@ -194,6 +198,7 @@ fn experiment(workload: &Workload, name: &str, settings: &Settings) -> Result<Ex
         switch_interval: settings.switch_interval,
         rules: if settings.rules == "3.9" { Rules::V3_9 } else { Rules::V3_10 },
         start_up: start_up(settings.bare)?,
+        interpreter: crate::session::Interpreter::Miniature,
     };
     match experiment.refusal(workload) {
         Some(why) => Err(refuse(why)),
@@ -269,6 +274,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Some(Command::Watch(options)) => watch::watch(&options),
         Some(Command::Attach(options)) => watch::attach(&options),
         Some(Command::Selftest(options)) => selftest::selftest(&options),
+        Some(Command::Check(options)) => check::check(&options),
         Some(Command::List(options)) => list::list(&options),
         Some(Command::Completions { shell }) => {
             let mut text = Vec::new();

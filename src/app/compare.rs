@@ -72,6 +72,7 @@ pub fn contest(state: &State) -> Contest {
         models: state.models.iter().map(|model| model.id.clone()).collect(),
         repeats: REPEATS,
         lasts: length.target(),
+        interpreters: Vec::new(),
     }
 }
 

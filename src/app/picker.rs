@@ -151,6 +151,7 @@ mod tests {
 
     fn open() -> State {
         let experiment = Experiment {
+            interpreter: Default::default(),
             workload: "sum-squares".to_owned(),
             model: "threads".to_owned(),
             workers: 4,

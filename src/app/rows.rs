@@ -228,6 +228,7 @@ mod tests {
             args: Vec::new(),
             switch_interval: Nanos::from_millis(5),
             rules: Rules::default(),
+            interpreter: crate::session::Interpreter::Miniature,
         };
         let mut state = State::new(experiment, Vec::new(), ModelChoice::built_in());
         state.size = (columns, rows);

@@ -26,6 +26,7 @@ fn lab() -> State {
         switch_interval: ms(5),
         rules: Rules::V3_10,
         start_up: None,
+        interpreter: crate::session::Interpreter::Miniature,
     };
     let workload = |id: &str| WorkloadChoice {
         id: id.to_owned(),

@@ -1,4 +1,4 @@
-//! `gilscope compare`: the same work under several models, side by side.
+//! `gilscope compare`: the same work under several models, side by side, in the miniature or in real interpreters.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -11,22 +11,28 @@ use crate::engine::machine::Machine;
 use crate::event::Nanos;
 use crate::model;
 use crate::report;
-use crate::session::{Contest, Experiment, parse_duration};
+use crate::session::{Contest, Experiment, Interpreter, parse_duration};
 use crate::ui::ascii::ascii_or;
 use crate::workload::Workload;
 
 use super::contest::Contests;
+use super::interpreters::Interpreting;
 use super::{FAILED, INTERRUPTED, Settings, Workers, ascii_only, experiment, refuse, suite, switch_interval};
 
 /// Run the same work under several models and set them side by side.
 ///
 /// Every model does the same tasks, once in each round, one run at a time; one task after another is always among
-/// them, since it is what the others are measured against.
+/// them, since it is what the others are measured against. With several interpreters each is measured against itself.
 #[derive(Debug, clap::Args)]
 pub struct Compare {
     /// The workload: one of `gilscope list workloads`, or a Python file
-    #[arg(required_unless_present = "suite", conflicts_with = "suite")]
+    #[arg(required_unless_present_any = ["suite", "call"], conflicts_with = "suite")]
     workload: Option<String>,
+    /// Your own function instead of a workload, called once a task in real CPython: imported from the current folder
+    #[arg(long, value_name = "MODULE:FUNCTION", conflicts_with_all = ["workload", "suite", "args", "lasts"])]
+    call: Option<String>,
+    #[command(flatten)]
+    interpreting: Interpreting,
     /// The models, separated by commas; every model that can do the work unless said otherwise
     #[arg(short = 'm', long = "model", value_name = "M,M,…", value_delimiter = ',', conflicts_with = "suite")]
     models: Vec<String>,
@@ -85,14 +91,27 @@ fn lasting(text: &str) -> Result<Nanos, String> {
 
 /// Compares.
 pub fn compare(options: &Compare) -> Result<ExitCode> {
-    let Some(name) = &options.workload else { return suite::notes(options.repeat, options.json, options.bare) };
-    let workload = Arc::new(crate::workload::load(name).map_err(refuse)?);
+    let (name, mut workload) = match (&options.call, &options.workload) {
+        (Some(target), _) => (target, crate::workload::call(target).map_err(refuse)?),
+        (None, Some(name)) => (name, crate::workload::load(name).map_err(refuse)?),
+        (None, None) if !options.interpreting.is_emulated() => {
+            return Err(refuse("--suite runs in the miniature: leave out --engine and --python"));
+        }
+        (None, None) => return suite::notes(options.repeat, options.json, options.bare),
+    };
+    if options.call.is_some() && options.interpreting.names_the_miniature() {
+        return Err(refuse("--call runs in real CPython alone: leave out --engine emulated"));
+    }
     let experiment = shared(options, &workload, name)?;
+    let args = experiment.all_args(&workload);
+    let interpreters = options.interpreting.interpreters(options.call.is_some(), &mut workload, &args)?;
+    let workload = Arc::new(workload);
     let contest = Contest {
-        models: models(&options.models, &experiment, &workload)?,
+        models: models(&options.models, &experiment, &interpreters, &workload)?,
         experiment,
         repeats: options.repeat.unwrap_or(REPEATS),
         lasts: options.lasts,
+        interpreters,
     };
     let mut contests = Contests::new()?;
     let Some(comparison) = contests.carry_out(&workload, &contest) else { return Ok(ExitCode::from(FAILED)) };
@@ -151,16 +170,28 @@ fn shared(options: &Compare, workload: &Workload, name: &str) -> Result<Experime
 }
 
 /// The ids of the models asked for, or of all. Someone who names a model wants to know that it cannot run before
-/// anything else does; someone who names none gets it listed with its reason.
-fn models(asked: &[String], shared: &Experiment, workload: &Workload) -> Result<Vec<String>> {
+/// anything else does; someone who names none gets it listed with its reason, and so does who names one that only some
+/// of the interpreters have.
+fn models(
+    asked: &[String],
+    shared: &Experiment,
+    interpreters: &[Interpreter],
+    workload: &Workload,
+) -> Result<Vec<String>> {
     if asked.is_empty() {
         return Ok(model::ALL.iter().map(|model| model.id.to_owned()).collect());
     }
     let checked = asked.iter().map(|name| {
         let model = model::find(name.trim()).map_err(refuse)?;
-        match (Experiment { model: model.id.to_owned(), ..shared.clone() }).refusal(workload) {
-            Some(why) => Err(refuse(why)),
-            None => Ok(model.id.to_owned()),
+        let mut refusals = interpreters.iter().map(|interpreter| {
+            let (model, interpreter) = (model.id.to_owned(), interpreter.clone());
+            Experiment { model, interpreter, ..shared.clone() }.refusal(workload)
+        });
+        // The first reason stands for all.
+        let first = refusals.next().flatten();
+        match first {
+            Some(why) if refusals.all(|other| other.is_some()) => Err(refuse(why)),
+            _ => Ok(model.id.to_owned()),
         }
     });
     checked.collect()

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::clock::{Clock, Monotonic};
 use crate::engine::sampler::Sampler;
 use crate::event::Nanos;
-use crate::session::{Comparer, Comparison, Contest, Miniature, Progress};
+use crate::session::{Comparer, Comparison, Contest, Interpreters, Progress};
 use crate::workload::Workload;
 
 use super::ascii_only;
@@ -46,17 +46,17 @@ impl Contests {
 
     /// Carries out one, the baseline included. What was done before an interruption is kept.
     pub(super) fn carry_out(&mut self, workload: &Arc<Workload>, contest: &Contest) -> Option<Comparison> {
-        self.see_through(Comparer::new(Miniature), workload, contest)
+        self.see_through(Comparer::new(Interpreters), workload, contest)
     }
 
     /// The same without the baseline.
     pub(super) fn carry_out_only(&mut self, workload: &Arc<Workload>, contest: &Contest) -> Option<Comparison> {
-        self.see_through(Comparer::without_baseline(Miniature), workload, contest)
+        self.see_through(Comparer::without_baseline(Interpreters), workload, contest)
     }
 
     fn see_through(
         &mut self,
-        mut comparer: Comparer<Miniature>,
+        mut comparer: Comparer<Interpreters>,
         workload: &Arc<Workload>,
         contest: &Contest,
     ) -> Option<Comparison> {

@@ -140,9 +140,11 @@ fn contest(models: &[&Model], workers: u32, seconds: f64, repeats: u32) -> Conte
             switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
             rules: Rules::V3_10,
             start_up: None,
+            interpreter: crate::session::Interpreter::Miniature,
         },
         models: models.iter().map(|model| model.id.to_owned()).collect(),
         repeats,
         lasts: None,
+        interpreters: Vec::new(),
     }
 }

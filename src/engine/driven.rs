@@ -2,29 +2,33 @@
 //! standard library.
 //!
 //! The script (`assets/driver.py`) says when the clock started and what came of each task; what its threads do in
-//! between is for whoever observes them. The script and the workload are lent to the interpreter as files in memory,
+//! between is seen from outside ([`watched`]). Where that is not possible the lanes of the plan are told of as unknown,
+//! and only the processor time of all of them is known. The script and the workload are lent to the interpreter as files in memory,
 //! so nothing is written to a disk and nothing is left there.
 
+mod probe;
+mod reports;
+mod watched;
+
 use std::ffi::OsString;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::io::Errno;
-use rustix::pipe::{PipeFlags, pipe_with};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::event::{CoreId, Detail, Event, EventKind, LaneId, Line, Nanos, State, TaskId};
+use crate::interp::{ServerError, SlowServer, TooMany};
 use crate::model::{Model, Plan, Pool};
-use crate::program::{Exit, Lent, Program, path_of, this_program};
-use crate::workload::{ArgKind, ArgValue, Workload};
+use crate::program::{Exit, Lent, Program, this_program};
+use crate::workload::{self, ArgKind, ArgValue, Workload};
 
-use super::{CoreEvidence, Description, Signal, Source, TaskOutcome};
+pub use probe::{Offer, Python, probe, probe_under};
+use reports::{Reports, Said};
+use watched::Watched;
+
+use super::{CoreEvidence, Description, Signal, Source, TaskOutcome, switches};
 
 /// The script that runs inside the interpreter.
 const DRIVER: &str = include_str!("../../assets/driver.py");
-
-/// How much is read at a time before others get their turn. A line is not much longer than the longest result.
-const AT_ONCE: usize = 64 << 20;
 
 /// What to run, and where.
 #[derive(Clone, Debug)]
@@ -59,6 +63,12 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The workload needs the slow server, and there is none.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// It wants more connections than can be had.
+    #[error(transparent)]
+    Connections(#[from] TooMany),
 }
 
 /// A run in a real CPython.
@@ -66,13 +76,21 @@ pub struct Driven {
     program: Program,
     /// Both are read by the interpreter whenever it makes a process.
     _lent: [Lent; 2],
+    /// Whom the workload makes its requests to.
+    _server: Option<SlowServer>,
     reports: Reports,
     description: Description,
     python: PathBuf,
+    plan: Plan,
     process: Option<u32>,
+    watched: Option<Watched>,
+    /// Whether it is to begin as soon as it can.
+    go: bool,
+    exit: Option<Exit>,
     begun: Option<Nanos>,
     ended: Option<Nanos>,
     failed: Option<String>,
+    stopped: bool,
     over: bool,
 }
 
@@ -87,26 +105,9 @@ struct Told<'a> {
     processes: usize,
     tasks: u32,
     args: serde_json::Map<String, serde_json::Value>,
-    switch_interval: f64,
+    switch_interval: Option<f64>,
     report: &'a Path,
     wait: bool,
-}
-
-/// What the script says, one of these a line.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Said {
-    ready: Option<bool>,
-    pid: Option<u32>,
-    began: Option<u64>,
-    task: Option<u32>,
-    repr: Option<String>,
-    error: Option<String>,
-    line: Option<u32>,
-    ended: Option<u64>,
-    cpu: Option<u64>,
-    outcome: Option<String>,
-    failed: Option<String>,
 }
 
 /// Starts the interpreter and lets it load the module; [`Source::go`] lets it begin as soon as that is done.
@@ -116,47 +117,88 @@ pub fn start(order: &Order) -> Result<Driven, StartError> {
 
 /// The same with another executable of this program, for those who are not that program themselves: tests.
 pub fn start_under(gilscope: &Path, order: &Order) -> Result<Driven, StartError> {
-    let python = order.python.clone();
-    let refused = |source: std::io::Error| StartError::System { python: python.clone(), source };
-    if !python.is_file() {
-        return Err(StartError::NoPython(python));
+    let mut args = order.args.clone();
+    let wants = workload::wants(&order.workload.source, &args);
+    if let Some(wanted) = &wants.connections {
+        crate::interp::check_connections(wanted, &order.plan, order.tasks)?;
+        // The interpreter inherits what we may have open.
+        crate::observe::allow_descriptors();
     }
-    let driver = Lent::new("gilscope-driver.py", DRIVER.as_bytes()).map_err(refused)?;
-    let workload = Lent::new("gilscope-workload.py", order.workload.source.as_bytes()).map_err(refused)?;
-    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| refused(error.into()))?;
-    rustix::io::ioctl_fionbio(&reader, true).map_err(|error| refused(error.into()))?;
-    let told = told(order, &workload.path(), &path_of(&writer));
-    let command: [OsString; 3] = [python.clone().into(), driver.path().into(), told.into()];
-    // Byte code would be written beside the file, which is in no folder.
-    let program = Program::start_under(gilscope, &command, &[("PYTHONDONTWRITEBYTECODE", "1")]).map_err(refused)?;
+    let server = match &wants.server {
+        Some(wanted) => Some(SlowServer::start_program(gilscope, u16::try_from(wanted.number).unwrap_or(0))?),
+        None => None,
+    };
+    if let (Some(wanted), Some(server)) = (&wants.server, &server) {
+        workload::tell_port(wanted, &mut args, server.port());
+    }
+    let refused = switches::probe().err().map(|why| why.to_string());
+    let started =
+        Started::new(gilscope, &order.python, order.workload, |file, report| told(order, &args, file, report))?;
     Ok(Driven {
-        program,
-        _lent: [driver, workload],
-        reports: Reports { pipe: reader, _writer: writer, read: Vec::new() },
+        program: started.program,
+        _lent: started.lent,
+        _server: server,
+        reports: started.reports,
         description: Description {
             engine: "cpython",
-            lanes: order.plan.lanes.clone(),
+            lanes: Vec::new(),
             locks: Vec::new(),
-            core_evidence: CoreEvidence::None,
-            core_evidence_reason: Some("the interpreter's threads are not observed".to_owned()),
+            core_evidence: if refused.is_none() { CoreEvidence::SwitchRecords } else { CoreEvidence::None },
+            core_evidence_reason: refused,
             program: None,
             observing: None,
         },
-        python,
+        python: order.python.clone(),
+        plan: order.plan.clone(),
         process: None,
+        watched: None,
+        go: false,
+        exit: None,
         begun: None,
         ended: None,
         failed: None,
+        stopped: false,
         over: false,
     })
 }
 
+/// An interpreter that was started with our script, and what it needs.
+struct Started {
+    program: Program,
+    lent: [Lent; 2],
+    reports: Reports,
+}
+
+impl Started {
+    /// Starts it; what the script is told depends on where the workload lies and where it is to write to.
+    fn new(
+        gilscope: &Path,
+        python: &Path,
+        workload: &Workload,
+        told: impl FnOnce(&Path, &Path) -> String,
+    ) -> Result<Started, StartError> {
+        if !python.is_file() {
+            return Err(StartError::NoPython(python.to_owned()));
+        }
+        let refused = |source: std::io::Error| StartError::System { python: python.to_owned(), source };
+        let driver = Lent::new("gilscope-driver.py", DRIVER.as_bytes()).map_err(refused)?;
+        let file = Lent::new("gilscope-workload.py", workload.source.as_bytes()).map_err(refused)?;
+        let reports = Reports::new().map_err(refused)?;
+        let told = told(&file.path(), &reports.path());
+        let command: [OsString; 3] = [python.into(), driver.path().into(), told.into()];
+        // Byte code would be written beside the file, which is in no folder.
+        let program = Program::start_under(gilscope, &command, &[("PYTHONDONTWRITEBYTECODE", "1")]).map_err(refused)?;
+        Ok(Started { program, lent: [driver, file], reports })
+    }
+}
+
 /// The order as the script reads it.
-fn told(order: &Order, file: &Path, report: &Path) -> String {
+fn told(order: &Order, args: &[(String, ArgValue)], file: &Path, report: &Path) -> String {
     let kind = |name: &str| order.workload.arguments.iter().find(|it| it.name == name).map(|it| it.kind);
-    let args = order.args.iter().map(|(name, value)| {
+    let args = args.iter().map(|(name, value)| {
         let value = match (kind(name), value) {
             (Some(ArgKind::Bytes), value) => serde_json::json!({ "mebibytes": value }),
+            (Some(ArgKind::Url), ArgValue::Int(port)) => serde_json::json!(format!("http://127.0.0.1:{port}")),
             (_, value) => serde_json::json!(value),
         };
         (name.clone(), value)
@@ -171,7 +213,7 @@ fn told(order: &Order, file: &Path, report: &Path) -> String {
         processes,
         tasks: order.tasks,
         args: args.collect(),
-        switch_interval: order.switch_interval.as_secs_f64(),
+        switch_interval: Some(order.switch_interval.as_secs_f64()),
         report,
         wait: true,
     };
@@ -184,7 +226,10 @@ impl Source for Driven {
     }
 
     fn go(&mut self) {
-        self.program.tell("go");
+        self.go = true;
+        if self.process.is_some() {
+            self.program.tell("go");
+        }
     }
 
     fn poll(&mut self, say: &mut dyn FnMut(Signal)) {
@@ -192,11 +237,22 @@ impl Source for Driven {
             return;
         }
         // Asked before reading: what was said before the end is then read.
-        let exit = self.program.poll();
+        self.exit = self.exit.or_else(|| self.program.poll());
+        if let Some(watched) = &mut self.watched {
+            watched.collect();
+        }
         for said in self.reports.read() {
             self.hear(said, say);
         }
-        if let Some(exit) = exit {
+        // The observer sees the end by itself, some milliseconds later.
+        let over = self.exit.is_some() && self.watched.as_ref().is_none_or(Watched::is_over);
+        if let Some(watched) = &mut self.watched {
+            if over {
+                watched.collect();
+            }
+            watched.tell(over, say);
+        }
+        if let Some(exit) = self.exit.filter(|_| over) {
             self.end(exit, say);
         }
     }
@@ -204,7 +260,10 @@ impl Source for Driven {
     fn set_switch_interval(&mut self, _: Nanos) {}
 
     fn pids(&self) -> Vec<u32> {
-        self.process.into_iter().collect()
+        match &self.watched {
+            Some(watched) => watched.pids(),
+            None => self.process.into_iter().collect(),
+        }
     }
 
     fn lines(&self) -> Vec<(LaneId, Line)> {
@@ -216,7 +275,11 @@ impl Source for Driven {
     }
 
     fn stop(&mut self) {
+        self.stopped = true;
         self.program.stop();
+        if let Some(watched) = &mut self.watched {
+            watched.stop();
+        }
     }
 
     fn suspend(&mut self) {
@@ -235,16 +298,22 @@ impl Driven {
     }
 
     fn hear(&mut self, said: Said, say: &mut dyn FnMut(Signal)) {
-        if said.ready.is_some() {
-            self.process = said.pid;
+        if let (Some(_), Some(pid)) = (said.ready, said.pid) {
+            self.meet(pid, say);
+        }
+        if let (Some(tid), Some(pid), Some(watched)) = (said.worker, said.pid, &mut self.watched) {
+            watched.works(tid, pid);
         }
         if let Some(at) = said.began.map(Nanos) {
             self.begun = Some(at);
             say(Signal::Began(at));
-            for lane in &self.description.lanes {
-                let kind = EventKind::State { to: State::Unknown, detail: Detail::None };
-                let event = Event { at, lane: lane.id, core: CoreId::UNKNOWN, line: Line::NONE, kind };
-                say(Signal::Event(event));
+            match &mut self.watched {
+                Some(watched) => watched.began(at),
+                None => self.plan.lanes.iter().for_each(|lane| {
+                    let kind = EventKind::State { to: State::Unknown, detail: Detail::None };
+                    let event = Event { at, lane: lane.id, core: CoreId::UNKNOWN, line: Line::NONE, kind };
+                    say(Signal::Event(event));
+                }),
             }
         }
         if let Some(task) = said.task.map(TaskId) {
@@ -256,56 +325,58 @@ impl Driven {
         }
         if let Some(at) = said.ended.map(Nanos) {
             self.ended = Some(at);
-            say(Signal::Upto(at));
+            match &mut self.watched {
+                Some(watched) => watched.ended(at),
+                None => say(Signal::Upto(at)),
+            }
         }
-        said.cpu.map(Nanos).into_iter().for_each(|time| say(Signal::CpuTime(time)));
+        // The sum over all processes is the worse figure: it has what the first one does, too.
+        if !self.watched.as_ref().is_some_and(Watched::has_switch_records) {
+            said.cpu.map(Nanos).into_iter().for_each(|time| say(Signal::CpuTime(time)));
+        }
         said.outcome.into_iter().for_each(|repr| say(Signal::Outcome(repr)));
         self.failed = self.failed.take().or(said.failed);
+    }
+
+    /// The interpreter has loaded the file and waits: now it can be observed from its first step on.
+    fn meet(&mut self, pid: u32, say: &mut dyn FnMut(Signal)) {
+        self.process = Some(pid);
+        let records = self.description.core_evidence == CoreEvidence::SwitchRecords;
+        // Lanes are told of with or without records of cores; which, was said before.
+        self.watched = Watched::attach(pid, &self.plan).ok().filter(|it| it.has_switch_records() == records);
+        if self.watched.is_none() {
+            self.plan.locks.iter().cloned().for_each(|lock| say(Signal::LockAdded(lock)));
+            self.plan.lanes.iter().cloned().for_each(|lane| say(Signal::LaneAdded(lane)));
+        }
+        if self.go {
+            self.program.tell("go");
+        }
     }
 
     fn end(&mut self, exit: Exit, say: &mut dyn FnMut(Signal)) {
         self.over = true;
         if let (Some(at), None) = (self.ended, &self.failed) {
-            for lane in &self.description.lanes {
-                say(Signal::LaneEnded { lane: lane.id, at: None, how: "done".to_owned() });
+            match &mut self.watched {
+                Some(watched) => watched.finish(say),
+                None => self.plan.lanes.iter().for_each(|lane| {
+                    say(Signal::LaneEnded { lane: lane.id, at: None, how: "done".to_owned() });
+                }),
             }
             return say(Signal::Ended(at));
         }
-        let last = self.program.errors().lines().last().map(|line| format!(": {line}")).unwrap_or_default();
-        let why = self.failed.take().unwrap_or_else(|| match exit {
-            Exit::Signal(signal) => format!("it was killed by {}", crate::interp::signal_name(signal)),
-            Exit::Status(status) => format!("it ended early with exit status {status}{last}"),
-        });
+        if self.stopped && self.failed.is_none() {
+            return say(Signal::Stopped);
+        }
+        let why = self.failed.take().unwrap_or_else(|| why(exit, &self.program));
         say(Signal::Failed(format!("{}: {why}", self.python.display())));
     }
 }
 
-/// The script's lines, as they come in.
-struct Reports {
-    pipe: OwnedFd,
-    /// Kept open, since it is opened by its path.
-    _writer: OwnedFd,
-    read: Vec<u8>,
-}
-
-impl Reports {
-    /// Those that are complete. What is no line of the script's is not ours and passed over.
-    fn read(&mut self) -> Vec<Said> {
-        let mut buffer = [0; 64 << 10];
-        loop {
-            match rustix::io::read(&self.pipe, &mut buffer[..]) {
-                Ok(0) => break,
-                Ok(count) => self.read.extend(&buffer[..count]),
-                Err(Errno::INTR) => {}
-                Err(_) => break,
-            }
-            if self.read.len() > AT_ONCE {
-                break;
-            }
-        }
-        let Some(end) = self.read.iter().rposition(|byte| *byte == b'\n') else { return Vec::new() };
-        let rest = self.read.split_off(end + 1);
-        let lines = std::mem::replace(&mut self.read, rest);
-        lines.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
+/// How an interpreter ended that said nothing of it.
+fn why(exit: Exit, program: &Program) -> String {
+    let last = program.errors().lines().last().map(|line| format!(": {line}")).unwrap_or_default();
+    match exit {
+        Exit::Signal(signal) => format!("it was killed by {}", crate::interp::signal_name(signal)),
+        Exit::Status(status) => format!("it ended early with exit status {status}{last}"),
     }
 }

@@ -67,7 +67,7 @@ fn local_ports() -> u64 {
 }
 
 /// Refuses what would fail in the middle of the run.
-pub(super) fn check(wanted: &Wanted, plan: &Plan, tasks: u32) -> Result<(), TooMany> {
+pub fn check(wanted: &Wanted, plan: &Plan, tasks: u32) -> Result<(), TooMany> {
     allow(wanted, plan, tasks, allowed_files(), local_ports())
 }
 

@@ -63,7 +63,7 @@ mod threads;
 mod worker;
 
 pub use channel::ChannelError;
-pub use connections::TooMany;
+pub use connections::{TooMany, check as check_connections};
 pub use controller::{Controller, RunSpec, StartError};
 pub use message::{LaneEnd, Report, TaskOutcome, signal_name};
 pub use slow_server::{ServerError, SlowServer};

@@ -269,7 +269,9 @@ impl Lock {
         }
         self.last = self.last.or(holder);
         if let Some((number, ours)) = self.counted {
-            let more = seen.switch_number.saturating_sub(number);
+            // Who takes a lock that nobody ever had takes it from nobody.
+            let first = u64::from(number == 0);
+            let more = seen.switch_number.saturating_sub(number).saturating_sub(first);
             // Garbage, or another lock: no lock changes hands so often between two looks.
             if more < 1 << 32 {
                 self.switches += more;
@@ -381,6 +383,14 @@ mod tests {
         for at in (1_000_000_000..).step_by(1_000_000).take(10_000) {
             assert!(!hit(&mut lock, at, 7).contains(&Change::TooOften), "a thousand writes a second are borne");
         }
+    }
+
+    #[test]
+    fn the_first_ever_to_take_a_lock_takes_it_from_nobody() {
+        let mut lock = Lock::new(LockId(0), 1, 4096, 4112);
+        assert_eq!(look(&mut lock, 1_000, state(false, 0), 0), []);
+        assert_eq!(look(&mut lock, 2_000, state(true, 1), 7), [Change::Taken(7)]);
+        assert_eq!(look(&mut lock, 3_000, state(true, 3), 7), [Change::Unseen(2)]);
     }
 
     #[test]

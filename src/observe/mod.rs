@@ -191,7 +191,7 @@ fn has_ended(descriptor: Option<&OwnedFd>, pid: u32) -> bool {
 }
 
 /// An event for each thread and core may be more descriptors than the usual 1024.
-fn allow_descriptors() {
+pub(crate) fn allow_descriptors() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = maximum.map_or(65_536, |most| most.min(65_536));
     if current.is_some_and(|current| current < wanted) {

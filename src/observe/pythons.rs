@@ -1,10 +1,11 @@
 //! The Python interpreters of this machine, and the Python processes that run on it.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Thread;
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 use crate::perf::{self, Refused, Subject};
 use crate::record::thread_id;
 
+use super::layout::Version;
 use super::process;
 use super::runtime::{Files, Runtime};
 use super::trouble::Trouble;
@@ -46,6 +48,14 @@ pub struct Said {
     pub gil: bool,
 }
 
+impl Said {
+    /// Whether it is a CPython of a version that we know.
+    pub fn is_known(&self) -> bool {
+        let version = Version::from_name(&format!("python{}", self.version));
+        self.implementation == "cpython" && version.is_some_and(Version::is_known)
+    }
+}
+
 /// A Python process that runs.
 #[derive(Clone, Debug)]
 pub struct Running {
@@ -68,6 +78,41 @@ pub fn installed() -> Vec<Installed> {
         }
     }
     found
+}
+
+/// The newest of them that is a CPython we know; of equals the first that was found, one with a GIL before one without.
+pub fn newest(installed: Vec<Installed>) -> Option<PathBuf> {
+    let known: Vec<_> = installed
+        .into_iter()
+        .filter_map(|python| {
+            let said = python.said.ok().filter(Said::is_known)?;
+            let numbers = |text: &str| -> Vec<u32> {
+                text.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()
+            };
+            Some(((numbers(&said.version), said.gil), python.path))
+        })
+        .collect();
+    // Of equals `max_by` takes the last.
+    known.into_iter().rev().max_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, path)| path)
+}
+
+/// An interpreter by its path, or by its name on `PATH`.
+pub fn find(python: &OsStr) -> Result<PathBuf, String> {
+    let executable = |path: &Path| rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok() && path.is_file();
+    let path = Path::new(python);
+    let shown = process::sanitised(&path.to_string_lossy());
+    if path.components().count() > 1 {
+        return match (executable(path), path.exists()) {
+            (true, _) => std::path::absolute(path).map_err(|error| format!("{shown}: {error}")),
+            (false, true) => Err(format!("{shown} is no program that can be executed")),
+            (false, false) => {
+                Err(format!("there is no Python at {shown}: `gilscope list pythons` names those there are"))
+            }
+        };
+    }
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&folders).map(|folder| folder.join(path)).find(|path| executable(path));
+    found.ok_or_else(|| format!("there is no {shown} on PATH: `gilscope list pythons` names those there are"))
 }
 
 fn candidates() -> Vec<(PathBuf, &'static str)> {
@@ -122,13 +167,27 @@ fn interpreters(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Asks an interpreter what it is.
-fn ask(path: &Path) -> Result<Said, String> {
+pub fn ask(path: &Path) -> Result<Said, String> {
     let script = "import sys, sysconfig\n\
                   print(sys.version.split()[0], sys.implementation.name, \
                   int(bool(sysconfig.get_config_var('Py_GIL_DISABLED'))), \
                   int(getattr(sys, '_is_gil_enabled', lambda: True)()))";
+    let (status, text) = answer(path, &["-I", "-c", script])?;
+    if let Some(said) = parse(&text) {
+        return Ok(said);
+    }
+    // Python 2 has no -I, and prints this all the same.
+    let (_, text) = answer(path, &["-E", "-c", "import sys; sys.stdout.write(sys.version.split()[0])"])?;
+    match text.trim() {
+        version if version.starts_with("2.") => Err(format!("it is Python {}", process::sanitised(version))),
+        _ => Err(format!("it does not say what it is ({status})")),
+    }
+}
+
+/// What a program prints, and how it ended.
+fn answer(path: &Path, args: &[&str]) -> Result<(ExitStatus, String), String> {
     let mut child = Command::new(path)
-        .args(["-I", "-c", script])
+        .args(args)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -149,7 +208,7 @@ fn ask(path: &Path) -> Result<Said, String> {
     let mut text = String::new();
     // What is not there is not understood below.
     let _ = child.stdout.take().map(|mut out| out.read_to_string(&mut text));
-    parse(&text).ok_or_else(|| format!("it does not say what it is ({status})"))
+    Ok((status, text))
 }
 
 fn parse(text: &str) -> Option<Said> {
@@ -261,6 +320,32 @@ mod tests {
         assert_eq!((said.version.as_str(), said.free_threaded, said.gil), ("3.13.0", true, false));
         assert_eq!(parse("3.13.0"), None);
         assert!(ask(Path::new("/no/such/python3")).is_err());
+    }
+
+    #[test]
+    fn the_newest_is_a_cpython_we_know_rather_with_a_gil() {
+        let python = |path: &str, version: &str, implementation: &str, gil: bool| Installed {
+            path: path.into(),
+            by: "PATH",
+            said: Ok(Said {
+                version: version.to_owned(),
+                implementation: implementation.to_owned(),
+                free_threaded: !gil,
+                gil,
+            }),
+        };
+        let silent = Installed { said: Err("it does not answer".to_owned()), ..python("z", "3.14.0", "cpython", true) };
+        let found = vec![
+            python("a", "3.9.18", "cpython", true),
+            python("b", "3.13.0", "cpython", false),
+            python("c", "3.13.0", "cpython", true),
+            python("d", "3.13.0", "cpython", true),
+            python("e", "3.8.1", "cpython", true),
+            python("f", "3.14.0", "pypy", true),
+            silent,
+        ];
+        assert_eq!(newest(found), Some("c".into()));
+        assert_eq!(newest(Vec::new()), None);
     }
 
     #[test]

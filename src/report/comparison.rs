@@ -5,9 +5,9 @@ use std::io;
 
 use serde::Serialize;
 
-use crate::engine;
+use crate::engine::{self, Engine, driven::Python};
 use crate::event::{Nanos, State};
-use crate::session::{self, Comparison, Progress, Row, RunSummary, Spread};
+use crate::session::{self, Comparison, Ideal, Progress, Row, RunSummary, Spread};
 use crate::vm::Rules;
 use crate::workload::{ArgValue, Workload};
 
@@ -29,7 +29,7 @@ pub struct ComparisonReport {
     pub workers: u32,
     /// How many times each run called `work`.
     pub tasks: u32,
-    /// With which arguments.
+    /// With which arguments; where a size was chosen, that of the first interpreter.
     pub args: BTreeMap<String, ArgValue>,
     /// How long a waiter waited before it asked for the lock.
     pub switch_interval_ns: Nanos,
@@ -39,9 +39,9 @@ pub struct ComparisonReport {
     pub startup: Option<StartUp>,
     /// How often each model was to run.
     pub repeats_planned: u32,
-    /// What these cores and so many workers allow; null without a baseline.
+    /// What these cores and so many workers allow the first interpreter; null without a baseline.
     pub ideal: Option<IdealReport>,
-    /// One for each model that runs, the baseline first.
+    /// One for each model and interpreter that runs, the baseline first.
     pub runs: Vec<ModelReport>,
     /// The models that do not run.
     pub refused: Vec<RefusedReport>,
@@ -61,6 +61,10 @@ pub struct IdealReport {
 pub struct RefusedReport {
     /// Which.
     pub model: String,
+    /// `emulated` or `cpython`.
+    pub engine: &'static str,
+    /// Which real interpreter; null for the miniature.
+    pub python: Option<Python>,
     /// Why, in a sentence.
     pub reason: String,
 }
@@ -72,15 +76,24 @@ pub struct ModelReport {
     pub model: String,
     /// Its name beside others.
     pub label: String,
-    /// Always `emulated`.
+    /// `emulated` or `cpython`.
     pub engine: &'static str,
+    /// Which real interpreter; null for the miniature.
+    pub python: Option<Python>,
+    /// How the locks of a real interpreter were followed; null for the miniature, and where it was not observed: then
+    /// the ledger is unknown.
+    pub observed: Option<Engine>,
+    /// With which arguments.
+    pub args: BTreeMap<String, ArgValue>,
+    /// What these cores and so many workers allow this interpreter; null without its baseline.
+    pub ideal: Option<IdealReport>,
     /// How many runs came to their end with every task done.
     pub repeats: usize,
     /// How long they took.
     pub elapsed_ns: Option<Spread>,
     /// Each of them, in the order in which they ran.
     pub each_elapsed_ns: Vec<Nanos>,
-    /// How much faster its median is than sequential's.
+    /// How much faster its median is than sequential's in the same interpreter.
     pub speedup: Option<f64>,
     /// The workers' time by state, of the run nearest to the median; adds up to its workers times its length.
     pub ledger_ns: Option<BTreeMap<&'static str, Nanos>>,
@@ -138,10 +151,12 @@ pub fn comparison(
     machine: &engine::machine::Machine,
 ) -> ComparisonReport {
     let experiment = &comparison.experiment;
-    let mut args: BTreeMap<String, ArgValue> =
-        workload.arguments.iter().map(|argument| (argument.name.clone(), argument.default)).collect();
-    args.extend(experiment.args.iter().cloned());
-    let refused = |row: &Row| Some(RefusedReport { model: row.model.clone(), reason: row.refusal.clone()? });
+    let args = experiment.all_args(workload).into_iter().collect();
+    let refused = |row: &Row| {
+        let (engine, python) = (row.interpreter.engine(), row.interpreter.python().cloned());
+        Some(RefusedReport { model: row.model.clone(), engine, python, reason: row.refusal.clone()? })
+    };
+    let runs = comparison.rows.iter().filter(|row| row.refusal.is_none());
     ComparisonReport {
         schema: "gilscope.compare/1",
         workload: experiment.workload.clone(),
@@ -161,13 +176,19 @@ pub fn comparison(
         },
         startup: experiment.start_up.as_deref().map(StartUp::from),
         repeats_planned: comparison.repeats,
-        ideal: comparison.ideal().map(|ideal| IdealReport { elapsed_ns: ideal.elapsed, speedup: ideal.speedup }),
-        runs: comparison.rows.iter().filter(|row| row.refusal.is_none()).map(|row| model(comparison, row)).collect(),
+        ideal: comparison.ideal().map(IdealReport::from),
+        runs: runs.map(|row| model(comparison, workload, row)).collect(),
         refused: comparison.rows.iter().filter_map(refused).collect(),
     }
 }
 
-fn model(comparison: &Comparison, row: &Row) -> ModelReport {
+impl From<Ideal> for IdealReport {
+    fn from(ideal: Ideal) -> IdealReport {
+        IdealReport { elapsed_ns: ideal.elapsed, speedup: ideal.speedup }
+    }
+}
+
+fn model(comparison: &Comparison, workload: &Workload, row: &Row) -> ModelReport {
     let count = |of: fn(&RunSummary) -> Option<u64>| row.median_of(|run| of(run).map(|value| value as f64));
     let span =
         |of: fn(&RunSummary) -> Option<Nanos>| Spread::of(row.whole().filter_map(of)).map(|spread| spread.median);
@@ -182,18 +203,22 @@ fn model(comparison: &Comparison, row: &Row) -> ModelReport {
     ModelReport {
         model: row.model.clone(),
         label: row.label.clone(),
-        engine: "emulated",
+        engine: row.interpreter.engine(),
+        python: row.interpreter.python().cloned(),
+        observed: typical.and_then(|run| run.observed),
+        args: comparison.experiment_of(row).all_args(workload).into_iter().collect(),
+        ideal: comparison.baseline_of(row).and_then(|it| comparison.ideal_beside(it)).map(IdealReport::from),
         repeats: row.whole().count(),
         elapsed_ns: row.elapsed(),
         each_elapsed_ns: row.whole().map(|run| run.elapsed).collect(),
         speedup: comparison.speedup(row),
         ledger_ns: typical.map(ledger),
-        cores_busy: row.median_of(|run| Some(run.cores_busy)),
+        cores_busy: row.cores_busy(),
         memory: MemoryReport {
             peak_rss_bytes: count(|run| run.peak_rss).map(|bytes| bytes as u64),
             peak_pss_bytes: count(|run| run.peak_pss).map(|bytes| bytes as u64),
         },
-        handoffs: count(|run| Some(run.handoffs)),
+        handoffs: row.handoffs(),
         context_switches: SwitchesReport {
             voluntary: count(|run| run.voluntary),
             involuntary: count(|run| run.involuntary),
@@ -232,6 +257,9 @@ pub fn write_csv(report: &ComparisonReport, out: impl io::Write) -> io::Result<(
         "startup_ns",
         "first_work_ns",
         "startup_as",
+        "engine",
+        "python",
+        "python_version",
     ];
     let states: Vec<String> = State::ALL.iter().map(|state| format!("{}_ns", state.name())).collect();
     let last = ["failures", "refusal"];
@@ -249,7 +277,7 @@ pub fn write_csv(report: &ComparisonReport, out: impl io::Write) -> io::Result<(
             span(run.elapsed_ns.map(|spread| spread.median)),
             span(run.elapsed_ns.map(|spread| spread.max)),
             text(run.speedup.map(|value| format!("{value:.4}"))),
-            span(report.ideal.as_ref().map(|ideal| ideal.elapsed_ns)),
+            span(run.ideal.as_ref().map(|ideal| ideal.elapsed_ns)),
             text(run.cores_busy.map(|value| format!("{value:.4}"))),
             text(run.handoffs.map(|value| value.to_string())),
             text(run.context_switches.voluntary.map(|value| value.to_string())),
@@ -258,8 +286,9 @@ pub fn write_csv(report: &ComparisonReport, out: impl io::Write) -> io::Result<(
             text(run.memory.peak_pss_bytes.map(|value| value.to_string())),
             span(run.startup_ns),
             span(run.first_work_ns),
-            text(report.startup.as_ref().map(|paid| paid.python.clone())),
+            text(report.startup.as_ref().filter(|_| run.python.is_none()).map(|paid| paid.python.clone())),
         ]);
+        row.extend(interpreter(run.engine, run.python.as_ref()));
         let states = State::ALL.iter().map(|state| match &run.ledger_ns {
             Some(ledger) => ledger.get(state.name()).map_or(0, |span| span.0).to_string(),
             None => String::new(),
@@ -270,11 +299,21 @@ pub fn write_csv(report: &ComparisonReport, out: impl io::Write) -> io::Result<(
     }
     for refused in &report.refused {
         let mut row = common(&refused.model);
+        row.resize(fixed.len() - INTERPRETER, String::new());
+        row.extend(interpreter(refused.engine, refused.python.as_ref()));
         row.resize(fixed.len() + states.len() + 1, String::new());
         row.push(refused.reason.clone());
         table.write_record(row)?;
     }
     table.flush()
+}
+
+/// How many columns say whose interpreter it was.
+const INTERPRETER: usize = 3;
+
+fn interpreter(engine: &str, python: Option<&Python>) -> [String; INTERPRETER] {
+    let path = python.map_or_else(String::new, |python| python.path.display().to_string());
+    [engine.to_owned(), path, python.map_or_else(String::new, |python| python.name.clone())]
 }
 
 /// A speed-up as one says it. A single run cannot tell 15 % from noise; several earn the plain figure.

@@ -203,6 +203,7 @@ mod tests {
             startup: Nanos::from_millis(40),
             first_work: None,
             profile: Profile::default(),
+            observed: None,
             failure: None,
         }
     }
@@ -221,9 +222,15 @@ mod tests {
             switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
             rules: Rules::V3_10,
             start_up: None,
+            interpreter: crate::session::Interpreter::Miniature,
         };
-        let row =
-            |model: &str, run| Row { model: model.to_owned(), label: model.to_owned(), runs: vec![run], refusal: None };
+        let row = |model: &str, run| Row {
+            model: model.to_owned(),
+            label: model.to_owned(),
+            runs: vec![run],
+            refusal: None,
+            ..Row::default()
+        };
         let rows =
             vec![row("sequential", run(20, State::Io, 97)), row("threads", threads), row("processes", processes)];
         let comparison = Comparison { rows, ..Comparison::new(&workload, experiment, 2, 1) };

@@ -6,17 +6,18 @@
 
 use std::fmt::Write;
 
+use crate::engine::Engine;
 use crate::event::{Nanos, State};
-use crate::session::{Comparison, Progress, Row, RunSummary};
+use crate::session::{Comparison, Interpreter, Progress, Row, RunSummary};
 
 use super::comparison::{bytes, gain, median_span, number};
 use super::printable;
 
-/// How wide the picture of a run is at most.
-const CHART: usize = 42;
+/// How wide a model's name and the picture of its run are together.
+const BOTH: usize = 60;
 
-/// How wide a model's name is at most.
-const LABEL: usize = 18;
+/// How wide a model's name is at least and at most.
+const LABEL: (usize, usize) = (18, 30);
 
 /// How wide the figures beside the picture are at most.
 const FIGURES: usize = 36;
@@ -29,13 +30,17 @@ pub fn text(comparison: &Comparison) -> String {
     let mut out = String::new();
     head(comparison, &mut out);
     let longest = comparison.longest();
+    let names = comparison.rows.iter().filter(|row| row.refusal.is_none()).map(|row| row.label.chars().count());
+    let label = names.max().unwrap_or(0).clamp(LABEL.0, LABEL.1);
     if longest > Nanos::ZERO {
-        let cell = Nanos(longest.0.div_ceil(CHART as u64));
+        let chart = BOTH - label;
+        let cell = Nanos(longest.0.div_ceil(chart as u64));
         for row in comparison.rows.iter().filter(|row| row.refusal.is_none()) {
-            picture(comparison, row, cell, &mut out);
+            picture(comparison, row, cell, (label, chart), &mut out);
         }
-        axis(longest, cell, &mut out);
-        costs(comparison, &mut out);
+        axis(longest, cell, (label, chart), &mut out);
+        costs(comparison, label, &mut out);
+        unobserved(comparison, &mut out);
     }
     let unseen = |row: &Row| row.typical().is_some() && row.whole().all(|run| run.peak_rss.is_none());
     if comparison.rows.iter().any(unseen) {
@@ -44,20 +49,12 @@ pub fn text(comparison: &Comparison) -> String {
             " ? memory is read five times a second; these runs were shorter (--lasts 3s makes them longer)"
         );
     }
-    if let Some(ideal) = comparison.ideal() {
-        let cores = comparison.cores;
-        let _ = writeln!(
-            out,
-            "\n Ideal, if {} on {cores} {} cost nothing: {}, {:.1}×.",
-            count(comparison.experiment.workers, "worker"),
-            if cores == 1 { "core" } else { "cores" },
-            ideal.elapsed,
-            ideal.speedup
-        );
-    }
+    ideals(comparison, &mut out);
+    let beside = comparison.interpreters().len() > 1;
     for row in &comparison.rows {
         if let Some(reason) = &row.refusal {
-            let _ = writeln!(out, " {} does not run: {}", row.model, printable(reason));
+            let whose = if beside { format!(" ({})", row.interpreter.name()) } else { String::new() };
+            let _ = writeln!(out, " {}{whose} does not run: {}", row.model, printable(reason));
         }
         if let Some(failure) = row.failure() {
             let failed = row.runs.len() - row.whole().count();
@@ -73,6 +70,44 @@ pub fn text(comparison: &Comparison) -> String {
     out
 }
 
+/// What nobody can do better than, for each interpreter.
+fn ideals(comparison: &Comparison, out: &mut String) {
+    let baselines = comparison.rows.iter().filter(|row| row.model == "sequential");
+    let beside = comparison.interpreters().len() > 1;
+    for (index, (row, ideal)) in baselines.filter_map(|row| Some((row, comparison.ideal_beside(row)?))).enumerate() {
+        let cores = comparison.cores;
+        let _ = writeln!(
+            out,
+            "{} Ideal{}, if {} on {cores} {} cost nothing: {}, {:.1}×.",
+            if index == 0 { "\n" } else { "" },
+            if beside { format!(" in {}", row.interpreter.name()) } else { String::new() },
+            count(comparison.experiment.workers, "worker"),
+            if cores == 1 { "core" } else { "cores" },
+            ideal.elapsed,
+            ideal.speedup
+        );
+    }
+}
+
+/// Which real runs were not seen exactly. The figures of the others need no words.
+fn unobserved(comparison: &Comparison, out: &mut String) {
+    let real = |row: &&Row| row.interpreter.python().is_some() && row.typical().is_some();
+    let ways = [
+        (None, "nobody could observe these: their reasons, hand-offs and start-up are not known"),
+        (Some(Engine::CoresOnly), "only threads and cores were seen: who held a lock is not known"),
+        (Some(Engine::Sampled), "the lock was looked at a thousand times a second, not recorded"),
+        (Some(Engine::Mixed), "the lock was recorded in part, and in part looked at a thousand times a second"),
+    ];
+    for (way, words) in ways {
+        let rows = comparison.rows.iter().filter(real);
+        let seen = rows.filter(|row| row.typical().is_some_and(|run| run.observed == way));
+        let labels: Vec<&str> = seen.map(|row| row.label.as_str()).collect();
+        if !labels.is_empty() {
+            let _ = writeln!(out, " {words}: {}", labels.join(", "));
+        }
+    }
+}
+
 fn count(number: u32, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
@@ -81,31 +116,41 @@ fn head(comparison: &Comparison, out: &mut String) {
     let rounds =
         comparison.rows.iter().filter(|row| row.refusal.is_none()).map(|row| row.runs.len()).min().unwrap_or(0);
     let end = if comparison.progress == Progress::Done { "DONE" } else { "CANCELLED" };
+    let interpreters = comparison.interpreters();
+    let real: Vec<&str> = interpreters.iter().filter_map(|it| it.python()).map(|python| python.name.as_str()).collect();
+    let emulated = interpreters.contains(&&Interpreter::Miniature);
+    let whose = match (emulated, real.as_slice()) {
+        (true, []) => "MINIATURE CPython".to_owned(),
+        (true, _) => "MINIATURE, REAL CPython".to_owned(),
+        (false, [name]) => format!("REAL CPython {name}"),
+        (false, _) => "REAL CPython".to_owned(),
+    };
     let _ = writeln!(
         out,
-        " {}, {}, {}      {rounds}/{} repeats      {end}      MINIATURE CPython",
+        " {}, {}, {}      {rounds}/{} repeats      {end}      {whose}",
         printable(&comparison.title),
         count(comparison.tasks(), "task"),
         count(comparison.cores as u32, "core"),
         comparison.repeats
     );
-    let paid = printable(&comparison.experiment.start_up_words());
+    let paid = if emulated { printable(&comparison.experiment.start_up_words()) } else { "start-up".to_owned() };
     let _ = writeln!(out, " length: time   height: cores busy, full = {}   s: {paid}\n", comparison.cores);
 }
 
 /// Two rows: the upper half of the picture and why it took so long; the lower half and how long it took.
-fn picture(comparison: &Comparison, row: &Row, cell: Nanos, out: &mut String) {
+fn picture(comparison: &Comparison, row: &Row, cell: Nanos, widths: (usize, usize), out: &mut String) {
+    let (label, chart) = widths;
     let Some(run) = row.typical() else {
         let _ = writeln!(
             out,
-            " {:<LABEL$} {:<CHART$}  {}",
-            short(&row.label),
+            " {:<label$} {:<chart$}  {}",
+            short(&row.label, label),
             "",
             if row.runs.is_empty() { "not run" } else { "×" }
         );
         return;
     };
-    let (upper, lower) = blocks(run, cell, comparison.cores);
+    let (upper, lower) = blocks(run, cell, comparison.cores, chart);
     let figures = row.elapsed().map_or_else(String::new, |elapsed| {
         let whiskers = match row.whole().count() {
             1 => String::new(),
@@ -118,12 +163,12 @@ fn picture(comparison: &Comparison, row: &Row, cell: Nanos, out: &mut String) {
         };
         format!("{:<8} {whiskers:<17}  {gain}", elapsed.median.to_string())
     });
-    let _ = writeln!(out, "{}", format!(" {:<LABEL$} {upper:<CHART$}  {}", "", reasons(run)).trim_end());
-    let _ = writeln!(out, "{}", format!(" {:<LABEL$} {lower:<CHART$}  {figures}", short(&row.label)).trim_end());
+    let _ = writeln!(out, "{}", format!(" {:<label$} {upper:<chart$}  {}", "", reasons(run)).trim_end());
+    let _ = writeln!(out, "{}", format!(" {:<label$} {lower:<chart$}  {figures}", short(&row.label, label)).trim_end());
 }
 
-fn short(label: &str) -> String {
-    label.chars().take(LABEL).collect()
+fn short(label: &str, width: usize) -> String {
+    label.chars().take(width).collect()
 }
 
 /// The biggest shares of the workers' time beside running.
@@ -150,9 +195,9 @@ fn words(state: State) -> &'static str {
 }
 
 /// The two rows of a run. Start-up is `s` where it is most of what was busy.
-fn blocks(run: &RunSummary, cell: Nanos, cores: usize) -> (String, String) {
+fn blocks(run: &RunSummary, cell: Nanos, cores: usize, chart: usize) -> (String, String) {
     let mut rows = (String::new(), String::new());
-    for (busy, starting) in run.profile.on_axis(run.elapsed, cell, CHART).into_iter().flatten() {
+    for (busy, starting) in run.profile.on_axis(run.elapsed, cell, chart).into_iter().flatten() {
         let eighths = (f64::from(busy) / cores.max(1) as f64 * 16.0).round().clamp(0.0, 16.0) as usize;
         // Whatever was busy at all leaves a mark.
         let eighths = if busy > 0.0 { eighths.max(1) } else { eighths };
@@ -167,16 +212,17 @@ fn blocks(run: &RunSummary, cell: Nanos, cores: usize) -> (String, String) {
 }
 
 /// Marks at round times below the picture.
-fn axis(longest: Nanos, cell: Nanos, out: &mut String) {
+fn axis(longest: Nanos, cell: Nanos, widths: (usize, usize), out: &mut String) {
+    let (label, chart) = widths;
     let step = round_step(longest.0 / 4);
-    let mut line = vec![' '; CHART + 12];
+    let mut line = vec![' '; chart + 12];
     for mark in (0..=longest.0).step_by(step as usize) {
         let text = if mark == 0 { "0".to_owned() } else { crate::session::format_duration(Nanos(mark)) };
         let at = (mark / cell.0.max(1)) as usize;
         line.iter_mut().skip(at).zip(text.chars()).for_each(|(place, c)| *place = c);
     }
     let line: String = line.into_iter().collect();
-    let _ = writeln!(out, " {:<LABEL$} {}", "", line.trim_end());
+    let _ = writeln!(out, " {:<label$} {}", "", line.trim_end());
 }
 
 /// The least of 1, 2, 5 times a power of ten that is not below.
@@ -192,10 +238,10 @@ fn round_step(least: u64) -> u64 {
     }
 }
 
-fn costs(comparison: &Comparison, out: &mut String) {
+fn costs(comparison: &Comparison, label: usize, out: &mut String) {
     let _ = writeln!(
         out,
-        "\n {:<LABEL$} {:>10}{:>11}{:>11}{:>13}{:>10}{:>14}",
+        "\n {:<label$} {:>10}{:>11}{:>11}{:>13}{:>10}{:>14}",
         "medians", "cores busy", "hand-offs", "gave way", "lost a core", "memory", "start-up each"
     );
     for row in comparison.rows.iter().filter(|row| row.whole().next().is_some()) {
@@ -207,10 +253,10 @@ fn costs(comparison: &Comparison, out: &mut String) {
         };
         let _ = writeln!(
             out,
-            " {:<LABEL$} {:>10}{:>11}{:>11}{:>13}{:>10}{start:>14}",
-            short(&row.label),
-            row.median_of(|run| Some(run.cores_busy)).map_or_else(|| "?".to_owned(), |busy| format!("{busy:.2}")),
-            figure(row.median_of(|run| Some(run.handoffs as f64))),
+            " {:<label$} {:>10}{:>11}{:>11}{:>13}{:>10}{start:>14}",
+            short(&row.label, label),
+            row.cores_busy().map_or_else(|| "?".to_owned(), |busy| format!("{busy:.2}")),
+            figure(row.handoffs()),
             figure(row.median_of(|run| run.voluntary.map(|count| count as f64))),
             figure(row.median_of(|run| run.involuntary.map(|count| count as f64))),
             memory.map_or_else(|| "?".to_owned(), |memory| bytes(memory as u64)),
@@ -251,9 +297,10 @@ mod tests {
                 startup: Nanos::ZERO,
                 first_work: None,
                 profile,
+                observed: None,
                 failure: None,
             };
-            blocks(&run, Nanos(100), 2)
+            blocks(&run, Nanos(100), 2, 42)
         };
         assert_eq!(
             draw(profile(&[1.0, 1.0, 0.5], &[0.0; 3])),

@@ -1,11 +1,16 @@
-//! Runs the same work under several models, over and over, and keeps what comes out.
+//! Runs the same work under several models, in one interpreter or several, over and over, and keeps what comes out.
 //!
 //! Machines have moods: another program starts, the processor warms up. If one
 //! model ran five times and then the next, a mood would be taken for a model.
 //! So the repeats are interleaved: each round runs every model once, the
 //! baseline first, and a mood falls on all of them. One run is alive at any
 //! time, or they would take each other's cores.
+//!
+//! Each interpreter has a baseline of its own, and its own size of the work
+//! where that is to be chosen: another interpreter is faster or slower, and
+//! what is compared is what its models make of it.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::engine::machine::cores_allowed;
@@ -16,12 +21,12 @@ use crate::workload::Workload;
 
 use super::comparison::{Comparison, Progress, Row, RunSummary};
 use super::size::{Sizing, Step};
-use super::{Experiment, Launch, Run, is_whole};
+use super::{Experiment, Interpreter, Launch, Run, is_whole};
 
 /// What to compare.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Contest {
-    /// The settings that all runs share; its model is of no account.
+    /// The settings that all runs share; its model is of no account, nor its interpreter if several are named.
     pub experiment: Experiment,
     /// The models, by id. The baseline runs whether it is among them or not, and first (unless the comparer is one
     /// [`without_baseline`](Comparer::without_baseline)).
@@ -30,6 +35,8 @@ pub struct Contest {
     pub repeats: u32,
     /// How long the baseline shall last, if the size of the work is to be chosen so.
     pub lasts: Option<Nanos>,
+    /// The interpreters, if not the experiment's alone; each once.
+    pub interpreters: Vec<Interpreter>,
 }
 
 /// What has come to pass.
@@ -69,7 +76,8 @@ pub struct Comparer<L> {
 /// What is needed while runs follow.
 struct Work {
     workload: Arc<Workload>,
-    sizing: Option<(String, Sizing)>,
+    /// The searches for a size that are left, the one under way first.
+    sizing: VecDeque<(Interpreter, String, Sizing)>,
     run: Option<Run>,
     /// When the run that is alive was launched.
     launched: Nanos,
@@ -113,18 +121,31 @@ impl<L: Launch> Comparer<L> {
                 models.push(id.to_owned());
             }
         }
+        let mut interpreters = contest.interpreters.clone();
+        if interpreters.is_empty() {
+            interpreters.push(experiment.interpreter.clone());
+        }
+        let experiment = Experiment { interpreter: interpreters[0].clone(), ..experiment };
         let mut comparison = Comparison::new(&workload, experiment, cores_allowed(), contest.repeats.max(1));
-        comparison.rows = models.into_iter().map(|model| row(&comparison.experiment, &workload, model)).collect();
+        let beside = interpreters.len() > 1;
+        let pairs = models.iter().flat_map(|model| interpreters.iter().map(move |interpreter| (model, interpreter)));
+        let rows = pairs.map(|(model, interpreter)| row(&comparison.experiment, &workload, model, interpreter, beside));
+        comparison.rows = rows.collect();
         let refused = (0..comparison.rows.len()).filter(|row| comparison.rows[*row].refusal.is_some());
         let mut notices: Vec<_> = refused.map(|row| ComparisonNotice::Refused { row }).collect();
         let open = workload.arguments.iter().find(|argument| {
             argument.size && !comparison.experiment.args.iter().any(|(name, _)| *name == argument.name)
         });
         let tasks = u64::from(comparison.tasks().max(1));
-        let sizing = open.zip(contest.lasts).map(|(argument, lasts)| {
-            notices.push(ComparisonNotice::Sizing);
-            (argument.name.clone(), Sizing::new(argument, Nanos(lasts.0 / tasks)))
-        });
+        let sizing: VecDeque<_> = match open.zip(contest.lasts) {
+            Some((argument, lasts)) => {
+                notices.push(ComparisonNotice::Sizing);
+                let sizing = Sizing::new(argument, Nanos(lasts.0 / tasks));
+                let search = |interpreter| (interpreter, argument.name.clone(), sizing.clone());
+                interpreters.into_iter().map(search).collect()
+            }
+            None => VecDeque::new(),
+        };
         let took = vec![Vec::new(); comparison.rows.len()];
         self.comparison = Some(comparison);
         self.work = Some(Work { workload, sizing, run: None, launched: now, row: 0, round: 0, took });
@@ -147,10 +168,10 @@ impl<L: Launch> Comparer<L> {
         let mut notices = Vec::new();
         if let (Some(run), Some(comparison)) = (work.run.take(), &mut self.comparison) {
             let record = run.into_record();
-            match &mut work.sizing {
+            match work.sizing.front_mut() {
                 // What is wrong with a pilot is better told by the run itself.
-                Some(_) if !is_whole(&record) => work.sizing = None,
-                Some((_, sizing)) => sizing.measured(record.trace.elapsed()),
+                Some(_) if !is_whole(&record) => drop(work.sizing.pop_front()),
+                Some((.., sizing)) => sizing.measured(record.trace.elapsed()),
                 None => {
                     work.took[work.row].push(now - work.launched);
                     comparison.rows[work.row].runs.push(RunSummary::of(&record));
@@ -181,13 +202,15 @@ impl<L: Launch> Comparer<L> {
     fn proceed(&mut self, now: Nanos) -> Vec<ComparisonNotice> {
         let mut notices = Vec::new();
         while let (Some(work), Some(comparison)) = (&mut self.work, &mut self.comparison) {
-            if let Some((name, sizing)) = &work.sizing {
+            if let Some((interpreter, name, sizing)) = work.sizing.front() {
                 match sizing.step() {
                     Step::Pilot(value) => {
-                        // Under the first model that runs at all, should the baseline not.
-                        let runs = comparison.rows.iter().find(|row| row.refusal.is_none());
-                        let model = runs.unwrap_or(&comparison.rows[0]).model.clone();
-                        let pilot = Experiment { model, ..comparison.experiment.clone() };
+                        // Under the first model that runs there at all, should the baseline not.
+                        let mut rows = comparison.rows.iter().filter(|row| row.interpreter == *interpreter);
+                        let runs = rows.find(|row| row.refusal.is_none());
+                        let model = runs.map_or_else(|| comparison.experiment.model.clone(), |row| row.model.clone());
+                        let interpreter = interpreter.clone();
+                        let pilot = Experiment { model, interpreter, ..comparison.experiment.clone() };
                         let pilot = pilot.pilot(&work.workload, name, value);
                         match self.launcher.launch(&work.workload, &pilot) {
                             Ok(source) => {
@@ -195,12 +218,17 @@ impl<L: Launch> Comparer<L> {
                                 work.go(pilot, source, now);
                                 return notices;
                             }
-                            Err(_) => work.sizing = None,
+                            Err(_) => drop(work.sizing.pop_front()),
                         }
                     }
                     Step::Settled(value) => {
-                        comparison.experiment.args.push((name.clone(), value));
-                        work.sizing = None;
+                        if *interpreter == comparison.experiment.interpreter {
+                            comparison.experiment.args.push((name.clone(), value));
+                        }
+                        for row in comparison.rows.iter_mut().filter(|row| row.interpreter == *interpreter) {
+                            row.size = Some((name.clone(), value));
+                        }
+                        work.sizing.pop_front();
                     }
                 }
                 continue;
@@ -221,7 +249,7 @@ impl<L: Launch> Comparer<L> {
                 work.row += 1;
                 continue;
             }
-            let experiment = Experiment { model: comparison.rows[row].model.clone(), ..comparison.experiment.clone() };
+            let experiment = comparison.experiment_of(&comparison.rows[row]);
             match self.launcher.launch(&work.workload, &experiment) {
                 Ok(source) => {
                     let repeat = work.round + 1;
@@ -280,13 +308,18 @@ impl Work {
     }
 }
 
-/// A model's row, with the reason if it does not run.
-fn row(experiment: &Experiment, workload: &Workload, model: String) -> Row {
-    let label = model::find(&model).map_or_else(|_| model.clone(), |found| found.label(experiment.workers));
+/// A model's row, with the reason if it does not run; its label says in which interpreter if there are others beside it.
+fn row(experiment: &Experiment, workload: &Workload, model: &str, interpreter: &Interpreter, beside: bool) -> Row {
+    let mut label = model::find(model).map_or_else(|_| model.to_owned(), |found| found.label(experiment.workers));
+    if beside {
+        label += &format!(" · {}", interpreter.name());
+    }
     // Beside the model's name there is no need to name it once more.
-    let objection = model::find(&model).ok().and_then(|model| model.objection(workload));
-    let refusal = objection.or_else(|| Experiment { model: model.clone(), ..experiment.clone() }.refusal(workload));
-    Row { model, label, runs: Vec::new(), refusal }
+    let objection = model::find(model).ok().and_then(|model| model.objection(workload));
+    let (model, interpreter) = (model.to_owned(), interpreter.clone());
+    let run = Experiment { model: model.clone(), interpreter: interpreter.clone(), ..experiment.clone() };
+    let refusal = objection.or_else(|| run.refusal(workload));
+    Row { model, label, refusal, interpreter, ..Row::default() }
 }
 
 #[cfg(test)]

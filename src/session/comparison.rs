@@ -3,11 +3,12 @@
 //! These are plain data and the statistics of them; whoever draws or prints a
 //! comparison reads them and nothing else. [`Comparer`](super::Comparer) fills them in.
 
+use crate::engine::Engine;
 use crate::event::{Nanos, State};
 use crate::trace::Ledger;
-use crate::workload::Workload;
+use crate::workload::{ArgValue, Workload};
 
-use super::Experiment;
+use super::{Experiment, Interpreter};
 
 /// The same work under several models.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,7 +21,7 @@ pub struct Comparison {
     pub cores: usize,
     /// How often each model runs.
     pub repeats: u32,
-    /// One for each model, the baseline first.
+    /// One for each model and interpreter: model by model, the baseline first.
     pub rows: Vec<Row>,
     /// How far it has come.
     pub progress: Progress,
@@ -50,13 +51,17 @@ pub enum Progress {
     Cancelled,
 }
 
-/// A model and its runs.
-#[derive(Clone, Debug, PartialEq)]
+/// A model in an interpreter, and its runs.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Row {
     /// The model's id, start method included: `processes:fork`.
     pub model: String,
-    /// Its name beside others: `4 threads`.
+    /// Whose interpreter.
+    pub interpreter: Interpreter,
+    /// Its name beside others: `4 threads`, and where there are several interpreters whose: `4 threads · 3.13.0`.
     pub label: String,
+    /// The argument that was chosen so that the baseline of this interpreter lasts as long as was asked for.
+    pub size: Option<(String, ArgValue)>,
     /// The runs that are over, in the order in which they ran; failed ones too.
     pub runs: Vec<RunSummary>,
     /// Why it does not run, in a sentence; none if it does.
@@ -91,6 +96,8 @@ pub struct RunSummary {
     pub first_work: Option<Nanos>,
     /// Cores busy over the run's time.
     pub profile: Profile,
+    /// How the locks of a real interpreter were followed; none for the miniature, and where nobody could observe it.
+    pub observed: Option<Engine>,
     /// What went wrong, in a sentence. Such a run is in no statistics.
     pub failure: Option<String>,
 }
@@ -226,6 +233,23 @@ impl Row {
         median(self.whole().filter_map(of))
     }
 
+    /// How often a worker's lock went to another than its last holder, in the middle; none where nobody could see it.
+    pub fn handoffs(&self) -> Option<f64> {
+        let seen = |run: &&RunSummary| match run.observed {
+            Some(engine) => engine != Engine::CoresOnly,
+            None => self.interpreter == Interpreter::Miniature,
+        };
+        median(self.whole().filter(seen).map(|run| run.handoffs as f64))
+    }
+
+    /// How many cores were busy, in the middle; none where nobody could see it.
+    pub fn cores_busy(&self) -> Option<f64> {
+        let seen = |run: &&RunSummary| {
+            self.interpreter == Interpreter::Miniature || run.observed.is_some() || run.cores_busy > 0.0
+        };
+        median(self.whole().filter(seen).map(|run| run.cores_busy))
+    }
+
     /// The first thing that went wrong.
     pub fn failure(&self) -> Option<&str> {
         self.runs.iter().find_map(|run| run.failure.as_deref())
@@ -258,21 +282,52 @@ impl Comparison {
         matches!(self.progress, Progress::Done | Progress::Cancelled)
     }
 
-    /// What the others are measured against: one task after another.
+    /// What one run of a row does.
+    pub fn experiment_of(&self, row: &Row) -> Experiment {
+        let (model, interpreter) = (row.model.clone(), row.interpreter.clone());
+        let mut experiment = Experiment { model, interpreter, ..self.experiment.clone() };
+        if let Some((name, value)) = &row.size {
+            experiment.args.retain(|(known, _)| known != name);
+            experiment.args.push((name.clone(), *value));
+        }
+        experiment
+    }
+
+    /// The interpreters that take part, each once.
+    pub fn interpreters(&self) -> Vec<&Interpreter> {
+        let mut found: Vec<&Interpreter> = Vec::new();
+        for row in &self.rows {
+            if !found.contains(&&row.interpreter) {
+                found.push(&row.interpreter);
+            }
+        }
+        found
+    }
+
+    /// What the others are measured against: one task after another, in the first interpreter.
     pub fn baseline(&self) -> Option<&Row> {
         self.rows.iter().find(|row| row.model == "sequential")
     }
 
-    /// How much faster a row's median is than the baseline's; none until both have a whole run.
+    /// What a row is measured against: one task after another in its own interpreter.
+    pub fn baseline_of(&self, row: &Row) -> Option<&Row> {
+        self.rows.iter().find(|other| other.model == "sequential" && other.interpreter == row.interpreter)
+    }
+
+    /// How much faster a row's median is than its baseline's; none until both have a whole run.
     pub fn speedup(&self, row: &Row) -> Option<f64> {
-        let baseline = self.baseline()?.elapsed()?.median;
+        let baseline = self.baseline_of(row)?.elapsed()?.median;
         Some(baseline.0 as f64 / row.elapsed()?.median.0.max(1) as f64)
+    }
+
+    /// What this machine's cores and so many workers allow the first interpreter: see [`Comparison::ideal_beside`].
+    pub fn ideal(&self) -> Option<Ideal> {
+        self.ideal_beside(self.baseline()?)
     }
 
     /// What this machine's cores and so many workers allow: all computing spread over the cores, all waiting
     /// overlapped, and nothing paid for it. None until the baseline has a whole run.
-    pub fn ideal(&self) -> Option<Ideal> {
-        let baseline = self.baseline()?;
+    pub fn ideal_beside(&self, baseline: &Row) -> Option<Ideal> {
         let elapsed = baseline.elapsed()?.median.0 as f64;
         let on_core = elapsed * baseline.typical()?.cores_busy.min(1.0);
         let tasks = f64::from(self.tasks().max(1));

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use crate::calibration::Calibration;
+use crate::engine::driven::{self, Python};
 use crate::engine::emulated::Order;
 use crate::engine::machine;
 use crate::event::Nanos;
-use crate::model;
+use crate::model::{self, Model, Plan};
 use crate::vm::Rules;
 use crate::workload::{ArgValue, Workload};
 
+use super::Interpreter;
 use super::memory::shortage;
 
 /// A workload, a model, and the settings of both.
@@ -33,7 +35,12 @@ pub struct Experiment {
     pub rules: Rules,
     /// As whose start-up a birth costs; none for a bare miniature.
     pub start_up: Option<Arc<Calibration>>,
+    /// Whose interpreter does it.
+    pub interpreter: Interpreter,
 }
+
+/// What a run is made of, once nothing speaks against it.
+type Checked = (&'static Model, Plan, Vec<(String, ArgValue)>);
 
 impl Experiment {
     /// CPython's default (`sys.getswitchinterval()`).
@@ -56,6 +63,7 @@ impl Experiment {
         let can = model::find(&alone.model).is_ok_and(|model| model.objection(workload).is_none());
         let mut pilot =
             if can { alone } else { Experiment { workers: 1, processes: None, tasks: Some(1), ..self.clone() } };
+        pilot.args.retain(|(known, _)| known != name);
         pilot.args.push((name.to_owned(), value));
         pilot
     }
@@ -74,13 +82,13 @@ impl Experiment {
     }
 
     /// Why it is not run, in a sentence; none if it can be: no such model, too many workers, a pair that makes no
-    /// sense, too little memory.
+    /// sense, an interpreter that has not what it takes, too little memory.
     pub fn refusal(&self, workload: &Workload) -> Option<String> {
-        self.order(workload, true).err()
+        self.checked(workload).err()
     }
 
     /// The value of every argument.
-    fn all_args(&self, workload: &Workload) -> Vec<(String, ArgValue)> {
+    pub fn all_args(&self, workload: &Workload) -> Vec<(String, ArgValue)> {
         let mut args: Vec<(String, ArgValue)> =
             workload.arguments.iter().map(|argument| (argument.name.clone(), argument.default)).collect();
         for (name, value) in &self.args {
@@ -91,18 +99,27 @@ impl Experiment {
         args
     }
 
-    /// What the engine needs to run it, or why it is not run.
-    pub fn order<'a>(&self, workload: &'a Workload, record: bool) -> Result<Order<'a>, String> {
+    /// Its model, its plan and all its arguments, or why it is not run.
+    fn checked(&self, workload: &Workload) -> Result<Checked, String> {
         let model = model::find(&self.model).map_err(|why| why.to_string())?;
         let plan = model.plan_over(self.workers, self.processes).map_err(|why| why.to_string())?;
         if let Some(why) = model.objection(workload) {
             return Err(format!("the model `{}` makes no sense here: {why}", model.id));
+        }
+        if let Some(why) = self.interpreter.lacks(model) {
+            return Err(why);
         }
         let args = self.all_args(workload);
         let short = |available| shortage(workload, &args, &plan, self.task_count(), available);
         if let Some(why) = machine::memory_available().and_then(short) {
             return Err(why);
         }
+        Ok((model, plan, args))
+    }
+
+    /// What the miniature needs to run it, or why it is not run.
+    pub fn order<'a>(&self, workload: &'a Workload, record: bool) -> Result<Order<'a>, String> {
+        let (_, plan, args) = self.checked(workload)?;
         Ok(Order {
             workload,
             plan,
@@ -115,13 +132,21 @@ impl Experiment {
         })
     }
 
+    /// What it takes to run it in this CPython, or why it is not run.
+    pub fn driven_order<'a>(&self, workload: &'a Workload, python: &Python) -> Result<driven::Order<'a>, String> {
+        let (model, plan, args) = self.checked(workload)?;
+        let (tasks, switch_interval, python) = (self.task_count(), self.switch_interval, python.path.clone());
+        Ok(driven::Order { workload, model, plan, args, tasks, switch_interval, python })
+    }
+
     /// Whether a run of `other` does the same work, so that their lengths may be compared.
     pub fn same_work(&self, other: &Experiment) -> bool {
         self.baseline_key() == other.baseline_key()
     }
 
-    fn baseline_key(&self) -> (&str, u32, &[(String, ArgValue)], Nanos, bool) {
-        (&self.workload, self.task_count(), &self.args, self.switch_interval, self.rules == Rules::V3_9)
+    fn baseline_key(&self) -> (&str, u32, &[(String, ArgValue)], Nanos, bool, &Interpreter) {
+        let rules = self.rules == Rules::V3_9;
+        (&self.workload, self.task_count(), &self.args, self.switch_interval, rules, &self.interpreter)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::model;
 use crate::vm::Rules;
 use crate::workload::{self, ArgValue};
 
-use super::{Comparison, Contest, Experiment, Row};
+use super::{Comparison, Contest, Experiment, Interpreter, Row};
 
 /// A table of the notes.
 #[derive(Clone, Debug, Deserialize)]
@@ -94,10 +94,12 @@ impl NotesTable {
                 switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
                 rules: Rules::V3_10,
                 start_up: start_up.cloned(),
+                interpreter: Interpreter::Miniature,
             },
             models,
             repeats: repeats.unwrap_or(self.repeats),
             lasts: None,
+            interpreters: Vec::new(),
         };
         models.into_iter().map(contest).collect()
     }

@@ -41,6 +41,7 @@ impl RunSummary {
             first_work: Spread::of(workers.iter().filter_map(|lane| first_work(trace, *lane)))
                 .map(|spread| spread.median),
             profile: profile(trace, &workers),
+            observed: record.description.observing.as_ref().map(|status| status.engine),
             ledger,
             failure,
         }

@@ -16,11 +16,13 @@
 //! Besides its arguments `work` gets the task's number if it takes `task`, and
 //! how many tasks there are if it takes `tasks`.
 
+mod call;
 mod load;
 mod metadata;
 mod registry;
 mod values;
 
+pub use call::{NoCall, call};
 pub use load::{ArgumentError, LoadError, bundled, load};
 pub use values::{Wanted, Wants, tell_port, values, wants};
 

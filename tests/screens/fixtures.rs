@@ -37,6 +37,7 @@ pub fn lab(model: &str, workers: u32) -> State {
         switch_interval: Nanos::from_millis(5),
         rules: Rules::V3_10,
         start_up: None,
+        interpreter: gilscope::session::Interpreter::Miniature,
     };
     let workload = |id: &str, title: &str, bound, watch: &str| WorkloadChoice {
         id: id.to_owned(),
@@ -274,6 +275,7 @@ fn summary(millis: f64, start_up: f64, busy: f32, handoffs: u64) -> RunSummary {
             busy: (0..cells as usize).map(|index| if index < starting { 2.0 } else { busy }).collect(),
             starting: (0..cells as usize).map(|index| if index < starting { 2.0 } else { 0.0 }).collect(),
         },
+        observed: None,
         failure: None,
     }
 }
@@ -283,8 +285,13 @@ pub fn comparison(state: &State, over: bool) -> Comparison {
     let runs = |count: usize, millis: f64, start_up: f64, busy: f32, handoffs: u64| -> Vec<RunSummary> {
         (0..count).map(|run| summary(millis + run as f64 * millis / 60.0, start_up, busy, handoffs)).collect()
     };
-    let row =
-        |model: &str, label: &str, runs| Row { model: model.to_owned(), label: label.to_owned(), runs, refusal: None };
+    let row = |model: &str, label: &str, runs| Row {
+        model: model.to_owned(),
+        label: label.to_owned(),
+        runs,
+        refusal: None,
+        ..Row::default()
+    };
     let mut refused = row("coroutines", "coroutines", Vec::new());
     refused.refusal = Some("coroutines need an 'async def work'; sum-squares has none".to_owned());
     let count = if over { 5 } else { 2 };

@@ -33,6 +33,8 @@ impl Launch for World {
             ArgValue::Int(n) => *n as u64,
             ArgValue::Float(n) => *n as u64,
         });
+        // Another interpreter is slower.
+        let real = experiment.interpreter.python().is_some();
         Ok(Box::new(Fake {
             description: Description {
                 engine: "emulated",
@@ -43,7 +45,7 @@ impl Launch for World {
                 program: None,
                 observing: None,
             },
-            length: Nanos(n * 20 * u64::from(experiment.task_count())),
+            length: Nanos(n * 20 * u64::from(experiment.task_count()) * if real { 5 } else { 1 }),
             tasks: experiment.task_count(),
             failing: self.failing == Some(experiment.model.as_str()),
             told: false,
@@ -133,10 +135,12 @@ fn contest(models: &[&str], repeats: u32) -> Contest {
             switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
             rules: Rules::V3_10,
             start_up: None,
+            interpreter: Interpreter::Miniature,
         },
         models: models.iter().map(|model| (*model).to_owned()).collect(),
         repeats,
         lasts: None,
+        interpreters: Vec::new(),
     }
 }
 
@@ -279,6 +283,40 @@ fn work_can_be_sized_so_that_the_baseline_lasts_as_long_as_was_asked_for() {
     assert!((length - 3.0).abs() < 0.2, "{length}");
     let last: Vec<_> = world.launched.borrow().iter().rev().take(2).map(|found| found.args.clone()).collect();
     assert_eq!(last[0], last[1], "all do the same work");
+}
+
+#[test]
+fn each_interpreter_is_its_own_measure_and_has_a_size_of_its_own() {
+    let world = World::default();
+    let mut comparer = Comparer::new(world.clone());
+    let real = Interpreter::CPython(Arc::new(crate::engine::driven::Python {
+        name: "3.13.0".to_owned(),
+        path: "/usr/bin/python3".into(),
+        version: "3.13.0".to_owned(),
+        free_threaded: false,
+        gil_enabled: true,
+        subinterpreters: false,
+    }));
+    let interpreters = vec![Interpreter::Miniature, real.clone()];
+    let lasts = Some(Nanos::from_secs(3));
+    play(&mut comparer, &Contest { lasts, interpreters, ..contest(&["threads", "free-threads"], 2) });
+    let comparison = comparer.comparison().unwrap();
+    let labels: Vec<_> = comparison.rows.iter().map(|row| row.label.as_str()).collect();
+    let expected = ["one at a time", "2 threads", "2 no GIL"];
+    let expected: Vec<_> =
+        expected.iter().flat_map(|label| [format!("{label} · miniature"), format!("{label} · 3.13.0")]).collect();
+    assert_eq!(labels, expected);
+    assert!(comparison.rows[5].refusal.as_ref().is_some_and(|why| why.contains("free-threaded build")));
+    for row in &comparison.rows[..2] {
+        let length = row.elapsed().unwrap().median.as_secs_f64();
+        assert!((length - 3.0).abs() < 0.2, "{length}");
+        assert_eq!(comparison.speedup(row), Some(1.0));
+    }
+    let sizes: Vec<_> = comparison.rows.iter().map(|row| row.size.clone()).collect();
+    assert!(sizes[0] == sizes[2] && sizes[1] == sizes[3] && sizes[0] != sizes[1], "{sizes:?}");
+    let rounds: Vec<_> =
+        world.launched.borrow().iter().rev().take(5).rev().map(|run| run.interpreter.engine()).collect();
+    assert_eq!(rounds, ["emulated", "cpython", "emulated", "cpython", "emulated"], "interleaved");
 }
 
 #[test]

@@ -19,12 +19,13 @@ pub(in crate::session) fn run(millis: u64, cores_busy: f64) -> RunSummary {
         startup: Nanos::ZERO,
         first_work: None,
         profile: Profile::default(),
+        observed: None,
         failure: None,
     }
 }
 
 fn row(model: &str, runs: Vec<RunSummary>) -> Row {
-    Row { model: model.to_owned(), label: model.to_owned(), runs, refusal: None }
+    Row { model: model.to_owned(), label: model.to_owned(), runs, refusal: None, ..Row::default() }
 }
 
 fn comparison(tasks: u32, workers: u32, cores: usize, rows: Vec<Row>) -> Comparison {
@@ -39,6 +40,7 @@ fn comparison(tasks: u32, workers: u32, cores: usize, rows: Vec<Row>) -> Compari
         switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
         rules: Rules::V3_10,
         start_up: None,
+        interpreter: Interpreter::Miniature,
     };
     let workload = Workload {
         id: "w".to_owned(),

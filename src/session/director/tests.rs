@@ -125,6 +125,7 @@ fn experiment(model: &str) -> Experiment {
         switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
         rules: Rules::V3_10,
         start_up: None,
+        interpreter: crate::session::Interpreter::Miniature,
     }
 }
 

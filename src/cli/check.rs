@@ -1,0 +1,281 @@
+//! `gilscope check`: whether a program's threads wait for the GIL more than they may, for continuous integration.
+//!
+//! # Which figure
+//! Of each thread the share of its life that it waited for the GIL, and of these the greatest: one thread that is kept
+//! waiting is what users feel, and all threads taken together would hide it behind those that sleep. But a thread of a
+//! few milliseconds has waited half of its life if it waited once; so only threads that lived at least twenty switch
+//! intervals of CPython's are looked at, of which one interval is 5 %. If there was none, all together are taken.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::{ExitCode, Stdio};
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use color_eyre::eyre::Result;
+use serde::Serialize;
+
+use crate::engine::{Engine, Python, Source, cpython};
+use crate::event::{LaneId, Nanos, State};
+use crate::observe::pythons;
+use crate::session::{Experiment, Phase, Record, Run};
+use crate::trace::{self, Blame};
+
+use super::run::interruption;
+use super::{FAILED, INTERRUPTED, complain, refuse};
+
+/// Run a Python program, observe its GIL, and fail if a thread waits for it too much: for continuous integration
+///
+/// The figure is the share of its life that a thread waited for the GIL: that of the thread which waited most, among those
+/// that lived at least 100 ms; if none did, that of all threads together. Exit status: 0 within the limit, 1 above it, 2
+/// refused before anything ran or not observable, 130 interrupted; if the program itself fails, its own status.
+#[derive(Debug, clap::Args)]
+pub struct Check {
+    /// The most of its life that a thread may wait for the GIL
+    #[arg(long, value_name = "SHARE", default_value = "20%", value_parser = share)]
+    max_gil_wait: f64,
+    /// The interpreter: a path or a name on PATH; python3 unless said otherwise
+    #[arg(long, value_name = "PATH", default_value = "python3")]
+    python: OsString,
+    /// Report as JSON (schema gilscope.check/1); what the program prints goes into it
+    #[arg(long)]
+    json: bool,
+    /// The script and its arguments
+    #[arg(value_name = "SCRIPT.py", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    program: Vec<OsString>,
+}
+
+/// A thread must have lived so long to be looked at alone: twenty of CPython's switch intervals.
+const LONG_ENOUGH: Nanos = Nanos(20 * Experiment::DEFAULT_SWITCH_INTERVAL.0);
+/// How often notices are collected.
+const EVERY: Duration = Duration::from_millis(20);
+/// How long a program that is asked to end may take before it is made to.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Reads `20%` or `0.2`.
+fn share(text: &str) -> Result<f64, String> {
+    let text = text.trim();
+    let (number, scale) = text.strip_suffix('%').map_or((text, 1.0), |number| (number, 0.01));
+    match number.trim().parse::<f64>().map(|value| value * scale) {
+        Ok(share) if (0.0..=1.0).contains(&share) && (scale < 1.0 || !text.starts_with('1')) => Ok(share),
+        Ok(share) if (0.0..=1.0).contains(&share) => Err(format!("'{text}' may mean 1 % or all: write 1% or 100%")),
+        _ => Err(format!("'{text}' is no share: write for example 20%, between 0% and 100%")),
+    }
+}
+
+/// What was found.
+#[derive(Debug, Serialize)]
+struct Found {
+    /// Always `gilscope.check/1`.
+    schema: &'static str,
+    /// The most that was allowed, 0 to 1.
+    max_gil_wait: f64,
+    /// The figure that is held against it.
+    gil_wait: f64,
+    /// Whose figure it is; null if it is that of all threads together.
+    thread: Option<Waiter>,
+    /// All threads together.
+    all_threads: f64,
+    /// Whether it is within the limit.
+    ok: bool,
+    /// How the locks were followed.
+    observed: Engine,
+    /// Why not exactly.
+    reason: Option<String>,
+    /// The interpreter.
+    python: Option<Python>,
+    /// How long it ran.
+    elapsed_ns: Nanos,
+    /// The program's own exit status.
+    exit_status: Option<u8>,
+    /// What it printed: the last 1 MiB.
+    output: String,
+}
+
+/// A thread, how long it lived and waited, and for whom most.
+#[derive(Clone, Debug, Serialize)]
+struct Waiter {
+    name: String,
+    lived_ns: Nanos,
+    waited_ns: Nanos,
+    /// Who held the lock the longest meanwhile.
+    waited_for: Option<String>,
+    /// How long.
+    waited_for_ns: Nanos,
+}
+
+impl Waiter {
+    fn share(&self) -> f64 {
+        if self.lived_ns == Nanos::ZERO { 0.0 } else { self.waited_ns.0 as f64 / self.lived_ns.0 as f64 }
+    }
+}
+
+/// Checks.
+pub fn check(options: &Check) -> Result<ExitCode> {
+    let python = pythons::find(&options.python).map_err(refuse)?;
+    let script = &options.program[0];
+    if let Err(error) =
+        std::fs::File::open(script).and_then(|file| file.metadata()).and_then(|about| match about.is_dir() {
+            true => Err(io::ErrorKind::IsADirectory.into()),
+            false => Ok(()),
+        })
+    {
+        return Err(refuse(format!("cannot read {}: {error}", script.to_string_lossy())));
+    }
+    if let Err(why) = pythons::ask(&python) {
+        return Err(refuse(format!("{} cannot be used: {why}", python.display())));
+    }
+    let interrupted = interruption()?;
+    let source = cpython::launch(&python.into_os_string(), &options.program, options.json, Stdio::null())
+        .map_err(|error| refuse(format!("the program could not be started: {error}")))?;
+    let record = see_through(source, &interrupted);
+    if interrupted.load(Ordering::Relaxed) {
+        complain(&"interrupted: nothing is judged");
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    if let Phase::Failed(why) = &record.phase {
+        return Err(refuse(why));
+    }
+    let found = found(&record, options.max_gil_wait);
+    let mut out = io::stdout().lock();
+    if options.json {
+        serde_json::to_writer_pretty(&mut out, &found).map_err(io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        writeln!(out, "{}", crate::report::printable(&sentence(&found)))?;
+    }
+    out.flush()?;
+    match found.exit_status {
+        Some(status @ 1..) => {
+            complain(&format_args!("the program itself failed, with exit status {status}: that is passed on"));
+            Ok(ExitCode::from(status))
+        }
+        _ if found.observed == Engine::CoresOnly => Err(refuse(format!(
+            "nothing was seen of a GIL, so nothing can be judged{}",
+            found.reason.as_ref().map_or_else(String::new, |why| format!(": {why}"))
+        ))),
+        _ => Ok(ExitCode::from(if found.ok { 0 } else { FAILED })),
+    }
+}
+
+/// Observes the program until it ends; interrupted, it is asked to end and then made to.
+fn see_through(source: cpython::Observed, interrupted: &std::sync::atomic::AtomicBool) -> Record {
+    let pid = source.pids().first().copied();
+    let mut run = Run::observing(Box::new(source), trace::DEFAULT_BUDGET);
+    let mut asked: Option<Instant> = None;
+    run.go();
+    while !run.record().is_over() {
+        thread::sleep(EVERY);
+        run.poll();
+        if !interrupted.load(Ordering::Relaxed) {
+            continue;
+        }
+        let since = *asked.get_or_insert_with(|| {
+            signal(pid, rustix::process::Signal::TERM);
+            Instant::now()
+        });
+        if since.elapsed() > PATIENCE {
+            signal(pid, rustix::process::Signal::KILL);
+        }
+    }
+    run.into_record()
+}
+
+fn signal(pid: Option<u32>, signal: rustix::process::Signal) {
+    if let Some(pid) = pid.and_then(|pid| i32::try_from(pid).ok()).and_then(rustix::process::Pid::from_raw) {
+        // It has ended meanwhile: all the better.
+        let _ = rustix::process::kill_process(pid, signal);
+    }
+}
+
+fn found(record: &Record, limit: f64) -> Found {
+    let blame = record.trace.blame();
+    let waiters: Vec<Waiter> =
+        (0..record.description.lanes.len()).map(|lane| waiter(record, &blame, LaneId(lane as u32))).collect();
+    let most = waiters.iter().filter(|waiter| waiter.lived_ns >= LONG_ENOUGH);
+    let most = most.max_by(|one, other| one.share().total_cmp(&other.share())).cloned();
+    let sum = |of: fn(&Waiter) -> Nanos| waiters.iter().map(of).sum::<Nanos>().0 as f64;
+    let all = sum(|waiter| waiter.waited_ns) / sum(|waiter| waiter.lived_ns).max(1.0);
+    let gil_wait = most.as_ref().map_or(all, Waiter::share);
+    let status = record.description.observing.clone().unwrap_or_default();
+    let program = record.description.program.as_ref();
+    Found {
+        schema: "gilscope.check/1",
+        max_gil_wait: limit,
+        gil_wait,
+        thread: most,
+        all_threads: all,
+        ok: gil_wait <= limit,
+        observed: status.engine,
+        reason: status.reason.or(status.switch_records_refused),
+        python: program.and_then(|program| program.python.clone()),
+        elapsed_ns: record.trace.elapsed(),
+        exit_status: program.and_then(|program| program.exit_status),
+        output: record.output.clone(),
+    }
+}
+
+/// Of a thread, the time it was there and seen.
+fn waiter(record: &Record, blame: &[Blame], lane: LaneId) -> Waiter {
+    let ledger = record.trace.lane_ledger(lane);
+    let away = [State::Unborn, State::Done, State::Unknown];
+    let lived = State::ALL.iter().filter(|state| !away.contains(state)).map(|state| ledger.0[state.index()]).sum();
+    let most = blame.iter().filter(|blame| blame.waiter == lane).max_by_key(|blame| blame.ns);
+    let name = |lane: LaneId| record.description.lanes[lane.index()].name.clone();
+    Waiter {
+        name: name(lane),
+        lived_ns: lived,
+        waited_ns: ledger.0[State::WaitingGil.index()],
+        waited_for: most.map(|blame| name(blame.holder)),
+        waited_for_ns: most.map_or(Nanos::ZERO, |blame| blame.ns),
+    }
+}
+
+/// One line: the figure, who waited most and for whom.
+fn sentence(found: &Found) -> String {
+    let percent = |share: f64| format!("{:.1} %", share * 100.0);
+    let verdict = if found.ok { "within" } else { "ABOVE" };
+    let limit = percent(found.max_gil_wait);
+    let how = match found.observed {
+        Engine::Exact => "exact",
+        Engine::Sampled => "sampled",
+        Engine::Mixed => "partly sampled",
+        Engine::NoLock => "the GIL is off",
+        Engine::CoresOnly => "not observed",
+    };
+    match &found.thread {
+        Some(waiter) => {
+            let holder = waiter.waited_for.as_ref().map_or_else(String::new, |holder| {
+                format!(", {} of them while {holder} held it", waiter.waited_for_ns)
+            });
+            format!(
+                "GIL wait {} of {}'s life ({} of {}{holder}); all threads together {}: {verdict} the limit of {limit} \
+                 ({how})",
+                percent(found.gil_wait),
+                waiter.name,
+                waiter.waited_ns,
+                waiter.lived_ns,
+                percent(found.all_threads)
+            )
+        }
+        None => format!(
+            "GIL wait {} of all threads' lives together, none of which lasted {LONG_ENOUGH}: {verdict} the limit of \
+             {limit} ({how})",
+            percent(found.gil_wait)
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_read_in_per_cent_or_as_a_part_and_never_guessed() {
+        assert_eq!((share("20%"), share("0.2"), share("0"), share("100%")), (Ok(0.2), Ok(0.2), Ok(0.0), Ok(1.0)));
+        for text in ["20", "1", "120%", "-5%", "much", "nan%"] {
+            assert!(share(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! What the observer sees of a driven run, in the words of a source.
+//!
+//! # The problem
+//! The observer knows threads, locks and cores, and not which threads do tasks; the script knows that, and when the
+//! clock runs, and nothing else. They speak through different channels, in different haste. Who counts as a worker must
+//! be known when a lane is first told of, since the log sums workers as they go.
+//!
+//! # The choice
+//! Each thread that does tasks says so with its number before its first. Until all have, or the run is over, what the
+//! observer sees is held back. From then on it is passed on with a delay longer than any line of the script takes to
+//! arrive, so that nothing is told that lies behind the end.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use crate::clock::{Clock, Monotonic};
+use crate::engine::{Accounts, Signal};
+use crate::event::{EventKind, Nanos};
+use crate::model::{LanePlan, Plan, Pool, Role};
+use crate::observe::Observer;
+use crate::observe::notice::Notice;
+use crate::observe::trouble::Trouble;
+
+/// How long what was seen is kept from being told.
+const DELAY: Nanos = Nanos::from_millis(100);
+/// So much is held back at most while not every worker has spoken: about 200 MB. Whoever speaks later is no worker.
+const MOST_HELD: usize = 2 << 20;
+
+/// The observer of a driven run.
+pub(super) struct Watched {
+    observer: Observer,
+    pool: Pool,
+    expected: usize,
+    workers: BTreeSet<u32>,
+    /// The processes of those, by their numbers, and as lanes count them.
+    worker_pids: BTreeSet<u32>,
+    worker_processes: BTreeSet<u32>,
+    held: VecDeque<Notice>,
+    settled: bool,
+    /// A lane whose thread is not known yet: that is the next notice.
+    next: Option<LanePlan>,
+    lanes: Vec<Lane>,
+    processes: BTreeSet<u32>,
+    begun: Option<Nanos>,
+    ended: Option<Nanos>,
+    over: bool,
+}
+
+/// What is summed up of a lane, from the run's beginning to its end.
+#[derive(Default)]
+struct Lane {
+    on_core: Option<Nanos>,
+    on_cpu: Nanos,
+    voluntary: u64,
+    involuntary: u64,
+    how: Option<String>,
+}
+
+impl Watched {
+    /// Observes an interpreter that is ready and does nothing yet, and all that it will make.
+    pub(super) fn attach(pid: u32, plan: &Plan) -> Result<Watched, Trouble> {
+        let expected = match plan.pool {
+            Pool::InPlace | Pool::Coroutines { .. } => 1,
+            _ => plan.workers().count(),
+        };
+        Ok(Watched {
+            observer: Observer::attach(pid)?,
+            pool: plan.pool,
+            expected,
+            workers: BTreeSet::new(),
+            worker_pids: BTreeSet::new(),
+            worker_processes: BTreeSet::new(),
+            held: VecDeque::new(),
+            settled: false,
+            next: None,
+            lanes: Vec::new(),
+            processes: BTreeSet::from([pid]),
+            begun: None,
+            ended: None,
+            over: false,
+        })
+    }
+
+    /// Whether the kernel tells when threads have a core.
+    pub(super) fn has_switch_records(&self) -> bool {
+        self.observer.switches_refused.is_none()
+    }
+
+    /// A thread does tasks.
+    pub(super) fn works(&mut self, tid: u32, pid: u32) {
+        self.workers.insert(tid);
+        self.worker_pids.insert(pid);
+    }
+
+    /// The clock runs.
+    pub(super) fn began(&mut self, at: Nanos) {
+        self.begun = Some(at);
+    }
+
+    /// The last result is in.
+    pub(super) fn ended(&mut self, at: Nanos) {
+        self.ended = Some(at);
+    }
+
+    /// The processes that were seen.
+    pub(super) fn pids(&self) -> Vec<u32> {
+        self.processes.iter().copied().collect()
+    }
+
+    /// Whether nothing more comes.
+    pub(super) fn is_over(&self) -> bool {
+        self.over || !self.observer.is_on()
+    }
+
+    /// Sees nothing any more.
+    pub(super) fn stop(&mut self) {
+        self.observer.stop();
+    }
+
+    /// Takes in what was seen. To be done before the script's lines are read: so nothing is told before they are.
+    pub(super) fn collect(&mut self) {
+        for notice in self.observer.notices() {
+            match &notice {
+                Notice::Born { pid, .. } => {
+                    self.processes.insert(*pid);
+                }
+                Notice::Ended(_) => self.over = true,
+                _ => {}
+            }
+            self.held.push_back(notice);
+        }
+    }
+
+    /// Tells what may be told; all of it once the run is over.
+    pub(super) fn tell(&mut self, over: bool, say: &mut dyn FnMut(Signal)) {
+        let known = self.begun.is_some() && self.workers.len() >= self.expected;
+        self.settled |= known || over || self.held.len() > MOST_HELD;
+        if !self.settled {
+            return;
+        }
+        // A lock is told of before the lanes of its process are.
+        let mut process = 0;
+        for notice in &self.held {
+            match notice {
+                Notice::Lane(plan) => process = plan.process,
+                Notice::Born { pid, .. } if self.worker_pids.contains(pid) => {
+                    self.worker_processes.insert(process);
+                }
+                _ => {}
+            }
+        }
+        let count = if over {
+            self.held.len()
+        } else {
+            let before = Monotonic.now() - DELAY;
+            let may = |notice: &Notice| matches!(notice, Notice::Upto(at) if *at <= before);
+            self.held.iter().rposition(may).map_or(0, |last| last + 1)
+        };
+        for notice in self.held.drain(..count).collect::<Vec<_>>() {
+            self.tell_one(notice, say);
+        }
+    }
+
+    /// What is summed up, and how each lane ended.
+    pub(super) fn finish(&mut self, say: &mut dyn FnMut(Signal)) {
+        let records = self.has_switch_records();
+        let end = self.ended.unwrap_or_default();
+        for (index, lane) in self.lanes.iter_mut().enumerate() {
+            if let Some(since) = lane.on_core.take() {
+                lane.on_cpu += end - since.max(self.begun.unwrap_or_default());
+            }
+            let lane_id = crate::event::LaneId(index as u32);
+            let accounts = Accounts {
+                on_cpu: records.then_some(lane.on_cpu),
+                runqueue: None,
+                voluntary: records.then_some(lane.voluntary),
+                involuntary: records.then_some(lane.involuntary),
+            };
+            say(Signal::Accounts { lane: lane_id, accounts });
+            let how = lane.how.take().unwrap_or_else(|| "done".to_owned());
+            say(Signal::LaneEnded { lane: lane_id, at: None, how });
+        }
+    }
+
+    fn tell_one(&mut self, notice: Notice, say: &mut dyn FnMut(Signal)) {
+        match notice {
+            Notice::Lane(plan) => self.next = Some(plan),
+            Notice::Born { lane, pid, tid } => {
+                if let Some(mut plan) = self.next.take() {
+                    plan.role = match plan.process {
+                        _ if self.workers.contains(&tid) => Role::Worker,
+                        0 => Role::Main,
+                        _ => Role::Server,
+                    };
+                    self.lanes.push(Lane::default());
+                    say(Signal::LaneAdded(plan));
+                }
+                say(Signal::Born { lane, pid, tid });
+            }
+            Notice::Lock(mut plan) => {
+                // The first lock of subinterpreters is that of the interpreter that hands out their tasks.
+                let handed_out = matches!(self.pool, Pool::Subinterpreters { .. }) && plan.id.index() == 0;
+                plan.of_workers = self.worker_processes.contains(&plan.process) && !handed_out;
+                say(Signal::LockAdded(plan));
+            }
+            Notice::Needs { lane, lock } => say(Signal::LaneNeeds { lane, lock }),
+            Notice::Named { lane, name } => say(Signal::LaneNamed { lane, name }),
+            Notice::Event(event) if self.ended.is_none_or(|end| event.at <= end) => {
+                self.count(event.lane.index(), event.at, event.kind);
+                say(Signal::Event(event));
+            }
+            Notice::HandOffs { lock, at, more } if self.ended.is_none_or(|end| at <= end) => {
+                say(Signal::HandOffs { lock, at, more });
+            }
+            Notice::Place { at, lane, place } if self.ended.is_none_or(|end| at <= end) => {
+                say(Signal::Place { at, lane, place });
+            }
+            Notice::Sampled(lane) => say(Signal::LaneSampled(lane)),
+            Notice::Upto(at) => {
+                let at = self.ended.map_or(at, |end| at.min(end));
+                if self.begun.is_some_and(|begun| at > begun) {
+                    say(Signal::Upto(at));
+                }
+            }
+            Notice::LaneEnded { lane, how } => {
+                if let Some(lane) = self.lanes.get_mut(lane.index()) {
+                    lane.how = Some(how);
+                }
+            }
+            Notice::Accounts { lane, slept, .. } => say(Signal::Slept { lane, calls: slept }),
+            Notice::Status(status) => say(Signal::Observing(status)),
+            Notice::Program(program) => say(Signal::Program(program)),
+            // The script says when the run begins and ends; what is behind its end is not told.
+            Notice::Began(_) | Notice::Ended(_) | Notice::Event(_) | Notice::HandOffs { .. } | Notice::Place { .. } => {
+            }
+        }
+    }
+
+    fn count(&mut self, lane: usize, at: Nanos, kind: EventKind) {
+        let Some(lane) = self.lanes.get_mut(lane) else { return };
+        let begun = self.begun.unwrap_or(Nanos::MAX);
+        match kind {
+            EventKind::SwitchIn => lane.on_core = Some(at),
+            EventKind::SwitchOut { preempted } => {
+                if let Some(since) = lane.on_core.take() {
+                    lane.on_cpu += at.max(begun) - since.max(begun);
+                }
+                if at >= begun {
+                    *(if preempted { &mut lane.involuntary } else { &mut lane.voluntary }) += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+}
