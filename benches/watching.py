@@ -162,7 +162,9 @@ def take(figures, report):
 
 
 SECTIONS = dict(exact=exact, cost=cost, retake=retake, many=many, fidelity=fidelity)
-for name in sys.argv[1:] or SECTIONS:
-    if name not in SECTIONS:
-        sys.exit(__doc__)
-    SECTIONS[name]()
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or SECTIONS:
+        if name not in SECTIONS:
+            sys.exit(__doc__)
+        SECTIONS[name]()
