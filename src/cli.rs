@@ -10,6 +10,7 @@ mod list;
 mod prices;
 mod pythons;
 mod run;
+mod selftest;
 mod suite;
 mod watch;
 
@@ -61,10 +62,12 @@ enum Command {
     Calibrate(calibrate::Calibrate),
     /// Run a real Python program, observe its GIL, and report what happened when it ends
     Watch(watch::Watch),
-    /// Observe a running Python process and leave it running
+    /// Observe a running Python process and leave it running; without a PID: choose one
     Attach(watch::Attach),
     /// Run a Python program and fail if a thread waits for the GIL too much: for continuous integration
     Check(check::Check),
+    /// Observe known programs and compare with what they report of themselves: how exactly this machine sees
+    Selftest(selftest::Selftest),
     /// List what there is to run
     List(list::List),
     /// Print completions for a shell
@@ -271,6 +274,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Some(Command::Watch(options)) => watch::watch(&options),
         Some(Command::Attach(options)) => watch::attach(&options),
         Some(Command::Check(options)) => check::check(&options),
+        Some(Command::Selftest(options)) => selftest::selftest(&options),
         Some(Command::List(options)) => list::list(&options),
         Some(Command::Completions { shell }) => {
             let mut text = Vec::new();

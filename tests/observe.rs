@@ -363,6 +363,8 @@ fn what_the_program_prints_and_how_it_ends_is_passed_on() {
     let output = run("import os; os.kill(os.getpid(), 9)");
     assert_eq!(output.status.code(), Some(128 + 9));
     assert!(lanes(&json(&output)).iter().all(|lane| lane["end"] == "killed by SIGKILL"));
+    let output = run("import os, signal; signal.signal(2, signal.SIG_DFL); os.kill(os.getpid(), 2)");
+    assert_eq!(output.status.code(), Some(128 + 2));
     let output = run("print('x' * (3 << 20))");
     assert!(json(&output)["output"].as_str().is_some_and(|text| text.len() == 1 << 20));
     let output = run("import sys; def");
@@ -433,5 +435,119 @@ fn what_cannot_be_observed_is_refused_in_words_that_help() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(said.contains(words), "{args:?}: {said}");
         assert_eq!(output.status.code(), Some(2), "{args:?}");
+    }
+}
+
+#[test]
+fn without_a_number_the_processes_that_could_be_attached_to_are_listed() {
+    let Some(python) = python() else { return };
+    let running = start(&python, "import time\nprint('up', flush=True)\ntime.sleep(60)");
+    let listed = gilscope(&["attach", "--json"]);
+    assert_eq!(listed.status.code(), Some(0));
+    let rows = json(&listed);
+    let pid = u64::from(running.0.id());
+    let row = rows.as_array().expect("it is a list").iter().find(|row| row["pid"] == pid).expect("it is in the list");
+    assert!(row["refused"].is_null() && row["version"].is_string(), "{row}");
+    let table = gilscope(&["attach"]);
+    assert!(String::from_utf8_lossy(&table.stdout).contains(&format!("pid {pid}")));
+    for args in [["attach", "--for=1s"], ["attach", "--csv"]] {
+        let output = gilscope(&args);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("which process"));
+    }
+}
+
+#[test]
+fn where_the_lock_is_held_is_told_with_the_asyncio_task() {
+    let code = "import asyncio, time
+def burn():
+    end = time.monotonic() + 0.02
+    while time.monotonic() < end: pass
+async def handler():
+    while time.monotonic() < END:
+        burn()
+        await asyncio.sleep(0)
+async def main():
+    await asyncio.gather(asyncio.create_task(handler(), name='ticker'), handler())
+END = time.monotonic() + 1.5
+asyncio.run(main())
+";
+    let mut asked = false;
+    for python in pythons() {
+        let report = watch(&python, code);
+        sound(&report);
+        let minor: u32 =
+            report["python"]["version"].as_str().and_then(|it| it.split('.').nth(1)?.parse().ok()).unwrap();
+        let held = report["held_in"].as_array().expect("it is a list");
+        if minor < 13 || report["python"]["gil_enabled"] == false {
+            assert!(held.is_empty(), "{}: {held:?}", python.display());
+            continue;
+        }
+        let burn = held.iter().find(|row| row["function"] == "burn").unwrap_or_else(|| panic!("{held:?}"));
+        assert!(nanos(&burn["held"]) > 0.5 && burn["line"].as_u64().is_some_and(|line| (3..=4).contains(&line)));
+        let task = burn["task"].as_str();
+        if minor < 14 {
+            assert_eq!(task, None);
+            continue;
+        }
+        asked = true;
+        // The second task has no name of its own but a number.
+        assert!(task.is_some_and(|task| task == "ticker" || task.starts_with("Task-")), "{burn}");
+    }
+    if !asked {
+        eprintln!("skipped in part: no CPython 3.14 or later found");
+    }
+}
+
+#[test]
+fn a_program_reads_nothing_unless_it_is_handed_our_input() {
+    let Some(python) = python() else { return };
+    let python = python.display().to_string();
+    let run = |input: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gilscope"));
+        command.args(["watch", "--json", "--python", &python]).args(input).args(["-c", "print(input())"]);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+        // Who reads nothing may have closed it.
+        let _ = std::io::Write::write_all(&mut child.stdin.take().expect("it is piped"), b"a line\n");
+        child.wait_with_output().expect("it ends")
+    };
+    assert_eq!(json(&run(&["--input", "terminal"]))["output"], "a line\n");
+    let without = run(&[]);
+    assert_eq!(without.status.code(), Some(1));
+    assert!(json(&without)["output"].as_str().is_some_and(|text| text.contains("EOFError")));
+}
+
+#[test]
+fn nothing_of_a_program_is_left_when_gilscope_is_killed() {
+    let Some(python) = python() else { return };
+    // One that ends when it is asked to, with a grandchild in a session of its own; and one that will not hear.
+    let code = "import signal, subprocess, sys, os, time
+if sys.argv[1] == 'deaf': signal.signal(signal.SIGTERM, signal.SIG_IGN)
+child = subprocess.Popen(['sleep', '1000'], start_new_session=True)
+print(os.getpid(), child.pid, flush=True)
+time.sleep(1000)
+";
+    for how in ["hears", "deaf"] {
+        let mut gilscope = Command::new(env!("CARGO_BIN_EXE_gilscope"))
+            .args(["watch", "--no-screen", "--python", &python.display().to_string(), "-c", code, how])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let mut line = String::new();
+        let mut printed = std::io::BufReader::new(gilscope.stdout.take().expect("it is piped"));
+        std::io::BufRead::read_line(&mut printed, &mut line).expect("two numbers");
+        let pids: Vec<u32> = line.split_whitespace().map(|pid| pid.parse().expect("a number")).collect();
+        let is_there =
+            |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
+        assert!(pids.len() == 2 && pids.iter().all(is_there), "{line}");
+        gilscope.kill().expect("it is our child");
+        gilscope.wait().expect("it is our child");
+        let end = Instant::now() + Duration::from_secs(20);
+        while pids.iter().any(is_there) {
+            assert!(Instant::now() < end, "left behind ({how}): {pids:?}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }

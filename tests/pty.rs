@@ -1,6 +1,8 @@
 //! The real binary in a real (pseudo-)terminal.
 
 mod common;
+#[path = "common/python.rs"]
+mod python;
 
 use std::fs;
 use std::io::Read;
@@ -276,4 +278,52 @@ fn without_colour_not_one_colour_is_sent() {
             );
         }
     }
+}
+
+/// A Python that sleeps, ended with the test.
+struct Sleeper(std::process::Child);
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_program_is_chosen_from_the_list_watched_and_left_running() {
+    let Some(python) = python::python3() else { return };
+    // A stand-in (pyenv's) is a shell first; this names the interpreter itself.
+    let path = python::run_python(&python, "import sys; print(sys.executable, end='')", b"");
+    let code = "import time\nprint('up', flush=True)\nwhile True: time.sleep(0.01)";
+    let mut started = std::process::Command::new(String::from_utf8(path).expect("a path"));
+    let started = started.args(["-c", code]).stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped());
+    let mut sleeper = Sleeper(started.spawn().expect("it starts"));
+    let mut up = [0; 3];
+    sleeper.0.stdout.as_mut().expect("it is piped").read_exact(&mut up).expect("it says that it is there");
+    let pid = sleeper.0.id().to_string();
+
+    let mut terminal = Terminal::gilscope(&["attach"], 100, 30, &[]);
+    terminal.wait_for("Python processes");
+    terminal.wait("our program in the list", |text| text.lines().any(|line| line.contains(&format!(" {pid} "))));
+    // Others may run: down until ours is the chosen one.
+    let is_chosen = |text: &str| text.lines().any(|line| line.contains('▸') && line.contains(&format!(" {pid} ")));
+    for _ in 0..100 {
+        if is_chosen(&terminal.text()) {
+            break;
+        }
+        terminal.press("\x1b[B");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(is_chosen(&terminal.text()), "{}", terminal.text());
+    terminal.press("\r");
+    terminal.wait("it is watched", |text| text.contains(&format!("pid {pid}")) && text.contains("WATCHING"));
+    terminal.press("\x1b");
+    terminal.wait_for("Python processes");
+    terminal.press("1");
+    terminal.wait_for("READY");
+    terminal.press("q");
+    assert!(terminal.wait_exit().success());
+    assert_given_back(&terminal);
+    assert!(sleeper.0.try_wait().expect("it is ours").is_none(), "it goes on");
 }

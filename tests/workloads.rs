@@ -5,30 +5,32 @@ use std::process::Command;
 use serde_json::Value;
 
 fn report(args: &[&str]) -> Value {
-    let output = Command::new(env!("CARGO_BIN_EXE_gilscope")).args(args).args(["--json"]).output().unwrap();
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_gilscope")).args(args).args(["--json"]).output().expect("the program runs");
     assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    serde_json::from_slice(&output.stdout).expect("it is JSON")
 }
 
 fn listed(kind: &str) -> Vec<String> {
-    let output = Command::new(env!("CARGO_BIN_EXE_gilscope")).args(["list", kind, "--json"]).output().unwrap();
-    let all: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
-    all.iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect()
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_gilscope")).args(["list", kind, "--json"]).output().expect("the program runs");
+    let all: Vec<Value> = serde_json::from_slice(&output.stdout).expect("it is JSON");
+    all.iter().map(|one| one["id"].as_str().expect("it is text").to_owned()).collect()
 }
 
 fn sum(states: &Value) -> u64 {
-    states.as_object().unwrap().values().map(|value| value.as_u64().unwrap()).sum()
+    states.as_object().expect("states by name").values().map(|value| value.as_u64().expect("a whole number")).sum()
 }
 
 /// Every task has a value, every lane came to its end, and every worker's time is booked to the last thousandth.
 fn is_whole(run: &Value, tasks: usize) {
     let what = format!("{} under {}", run["experiment"]["workload"], run["experiment"]["model"]);
-    let results = run["results"].as_array().unwrap();
+    let results = run["results"].as_array().expect("a list");
     assert_eq!(results.len(), tasks, "{what}");
     assert!(results.iter().all(|result| result["repr"].is_string()), "{what}: {results:?}");
-    let lanes = run["lanes"].as_array().unwrap();
+    let lanes = run["lanes"].as_array().expect("a list");
     assert!(lanes.iter().all(|lane| lane["end"] == "done"), "{what}: {lanes:#?}");
-    let elapsed = run["elapsed_ns"].as_u64().unwrap();
+    let elapsed = run["elapsed_ns"].as_u64().expect("a whole number");
     for lane in lanes {
         assert!(sum(&lane["states_ns"]).abs_diff(elapsed) * 1000 <= elapsed, "{what}: {lane:#}");
     }
@@ -87,5 +89,5 @@ fn every_model_books_every_millisecond() {
 
 fn has_async(id: &str) -> bool {
     let path = format!("{}/assets/workloads/{id}.py", env!("CARGO_MANIFEST_DIR"));
-    std::fs::read_to_string(path).unwrap().contains("async def work")
+    std::fs::read_to_string(path).expect("it comes along").contains("async def work")
 }

@@ -15,6 +15,7 @@ pub mod cursor;
 pub mod figures;
 pub mod keymap;
 pub mod news;
+pub mod picker;
 pub mod rows;
 pub mod state;
 pub mod update;

@@ -9,6 +9,7 @@ use crate::workload::ArgValue;
 use super::choice::ModelChoice;
 use super::compare::Screen;
 use super::figures::{Figures, whole_axis};
+use super::picker::{self, Candidate};
 use super::rows;
 use super::state::{Bar, BarState, Code, Machine, Origin, Phase, State};
 use super::update::Effect;
@@ -54,6 +55,10 @@ pub enum News {
     BaselineEnded(Ending, Nanos),
     /// How many instructions a millisecond of running the baseline did.
     Alone(f64),
+    /// These Python processes run.
+    Pythons(Vec<Candidate>),
+    /// The process that was chosen has been attached to; from now on the log lent is its.
+    Attached,
     /// How the program that is watched does.
     Observed(Box<Observation>),
     /// What the run on the screen comes from is known.
@@ -92,6 +97,14 @@ pub fn hear(state: &mut State, log: Option<&Trace>, news: News) -> Vec<Effect> {
             }
         }
         News::Outcome(outcome) => state.outcome = Some(outcome),
+        News::Pythons(rows) => {
+            let before = state.watch.picker.rows.clone();
+            state.watch.picker.list(rows);
+            if before == state.watch.picker.rows {
+                return effects;
+            }
+        }
+        News::Attached => picker::attached(state),
         News::Observed(seen) => watch::observed(state, log, *seen),
         News::Began => began(state, log),
         News::Ended(ending) => effects = ended(state, log, ending),

@@ -13,6 +13,7 @@ use super::choice::ModelChoice;
 use super::compare::{self, Screen};
 use super::figures::Figures;
 use super::news::{gutters, order_baseline, wants_baseline};
+use super::picker;
 use super::rows::{Fold, Row, place, rows, worker_locks};
 use super::state::{Phase, SETTINGS, State, ThemeName};
 use super::view::Zoom;
@@ -55,6 +56,10 @@ pub enum Effect {
     Load(String),
     /// Observe exactly for a moment, although it slows the program.
     ExactOnce,
+    /// Attach to this process: `News::Attached`, or `News::Message` if it cannot be.
+    Attach(u32),
+    /// Leave the program that is watched; it runs on.
+    LeaveWatched,
     /// Suspend the run's processes, give the terminal back, stop; then all of it backwards.
     Suspend,
     /// Draw every cell anew.
@@ -76,10 +81,7 @@ pub fn update(state: &mut State, log: Option<&Trace>, action: Action) -> Vec<Eff
             state.help = if state.help.is_none() { Some(0) } else { None };
             return Vec::new();
         }
-        Action::Close => {
-            close(state);
-            return Vec::new();
-        }
+        Action::Close => return close(state),
         Action::NextTheme => {
             state.look.theme = match state.look.theme {
                 ThemeName::Dark => ThemeName::Light,
@@ -108,12 +110,17 @@ pub fn update(state: &mut State, log: Option<&Trace>, action: Action) -> Vec<Eff
     }
     match action {
         Action::ShowLab | Action::ShowCompare if state.watch.target.is_some() => {
-            let key = state.keymap.key(Action::Quit);
-            state.message = Some(format!("A program is being watched: {key} leaves it; `gilscope` opens the lab."));
+            state.message = Some(if state.watch.picker.is_behind() {
+                format!("A program is being watched: {} goes back to the list.", state.keymap.key(Action::Close))
+            } else {
+                let key = state.keymap.key(Action::Quit);
+                format!("A program is being watched: {key} leaves it; `gilscope` opens the lab.")
+            });
         }
         Action::ShowLab => state.screen = Screen::Lab,
         Action::ShowCompare => state.screen = Screen::Compare,
         Action::ShowWatch => state.screen = Screen::Watch,
+        _ if picker::is_open(state) => return picker::update(state, action),
         _ if state.screen == Screen::Compare => return compare::update(state, action),
         _ if state.screen == Screen::Watch => match watch::update(state, action) {
             Some(effects) => return effects,
@@ -206,7 +213,7 @@ fn lab(state: &mut State, log: Option<&Trace>, action: Action) -> Vec<Effect> {
     }
 }
 
-fn close(state: &mut State) {
+fn close(state: &mut State) -> Vec<Effect> {
     if state.help.is_some() {
         state.help = None;
     } else if state.settings.is_some() {
@@ -218,9 +225,14 @@ fn close(state: &mut State) {
     } else if state.view.unfolded.is_some() {
         state.view.unfolded = None;
         state.view.scroll = 0;
+    } else if state.watch.output_scroll.is_some() {
+        state.watch.output_scroll = None;
+    } else if state.watch.picker.is_behind() {
+        return picker::leave(state);
     } else {
         state.view.big = false;
     }
+    Vec::new()
 }
 
 fn run(state: &mut State) -> Vec<Effect> {

@@ -12,6 +12,7 @@ use crate::session::{HeldIn, Places};
 use crate::trace::{Distribution, Trace};
 
 use super::action::{Action, Group};
+use super::picker::Picker;
 use super::state::{Phase, State};
 use super::update::Effect;
 use super::view::Zoom;
@@ -124,6 +125,8 @@ impl Engine {
 pub struct Watch {
     /// What is watched; none before.
     pub target: Option<Target>,
+    /// From what that is chosen.
+    pub picker: Picker,
     /// How.
     pub engine: Engine,
     /// The figures that stand on the screen.
@@ -175,6 +178,8 @@ pub struct Holder {
     pub name: String,
     /// Where it held the lock, as far as it was seen.
     pub place: Option<String>,
+    /// The asyncio task it ran there when it was last seen.
+    pub task: Option<String>,
     /// Its share of the time, 0 to 1.
     pub holds: f64,
     /// Its share of all waiting, 0 to 1.
@@ -369,11 +374,13 @@ fn by_thread(log: &Trace, places: &Places, waited: &[(LaneId, u64)], from: Nanos
     let mut rows: Vec<Holder> = held
         .filter(|(_, held)| held.0 > 0)
         .map(|(lane, held)| {
+            let at = seen.iter().find(|row| row.lane == lane);
             let waiting = waited.iter().find(|(holder, _)| *holder == lane).map_or(0, |(_, waited)| *waited);
             Holder {
                 lane,
                 name: log.lane(lane).name.clone(),
-                place: seen.iter().find(|row| row.lane == lane).map(place_words),
+                place: at.map(place_words),
+                task: at.and_then(|row| row.place.task.as_ref()).map(ToString::to_string),
                 holds: held.0 as f64 / span,
                 waiting: waiting as f64 / all.max(1) as f64,
             }
@@ -392,6 +399,7 @@ fn by_function(places: &Places) -> Vec<Holder> {
             lane: row.lane,
             name: row.place.function.to_string(),
             place: Some(place_words(row)),
+            task: None,
             holds: share(row.held, held),
             waiting: share(row.waited, waited),
         })

@@ -8,7 +8,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::process::ExitCode;
+use std::process::{ExitCode, Stdio};
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -127,7 +127,7 @@ pub fn check(options: &Check) -> Result<ExitCode> {
         return Err(refuse(format!("{} cannot be used: {why}", python.display())));
     }
     let interrupted = interruption()?;
-    let source = cpython::launch(&python.into_os_string(), &options.program, options.json)
+    let source = cpython::launch(&python.into_os_string(), &options.program, options.json, Stdio::null())
         .map_err(|error| refuse(format!("the program could not be started: {error}")))?;
     let record = see_through(source, &interrupted);
     if interrupted.load(Ordering::Relaxed) {

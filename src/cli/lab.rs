@@ -91,6 +91,14 @@ pub(super) fn watching(run: Run) -> Result<(Option<ExitCode>, Option<Record>)> {
     Ok((told.map(told_by), record))
 }
 
+/// Opens the Watch screen on the list of programs that could be watched.
+pub(super) fn picking() -> Result<ExitCode> {
+    let (mut state, workload) = ready(&Lab::unasked())?;
+    state.screen = Screen::Watch;
+    let (told, _) = runtime::run(Options { state, workload, run: false, watched: None })?;
+    Ok(told.map_or(ExitCode::SUCCESS, told_by))
+}
+
 fn choice(workload: &Workload) -> WorkloadChoice {
     WorkloadChoice {
         id: workload.id.clone(),

@@ -1,5 +1,7 @@
 //! The rows of `gilscope list pythons`.
 
+use std::io::{self, Write};
+
 use serde_json::{Value, json};
 
 use crate::observe::layout::Version;
@@ -8,14 +10,8 @@ use crate::observe::pythons::{self, Said};
 
 /// The interpreters that are installed, then the processes that run.
 pub(super) fn rows() -> Vec<Value> {
-    let exact = pythons::may_watch_exactly().map_err(|why| why.to_string());
-    let engine = |version: &str| -> (&'static str, String) {
-        match (Version::from_name(&format!("python{version}")).is_some_and(Version::is_known), &exact) {
-            (false, _) => ("cores_only", "only threads and cores: gilscope knows 3.9 to 3.15".to_owned()),
-            (true, Ok(())) => ("exact", "exact".to_owned()),
-            (true, Err(why)) => ("sampled", format!("sampled: {why}")),
-        }
-    };
+    let exact = exact();
+    let engine = engine_by(&exact);
     let mut rows = Vec::new();
     for python in pythons::installed() {
         let path = sanitised(&python.path.to_string_lossy());
@@ -33,6 +29,46 @@ pub(super) fn rows() -> Vec<Value> {
         };
         rows.push(merged(json!({ "kind": "python", "id": path, "about": about, "found_by": python.by }), row));
     }
+    rows.extend(processes(&engine));
+    rows
+}
+
+/// Prints the processes that may be attached to, and the others with the reason why not.
+pub(super) fn list_processes(as_json: bool) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let rows = processes(&engine_by(&exact()));
+    if as_json {
+        serde_json::to_writer_pretty(&mut out, &rows)?;
+        return writeln!(out);
+    }
+    let (may, may_not): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row["refused"].is_null());
+    if may.is_empty() {
+        writeln!(out, "No Python process runs that could be attached to; `gilscope watch SCRIPT.py` runs one.")?;
+    } else {
+        writeln!(out, "which may be attached to: gilscope attach PID\n")?;
+    }
+    for row in may.into_iter().chain(may_not) {
+        writeln!(out, "{:<14} {}", row["id"].as_str().unwrap_or_default(), row["about"].as_str().unwrap_or_default())?;
+    }
+    Ok(())
+}
+
+/// Whether this machine lets us see exactly; if not, why not.
+fn exact() -> Result<(), String> {
+    pythons::may_watch_exactly().map_err(|why| why.to_string())
+}
+
+/// Which engine serves a version, in a word and in words.
+fn engine_by(exact: &Result<(), String>) -> impl Fn(&str) -> (&'static str, String) {
+    move |version| match (Version::from_name(&format!("python{version}")).is_some_and(Version::is_known), exact) {
+        (false, _) => ("cores_only", "only threads and cores: gilscope knows 3.9 to 3.15".to_owned()),
+        (true, Ok(())) => ("exact", "exact".to_owned()),
+        (true, Err(why)) => ("sampled", format!("sampled: {why}")),
+    }
+}
+
+fn processes(engine: &impl Fn(&str) -> (&'static str, String)) -> Vec<Value> {
+    let mut rows = Vec::new();
     for running in pythons::running() {
         let id = format!("pid {}", running.pid);
         let short: String = running.command.chars().take(48).collect();

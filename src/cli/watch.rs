@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -52,12 +52,16 @@ impl Reporting {
 
 /// Run a real Python program, observe its GIL, and report what happened when it ends
 #[derive(Debug, clap::Args)]
+#[command(after_help = FROM_WHICH_VERSION)]
 pub struct Watch {
     /// The interpreter: a path or a name on PATH; python3 unless said otherwise
     #[arg(long, value_name = "PATH", default_value = "python3")]
     python: OsString,
     #[command(flatten)]
     reporting: Reporting,
+    /// What the program reads: nothing, or gilscope's own standard input (without a screen)
+    #[arg(long, value_name = "FROM", default_value = "none")]
+    input: Input,
     /// Run a module, as python -m does; what follows are its arguments
     #[arg(short = 'm', value_name = "MODULE", num_args = 1.., allow_hyphen_values = true, conflicts_with_all = ["code", "program"])]
     module: Option<Vec<OsString>>,
@@ -69,14 +73,26 @@ pub struct Watch {
     program: Vec<OsString>,
 }
 
+/// What a program that is watched reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Input {
+    None,
+    Terminal,
+}
+
 /// Observe a running Python process and leave it running
 #[derive(Debug, clap::Args)]
+#[command(after_help = FROM_WHICH_VERSION)]
 pub struct Attach {
-    /// The process
-    pid: u32,
+    /// The process; without one: a list of the Python processes to choose from
+    pid: Option<u32>,
     #[command(flatten)]
     reporting: Reporting,
 }
+
+/// What differs by version, said once.
+const FROM_WHICH_VERSION: &str = "CPython 3.9 to 3.15. The function in which the lock is held is known from 3.13 on, the \
+                                  asyncio task that runs it from 3.14 on.";
 
 /// How often notices are collected while nobody looks.
 const EVERY: Duration = Duration::from_millis(20);
@@ -88,10 +104,17 @@ pub fn watch(options: &Watch) -> Result<ExitCode> {
     let python = find(&options.python).map_err(refuse)?;
     let args = arguments(options).map_err(refuse)?;
     let screen = options.reporting.wants_screen();
+    let input = match options.input {
+        Input::None => Stdio::null(),
+        Input::Terminal if screen => {
+            return Err(refuse("--input terminal: on the screen the keys are gilscope's; add --no-screen"));
+        }
+        Input::Terminal => Stdio::inherit(),
+    };
     let captured = screen || options.reporting.json || options.reporting.csv;
     // On the screen signals are the loop's affair.
     let interrupted = if screen { Arc::default() } else { interruption()? };
-    let source = match cpython::launch(&python.into_os_string(), &args, captured) {
+    let source = match cpython::launch(&python.into_os_string(), &args, captured, input) {
         Ok(source) => source,
         Err(error) => {
             complain(&format_args!("the program could not be started: {error}"));
@@ -117,19 +140,32 @@ pub fn watch(options: &Watch) -> Result<ExitCode> {
 
 /// Observes a program that runs.
 pub fn attach(options: &Attach) -> Result<ExitCode> {
+    let Some(pid) = options.pid else { return choose(&options.reporting) };
     if options.reporting.wants_screen() {
-        let source = cpython::attach(options.pid).map_err(refuse)?;
+        let source = cpython::attach(pid).map_err(refuse)?;
         let (told, _) = super::lab::watching(Session::observing(Box::new(source), trace::DEFAULT_BUDGET))?;
         return Ok(told.unwrap_or(ExitCode::SUCCESS));
     }
     let interrupted = interruption()?;
-    let source = cpython::attach(options.pid).map_err(refuse)?;
+    let source = cpython::attach(pid).map_err(refuse)?;
     let (_, was_interrupted) = observe(source, &options.reporting, &interrupted, false)?;
     Ok(if was_interrupted && options.reporting.span.is_some() {
         ExitCode::from(INTERRUPTED)
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// Which process is not said: whoever looks on may choose, all others get the list.
+fn choose(reporting: &Reporting) -> Result<ExitCode> {
+    if reporting.span.is_some() || reporting.csv {
+        return Err(refuse("which process? gilscope attach PID; without anything else `gilscope attach` lists them"));
+    }
+    if reporting.wants_screen() {
+        return super::lab::picking();
+    }
+    super::pythons::list_processes(reporting.json)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn observe(
@@ -227,7 +263,7 @@ fn reason(error: &io::Error) -> String {
 }
 
 /// An interpreter by its path, or by its name on `PATH`.
-fn find(python: &OsString) -> Result<PathBuf, String> {
+pub(super) fn find(python: &OsString) -> Result<PathBuf, String> {
     let executable = |path: &Path| rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok() && path.is_file();
     let path = Path::new(python);
     if path.components().count() > 1 {

@@ -1,6 +1,7 @@
 //! Real CPython as a source: what the observer notices, in the words of every source.
 
 use std::ffi::OsString;
+use std::process::Stdio;
 
 use crate::event::{LaneId, Line, Nanos};
 use crate::observe::Observer;
@@ -27,13 +28,12 @@ pub fn attach(pid: u32) -> Result<Observed, Trouble> {
     Ok(Observed { description: describe(&observer), observer, launched: None, output: None, pid, over: false })
 }
 
-/// Starts a program; [`Source::go`] lets it execute. What it prints is kept if `captured`, else it is the terminal's.
-///
-/// To be called on a thread that lives as long as the program: the kernel ends it with the thread.
-pub fn launch(program: &OsString, args: &[OsString], captured: bool) -> std::io::Result<Observed> {
-    let mut launched = launch::launch(program, args, captured)?;
+/// Starts a program; [`Source::go`] lets it execute. What it prints is kept if `captured`, else it is the terminal's;
+/// what it reads is `input`. It ends with us, however we end.
+pub fn launch(program: &OsString, args: &[OsString], captured: bool, input: Stdio) -> std::io::Result<Observed> {
+    let mut launched = launch::launch(program, args, captured, input)?;
     let output = launched.output.take();
-    let pid = launched.child.id();
+    let pid = launched.pid;
     let command = [program].into_iter().chain(args).map(|part| part.to_string_lossy().into_owned());
     let observer = Observer::follow(pid, command.collect());
     Ok(Observed { description: describe(&observer), observer, launched: Some(launched), output, pid, over: false })
@@ -61,7 +61,7 @@ impl Source for Observed {
         if let Some(launched) = self.launched.take() {
             // If it cannot be continued it has been killed meanwhile, and that will be seen.
             let _ = launched.go();
-            self.observer.watch_child(launched.child);
+            self.observer.watch_child(launched.keeper);
         }
     }
 

@@ -13,6 +13,8 @@ pub struct Binary {
     pub runtime: Option<u64>,
     /// Where `Py_Version` lies (3.11 and later).
     pub version: Option<u64>,
+    /// Where the section `.AsyncioDebug` lies, in the module `_asyncio` or where that is built in (3.14 and later).
+    pub asyncio: Option<u64>,
     /// The page-aligned first loaded address: what the file's addresses are relative to.
     pub base: u64,
     /// Whether it is loaded where it says (`ET_EXEC`), not moved.
@@ -63,6 +65,7 @@ fn parse(file: impl Read + Seek) -> Option<Binary> {
     if binary.runtime.is_none() {
         binary.runtime = elf.section_by_name(".PyRuntime").map(|section| section.address());
     }
+    binary.asyncio = elf.section_by_name(".AsyncioDebug").map(|section| section.address());
     if binary.runtime.is_some() {
         binary.python = Some(3);
     }

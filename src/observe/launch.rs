@@ -1,88 +1,224 @@
-//! Starting the program that is to be observed, so that it is observed from its first instruction.
+//! Starting the program that is to be observed, so that it is observed from its first instruction, and nothing of it is
+//! left behind.
 //!
-//! The program is first this one, executed anew with a hidden argument: it
-//! stops itself, and goes on to execute the wanted program when it is
-//! continued. In between the kernel is asked to record it, and all that it
-//! makes. A program started like this may be looked into under the usual
-//! restrictions (Yama's), since we are its parent.
+//! # The problem
+//! The kernel must be asked to record the program before it executes, and all
+//! that it makes must end with gilscope, however that ends (`kill -9` included).
+//!
+//! # The choice
+//! Between gilscope and the program stands a *keeper*: this program, executed
+//! anew with a hidden argument. It starts the program, which at first is this
+//! one once more, stops itself, and executes the wanted program when it is
+//! continued. The keeper adopts whatever the program leaves behind
+//! (`PR_SET_CHILD_SUBREAPER`), so that all of it stays below the keeper. It
+//! sleeps on its maker's life: if that goes first, all of it is ended. If the
+//! program does, the keeper ends as the program ended.
+//!
+//! A program started like this may be looked into under the usual restrictions
+//! (Yama's), since it descends from us.
+//!
+//! # Not chosen
+//! The guard of [`crate::program`] makes a process group, which takes the
+//! program out of the terminal's foreground: it could not read there, and Ctrl-C
+//! would not reach it. The parent-death signal covers one generation.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, WaitOptions};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions, WaitStatus};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT};
 
-use crate::program::{KEPT, Tail};
+use crate::program::{KEPT, Tail, guard};
 
-/// The hidden subcommand.
-const SUBCOMMAND: &str = "__launch";
+use super::process;
+
+/// The hidden subcommand of the keeper.
+const KEEPER: &str = "__launch";
+
+/// And that of the program before it is the program.
+const AWAIT: &str = "__await";
 
 /// What it leaves with if the program cannot be executed, as shells do.
 const NOT_EXECUTED: u8 = 127;
 
+/// What a terminal sends to all it has in the foreground: for the program, and not for its keeper.
+const UNHEEDED: [i32; 3] = [SIGINT, SIGQUIT, SIGHUP];
+
+/// How long a program whose maker is gone may take to end by itself.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often those that were left to the keeper are reaped.
+const REAPED: Timespec = Timespec { tv_sec: 0, tv_nsec: 500_000_000 };
+
 /// A program that waits to be let go.
 #[derive(Debug)]
 pub struct Launched {
-    /// The process.
-    pub child: Child,
+    /// Its keeper, which ends as it ends.
+    pub keeper: Child,
+    /// The program's process.
+    pub pid: u32,
     /// What it prints, if that is not for the terminal.
     pub output: Option<Tail>,
 }
 
-/// Whether this process is to become an observed program. To be asked before any other argument is looked at.
+/// Whether this process is to become an observed program or its keeper. To be asked before any other argument is looked
+/// at.
 pub fn is_wanted() -> bool {
-    std::env::args_os().nth(1).is_some_and(|argument| argument == SUBCOMMAND)
+    std::env::args_os().nth(1).is_some_and(|argument| argument == KEEPER || argument == AWAIT)
 }
 
-/// Waits to be continued, then becomes the program.
+/// Lives as what its first argument says; the others are its maker's number, and the program with its arguments.
 pub fn main() -> ExitCode {
-    let mut args = std::env::args_os().skip(2);
-    let maker = args.next().and_then(|maker| maker.to_str()?.parse().ok());
-    let Some(program) = args.next() else {
-        eprintln!("gilscope: `{SUBCOMMAND}` is how gilscope starts what it watches; see `gilscope --help`");
+    let mut args = std::env::args_os().skip(1);
+    let role = args.next().unwrap_or_default();
+    let maker = args.next().and_then(|maker| maker.to_str()?.parse().ok()).and_then(Pid::from_raw);
+    let (Some(maker), Some(program)) = (maker, args.next()) else {
+        let role = role.display();
+        eprintln!("gilscope: `{role}` is how gilscope starts what it watches; see `gilscope --help`");
         return ExitCode::from(2);
     };
-    // Nothing is left behind if gilscope is killed.
-    let tied = rustix::process::set_parent_process_death_signal(Some(Signal::TERM));
-    let parent = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get());
-    if tied.is_err() || parent != maker {
+    // Whoever stands still cannot see that its maker is gone.
+    let tied = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+    if tied.is_err() || rustix::process::getppid() != Some(maker) {
         return ExitCode::from(NOT_EXECUTED);
     }
-    let stopped = rustix::process::kill_process(rustix::process::getpid(), Signal::STOP);
-    if stopped.is_err() {
-        return ExitCode::from(NOT_EXECUTED);
-    }
-    let error = Command::new(&program).args(args).exec();
-    eprintln!("gilscope: cannot run {}: {error}", crate::observe::process::sanitised(&program.to_string_lossy()));
+    if role == AWAIT { become_program(&program, args) } else { keep(maker, &program, args).unwrap_or_else(complain) }
+}
+
+fn complain(why: io::Error) -> ExitCode {
+    eprintln!("gilscope: the program could not be started: {why}");
     ExitCode::from(NOT_EXECUTED)
 }
 
-/// Starts a program, up to the point where it would execute. It ends (SIGTERM) with the calling thread.
-pub fn launch(program: &OsString, args: &[OsString], captured: bool) -> io::Result<Launched> {
+/// Waits to be continued, then becomes the program.
+fn become_program(program: &OsStr, args: impl Iterator<Item = OsString>) -> ExitCode {
+    if stop_here().is_err() {
+        return ExitCode::from(NOT_EXECUTED);
+    }
+    let error = Command::new(program).args(args).exec();
+    eprintln!("gilscope: cannot run {}: {error}", process::sanitised(&program.to_string_lossy()));
+    ExitCode::from(NOT_EXECUTED)
+}
+
+/// Starts the program, stands still once it does, and when it is continued stays as long as the program or its maker.
+fn keep(maker: Pid, program: &OsStr, args: impl Iterator<Item = OsString>) -> io::Result<ExitCode> {
+    let own = rustix::process::getpid();
+    rustix::process::set_child_subreaper(Some(own))?;
+    let life = rustix::process::pidfd_open(maker, PidfdFlags::empty())?;
+    // A terminal's Ctrl-C is for the program, whose end is then its keeper's. Handlers are not inherited by an exec.
+    for signal in UNHEEDED {
+        signal_hook::flag::register(signal, Arc::default())?;
+    }
     let mut command = Command::new("/proc/self/exe");
-    command.arg(SUBCOMMAND).arg(std::process::id().to_string()).arg(program).args(args).stdin(Stdio::null());
+    let child = command.arg(AWAIT).arg(own.as_raw_nonzero().to_string()).arg(program).args(args).spawn()?;
+    let program = pid_of(&child);
+    match rustix::process::waitpid(Some(program), WaitOptions::UNTRACED)? {
+        Some((_, status)) if status.stopped() => {}
+        _ => return Err(io::Error::other("it ended before it began")),
+    }
+    // The program's own pipes must close with the program.
+    guard::close_standard_streams()?;
+    stop_here()?;
+    rustix::process::set_parent_process_death_signal(None)?;
+    let end = rustix::process::pidfd_open(program, PidfdFlags::empty())?;
+    loop {
+        let mut lives = [PollFd::new(&end, PollFlags::IN), PollFd::new(&life, PollFlags::IN)];
+        match poll(&mut lives, Some(&REAPED)) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if let Some(status) = reap(program) {
+            // Those signals that we do not heed would not end us.
+            if let Some(signal) = status.terminating_signal().filter(|signal| UNHEEDED.contains(signal)) {
+                let _ = rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+                let _ = signal_hook::low_level::emulate_default_handler(signal);
+            }
+            return Ok(guard::end_as(ExitStatus::from_raw(status.as_raw())));
+        }
+        if !lives[1].revents().is_empty() {
+            end_all(program);
+            return Ok(ExitCode::from(NOT_EXECUTED));
+        }
+    }
+}
+
+/// Takes leave of those below us that have ended; the program's status if it is among them.
+fn reap(program: Pid) -> Option<WaitStatus> {
+    let mut ended = None;
+    while let Ok(Some((pid, status))) = rustix::process::waitpid(None, WaitOptions::NOHANG) {
+        if pid == program {
+            ended = Some(status);
+        }
+    }
+    ended
+}
+
+/// Asks the program to end, and ends it and all that it made.
+fn end_all(program: Pid) {
+    let own = rustix::process::getpid().as_raw_nonzero().get().unsigned_abs();
+    let _ = rustix::process::kill_process(program, Signal::TERM);
+    let until = Instant::now() + PATIENCE;
+    while reap(program).is_none() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // Whoever loses its parent becomes our child, so it is enough to end those until there are none.
+    loop {
+        reap(program);
+        let children = process::children(own);
+        if children.is_empty() {
+            return;
+        }
+        for pid in children.into_iter().filter_map(|pid| Pid::from_raw(pid.cast_signed())) {
+            let _ = rustix::process::kill_process(pid, Signal::KILL);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Starts a program, up to the point where it would execute. What it reads is `input`: nothing, or our own standard
+/// input.
+pub fn launch(program: &OsString, args: &[OsString], captured: bool, input: Stdio) -> io::Result<Launched> {
+    let mut command = Command::new("/proc/self/exe");
+    command.arg(KEEPER).arg(std::process::id().to_string()).arg(program).args(args).stdin(input);
     let mut output = None;
     if captured {
         let (reader, writer) = pipe()?;
         command.stdout(writer.try_clone()?).stderr(writer);
         output = Some(Tail::new(reader, KEPT));
     }
-    let child = command.spawn()?;
-    let pid = pid_of(&child);
-    match rustix::process::waitpid(Some(pid), WaitOptions::UNTRACED) {
-        Ok(Some((_, status))) if status.stopped() => Ok(Launched { child, output }),
-        Ok(_) => Err(io::Error::other("it ended before it began")),
-        Err(error) => Err(error.into()),
-    }
+    let mut keeper = command.spawn()?;
+    let pid = pid_of(&keeper);
+    let stands = match rustix::process::waitpid(Some(pid), WaitOptions::UNTRACED) {
+        Ok(Some((_, status))) if status.stopped() => process::children(keeper.id()).first().copied(),
+        Ok(_) => return Err(io::Error::other("it ended before it began")),
+        Err(error) => return Err(error.into()),
+    };
+    let Some(program) = stands else {
+        // Without it the program cannot be named; with it goes the program.
+        let _ = keeper.kill().and_then(|()| keeper.wait());
+        return Err(io::Error::other("the kernel does not tell whose child is whose (CONFIG_PROC_CHILDREN)"));
+    };
+    rustix::process::kill_process(pid, Signal::CONT)?;
+    Ok(Launched { keeper, pid: program, output })
 }
 
 impl Launched {
     /// Lets it execute its program.
     pub fn go(&self) -> io::Result<()> {
-        Ok(rustix::process::kill_process(pid_of(&self.child), Signal::CONT)?)
+        let pid = Pid::from_raw(self.pid.cast_signed()).ok_or(Errno::SRCH)?;
+        Ok(rustix::process::kill_process(pid, Signal::CONT)?)
     }
+}
+
+fn stop_here() -> io::Result<()> {
+    Ok(rustix::process::kill_process(rustix::process::getpid(), Signal::STOP)?)
 }
 
 fn pid_of(child: &Child) -> Pid {

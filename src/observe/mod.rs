@@ -103,7 +103,7 @@ impl Observer {
         Observer::start(watcher, None)
     }
 
-    /// Waits for the program's end, once it has been let go, and takes its status.
+    /// Waits for the program's end, once it has been let go, by the child that ends as it ends.
     pub fn watch_child(&self, child: Child) {
         *self.shared.child.lock().unwrap_or_else(PoisonError::into_inner) = Some(child);
     }

@@ -6,6 +6,7 @@ use crate::event::{LockId, Nanos};
 
 use super::layout::Layout;
 use super::memory::Remote;
+use super::place::task::Tasks;
 use super::place::{FrameLayout, Place, Places};
 use super::process;
 use super::runtime::{LockState, Runtime};
@@ -53,7 +54,7 @@ pub(super) struct Process {
     /// Whether it lives in another namespace of process numbers.
     namespaced: bool,
     /// Reads where its threads are, if its version says how; with the runtime it is for.
-    places: Option<(u64, Places)>,
+    places: Option<(u64, Places, Tasks)>,
 }
 
 impl Process {
@@ -104,14 +105,23 @@ impl Process {
     pub(super) fn place_of_holder(&mut self, address: u64) -> Option<(u32, Place)> {
         let memory = Remote(self.pid);
         let runtime = self.runtime.as_ref()?.address;
-        if self.places.as_ref().is_none_or(|(known, _)| *known != runtime) {
-            self.places = Some((runtime, Places::new(FrameLayout::find(runtime, &memory)?)));
+        if self.places.as_ref().is_none_or(|(known, ..)| *known != runtime) {
+            let places = Places::new(FrameLayout::find(runtime, &memory)?);
+            self.places = Some((runtime, places, Tasks::default()));
         }
         let (state, holder) = self.look(address)?;
         if !state.locked || !state.enabled {
             return None;
         }
-        let place = self.places.as_mut()?.1.of_thread(state.last_holder, &memory)?;
+        let (_, places, tasks) = self.places.as_mut()?;
+        let subject = (self.pid, self.runtime.as_ref()?);
+        let layout = *places.layout();
+        let mut task = || tasks.running(state.last_holder, subject, &layout, &memory);
+        let before = task();
+        let place = places.of_thread(state.last_holder, &memory)?;
+        // The loop may have gone on to another task between the two.
+        let task = task().filter(|task| Some(task) == before.as_ref());
+        let place = Place { task, ..place };
         // Who has dropped it meanwhile was somewhere else than it was seen.
         let (now, _) = self.look(address)?;
         (now == state).then_some((holder?, place))

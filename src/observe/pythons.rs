@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use crate::perf::{self, Refused, Subject};
@@ -228,7 +231,11 @@ pub fn may_watch_exactly() -> Result<(), Refused> {
 
 /// The Python processes that run, ours excepted: those that may be attached to, and the others with the reason.
 pub fn running() -> Vec<Running> {
-    let mut files = Files::new();
+    running_by(&mut Files::new())
+}
+
+/// The same for those who ask again and again: what files say is remembered.
+fn running_by(files: &mut Files) -> Vec<Running> {
     let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
     let mut pids: Vec<u32> = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
     pids.sort_unstable();
@@ -236,7 +243,7 @@ pub fn running() -> Vec<Running> {
         .filter(|pid| *pid != std::process::id() && !process::is_zombie(*pid))
         .filter_map(|pid| {
             let command = process::command(pid).join(" ");
-            let version = match Runtime::find(pid, &mut files) {
+            let version = match Runtime::find(pid, files) {
                 Ok(runtime) => Ok(runtime.version.to_string()),
                 Err(Trouble::NotPython { .. } | Trouble::Ended(_) | Trouble::NoSuchProcess(_)) => return None,
                 // Of what may not be looked into only the name tells.
@@ -250,6 +257,53 @@ pub fn running() -> Vec<Running> {
             Some(Running { pid, command: process::sanitised(&command), version })
         })
         .collect()
+}
+
+/// Looks who runs, twice a second, on a thread of its own: the first look reads the files of all programs that run.
+#[derive(Debug)]
+pub struct Listing {
+    shared: Arc<Shared>,
+    thread: Thread,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    latest: Mutex<Option<Vec<Running>>>,
+    over: AtomicBool,
+}
+
+impl Listing {
+    /// How often it looks.
+    pub const EVERY: Duration = Duration::from_millis(500);
+
+    /// Begins to look.
+    pub fn start() -> io::Result<Listing> {
+        let shared = Arc::new(Shared::default());
+        let theirs = Arc::clone(&shared);
+        let work = move || {
+            let mut files = Files::new();
+            while !theirs.over.load(Ordering::Relaxed) {
+                let found = running_by(&mut files);
+                *theirs.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+                std::thread::park_timeout(Listing::EVERY);
+            }
+        };
+        let thread = std::thread::Builder::new().name("pythons".to_owned()).spawn(work)?.thread().clone();
+        Ok(Listing { shared, thread })
+    }
+
+    /// What it has seen, if that is news.
+    pub fn latest(&self) -> Option<Vec<Running>> {
+        self.shared.latest.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Drop for Listing {
+    fn drop(&mut self) {
+        // It ends after its look at the latest; nobody waits for that.
+        self.shared.over.store(true, Ordering::Relaxed);
+        self.thread.unpark();
+    }
 }
 
 fn looks_like_python(pid: u32) -> bool {

@@ -68,7 +68,7 @@ fn guard(maker: Pid, program: &OsStr, args: impl Iterator<Item = OsString>) -> s
 }
 
 /// Replaces standard input and output by nothing; errors may still have to be said.
-fn close_standard_streams() -> std::io::Result<()> {
+pub(crate) fn close_standard_streams() -> std::io::Result<()> {
     let nothing = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
     rustix::stdio::dup2_stdin(&nothing)?;
     rustix::stdio::dup2_stdout(&nothing)?;
@@ -76,7 +76,7 @@ fn close_standard_streams() -> std::io::Result<()> {
 }
 
 /// Ends as the program ended: with its status, or by its signal.
-fn end_as(how: std::process::ExitStatus) -> ExitCode {
+pub(crate) fn end_as(how: std::process::ExitStatus) -> ExitCode {
     if let Some(signal) = how.signal().and_then(Signal::from_named_raw) {
         // Its memory is of no interest.
         let _ = rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });

@@ -13,7 +13,7 @@ use crate::workload::Workload;
 
 use super::calibration::StartUp;
 use super::schema::{
-    ContextSwitches, Events, Experiment, Lane, Lock, Machine, Memory, ProcessMemory, Queue, Report, TaskResult,
+    ContextSwitches, Events, Experiment, HeldIn, Lane, Lock, Machine, Memory, ProcessMemory, Queue, Report, TaskResult,
 };
 
 /// The report of a run that is over. Without a workload: of a program that was observed.
@@ -60,11 +60,31 @@ pub fn report(record: &Record, workload: Option<&Workload>, machine: &engine::ma
         queues: trace.queues().into_iter().map(queue).collect(),
         ledger_ns: states(&trace.ledger()),
         blame: trace.blame(),
+        held_in: held_in(record),
         insights: insight::find(&Facts::of_record(record, machine.logical_cores)),
         memory: memory(record),
         context_switches: context_switches(record, &workers),
         events: Events { recorded: trace.events_recorded(), dropped: record.dropped() },
     }
+}
+
+/// So many functions are told of.
+const MOST_HELD_IN: usize = 32;
+
+fn held_in(record: &Record) -> Vec<HeldIn> {
+    let rows = record.places.by_lane();
+    let (held, waited) = rows.iter().fold((0.0, 0.0), |(held, waited), row| (held + row.held, waited + row.waited));
+    let share = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
+    let row = |row: crate::session::HeldIn| HeldIn {
+        lane: row.lane,
+        function: row.place.function.to_string(),
+        file: row.place.file.to_string(),
+        line: row.place.line,
+        task: row.place.task.map(|task| task.to_string()),
+        held: share(row.held, held),
+        waited: share(row.waited, waited),
+    };
+    rows.into_iter().take(MOST_HELD_IN).map(row).collect()
 }
 
 fn experiment(record: &Record, workload: &Workload, workers: usize) -> Option<Experiment> {

@@ -36,9 +36,21 @@ fn how(status: &Status) -> String {
     format!("{engine}{reason} · itself {:.1} %", status.own_cpu * 100.0)
 }
 
+/// So many functions are named in the table.
+const HELD_IN: usize = 3;
+
 /// What was missed, and what a person must know.
 pub(super) fn footing(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let Some(status) = &report.observer else { return Ok(()) };
+    for (index, row) in report.held_in.iter().take(HELD_IN).enumerate() {
+        let heading = if index == 0 { "\nwhere the lock was held, by looking now and then\n" } else { "" };
+        let task = row.task.as_ref().map_or_else(String::new, |task| format!("task {} in ", printable(task)));
+        let file = printable(row.file.rsplit('/').next().unwrap_or_default());
+        let line = row.line.map_or_else(String::new, |line| format!(":{line}"));
+        let lane = report.lanes.iter().find(|lane| lane.id == row.lane).map_or("", |lane| &lane.name);
+        let (lane, function) = (printable(lane), printable(&row.function));
+        writeln!(out, "{heading}  {:3.0} %  {lane}: {task}{function} ({file}{line})", row.held * 100.0)?;
+    }
     for alarm in &status.alarms {
         writeln!(out, "\n! after {}: {}", alarm.at - status.began_at, printable(&alarm.text))?;
     }

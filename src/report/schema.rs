@@ -58,6 +58,9 @@ pub struct Report {
     pub ledger_ns: BTreeMap<&'static str, Nanos>,
     /// Who waited while whom held the lock.
     pub blame: Vec<Blame>,
+    /// In which functions the holders of locks were seen, the most waited for first; of a program that was observed,
+    /// from 3.13 on.
+    pub held_in: Vec<HeldIn>,
     /// The diagnoses that hold, the most particular first.
     pub insights: Vec<Finding>,
     /// What it took.
@@ -104,6 +107,25 @@ pub struct Machine {
     pub physical_cores: Option<usize>,
     /// The operating system.
     pub os: String,
+}
+
+/// A function in which a lock was held, by looking fifty times a second; what is long past counts less.
+#[derive(Clone, Debug, Serialize)]
+pub struct HeldIn {
+    /// By which lane.
+    pub lane: LaneId,
+    /// The function's qualified name.
+    pub function: String,
+    /// Its file.
+    pub file: String,
+    /// The line where it was seen last; null where it has none.
+    pub line: Option<u32>,
+    /// The asyncio task it ran in when it was last seen (3.14 and later); null if there was none.
+    pub task: Option<String>,
+    /// Its share of all holding, 0 to 1.
+    pub held: f64,
+    /// Its share of all waiting, 0 to 1.
+    pub waited: f64,
 }
 
 /// How a task ended.

@@ -7,10 +7,12 @@ use crossterm::event::Event as Input;
 
 use crate::app::{self, Action, Effect, Ending, Key, News, State};
 use crate::clock::{Clock, Monotonic};
+use crate::engine::cpython;
 use crate::engine::sampler::{Sample, Sampler};
 use crate::event::Nanos;
+use crate::observe::pythons::Listing;
 use crate::session::{Comparer, Director, Miniature, Notice, Phase, Record, Run, Stage, is_whole};
-use crate::trace::Trace;
+use crate::trace::{self, Trace};
 use crate::workload::{self, Workload};
 
 use super::Wish;
@@ -45,6 +47,8 @@ pub struct World {
     director: Director<Miniature>,
     watched: Option<Run>,
     watched_told: Nanos,
+    /// Looks which programs could be watched, while there is the list to choose from.
+    listing: Option<Listing>,
     comparer: Comparer<Miniature>,
     compared_told: Nanos,
     sampler: Option<Sampler>,
@@ -63,6 +67,7 @@ impl World {
             director: Director::new(Miniature),
             watched: options.watched,
             watched_told: Nanos::ZERO,
+            listing: None,
             comparer: Comparer::new(Miniature),
             compared_told: Nanos::ZERO,
             // Without it the screen says that the machine's figures are not known.
@@ -177,6 +182,7 @@ impl World {
         // Before the tick, so that it sees the log as it is now.
         self.look_at_lines(now);
         self.look_at_watched(now);
+        self.look_at_pythons();
         self.hear(News::Tick(now));
         self.notice(notices);
         self.look_at_comparison(now);
@@ -241,6 +247,22 @@ impl World {
                 Effect::ExactOnce => {
                     if let Some(run) = &mut self.watched {
                         run.exact_once();
+                    }
+                }
+                Effect::Attach(pid) => match cpython::attach(pid) {
+                    Ok(source) => {
+                        self.listing = None;
+                        let mut run = Run::observing(Box::new(source), trace::DEFAULT_BUDGET);
+                        run.go();
+                        self.watched = Some(run);
+                        self.hear(News::Attached);
+                        self.tell_watched();
+                    }
+                    Err(why) => self.hear(News::Message(why.to_string())),
+                },
+                Effect::LeaveWatched => {
+                    if let Some(mut run) = self.watched.take() {
+                        run.stop();
                     }
                 }
                 Effect::Suspend => self.wishes.push(Wish::Suspend),
@@ -324,6 +346,26 @@ impl World {
             self.watched_told = now;
             self.tell_watched();
         }
+    }
+
+    /// Who could be watched is looked up while there is the list of them.
+    fn look_at_pythons(&mut self) {
+        if !app::picker::is_open(&self.state) {
+            self.listing = None;
+            return;
+        }
+        if self.listing.is_none() {
+            // Without the thread the list says that it is looking, until one can be had.
+            self.listing = Listing::start().ok();
+        }
+        let Some(found) = self.listing.as_ref().and_then(Listing::latest) else { return };
+        let candidate = |it: crate::observe::pythons::Running| app::picker::Candidate {
+            pid: it.pid,
+            command: it.command,
+            version: it.version.map_err(|why| why.to_string()),
+        };
+        let rows = found.into_iter().map(candidate).collect();
+        self.hear(News::Pythons(rows));
     }
 
     fn tell_watched(&mut self) {

@@ -11,6 +11,7 @@ mod miniature;
 mod notes;
 mod places;
 mod run;
+pub mod selftest;
 mod size;
 mod summary;
 

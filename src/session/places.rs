@@ -26,9 +26,10 @@ pub struct Places {
     last: Nanos,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 struct Seen {
     line: Option<u32>,
+    task: Option<Arc<str>>,
     held: f64,
     waited: f64,
     at: Nanos,
@@ -57,7 +58,9 @@ impl Places {
         }
         let seen = self.rows.entry((lane, Arc::clone(&place.function), Arc::clone(&place.file))).or_default();
         let faded = seen.faded(at);
-        *seen = Seen { line: place.line, held: faded.held + span, waited: faded.waited + span * waiting as f64, at };
+        let task = place.task.clone();
+        *seen =
+            Seen { line: place.line, task, held: faded.held + span, waited: faded.waited + span * waiting as f64, at };
         self.latest.insert(lane, place);
     }
 
@@ -70,7 +73,8 @@ impl Places {
     pub fn by_lane(&self) -> Vec<HeldIn> {
         let rows = self.rows.iter().map(|((lane, function, file), seen)| {
             let seen = seen.faded(self.last);
-            let place = Place { function: Arc::clone(function), file: Arc::clone(file), line: seen.line };
+            let (function, file) = (Arc::clone(function), Arc::clone(file));
+            let place = Place { function, file, line: seen.line, task: seen.task };
             HeldIn { lane: *lane, place, held: seen.held, waited: seen.waited }
         });
         sorted(rows.collect())
@@ -97,9 +101,9 @@ fn sorted(mut rows: Vec<HeldIn>) -> Vec<HeldIn> {
 }
 
 impl Seen {
-    fn faded(self, at: Nanos) -> Seen {
+    fn faded(&self, at: Nanos) -> Seen {
         let factor = 0.5_f64.powf((at - self.at).0 as f64 / HALF);
-        Seen { held: self.held * factor, waited: self.waited * factor, ..self }
+        Seen { held: self.held * factor, waited: self.waited * factor, ..self.clone() }
     }
 }
 
@@ -108,7 +112,7 @@ mod tests {
     use super::*;
 
     fn place(function: &str) -> Place {
-        Place { function: function.into(), file: "a.py".into(), line: Some(1) }
+        Place { function: function.into(), file: "a.py".into(), line: Some(1), task: None }
     }
 
     #[test]

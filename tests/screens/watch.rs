@@ -1,5 +1,6 @@
 //! The Watch screen: a service with one thread that makes the others wait.
 
+use gilscope::app::picker::Candidate;
 use gilscope::app::watch::{Engine, Target};
 use gilscope::app::{Action, Axis, News, Screen, State, hear, update};
 use gilscope::event::{LaneId, Nanos, State as LaneState};
@@ -48,7 +49,8 @@ fn watched(size: (u16, u16), sampled: bool, locks: bool) -> (State, Option<Trace
     let log = log(locks);
     let mut places = Places::default();
     for step in 1..=20 {
-        let place = Place { function: "Report.render".into(), file: "/srv/app/pdf.py".into(), line: Some(212) };
+        let (function, file) = ("Report.render".into(), "/srv/app/pdf.py".into());
+        let place = Place { function, file, line: Some(212), task: None };
         places.saw(log.begin_at() + ms(step * 40), LaneId(0), place, 2);
     }
     state.screen = Screen::Watch;
@@ -101,4 +103,27 @@ fn nothing_watched_yet_says_how_to_begin() {
     hear(&mut state, None, News::Resized(80, 24));
     update(&mut state, None, Action::ShowWatch);
     assert!(text(&draw(&state, None)).contains("gilscope attach PID"));
+}
+
+#[test]
+fn the_python_processes_to_choose_from() {
+    check("watch-picker", |size| {
+        let mut state = super::fixtures::lab("threads", 4);
+        hear(&mut state, None, News::Resized(size.0, size.1));
+        update(&mut state, None, Action::ShowWatch);
+        let row = |pid, command: &str, version: Result<&str, &str>| Candidate {
+            pid,
+            command: command.to_owned(),
+            version: version.map(str::to_owned).map_err(str::to_owned),
+        };
+        let why = "process 17 belongs to root: observe it as that user, or as root (sudo gilscope attach 17)";
+        let rows = vec![
+            row(4242, "python3 api.py --port 8000", Ok("3.13.1")),
+            row(17, "", Err(why)),
+            row(4250, "python3 \u{1b}[2Jworker.py", Ok("3.11.2")),
+        ];
+        hear(&mut state, None, News::Pythons(rows));
+        update(&mut state, None, Action::ToEnd);
+        (state, None)
+    });
 }

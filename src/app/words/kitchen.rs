@@ -25,7 +25,7 @@ const WORDS: [(&str, &str); 7] = [
 ];
 
 /// A `threading.Lock` is no GIL.
-const OTHER_LOCK: &str = "the program's own lock";
+const OTHER_LOCKS: [&str; 4] = ["the program's own lock", "lock of the program's own", "with a lock", "under a lock"];
 
 impl Wording {
     /// The next to choose.
@@ -46,12 +46,15 @@ impl Wording {
             return Cow::Owned(format!("knife {number}"));
         }
         let mut said = String::with_capacity(text.len());
-        for (index, part) in text.split(OTHER_LOCK).enumerate() {
-            if index > 0 {
-                said.push_str(OTHER_LOCK);
-            }
-            exchange(part, &mut said);
+        let mut rest = text;
+        while let Some((at, other)) =
+            OTHER_LOCKS.iter().filter_map(|other| Some((rest.find(other)?, *other))).min_by_key(|(at, _)| *at)
+        {
+            exchange(&rest[..at], &mut said);
+            said.push_str(other);
+            rest = &rest[at + other.len()..];
         }
+        exchange(rest, &mut said);
         Cow::Owned(said)
     }
 }
@@ -102,6 +105,8 @@ mod tests {
             ("Processes, 2 of them", "Kitchens, 2 of them"),
             ("GIL of process 2", "knife of kitchen 2"),
             ("GIL process 2", "knife 2"),
+            ("shared counter with a lock", "shared counter with a lock"),
+            ("A lock of the program's own waits for the GIL.", "A lock of the program's own waits for the knife."),
             ("GIL", "knife"),
             ("C code, lock free", "C code, knife free"),
             ("wants the program's own lock", "wants the program's own lock"),

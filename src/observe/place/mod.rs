@@ -20,6 +20,7 @@
 //! disturbed.
 
 mod lines;
+pub mod task;
 mod text;
 
 use std::collections::HashMap;
@@ -45,6 +46,8 @@ pub struct Place {
     pub file: Arc<str>,
     /// The line, counted from 1; `None` where the instruction has none.
     pub line: Option<u32>,
+    /// The asyncio task that runs there (`Task-3`), from 3.14 on; `None` if none does, or that is not known.
+    pub task: Option<Arc<str>>,
 }
 
 /// Where in its structures a version of CPython keeps what leads to a place. In bytes.
@@ -58,6 +61,10 @@ pub struct FrameLayout {
     code: [u64; 5],
     /// `sizeof(PyObject)`.
     object: u64,
+    /// `PyObject.ob_type`.
+    class: u64,
+    /// `PyTypeObject.tp_flags`.
+    class_flags: u64,
     /// Whether the build is free-threaded, which changes the flags of texts.
     free_threaded: bool,
     /// The minor version.
@@ -66,7 +73,7 @@ pub struct FrameLayout {
 
 impl FrameLayout {
     /// How many words of `_Py_DebugOffsets` are needed.
-    pub const WORDS: usize = 60;
+    pub const WORDS: usize = 64;
 
     /// Of the interpreter whose `_PyRuntime` lies at this address. `None`: not of a version from 3.13 to 3.15.
     pub fn find(runtime: u64, memory: &dyn Memory) -> Option<FrameLayout> {
@@ -98,6 +105,8 @@ impl FrameLayout {
             frame: [words[frame + 1], words[frame + 2], words[frame + 3], words[frame + 5]],
             code: [words[code + 1], words[code + 3], words[code + 4], words[code + 5], words[code + 9]],
             object: words[object],
+            class: words[object + 1],
+            class_flags: words[object + 5],
             free_threaded: words[2] != 0,
             minor,
         };
@@ -106,6 +115,8 @@ impl FrameLayout {
             && within(&layout.frame, words[frame])
             && within(&layout.code[..4], words[code])
             && layout.code[4] <= words[code]
+            && within(&[layout.class], layout.object)
+            && layout.class_flags < 1 << 20
             && matches!(layout.object, 16 | 32);
         sane.then_some(layout)
     }
@@ -133,6 +144,11 @@ impl Places {
     /// For a process of this layout.
     pub fn new(layout: FrameLayout) -> Places {
         Places { layout, codes: HashMap::new() }
+    }
+
+    /// Where things are.
+    pub fn layout(&self) -> &FrameLayout {
+        &self.layout
     }
 
     /// Where the thread of this `PyThreadState` is. `None`: in no Python code, or it could not be read just now.
@@ -175,7 +191,7 @@ impl Places {
         // In free-threaded builds a thread may run a copy of the code that lies elsewhere; then the line is not known.
         let offset = instruction.checked_sub(code.checked_add(self.layout.code[4])?);
         let line = offset.and_then(|offset| lines::line_at(&known.table, known.first_line, offset));
-        Some(Place { function: Arc::clone(&known.function), file: Arc::clone(&known.file), line })
+        Some(Place { function: Arc::clone(&known.function), file: Arc::clone(&known.file), line, task: None })
     }
 
     fn code(&self, code: u64, memory: &dyn Memory) -> Option<CodeText> {

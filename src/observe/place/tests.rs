@@ -110,7 +110,7 @@ fn a_thread_is_where_its_innermost_python_frame_is_and_its_name_controls_no_term
         let layout = FrameLayout::from_debug_offsets(&words).expect("it is known");
         let made = Made::new(&layout);
         let place = Places::new(layout).of_thread(Made::BASE, &made);
-        let expected = Place { function: "f\u{fffd}".into(), file: "a.py".into(), line: Some(8) };
+        let expected = Place { function: "f\u{fffd}".into(), file: "a.py".into(), line: Some(8), task: None };
         assert_eq!(place, Some(expected), "3.{}", layout.minor);
     }
 }

@@ -21,9 +21,11 @@ pub fn render(state: &State, canvas: &mut Canvas) {
     let watch = &state.watch;
     let lately = format!("who makes others wait · last {:.0} s", watch.figures.span.as_secs_f64());
     rule(canvas, 0, &lately, "");
+    let all = &watch.figures.holders;
     // Names, places, holds, a bar, its figure.
     let name = if width < 72 { 10 } else { 12 };
-    let place = (width.saturating_sub(name + 40)).clamp(0, 36);
+    let most = if all.iter().any(|holder| holder.task.is_some()) { 52 } else { 36 };
+    let place = (width.saturating_sub(name + 40)).clamp(0, most);
     let holds = 3 + name + place;
     let bar = holds + 8;
     let room = width.saturating_sub(bar + 6);
@@ -35,7 +37,6 @@ pub fn render(state: &State, canvas: &mut Canvas) {
     canvas.text_before(holds + 5, 1, "holds", Ink::Dim);
     canvas.text(bar, 1, "of all waiting", Ink::Dim);
     let rows = usize::from(height - 2);
-    let all = &watch.figures.holders;
     let named = if all.len() > rows { rows - 1 } else { all.len() };
     for (index, holder) in all.iter().take(named).enumerate() {
         let y = 2 + index as u16;
@@ -43,7 +44,11 @@ pub fn render(state: &State, canvas: &mut Canvas) {
             canvas.set(1, y, letter, Ink::Lane(index));
         }
         canvas.text_to(3, y, 2 + name, &sanitised(&holder.name), Ink::Text);
-        let words = holder.place.clone().unwrap_or_default();
+        let place_words = holder.place.clone().unwrap_or_default();
+        let words = match &holder.task {
+            Some(task) => format!("task {task} in {place_words}"),
+            None => place_words,
+        };
         canvas.text_to(3 + name, y, 2 + name + place, &sanitised(&words), Ink::Dim);
         figures(canvas, y, holds, bar, room, holder.holds, holder.waiting);
     }

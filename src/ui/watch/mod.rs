@@ -20,6 +20,7 @@ mod holders;
 mod lanes;
 mod meters;
 mod output;
+mod picker;
 
 use crate::app::words::{percent, sanitised};
 use crate::app::{Action, Phase, State};
@@ -36,13 +37,19 @@ pub fn render(state: &State, log: Option<&Trace>, canvas: &mut Canvas) {
     let (width, height) = (canvas.width(), canvas.height());
     header(state, canvas);
     let Some(log) = log else {
-        let text = state.message.clone().unwrap_or_else(|| {
-            "Nothing is watched yet. From a shell: gilscope watch SCRIPT.py runs a program and watches it, \
-             gilscope attach PID watches one that runs."
-                .to_owned()
+        let text = state.message.clone().unwrap_or_else(|| match &state.watch.target {
+            Some(_) => "It has not begun yet.".to_owned(),
+            None => "Nothing is watched yet. Choose a program, or from a shell: gilscope watch SCRIPT.py runs one and \
+                     watches it, gilscope attach PID watches one that runs."
+                .to_owned(),
         });
-        for (y, line) in wrapped(&sanitised(&text), usize::from(width.saturating_sub(2))).iter().enumerate() {
-            canvas.text(1, 3 + y as u16, line, Ink::Text);
+        let lines = wrapped(&sanitised(&text), usize::from(width.saturating_sub(2)));
+        for (y, line) in lines.iter().enumerate() {
+            canvas.text(1, 2 + y as u16, line, Ink::Text);
+        }
+        let top = 3 + lines.len() as u16;
+        if state.watch.target.is_none() && height > top + 1 {
+            picker::render(state, &mut canvas.part(0, top, width, height - top - 1));
         }
         return keys(state, canvas);
     };
@@ -126,7 +133,18 @@ fn keys(state: &State, canvas: &mut Canvas) {
     let over = state.watch.freeze_over.map_or_else(|| "off".to_owned(), |span| format!("> {span:.0}"));
     let table = if state.watch.by_function { "by thread" } else { "by function" };
     let frozen = if state.view.frozen.is_some() { "go on" } else { "freeze" };
-    let parts = [
+    if target.is_none() {
+        let choose = format!("{} {}", key(Action::ScrollUp), key(Action::ScrollDown));
+        let parts = [
+            (key(Action::RunOrStop), "watch it".to_owned()),
+            (choose, "choose".to_owned()),
+            (key(Action::ShowLab), "lab".to_owned()),
+            (key(Action::Quit), leave),
+            (key(Action::Help), "help".to_owned()),
+        ];
+        return line_of_keys(&parts, canvas);
+    }
+    let mut parts = vec![
         (key(Action::Quit), leave),
         (key(Action::Freeze), frozen.to_owned()),
         (key(Action::NextTrigger), format!("freeze at a wait {over}")),
@@ -134,6 +152,13 @@ fn keys(state: &State, canvas: &mut Canvas) {
         (key(Action::Output), "output".to_owned()),
         (key(Action::Help), "help".to_owned()),
     ];
+    if state.watch.picker.is_behind() {
+        parts.insert(0, (key(Action::Close), "the list".to_owned()));
+    }
+    line_of_keys(&parts, canvas);
+}
+
+fn line_of_keys(parts: &[(String, String)], canvas: &mut Canvas) {
     let (width, y) = (canvas.width(), canvas.height().saturating_sub(1));
     let mut x = 1;
     for (key, what) in parts {
@@ -141,8 +166,8 @@ fn keys(state: &State, canvas: &mut Canvas) {
         if x + length >= width {
             break;
         }
-        x = canvas.text(x, y, &key, Ink::Key);
-        x = canvas.text(x + 1, y, &what, Ink::Text) + 3;
+        x = canvas.text(x, y, key, Ink::Key);
+        x = canvas.text(x + 1, y, what, Ink::Text) + 3;
     }
 }
 

@@ -1,0 +1,19 @@
+# The convoy: one thread computes, and one that wakes from I/O must wait for the lock every time.
+import select
+
+PAUSE = 0.005
+
+
+def io():
+    late, count = 0.0, 0
+    while time.perf_counter() < END:
+        before = time.perf_counter()
+        select.select([], [], [], PAUSE)
+        late += time.perf_counter() - before - PAUSE
+        count += 1
+    return {"late": late, "count": count}
+
+
+start("computes", compute)
+start("wakes from I/O", io)
+finish()

@@ -1,0 +1,340 @@
+//! Known programs with known truth: what is seen of them, against what they say of themselves.
+//!
+//! # The problem
+//! Whether a machine lets us see exactly, by sampling, or not at all depends on
+//! its processor, its kernel, its policies and the interpreter. A person who
+//! is to believe the figures wants to know how wrong they are here.
+//!
+//! # The choice
+//! Small programs measure themselves with CPython's own clocks
+//! (`time.thread_time`, `time.perf_counter` around what they wait for) while
+//! they are observed as any program is, and both figures are set side by side.
+//! What is compared does not depend on how busy the machine is: a thread that
+//! only computes is, when it is not on a core, kept off it.
+//!
+//! # Not chosen
+//! A comparison with fixed figures (a hold of 5 ms): they are CPython's and the
+//! kernel's affair, and true on an idle machine only.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::cpython;
+use crate::engine::{Engine, Source};
+use crate::event::{LaneId, Nanos, State};
+use crate::program::Lent;
+use crate::trace;
+
+use super::{Record, Run};
+
+/// A program that measures itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    /// Its name in JSON.
+    pub id: &'static str,
+    /// What it is, in words.
+    pub title: &'static str,
+    source: &'static str,
+    compared: &'static [(&'static str, Quantity)],
+}
+
+/// What is compared, of every thread that tells of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Quantity {
+    /// On a core, by `time.thread_time`.
+    OnCore,
+    /// Neither on a core nor wanting to be elsewhere: what is left of the time of a thread that only computes.
+    KeptOff,
+    /// In a sleep, by the clock around it.
+    Asleep,
+    /// Later than it wanted to wake up.
+    Late,
+    /// In C code that released the lock, by the clock around it.
+    Native,
+    /// How often the lock changed hands, by CPython's own count.
+    HandOffs,
+}
+
+macro_rules! program {
+    ($file:literal) => {
+        concat!(
+            include_str!("../../assets/selftest/account.py"),
+            "\n\n",
+            include_str!(concat!("../../assets/selftest/", $file))
+        )
+    };
+}
+
+const TURNS: &[(&str, Quantity)] =
+    &[("on a core", Quantity::OnCore), ("kept from computing", Quantity::KeptOff), ("hand-offs", Quantity::HandOffs)];
+
+/// Every known program.
+pub const KNOWN: &[Known] = &[
+    Known { id: "two", title: "two threads that compute", source: program!("two.py"), compared: TURNS },
+    Known { id: "four", title: "four threads that compute", source: program!("four.py"), compared: TURNS },
+    Known {
+        id: "sleeper",
+        title: "a sleeper",
+        source: program!("sleeper.py"),
+        compared: &[("asleep", Quantity::Asleep)],
+    },
+    Known {
+        id: "convoy",
+        title: "a convoy",
+        source: program!("convoy.py"),
+        compared: &[("on a core", Quantity::OnCore), ("waits after waking", Quantity::Late)],
+    },
+    Known {
+        id: "native",
+        title: "C code, lock released",
+        source: program!("native.py"),
+        compared: &[("on a core", Quantity::OnCore), ("in C code", Quantity::Native)],
+    },
+    Known {
+        id: "retake",
+        title: "a lock retaken all the time",
+        source: program!("retake.py"),
+        compared: &[("on a core", Quantity::OnCore)],
+    },
+];
+
+/// What a program says of itself, in its last line.
+#[derive(Clone, Debug, Deserialize)]
+struct Said {
+    gilscope_selftest: Vec<Account>,
+}
+
+/// What a thread says of itself, in seconds.
+#[derive(Clone, Debug, Deserialize)]
+struct Account {
+    /// The kernel's number of it.
+    thread: u32,
+    cpu: f64,
+    wall: f64,
+    asleep: Option<f64>,
+    late: Option<f64>,
+    native: Option<f64>,
+}
+
+/// One figure, from both sides.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    /// What.
+    pub what: &'static str,
+    /// `ns`, or `times`.
+    pub unit: &'static str,
+    /// What the program says.
+    pub reported: u64,
+    /// What was seen.
+    pub seen: u64,
+    /// Of its threads' time so much is not known and may be more of it.
+    pub unknown: u64,
+    /// How far apart they are, what is not known left out: 0.01 is 1 % of what it says, or of a tenth of its threads'
+    /// time where that is more.
+    pub error: f64,
+    /// How far they may be.
+    pub tolerance: f64,
+    /// Whether they are within that.
+    pub within: bool,
+}
+
+/// What became of one program.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verdict {
+    /// Which.
+    pub id: &'static str,
+    /// In words.
+    pub title: &'static str,
+    /// How its lock was followed at the end.
+    pub engine: Engine,
+    /// Why not exactly; null if it was.
+    pub reason: Option<String>,
+    /// How much of its threads' time nothing is known of, 0 to 1.
+    pub unknown: f64,
+    /// Figure by figure.
+    pub findings: Vec<Finding>,
+    /// The interpreter's version, if it is one that was recognised.
+    pub python: Option<String>,
+}
+
+impl Verdict {
+    /// Whether every figure is within its tolerance, and enough is known at all.
+    pub fn within(&self) -> bool {
+        self.unknown <= MOST_UNKNOWN && self.findings.iter().all(|finding| finding.within)
+    }
+}
+
+/// Where every take and drop is recorded.
+const EXACT: f64 = 0.05;
+/// Where the lock is looked at a thousand times a second. And for waits after waking, however they are seen: a thread
+/// that was woken and queues for a core is still asleep to the kernel's switch records, and late by its own clock.
+const SAMPLED: f64 = 0.15;
+/// How much of its threads' time may be unknown, 0 to 1.
+pub const MOST_UNKNOWN: f64 = 0.2;
+/// How much longer than it should a program may take to start, and to end.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Why there is no verdict.
+#[derive(Debug, thiserror::Error)]
+pub enum NoVerdict {
+    /// The program could not be started, or does not do what a Python would.
+    #[error("{0}")]
+    Refused(String),
+    /// Somebody interrupted.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// Runs a known program for so long, observed, and compares.
+pub fn examine(
+    known: &Known,
+    python: &Path,
+    span: Duration,
+    interrupted: &dyn Fn() -> bool,
+) -> Result<Verdict, NoVerdict> {
+    let refused = |error: io::Error| NoVerdict::Refused(format!("the program could not be started: {error}"));
+    let script = Lent::new("gilscope-selftest.py", known.source.as_bytes()).map_err(refused)?;
+    let args = [script.path().into_os_string(), OsString::from(span.as_secs_f64().to_string())];
+    let source = cpython::launch(&python.as_os_str().to_owned(), &args, true, Stdio::null()).map_err(refused)?;
+    let pid = source.pids().first().and_then(|pid| rustix::process::Pid::from_raw(i32::try_from(*pid).ok()?));
+    let mut run = Run::observing(Box::new(source), trace::DEFAULT_BUDGET);
+    let until = Instant::now() + span + PATIENCE;
+    let mut why = None;
+    run.go();
+    while !run.record().is_over() {
+        std::thread::sleep(Duration::from_millis(20));
+        run.poll();
+        let late = Instant::now() > until;
+        if (late || interrupted()) && why.is_none() {
+            why = Some(if late { NoVerdict::Refused("it does not end".to_owned()) } else { NoVerdict::Interrupted });
+            if let Some(pid) = pid {
+                // It may have ended by itself this instant.
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            }
+        }
+    }
+    match why {
+        Some(why) => Err(why),
+        None => judge(known, &run.into_record()),
+    }
+}
+
+fn judge(known: &Known, record: &Record) -> Result<Verdict, NoVerdict> {
+    let said = record.output.lines().rev().find_map(|line| serde_json::from_str::<Said>(line).ok());
+    let Some(said) = said else {
+        let last = record.output.lines().next_back().unwrap_or("it printed nothing");
+        let last = crate::observe::process::sanitised(last);
+        return Err(NoVerdict::Refused(format!("it does not run {} as a Python would: {last}", known.id)));
+    };
+    let status = record.description.observing.clone().unwrap_or_default();
+    let accounts = &said.gilscope_selftest;
+    let lanes: Vec<Option<LaneId>> = accounts.iter().map(|account| lane_of(record, account.thread)).collect();
+    let wall: f64 = accounts.iter().map(|account| account.wall).sum();
+    let unknown: Nanos = lanes.iter().flatten().map(|lane| time(record, *lane, &[State::Unknown])).sum();
+    let mut findings = Vec::new();
+    for (what, quantity) in known.compared {
+        if *quantity == Quantity::HandOffs {
+            findings.extend(status.locks.first().and_then(|lock| {
+                // What was only counted by CPython itself is no second opinion.
+                (status.engine == Engine::Exact && lock.sampled_ns == Nanos::ZERO)
+                    .then(|| finding(what, "times", lock.switch_number, (lock.handoffs_seen, 0), 50, EXACT))
+            }));
+            continue;
+        }
+        let mut sums = (0.0, (Nanos::ZERO, Nanos::ZERO), 0.0);
+        for (account, lane) in accounts.iter().zip(&lanes) {
+            let Some((reported, states)) = quantity.of(account) else { continue };
+            let time = |states| lane.map_or(Nanos::ZERO, |lane| time(record, lane, states));
+            let (seen, unknown) = (time(states), time(&[State::Unknown]));
+            sums = (sums.0 + reported, (sums.1.0 + seen, sums.1.1 + unknown), sums.2 + account.wall);
+        }
+        let nanos = |seconds: f64| (seconds.max(0.0) * 1e9) as u64;
+        let exact = status.engine == Engine::Exact && *quantity != Quantity::Late;
+        let tolerance = if exact { EXACT } else { SAMPLED };
+        findings.push(finding(what, "ns", nanos(sums.0), (sums.1.0.0, sums.1.1.0), nanos(sums.2 / 10.0), tolerance));
+    }
+    Ok(Verdict {
+        id: known.id,
+        title: known.title,
+        engine: status.engine,
+        reason: status.reason,
+        unknown: unknown.as_secs_f64() / wall.max(1e-3),
+        findings,
+        python: record.description.program.as_ref().and_then(|it| it.python.as_ref()).map(|it| it.version.clone()),
+    })
+}
+
+impl Quantity {
+    /// What a thread says of it, in seconds, and in which states it is seen; none where it says nothing.
+    fn of(self, account: &Account) -> Option<(f64, &'static [State])> {
+        const KEPT_OFF: &[State] = &[State::WaitingGil, State::WaitingCore];
+        Some(match self {
+            Quantity::OnCore => (account.cpu, &[State::Running, State::Native]),
+            Quantity::KeptOff => (account.wall - account.cpu, KEPT_OFF),
+            Quantity::Asleep => (account.asleep?, &[State::Io]),
+            Quantity::Late => (account.late?, KEPT_OFF),
+            // With the lock released it may still have to wait for a core.
+            Quantity::Native => (account.native?, &[State::Native, State::WaitingCore]),
+            Quantity::HandOffs => return None,
+        })
+    }
+}
+
+fn finding(
+    what: &'static str,
+    unit: &'static str,
+    reported: u64,
+    (seen, unknown): (u64, u64),
+    least: u64,
+    tolerance: f64,
+) -> Finding {
+    // What is shown as unknown is not claimed to be anything else.
+    let apart = reported.abs_diff(reported.clamp(seen, seen.saturating_add(unknown)));
+    let error = apart as f64 / reported.max(least).max(1) as f64;
+    Finding { what, unit, reported, seen, unknown, error, tolerance, within: error <= tolerance }
+}
+
+fn lane_of(record: &Record, thread: u32) -> Option<LaneId> {
+    record.trace.lanes().find(|(_, info)| info.tid == Some(thread)).map(|(lane, _)| lane)
+}
+
+fn time(record: &Record, lane: LaneId, states: &[State]) -> Nanos {
+    let ledger = record.trace.lane_ledger(lane);
+    states.iter().map(|state| ledger.0[state.index()]).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_a_part_of_what_is_reported_unless_that_is_next_to_nothing() {
+        let far = finding("on a core", "ns", 1000, (940, 0), 100, EXACT);
+        assert!((far.error - 0.06).abs() < 1e-9 && !far.within);
+        let near = finding("on a core", "ns", 1000, (1040, 30), 100, EXACT);
+        assert!((near.error - 0.04).abs() < 1e-9 && near.within);
+        let unknown = finding("on a core", "ns", 1000, (900, 60), 100, EXACT);
+        assert!((unknown.error - 0.04).abs() < 1e-9 && unknown.within, "at best 960");
+        // Three of none is no infinite error.
+        let little = finding("kept from computing", "ns", 0, (3, 0), 100, EXACT);
+        assert!((little.error - 0.03).abs() < 1e-9 && little.within);
+        assert!(!finding("hand-offs", "times", 190, (0, 0), 50, EXACT).within);
+    }
+
+    #[test]
+    fn a_thread_is_asked_only_for_what_it_tells_of() {
+        let line =
+            r#"{"gilscope_selftest": [{"role": "x", "thread": 7, "cpu": 0.25, "wall": 1.0, "count": 9, "late": 0.5}]}"#;
+        let said: Said = serde_json::from_str(line).unwrap();
+        let account = &said.gilscope_selftest[0];
+        assert_eq!(Quantity::KeptOff.of(account).map(|(seconds, _)| seconds), Some(0.75));
+        assert_eq!(Quantity::Late.of(account).map(|(seconds, _)| seconds), Some(0.5));
+        assert!(Quantity::Asleep.of(account).is_none() && Quantity::Native.of(account).is_none());
+        assert!(serde_json::from_str::<Said>(r#"{"gilscope_selftest": 1}"#).is_err());
+    }
+}

@@ -1,0 +1,61 @@
+//! The Python processes that run, one of which is to be watched.
+
+use crate::app::State;
+use crate::app::words::sanitised;
+
+use super::super::canvas::{Canvas, wrapped};
+use super::super::theme::Ink;
+use super::rule;
+
+/// The longest reason that is shown in a row; whole it stands below.
+const SENTENCE: usize = 4;
+
+/// ```text
+/// ─ Python processes ────────────────────────────────────────────────
+/// ▸  4242  3.13.1   python api.py --port 8000
+///    4250  3.11.2   python worker.py
+///      17  no       process 17 belongs to root: observe it as that user
+/// ```
+pub fn render(state: &State, canvas: &mut Canvas) {
+    let (width, height) = (canvas.width(), canvas.height());
+    rule(canvas, 0, "Python processes", "");
+    let picker = &state.watch.picker;
+    let Some(rows) = &picker.rows else {
+        canvas.text(1, 1, "looking for them …", Ink::Dim);
+        return;
+    };
+    if rows.is_empty() {
+        let text = "No Python process runs that can be seen from here. From a shell: gilscope watch SCRIPT.py runs a \
+                    program and watches it.";
+        for (y, line) in wrapped(text, usize::from(width.saturating_sub(2))).iter().enumerate() {
+            canvas.text(1, 1 + y as u16, line, Ink::Text);
+        }
+        return;
+    }
+    let chosen = picker.chosen_index().unwrap_or(0);
+    let refused = picker.chosen().and_then(|row| row.version.as_ref().err()).filter(|_| state.message.is_none());
+    let reason = refused.map(|why| wrapped(&sanitised(why), usize::from(width.saturating_sub(2)))).unwrap_or_default();
+    let below = if reason.is_empty() { 0 } else { reason.len().min(SENTENCE) as u16 + 1 };
+    let room = usize::from(height.saturating_sub(1 + below)).max(1);
+    let first = (chosen + 1).saturating_sub(room);
+    for (index, row) in rows.iter().enumerate().skip(first).take(room) {
+        let y = 1 + (index - first) as u16;
+        let ink = match (index == chosen, &row.version) {
+            (true, _) => Ink::Strong,
+            (_, Ok(_)) => Ink::Text,
+            (_, Err(_)) => Ink::Dim,
+        };
+        canvas.set(1, y, if index == chosen { '▸' } else { ' ' }, Ink::Key);
+        canvas.text_before(10, y, &row.pid.to_string(), ink);
+        let version = row.version.as_deref().unwrap_or("no");
+        canvas.text_to(12, y, 20, &sanitised(version), ink);
+        let words = match &row.version {
+            Err(why) if row.command.is_empty() => why,
+            _ => &row.command,
+        };
+        canvas.text_to(21, y, width, &sanitised(words), ink);
+    }
+    for (y, line) in (height.saturating_sub(below) + 1..height).zip(&reason) {
+        canvas.text(1, y, line, Ink::Waits);
+    }
+}
