@@ -14,7 +14,7 @@ fn pythons() -> Vec<PathBuf> {
     let mut versions = std::collections::BTreeMap::new();
     for row in rows.iter().filter(|row| row["kind"] == "python" && row["engine"] != "cores_only") {
         if let (Some(version), Some(path)) = (row["version"].as_str(), row["id"].as_str()) {
-            let minor: String = version.split('.').take(2).collect::<Vec<_>>().join(".");
+            let minor: Vec<u32> = version.split('.').take(2).filter_map(|part| part.parse().ok()).collect();
             versions.insert((minor, row["free_threaded"] == true), PathBuf::from(path));
         }
     }

@@ -151,7 +151,6 @@ mod tests {
 
     fn open() -> State {
         let experiment = Experiment {
-            interpreter: Default::default(),
             workload: "sum-squares".to_owned(),
             model: "threads".to_owned(),
             workers: 4,
@@ -161,6 +160,7 @@ mod tests {
             switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
             rules: Rules::V3_10,
             start_up: None,
+            interpreter: crate::session::Interpreter::Miniature,
         };
         let mut state = State::new(experiment, Vec::new(), ModelChoice::built_in());
         update(&mut state, None, Action::ShowWatch);

@@ -47,7 +47,7 @@ enum Sees {
 
 /// Runs them all and prints what came of it.
 pub fn selftest(options: &Selftest) -> Result<ExitCode> {
-    let python = super::watch::find(&options.python).map_err(refuse)?;
+    let python = crate::observe::pythons::find(&options.python).map_err(refuse)?;
     let interrupted = interruption()?;
     let mut out = io::stdout().lock();
     let path = printable(&python.to_string_lossy());

@@ -3,7 +3,6 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,6 +13,7 @@ use color_eyre::eyre::Result;
 
 use crate::engine::{Source, cpython, machine, sampler};
 use crate::event::Nanos;
+use crate::observe::pythons;
 use crate::report;
 use crate::session::{Phase, Record, Run as Session, parse_duration};
 use crate::terminal;
@@ -101,7 +101,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Starts a program and observes it.
 pub fn watch(options: &Watch) -> Result<ExitCode> {
-    let python = find(&options.python).map_err(refuse)?;
+    let python = pythons::find(&options.python).map_err(refuse)?;
     let args = arguments(options).map_err(refuse)?;
     let screen = options.reporting.wants_screen();
     let input = match options.input {
@@ -260,19 +260,4 @@ fn reason(error: &io::Error) -> String {
         io::ErrorKind::PermissionDenied => "you may not read it".to_owned(),
         _ => error.to_string(),
     }
-}
-
-/// An interpreter by its path, or by its name on `PATH`.
-pub(super) fn find(python: &OsString) -> Result<PathBuf, String> {
-    let executable = |path: &Path| rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok() && path.is_file();
-    let path = Path::new(python);
-    if path.components().count() > 1 {
-        return match executable(path) {
-            true => Ok(path.to_owned()),
-            false => Err(format!("{} is no program that can be executed", path.display())),
-        };
-    }
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&folders).map(|folder| folder.join(path)).find(|path| executable(path));
-    found.ok_or_else(|| format!("there is no {} on PATH: name the interpreter with --python", path.display()))
 }

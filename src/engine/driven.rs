@@ -2,7 +2,7 @@
 //! standard library.
 //!
 //! The script (`assets/driver.py`) says when the clock started and what came of each task; what its threads do in
-//! between is seen from outside ([`watched`]). Where that is not possible the lanes of the plan are told of as unknown,
+//! between is seen from outside (`watched`). Where that is not possible the lanes of the plan are told of as unknown,
 //! and only the processor time of all of them is known. The script and the workload are lent to the interpreter as files in memory,
 //! so nothing is written to a disk and nothing is left there.
 
@@ -186,8 +186,12 @@ impl Started {
         let reports = Reports::new().map_err(refused)?;
         let told = told(&file.path(), &reports.path());
         let command: [OsString; 3] = [python.into(), driver.path().into(), told.into()];
+        // The slow server is on this machine, and no proxy's business.
+        let mut without_proxy = std::env::var("no_proxy").or_else(|_| std::env::var("NO_PROXY")).unwrap_or_default();
+        without_proxy += if without_proxy.is_empty() { "127.0.0.1" } else { ",127.0.0.1" };
         // Byte code would be written beside the file, which is in no folder.
-        let program = Program::start_under(gilscope, &command, &[("PYTHONDONTWRITEBYTECODE", "1")]).map_err(refused)?;
+        let environment = [("PYTHONDONTWRITEBYTECODE", "1"), ("no_proxy", without_proxy.as_str())];
+        let program = Program::start_under(gilscope, &command, &environment).map_err(refused)?;
         Ok(Started { program, lent: [driver, file], reports })
     }
 }

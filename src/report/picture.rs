@@ -13,6 +13,9 @@ use crate::session::{Comparison, Interpreter, Progress, Row, RunSummary};
 use super::comparison::{bytes, gain, median_span, number};
 use super::printable;
 
+/// As wide as lines get.
+const WIDTH: usize = 100;
+
 /// How wide a model's name and the picture of its run are together.
 const BOTH: usize = 60;
 
@@ -93,17 +96,19 @@ fn ideals(comparison: &Comparison, out: &mut String) {
 fn unobserved(comparison: &Comparison, out: &mut String) {
     let real = |row: &&Row| row.interpreter.python().is_some() && row.typical().is_some();
     let ways = [
-        (None, "nobody could observe these: their reasons, hand-offs and start-up are not known"),
-        (Some(Engine::CoresOnly), "only threads and cores were seen: who held a lock is not known"),
-        (Some(Engine::Sampled), "the lock was looked at a thousand times a second, not recorded"),
-        (Some(Engine::Mixed), "the lock was recorded in part, and in part looked at a thousand times a second"),
+        (None, "not observed, so without reasons and hand-offs"),
+        (Some(Engine::CoresOnly), "only threads and cores were seen, no lock"),
+        (Some(Engine::Sampled), "the lock was sampled, not recorded"),
+        (Some(Engine::Mixed), "the lock was recorded in part and sampled in part"),
     ];
     for (way, words) in ways {
         let rows = comparison.rows.iter().filter(real);
         let seen = rows.filter(|row| row.typical().is_some_and(|run| run.observed == way));
         let labels: Vec<&str> = seen.map(|row| row.label.as_str()).collect();
         if !labels.is_empty() {
-            let _ = writeln!(out, " {words}: {}", labels.join(", "));
+            let line = format!(" {words}: {}", labels.join(", "));
+            let dots = if line.chars().count() > WIDTH { "…" } else { "" };
+            let _ = writeln!(out, "{}{dots}", line.chars().take(WIDTH - dots.len().min(1)).collect::<String>());
         }
     }
 }
