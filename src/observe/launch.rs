@@ -152,7 +152,7 @@ fn keep(maker: Pid, program: &OsStr, args: impl Iterator<Item = OsString>) -> io
 /// Takes leave of those below us that have ended; the program's status if it is among them.
 fn reap(program: Pid) -> Option<WaitStatus> {
     let mut ended = None;
-    while let Ok(Some((pid, status))) = rustix::process::waitpid(None, WaitOptions::NOHANG) {
+    while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
         if pid == program {
             ended = Some(status);
         }
