@@ -112,7 +112,9 @@ pub fn find(python: &OsStr) -> Result<PathBuf, String> {
     }
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&folders).map(|folder| folder.join(path)).find(|path| executable(path));
-    found.ok_or_else(|| format!("there is no {shown} on PATH: `gilscope list pythons` names those there are"))
+    found.ok_or_else(|| {
+        format!("there is no {shown} on PATH: name the interpreter with --python (`gilscope list pythons`)")
+    })
 }
 
 fn candidates() -> Vec<(PathBuf, &'static str)> {
