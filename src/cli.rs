@@ -4,6 +4,7 @@ mod calibrate;
 mod check;
 mod compare;
 mod contest;
+mod headless;
 mod interpreters;
 mod lab;
 mod list;

@@ -42,7 +42,7 @@ pub fn calibrate(options: &Calibrate) -> Result<ExitCode> {
     if let Some(path) = &place {
         kept::check(path).map_err(refuse)?;
     }
-    let interrupted = super::run::interruption()?;
+    let interrupted = super::headless::interruption()?;
     let built_in = Calibration::built_in();
     let mut line = Line::new();
     let mut measured = match Measurement::of(&options.python, &interrupted) {

@@ -15,7 +15,7 @@ use crate::event::Nanos;
 use crate::report::printable;
 use crate::session::selftest::{Finding, KNOWN, MOST_UNKNOWN, NoVerdict, Verdict, examine};
 
-use super::run::interruption;
+use super::headless::interruption;
 use super::{FAILED, INTERRUPTED, refuse};
 
 /// Observe known programs and compare with what they report of themselves: does this machine see exactly, and how wrong
