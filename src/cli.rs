@@ -8,6 +8,7 @@ mod headless;
 mod interpreters;
 mod lab;
 mod list;
+mod output;
 mod prices;
 mod pythons;
 mod run;
@@ -232,7 +233,6 @@ pub fn main() -> ExitCode {
     }
     match dispatch(cli) {
         Ok(code) => code,
-        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let status = if error.is::<Refusal>() { REFUSED } else { FAILED };
             complain(&format_args!("{error:#}"));
@@ -257,13 +257,6 @@ fn complain(what: &dyn std::fmt::Display) {
     let _ = writeln!(io::stderr(), "gilscope: {}", lines.join("\n"));
 }
 
-/// Whoever read our output has had enough (`| head`): no error of ours.
-fn is_closed_pipe(error: &color_eyre::Report) -> bool {
-    error
-        .chain()
-        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe))
-}
-
 fn dispatch(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         None => lab::lab(&lab::Lab::unasked()),
@@ -280,13 +273,13 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Some(Command::Completions { shell }) => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "gilscope", &mut text);
-            io::stdout().write_all(&text)?;
+            output::output().write_all(&text)?;
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Man) => {
             let mut text = Vec::new();
             clap_mangen::Man::new(Cli::command()).render(&mut text)?;
-            io::stdout().write_all(&text)?;
+            output::output().write_all(&text)?;
             Ok(ExitCode::SUCCESS)
         }
     }

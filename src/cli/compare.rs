@@ -17,6 +17,7 @@ use crate::workload::Workload;
 
 use super::contest::Contests;
 use super::interpreters::Interpreting;
+use super::output::{json, output};
 use super::{FAILED, INTERRUPTED, Settings, Workers, ascii_only, experiment, refuse, suite, switch_interval};
 
 /// Run the same work under several models and set them side by side.
@@ -121,11 +122,10 @@ pub fn compare(options: &Compare) -> Result<ExitCode> {
         return Err(refuse(reason));
     }
     let machine = Machine::this();
-    let mut out = io::stdout().lock();
+    let mut out = output();
     if options.json {
         let report = report::comparison(&comparison, &workload, &machine);
-        serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
-        writeln!(out)?;
+        json(&report, &mut out)?;
     } else if options.csv {
         report::write_comparison_csv(&report::comparison(&comparison, &workload, &machine), &mut out)?;
     } else {
