@@ -31,7 +31,7 @@ use crate::observe::launch;
 use crate::program::guard;
 use crate::session::{Experiment, parse_duration};
 use crate::vm::Rules;
-use crate::workload::Workload;
+use crate::workload::{LoadError, Workload};
 
 /// Exit status: a task failed or a worker died.
 pub const FAILED: u8 = 1;
@@ -153,6 +153,16 @@ struct Refusal(String);
 
 fn refuse(why: impl std::fmt::Display) -> color_eyre::Report {
     Refusal(why.to_string()).into()
+}
+
+/// A workload that cannot be loaded. What is Python all the same has its way out.
+fn refuse_load(error: &LoadError, name: &str) -> color_eyre::Report {
+    if !error.is_outside_subset() {
+        return refuse(error);
+    }
+    refuse(format!(
+        "{error}\nA real Python runs the file as it is: gilscope compare {name} --engine cpython, or gilscope watch {name}"
+    ))
 }
 
 /// What a person asked for, checked.
