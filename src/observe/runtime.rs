@@ -324,9 +324,11 @@ impl Runtime {
             .flatten()
     }
 
-    /// Whether the lock at this address is one: always, save in free-threaded builds.
+    /// Whether the lock at this address is one: always, save in free-threaded builds. Those turn it on for the moment of
+    /// each import of an extension module, counting the imports (`_PyEval_EnableGILTransient`), and for good by the
+    /// greatest `int` (`_PyEval_EnableGILPermanent`).
     pub fn is_enabled(&self, memory: &dyn Memory, lock: u64) -> bool {
-        self.layout.lock.enabled.is_none_or(|at| memory.int(lock + at).is_ok_and(|it| it != 0))
+        self.layout.lock.enabled.is_none_or(|at| memory.int(lock + at).is_ok_and(|it| it == i32::MAX))
     }
 
     /// Whether a thread state is attached, which means that its thread runs Python or waits to be let (free-threaded
