@@ -12,7 +12,7 @@ which one JSON object a line is written; standard output unless said otherwise:
     {"ended": ns}                                the last result is in
     {"cpu": ns}                                  the processor time all processes have used since it began, where it is known
     {"outcome": "..."}                           what `outcome()` returned, where the file has one
-    {"worker": tid, "pid": pid}                  a thread that does tasks, as soon as it can say so; only with "report"
+    {"worker": tid, "pid": pid, "at": ns}                  a thread that does tasks, as soon as it can say so; only with "report"
     {"found": {...}}                             with the model "probe", which runs nothing: what this interpreter is and can
     {"failed": "..."}                            it could not be run, and why
 
@@ -51,7 +51,7 @@ def announce(report):
     """Says that the calling thread does tasks. One line is one write, so lines of several processes do not mix."""
     if report:
         with open(report, "w") as out:
-            out.write(json.dumps({"worker": threading.get_native_id(), "pid": os.getpid()}) + "\n")
+            out.write(json.dumps({"worker": threading.get_native_id(), "pid": os.getpid(), "at": time.monotonic_ns()}) + "\n")
 
 
 def prepare(file, name, report):

@@ -137,28 +137,45 @@ def many():
     os.unlink(file)
 
 
-def fidelity():
-    file = script(SPIN)
-    for threads in ("2", "4"):
-        ours = {"p50": [], "p95": [], "rate": []}
-        theirs = {}
-        for _ in range(3):
-            report = run("count", "-m", "threads", "-n", threads, "--arg", f"n={300000000 // int(threads)}", "--bare")
-            take(ours, report)
+FIDELITY = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests", "fidelity")
+
+
+def fidelity(rounds=3):
+    """The miniature and each CPython in turn: how long the lock is held, how often it changes hands, and how long one who
+    wakes up waits behind one who computes."""
+    sections = [("spin.py", "2", 150), ("spin.py", "4", 150), ("convoy.py", "2", 100)]
+    for file, threads, n in sections:
+        path, script, ours, theirs = os.path.join(FIDELITY, file), os.path.join(FIDELITY, "threads.py"), [], {}
+        for _ in range(rounds):
+            ours.append(figures(run(path, "-m", "threads", "-n", threads, "--tasks", threads, "--arg", f"n={n}", "--bare")))
             for version, python in all_pythons().items():
-                take(theirs.setdefault(version, {"p50": [], "p95": [], "rate": []}), watched(python, file, threads, "3"))
-        for version, figures in theirs.items():
-            line = "; ".join(f"{name} {median(ours[name]):.3f} / {median(figures[name]):.3f} = {median(ours[name]) / median(figures[name]):.3f}"
-                             for name in ours)
-            print(f"fidelity: {threads} threads, miniature / CPython {version}: {line}", flush=True)
-    os.unlink(file)
+                theirs.setdefault(version, []).append(figures(attached(python, script, path, threads)))
+        names = ["wait"] if file == "convoy.py" else ["p50", "p95", "rate"]
+        for version, each in theirs.items():
+            parts = []
+            for name in names:
+                a, b = median(it[name] for it in ours), median(it[name] for it in each)
+                parts.append(f"{name} {a:.2f} / {b:.2f} = {a / b:.3f} [{min(it[name] / b for it in ours):.3f}–{max(it[name] / b for it in ours):.3f}]")
+            print(f"fidelity: {file}, {threads} threads, miniature / CPython {version}: {'; '.join(parts)}", flush=True)
 
 
-def take(figures, report):
+def attached(python, *args):
+    """Seen from when its threads run: what an interpreter does to start is no turn."""
+    program = subprocess.Popen([python, *args, "6000"], stdout=subprocess.PIPE)
+    program.stdout.readline()
+    done = subprocess.run([PROGRAM, "attach", str(program.pid), "--for", "1500ms", "--json"], capture_output=True, text=True)
+    program.kill()
+    program.wait()
+    return json.loads(done.stdout)
+
+
+def figures(report):
     lock = max(report["locks"], key=lambda lock: lock["handoffs"])
-    figures["p50"].append(lock["hold_ns"]["p50"] / 1e6)
-    figures["p95"].append(lock["hold_ns"]["p95"] / 1e6)
-    figures["rate"].append(lock["handoffs"] / (report["elapsed_ns"] / 1e9))
+    sleeper = max((lane for lane in report["lanes"] if lane["name"] != "main"), key=lambda lane: lane["states_ns"].get("io", 0))["states_ns"]
+    # Each sleep is of 10 ms.
+    wait = 10 * sleeper.get("waiting_gil", 0) / max(sleeper.get("io", 0), 1)
+    return {"p50": lock["hold_ns"]["p50"] / 1e6, "p95": lock["hold_ns"]["p95"] / 1e6,
+            "rate": lock["handoffs"] / (report["elapsed_ns"] / 1e9), "wait": wait}
 
 
 SECTIONS = dict(exact=exact, cost=cost, retake=retake, many=many, fidelity=fidelity)

@@ -49,6 +49,29 @@ fn left(group: u32) -> bool {
 }
 
 #[test]
+fn processes_are_starting_until_they_do_tasks() {
+    let Some(python) = interpreter() else { return };
+    let python = python.to_string_lossy();
+    for model in ["processes", "processes:fork"] {
+        let mut gilscope = Command::new(env!("CARGO_BIN_EXE_gilscope"));
+        gilscope.args(["compare", "sum-squares", "--engine", "cpython", "--python", &python, "-m", model, "-n", "2"]);
+        let output = gilscope.args(["--arg", "n=300000", "--repeat", "1", "--json"]).stdin(Stdio::null()).output();
+        let output = output.expect("the program runs");
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+        let rows = report["runs"].as_array().expect("it is a list");
+        let run = rows.iter().find(|run| run["model"] == model).unwrap_or_else(|| panic!("{report:#}"));
+        if run["observed"]["engine"] == "cores_only" || run["ledger_ns"].is_null() {
+            eprintln!("skipped: nothing is seen of it here");
+            return;
+        }
+        let of = |state: &str| run["ledger_ns"][state].as_f64().unwrap_or_default();
+        assert!(of("starting") > 0.0 && of("unknown") < of("starting"), "{model}: {run:#}");
+        assert!(of("running") > 0.0, "{model}: {run:#}");
+    }
+}
+
+#[test]
 fn every_model_does_the_same_work_in_cpython() {
     let Some(python) = interpreter() else { return };
     for id in ["sequential", "threads", "processes", "processes:fork", "processes:forkserver", "hybrid"] {

@@ -299,6 +299,84 @@ os.wait(); os.wait()
 }
 
 #[test]
+fn a_child_that_executes_another_program_has_no_lock_before_it_does() {
+    for python in pythons() {
+        if !exactly() {
+            return;
+        }
+        let report =
+            watch(&python, "import subprocess\nfor _ in range(10): subprocess.run(['true'], close_fds=True)\n");
+        sound(&report);
+        assert_eq!(lanes(&report).len(), 1, "{}: {:#}", python.display(), report["lanes"]);
+        assert!(report["locks"].as_array().is_some_and(|locks| locks.len() <= 1), "{:#}", report["locks"]);
+    }
+}
+
+#[test]
+fn an_interpreter_that_is_being_set_up_is_starting() {
+    let Some(python) = python().filter(|_| exactly()) else { return };
+    let code =
+        "import subprocess, sys\nfor _ in range(4): subprocess.run([sys.executable, '-c', 'sum(range(10**6))'])\n";
+    let report = watch(&python, code);
+    sound(&report);
+    assert_eq!(lanes(&report).len(), 5, "{:#}", report["lanes"]);
+    // On a busy machine one or the other may take longer than we wait for it to turn out to be Python.
+    let seen = lanes(&report).iter().filter(|lane| state(lane, "starting") > state(lane, "unknown")).count();
+    assert!(seen >= 3, "{:#}", report["lanes"]);
+    assert!(lanes(&report).iter().all(|lane| state(lane, "running") > 0.0), "{:#}", report["lanes"]);
+}
+
+/// Interpreters with locks of their own, each run by a thread; how many is said first.
+const SUBINTERPRETERS: &str = "import sys, threading
+code = 'import time; end = time.monotonic() + 0.8\\nwhile time.monotonic() < end: pass'
+if sys.version_info >= (3, 13):
+    import _interpreters as it
+    make, run = lambda: it.create('isolated'), it.exec
+else:
+    import _xxsubinterpreters as it
+    make, run = lambda: it.create(isolated=True), it.run_string
+ids = [make() for _ in range(COUNT)]
+threads = [threading.Thread(target=run, args=(id, code)) for id in ids]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+for id in ids: it.destroy(id)
+";
+
+#[test]
+fn isolated_subinterpreters_have_locks_of_their_own_and_the_fifth_lock_is_sampled() {
+    for python in pythons() {
+        let asked =
+            "import sys; sys.exit(sys.version_info < (3, 12) or not getattr(sys, '_is_gil_enabled', lambda: True)())";
+        let enough = Command::new(&python).args(["-c", asked]).status();
+        if !exactly() || !enough.is_ok_and(|status| status.success()) {
+            continue;
+        }
+        for count in [2, 4] {
+            let report = watch(&python, &format!("COUNT = {count}\n{SUBINTERPRETERS}"));
+            sound(&report);
+            let locks = report["locks"].as_array().expect("it is a list");
+            assert_eq!(locks.len(), count + 1, "{}: {locks:#?}", python.display());
+            assert!(locks.iter().any(|lock| lock["name"] == "GIL of interpreter 1"), "{locks:#?}");
+            // Each thread needs, and holds while it computes, the lock of its own interpreter.
+            let mut own: Vec<u64> = lanes(&report).iter().filter_map(|lane| lane["lock"].as_u64()).collect();
+            own.sort_unstable();
+            own.dedup();
+            // Whom the fifth belongs to is not known before 3.13: it is not watched, and its holder's name is its maker's.
+            assert!(own.len() == count + 1 || count == 4 && own.len() == 4, "{:#}", report["lanes"]);
+            let observer = &report["observer"];
+            if count == 2 {
+                assert_eq!(observer["engine"], "exact", "{observer}");
+                for lane in lanes(&report).iter().filter(|lane| lane["name"] != "main") {
+                    assert!(share(lane, &["running", "waiting_core"]) > 0.6, "{}: {lane:#}", python.display());
+                }
+            } else {
+                assert!(observer["reason"].as_str().is_some_and(|why| why.contains("a fifth")), "{observer}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_gil_that_comes_back_is_an_alarm() {
     let free = |path: &PathBuf| {
         let script = "import sys; sys.exit(getattr(sys, '_is_gil_enabled', lambda: True)())";
@@ -543,10 +621,17 @@ time.sleep(1000)
         let mut line = String::new();
         let mut printed = std::io::BufReader::new(gilscope.stdout.take().expect("it is piped"));
         std::io::BufRead::read_line(&mut printed, &mut line).expect("two numbers");
-        let pids: Vec<u32> = line.split_whitespace().map(|pid| pid.parse().expect("a number")).collect();
+        let mut pids: Vec<u32> = line.split_whitespace().map(|pid| pid.parse().expect("a number")).collect();
         let is_there =
             |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
         assert!(pids.len() == 2 && pids.iter().all(is_there), "{line}");
+        // And who keeps it: its parent, which is not gilscope itself.
+        let keeper: u32 = std::fs::read_to_string(format!("/proc/{}/status", pids[0]))
+            .ok()
+            .and_then(|status| status.lines().find_map(|line| line.strip_prefix("PPid:")?.trim().parse().ok()))
+            .expect("it has a parent");
+        assert!(keeper != gilscope.id() && keeper != std::process::id());
+        pids.push(keeper);
         gilscope.kill().expect("it is our child");
         gilscope.wait().expect("it is our child");
         let end = Instant::now() + Duration::from_secs(20);

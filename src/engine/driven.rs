@@ -306,7 +306,7 @@ impl Driven {
             self.meet(pid, say);
         }
         if let (Some(tid), Some(pid), Some(watched)) = (said.worker, said.pid, &mut self.watched) {
-            watched.works(tid, pid);
+            watched.works(tid, pid, said.at.map_or(Nanos::ZERO, Nanos));
         }
         if let Some(at) = said.began.map(Nanos) {
             self.begun = Some(at);

@@ -1,7 +1,7 @@
 //! What an interpreter's file says of where its runtime lies.
 
 use std::fs::File;
-use std::io::{Read, Seek};
+use std::io::{Read, Seek, SeekFrom};
 
 use object::read::ReadCache;
 use object::{Object, ObjectKind, ObjectSection, ObjectSegment, ObjectSymbol};
@@ -38,7 +38,7 @@ pub fn inspect(file: File) -> Option<Binary> {
 }
 
 fn parse(file: impl Read + Seek) -> Option<Binary> {
-    let cache = ReadCache::new(file);
+    let cache = ReadCache::new(Blocks::of(file));
     let elf = object::File::parse(&cache).ok()?;
     let base = elf.segments().map(|segment| segment.address()).min().unwrap_or(0) & !0xfff;
     let mut binary = Binary { base, fixed: elf.kind() == ObjectKind::Executable, ..Binary::default() };
@@ -72,6 +72,58 @@ fn parse(file: impl Read + Seek) -> Option<Binary> {
     Some(binary)
 }
 
+/// How much of a file is read at once.
+const BLOCK: u64 = 64 << 10;
+
+/// A file read in blocks, the last of which is kept: names lie side by side and are asked for one at a time.
+struct Blocks<F> {
+    file: F,
+    at: u64,
+    start: u64,
+    block: Vec<u8>,
+}
+
+impl<F> Blocks<F> {
+    fn of(file: F) -> Blocks<F> {
+        Blocks { file, at: 0, start: 0, block: Vec::new() }
+    }
+
+    fn kept(&self) -> &[u8] {
+        let from = self.at.checked_sub(self.start).and_then(|from| usize::try_from(from).ok());
+        from.and_then(|from| self.block.get(from..)).unwrap_or_default()
+    }
+}
+
+impl<F: Read + Seek> Read for Blocks<F> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        if self.kept().is_empty() {
+            self.start = self.at - self.at % BLOCK;
+            self.block.clear();
+            self.file.seek(SeekFrom::Start(self.start))?;
+            self.file.by_ref().take(BLOCK).read_to_end(&mut self.block)?;
+        }
+        let kept = self.kept();
+        let length = kept.len().min(into.len());
+        into[..length].copy_from_slice(&kept[..length]);
+        self.at += length as u64;
+        Ok(length)
+    }
+}
+
+impl<F: Seek> Seek for Blocks<F> {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        self.at = match to {
+            SeekFrom::Start(at) => at,
+            SeekFrom::Current(distance) => self
+                .at
+                .checked_add_signed(distance)
+                .ok_or_else(|| std::io::Error::from(std::io::ErrorKind::InvalidInput))?,
+            SeekFrom::End(_) => self.file.seek(to)?,
+        };
+        Ok(self.at)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,6 +137,22 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_file_in_blocks_reads_as_the_file_itself(steps in proptest::collection::vec((0u64..200_000, 1usize..100_000), 1..8)) {
+            let bytes: Vec<u8> = (0..150_000_u32).map(|at| ((at * 31) >> 3) as u8).collect();
+            let mut plain = std::io::Cursor::new(&bytes);
+            let mut blocks = Blocks::of(std::io::Cursor::new(&bytes));
+            prop_assert_eq!(blocks.seek(SeekFrom::End(0)).unwrap(), 150_000);
+            for (at, length) in steps {
+                let (mut one, mut other) = (Vec::new(), Vec::new());
+                plain.seek(SeekFrom::Start(at)).unwrap();
+                blocks.seek(SeekFrom::Start(at)).unwrap();
+                plain.by_ref().take(length as u64).read_to_end(&mut one).unwrap();
+                blocks.by_ref().take(length as u64).read_to_end(&mut other).unwrap();
+                prop_assert_eq!(one, other);
+            }
+        }
+
         #[test]
         fn a_damaged_file_is_an_answer_and_no_panic(at in 0usize..4096, bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
             static START: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();

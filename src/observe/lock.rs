@@ -116,6 +116,9 @@ pub struct Lock {
     pub look: bool,
     /// Until then it is new: one who was just forked makes his lock anew, and what is seen is put right, not missed.
     pub new_until: Nanos,
+    /// Whether the thread state that took it last may be another thread's: then a look tells that it is held, and a write
+    /// by whom.
+    pub holder_is_vague: bool,
     /// When it was last looked at.
     pub looked_at: Nanos,
     /// Until then it is watched however often it is written: somebody asked for it.
@@ -159,6 +162,7 @@ impl Lock {
             settled: false,
             look: true,
             new_until: Nanos::ZERO,
+            holder_is_vague: false,
             looked_at: Nanos::ZERO,
             bear_until: Nanos::ZERO,
             holder: None,
@@ -256,6 +260,12 @@ impl Lock {
             return;
         }
         let known = exact && self.settled && from >= self.new_until;
+        let holder = match self.holder {
+            Some(_) if exact && self.settled && seen.locked && self.holder_is_vague => self.holder,
+            // Nobody wrote, so nobody is known.
+            _ if !exact && self.holder_is_vague => None,
+            _ => holder,
+        };
         let holds = if seen.locked { holder } else { None };
         if seen.locked && holder.is_none() {
             // A thread we cannot name holds it.
@@ -382,6 +392,19 @@ mod tests {
         let mut lock = settled();
         for at in (1_000_000_000..).step_by(1_000_000).take(10_000) {
             assert!(!hit(&mut lock, at, 7).contains(&Change::TooOften), "a thousand writes a second are borne");
+        }
+    }
+
+    #[test]
+    fn who_wrote_is_believed_where_the_holder_s_name_is_vague() {
+        for (vague, holder) in [(true, 8), (false, 7)] {
+            let mut lock = settled();
+            lock.holder_is_vague = vague;
+            hit(&mut lock, 2_000_000, 7);
+            hit(&mut lock, 2_000_100, 8);
+            let said = look(&mut lock, 9_000_000, state(true, 6), 7);
+            assert_eq!(said.is_empty(), vague, "{said:?}");
+            assert_eq!(hit(&mut lock, 10_000_000, holder), [Change::Dropped(holder)]);
         }
     }
 

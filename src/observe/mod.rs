@@ -150,11 +150,11 @@ fn observe(mut watcher: Watcher, ended: Option<OwnedFd>, shared: &Shared) {
     let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1_000));
     // Readable when what is waited for has ended: of a child of ours, once it has been let go.
     let mut life = ended;
+    let mut has_ended = false;
     loop {
         if shared.exact_once.swap(false, Ordering::Relaxed) {
             watcher.exact_once();
         }
-        let has_ended = life.as_ref().is_some_and(is_readable);
         watcher.pass();
         let stopped = shared.stop.load(Ordering::Relaxed);
         let end = match &mut *shared.child.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -183,12 +183,12 @@ fn observe(mut watcher: Watcher, ended: Option<OwnedFd>, shared: &Shared) {
         if over {
             return;
         }
-        wait(&watcher, life.as_ref());
+        has_ended = wait(&watcher, life.as_ref());
     }
 }
 
-/// Waits until the next pass is due, or the end of what is observed.
-fn wait(watcher: &Watcher, life: Option<&OwnedFd>) {
+/// Waits until the next pass is due, or the end of what is observed. Says whether it was that.
+fn wait(watcher: &Watcher, life: Option<&OwnedFd>) -> bool {
     let pause = watcher.pause();
     let mut awaited: Vec<PollFd<'_>> = life.into_iter().map(|life| PollFd::new(life, PollFlags::IN)).collect();
     if pause.until_records {
@@ -197,18 +197,12 @@ fn wait(watcher: &Watcher, life: Option<&OwnedFd>) {
     let span = Timespec { tv_sec: pause.span.as_secs() as i64, tv_nsec: i64::from(pause.span.subsec_nanos()) };
     // Whatever ends it, a pass is right.
     let _ = rustix::event::poll(&mut awaited, Some(&span));
+    life.is_some() && !awaited[0].revents().is_empty()
 }
 
 fn open_life(pid: u32) -> Option<OwnedFd> {
     let pid = rustix::process::Pid::from_raw(i32::try_from(pid).ok()?)?;
     rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()
-}
-
-/// Whether there is something to read now.
-fn is_readable(descriptor: &OwnedFd) -> bool {
-    let mut asked = [PollFd::new(descriptor, PollFlags::IN)];
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    rustix::event::poll(&mut asked, Some(&now)).is_ok_and(|ready| ready > 0)
 }
 
 /// An event for each thread and core may be more descriptors than the usual 1024.

@@ -34,11 +34,20 @@ pub(super) struct Process {
     pub(super) runtime: Option<Runtime>,
     /// Whether it is known who holds its lock.
     pub(super) is_followed: bool,
+    /// Its maker's mark ([`Runtime::mark`]), which it bears until it goes on as a Python of its own.
+    pub(super) maker_mark: Option<u64>,
+    /// Until when it was being found out whether it is Python.
+    pub(super) found_at: Nanos,
+    /// Whether it has executed a program since we know it, and its interpreter has not been seen yet.
+    pub(super) boots: bool,
     /// Since when it is executing its program.
     pub(super) since: Nanos,
     pub(super) tried_at: Nanos,
     pub(super) tries: u32,
     pub(super) walked_at: Nanos,
+    /// Whether thread states may pass from one thread to another: there is more than one interpreter, and what one has
+    /// left behind is used anew by whoever enters it next.
+    pub(super) states_pass: bool,
     /// Threads by the address of their state.
     states: HashMap<u64, u32>,
     /// The first of its locks: what its threads need.
@@ -65,10 +74,14 @@ impl Process {
             stage: Stage::Waiting,
             runtime: None,
             is_followed: false,
+            maker_mark: None,
+            found_at: Nanos::ZERO,
+            boots: false,
             since: at,
             tried_at: Nanos::ZERO,
             tries: 0,
             walked_at: Nanos::ZERO,
+            states_pass: false,
             states: HashMap::new(),
             lanes_lock: None,
             dormant: None,
@@ -134,7 +147,7 @@ impl Process {
         let state = runtime.lock(&memory, address).ok()??;
         let holder = match state.last_holder {
             0 => None,
-            holder => match self.states.get(&holder) {
+            holder => match self.states.get(&holder).filter(|_| !self.states_pass) {
                 Some(tid) => Some(*tid),
                 None => {
                     let tid = runtime.native_of(&memory, holder).and_then(|native| self.outside(native));

@@ -314,9 +314,21 @@ impl Runtime {
         memory.int(self.address + self.layout.finalizing - 8).is_ok_and(|it| it == 1)
     }
 
-    /// Whether the lock at this address is one: always, save in free-threaded builds.
+    /// Up to 3.10, what a process that was forked replaces when it goes on as a Python of its own
+    /// (`runtime.interpreters.mutex`, in `PyOS_AfterFork_Child`), and one that is about to execute another program does
+    /// not. From 3.11 on its thread has its own number by then.
+    pub fn mark(&self, memory: &dyn Memory) -> Option<u64> {
+        // It lies before the first interpreter.
+        (self.layout.native_id.is_none())
+            .then(|| memory.word(self.address + self.layout.interpreters - 8).ok())
+            .flatten()
+    }
+
+    /// Whether the lock at this address is one: always, save in free-threaded builds. Those turn it on for the moment of
+    /// each import of an extension module, counting the imports (`_PyEval_EnableGILTransient`), and for good by the
+    /// greatest `int` (`_PyEval_EnableGILPermanent`).
     pub fn is_enabled(&self, memory: &dyn Memory, lock: u64) -> bool {
-        self.layout.lock.enabled.is_none_or(|at| memory.int(lock + at).is_ok_and(|it| it != 0))
+        self.layout.lock.enabled.is_none_or(|at| memory.int(lock + at).is_ok_and(|it| it == i32::MAX))
     }
 
     /// Whether a thread state is attached, which means that its thread runs Python or waits to be let (free-threaded

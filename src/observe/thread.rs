@@ -79,6 +79,8 @@ pub struct Thread {
     sleep: Option<Sleep>,
     state: State,
     detail: Detail,
+    /// Whether its program is being loaded or its interpreter set up: it is that, whatever it sleeps in meanwhile.
+    boots: bool,
     on_core: Option<Nanos>,
     /// How long it was on cores.
     pub on_cpu: Nanos,
@@ -101,6 +103,7 @@ impl Thread {
             sleep: None,
             state: State::Unborn,
             detail: Detail::None,
+            boots: false,
             on_core: None,
             on_cpu: Nanos::ZERO,
             switches: (0, 0),
@@ -153,10 +156,35 @@ impl Thread {
         self.ended
     }
 
+    /// A program is loaded in it, or its interpreter is set up, from now on: until it first takes a lock, or it is known
+    /// what it does.
+    pub fn boot(&mut self, at: Nanos, phase: Detail) {
+        if self.ended {
+            return;
+        }
+        if !self.boots {
+            // Who executes a program is awake.
+            self.close_sleep(at);
+        }
+        // What held its program before does not hold for the next.
+        self.drop_unseen(at);
+        self.wants = None;
+        if !matches!(self.state, State::Unborn | State::Unknown | State::Starting) {
+            self.enter(at, State::Unknown, Detail::None);
+        }
+        self.enter(at, State::Starting, phase);
+        self.boots = true;
+    }
+
+    /// Whether a program is being loaded in it, or its interpreter set up.
+    pub fn is_booting(&self) -> bool {
+        self.boots
+    }
+
     /// It took a lock.
     pub fn take(&mut self, at: Nanos, lock: LockId) {
         self.close_sleep(at);
-        (self.holds, self.wants) = (Some(lock), None);
+        (self.holds, self.wants, self.boots) = (Some(lock), None, false);
         (self.state, self.detail) = (State::Running, Detail::None);
         self.push(at, CoreId::UNKNOWN, EventKind::Take { lock, to: State::Running });
     }
@@ -250,6 +278,9 @@ impl Thread {
             return;
         }
         sleep.reason = Some(reason);
+        if self.boots {
+            return;
+        }
         // What was said to wait for the lock has been told: that it gave up is known from now on.
         let since = if self.wants.is_some() { at } else { sleep.since };
         if let Reason::WantsLock(lock) = reason {
@@ -299,13 +330,22 @@ impl Thread {
     }
 
     fn wake(&mut self, at: Nanos) {
+        if self.boots {
+            return;
+        }
         self.enter(at, self.awake_state(), Detail::None);
     }
 
     /// From now on it is known what it is while awake: its lock is watched.
     pub fn reveal(&mut self, at: Nanos, awake: Awake) {
         self.awake = awake;
-        if self.sleep.is_none() && self.holds.is_none() && self.state != State::Starting && !self.ended {
+        let boots = std::mem::take(&mut self.boots);
+        if let Some(sleep) = self.sleep.as_mut().filter(|_| boots) {
+            // As far as it was part of setting up it is told.
+            sleep.since = at.max(sleep.since);
+        }
+        let starts = self.state == State::Starting && !boots;
+        if self.sleep.is_none() && self.holds.is_none() && !starts && !self.ended {
             self.wake(at);
         }
     }
@@ -326,6 +366,7 @@ impl Thread {
                 self.on_cpu += at - since;
             }
             self.drop_lock(at);
+            self.boots = false;
             self.enter(at, State::Done, Detail::None);
             self.ended = true;
         }

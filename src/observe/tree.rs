@@ -1,7 +1,7 @@
 //! The observed processes: the one that was asked for, and all that descend from it.
 
 use crate::clock::{Clock, Monotonic};
-use crate::event::Nanos;
+use crate::event::{Detail, Nanos};
 
 use super::lock::{Lock, Mode};
 use super::memory::Remote;
@@ -10,7 +10,7 @@ use super::observed::{Process, Stage};
 use super::process;
 use super::runtime::Runtime;
 use super::trouble::Trouble;
-use super::watch::Watcher;
+use super::watch::{Item, Watcher};
 use crate::model::LockPlan;
 
 /// x86 has four debug registers, and they are a thread's own.
@@ -103,6 +103,7 @@ impl Watcher {
         }
         let mut process = Process::new(pid, None, at);
         if is_python {
+            process.maker_mark = runtime.as_ref().and_then(|runtime| runtime.mark(&Remote(parent)));
             process.runtime = runtime;
         }
         self.processes.insert(pid, process);
@@ -116,10 +117,18 @@ impl Watcher {
             // Its interpreter was found after this, so it is the new program's.
             return;
         }
+        if process.stage == Stage::Python
+            && process.found_at >= at
+            && Runtime::find(pid, &mut self.files).is_ok_and(|found| process.runtime.as_ref() == Some(&found))
+        {
+            // It was found while this happened, and it is still where it was found.
+            return;
+        }
         let had_locks = process.stage == Stage::Python;
         let lanes = process.lanes;
         *process = Process::new(pid, process.index, at);
         process.lanes = lanes;
+        process.boots = true;
         if had_locks {
             self.release(pid, at);
         }
@@ -183,7 +192,15 @@ impl Watcher {
         match found {
             Ok(runtime) => {
                 process.runtime = Some(runtime);
+                process.found_at = Monotonic.now();
                 self.walk(pid, now);
+                if let Some(process) = self.processes.get_mut(&pid)
+                    && std::mem::take(&mut process.boots)
+                    && process.stage == Stage::Waiting
+                {
+                    // Its program is there, and its lock is not.
+                    self.pending.push((now, Item::Boots { pid, phase: Detail::Init }));
+                }
             }
             Err(Trouble::Unsupported { why, version, .. }) => {
                 process.stage = Stage::Unsupported;
@@ -229,6 +246,7 @@ impl Watcher {
         if locks.is_empty() || runtime.free_threaded && !runtime.is_initialized(&Remote(pid)) {
             return;
         }
+        process.states_pass = interpreters.len() > 1;
         process.states_by_thread.clear();
         if runtime.free_threaded {
             let states = interpreters.iter().flat_map(|interpreter| &interpreter.threads);
@@ -240,6 +258,10 @@ impl Watcher {
         tids.sort_unstable_by_key(|tid| (*tid != pid, *tid));
         if tids.is_empty() && runtime.layout.native_id.is_some() && process.stage == Stage::Waiting {
             // A copy of its maker that has no thread of its own in its memory: it is about to execute another program.
+            return;
+        }
+        if process.maker_mark.is_some_and(|mark| runtime.mark(&Remote(pid)) == Some(mark)) {
+            // The same, up to 3.10.
             return;
         }
         locks.sort_by_key(|(_, id)| *id);
@@ -314,6 +336,8 @@ impl Watcher {
             self.notices.extend(lanes.map(|lane| Notice::Needs { lane, lock: lock_id }));
         }
         let mut lock = Lock::new(lock_id, pid, address, word);
+        // Up to 3.12, who runs code in a subinterpreter does so under the thread state of its maker.
+        lock.holder_is_vague = id != 0 && runtime.version.minor <= 12;
         let watched = self.locks.iter().filter(|it| it.pid == pid && it.mode == Mode::Exact).count();
         let watchpoints = match () {
             () if !self.recorder.is_on() => Err(self.refused.clone().unwrap_or_default()),

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::os::fd::BorrowedFd;
 
 use crate::clock::{Clock, Monotonic};
-use crate::event::{LaneId, LockId, Nanos};
+use crate::event::{Detail, LaneId, LockId, Nanos};
 use crate::perf::{Record, What};
 
 use super::doing::{Doing, Doings};
@@ -34,6 +34,8 @@ use super::thread::{Awake, Reason, Thread};
 pub(super) const MOMENT: Nanos = Nanos::from_millis(1);
 /// How long a thread may be awaited that may turn out to be Python's.
 pub(super) const UNDECIDED: Nanos = Nanos::from_millis(20);
+/// How long one that executes a program: an interpreter is set up in some ten milliseconds.
+const BOOTING: Nanos = Nanos::from_millis(100);
 /// How many threads may be known to sleep before they are followed.
 const MOST_UNBORN: usize = 4096;
 /// How long a sleep may be awaited whose reason nobody knows.
@@ -44,6 +46,8 @@ pub(super) struct Tracked {
     pub(super) pid: u32,
     pub(super) thread: Thread,
     pub(super) lane: Option<LaneId>,
+    /// The lock of a subinterpreter that it was seen to take.
+    needs: Option<LockId>,
     /// Whether its name has been read again.
     pub(super) named: bool,
     pub(super) name: String,
@@ -61,6 +65,11 @@ pub(super) enum Item {
         from: Nanos,
         state: LockState,
         holder: Option<u32>,
+    },
+    /// A program is being loaded or an interpreter set up in a process's first thread.
+    Boots {
+        pid: u32,
+        phase: Detail,
     },
     Doing {
         tid: u32,
@@ -258,6 +267,7 @@ impl Watcher {
                         self.reveal(self.locks[lock].pid, at);
                     }
                 }
+                Item::Boots { pid, phase } => self.boots(pid, at, phase),
                 Item::Attached { tid, attached } => {
                     if let Some(tracked) = self.threads.get_mut(&tid) {
                         let awake = if attached { Awake::Running } else { Awake::Native };
@@ -289,7 +299,7 @@ impl Watcher {
                 }
             }
             What::Ended => self.end_thread(tid, at),
-            What::Exec => {}
+            What::Exec => self.boots(pid, at, Detail::Exec),
             What::In | What::Out { .. } => {
                 let Some(tracked) = self.threads.get_mut(&tid) else { return };
                 if at < tracked.thread.since {
@@ -301,6 +311,12 @@ impl Watcher {
                     _ => tracked.thread.switch_in(at, core),
                 }
             }
+        }
+    }
+
+    fn boots(&mut self, pid: u32, at: Nanos, phase: Detail) {
+        if let Some(tracked) = self.threads.get_mut(&pid).filter(|tracked| at >= tracked.thread.since) {
+            tracked.thread.boot(at, phase);
         }
     }
 
@@ -324,6 +340,14 @@ impl Watcher {
                     tracked.thread.drop_lock(at);
                 }
                 tracked.thread.take(at, id);
+                // Who enters a subinterpreter needs its lock from then on; the first thread is at home in the main one.
+                let lanes_lock = self.processes.get(&pid).and_then(|process| process.lanes_lock);
+                if let Some(lane) =
+                    tracked.lane.filter(|_| tid != pid && lanes_lock != Some(id) && tracked.needs != Some(id))
+                {
+                    tracked.needs = Some(id);
+                    self.notices.push(Notice::Needs { lane, lock: id });
+                }
             }
             Change::Unseen(more) => self.notices.push(Notice::HandOffs { lock: self.locks[lock].id, at, more }),
             Change::TooOften => {
@@ -372,6 +396,7 @@ impl Watcher {
             pid,
             thread: Thread::new(at, born && awake != Awake::Unknown, awake),
             lane: None,
+            needs: None,
             named: false,
             name: String::new(),
             doings: Doings::open(pid, tid),
@@ -407,7 +432,11 @@ impl Watcher {
         for (tid, tracked) in &mut self.threads {
             let thread = &mut tracked.thread;
             if tracked.lane.is_none() {
-                let patience = if *tid == self.root { Nanos::from_secs(2) } else { UNDECIDED };
+                let patience = match () {
+                    () if *tid == self.root => Nanos::from_secs(2),
+                    () if thread.is_booting() => BOOTING,
+                    () => UNDECIDED,
+                };
                 if thread.since + patience > horizon && !thread.has_ended() {
                     upto = upto.min(thread.since);
                 } else {

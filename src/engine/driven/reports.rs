@@ -19,6 +19,7 @@ pub(super) struct Said {
     pub(super) ready: Option<bool>,
     pub(super) pid: Option<u32>,
     pub(super) worker: Option<u32>,
+    pub(super) at: Option<u64>,
     pub(super) found: Option<Found>,
     pub(super) began: Option<u64>,
     pub(super) task: Option<u32>,

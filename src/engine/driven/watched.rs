@@ -10,11 +10,11 @@
 //! observer sees is held back. From then on it is passed on with a delay longer than any line of the script takes to
 //! arrive, so that nothing is told that lies behind the end.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::clock::{Clock, Monotonic};
 use crate::engine::{Accounts, Signal};
-use crate::event::{EventKind, Nanos};
+use crate::event::{CoreId, Detail, Event, EventKind, LaneId, Line, Nanos, State};
 use crate::model::{LanePlan, Plan, Pool, Role};
 use crate::observe::Observer;
 use crate::observe::notice::Notice;
@@ -30,7 +30,8 @@ pub(super) struct Watched {
     observer: Observer,
     pool: Pool,
     expected: usize,
-    workers: BTreeSet<u32>,
+    /// Those that do tasks, and from when on.
+    workers: BTreeMap<u32, Nanos>,
     /// The processes of those, by their numbers, and as lanes count them.
     worker_pids: BTreeSet<u32>,
     worker_processes: BTreeSet<u32>,
@@ -53,6 +54,59 @@ struct Lane {
     voluntary: u64,
     involuntary: u64,
     how: Option<String>,
+    /// Until when it is being started up, as the script tells.
+    starts_until: Option<Nanos>,
+    /// What it is to the observer.
+    state: Option<(State, Detail)>,
+}
+
+impl Lane {
+    /// Tells an event as what it is: until the script says that a process does tasks, it is starting up, whether it
+    /// imports modules under its lock or waits for its maker.
+    fn tell(&mut self, event: Event, say: &mut dyn FnMut(Signal)) {
+        self.has_started(event.lane, event.at, say);
+        let now = match event.kind {
+            EventKind::State { to, detail } | EventKind::Drop { to, detail, .. } => Some((to, detail)),
+            EventKind::Take { to, .. } => Some((to, Detail::None)),
+            _ => None,
+        };
+        self.state = now.or(self.state);
+        let (Some((state, detail)), Some(_)) = (now.map(starting), self.starts_until) else {
+            return say(Signal::Event(event));
+        };
+        let told = |kind| Signal::Event(Event { kind, ..event });
+        match event.kind {
+            EventKind::State { .. } => say(told(EventKind::State { to: state, detail })),
+            EventKind::Take { lock, .. } => {
+                say(told(EventKind::Take { lock, to: state }));
+                say(told(EventKind::State { to: state, detail }));
+            }
+            EventKind::Drop { lock, requested, .. } => {
+                say(told(EventKind::Drop { lock, to: state, detail, requested }));
+            }
+            kind => say(told(kind)),
+        }
+    }
+
+    /// It does tasks by then, if the script says so.
+    fn has_started(&mut self, lane: LaneId, by: Nanos, say: &mut dyn FnMut(Signal)) {
+        if let Some(at) = self.starts_until.take_if(|until| *until <= by)
+            && let Some((to, detail)) = self.state
+        {
+            let kind = EventKind::State { to, detail };
+            say(Signal::Event(Event { at, lane, core: CoreId::UNKNOWN, line: Line::NONE, kind }));
+        }
+    }
+}
+
+/// What a lane that is being started up is shown as.
+fn starting((state, detail): (State, Detail)) -> (State, Detail) {
+    match state {
+        State::Unborn | State::Done | State::WaitingGil | State::Starting => (state, detail),
+        // Nobody has seen it execute a program or take its lock yet.
+        State::Unknown => (State::Starting, Detail::Fork),
+        _ => (State::Starting, Detail::Import),
+    }
 }
 
 impl Watched {
@@ -66,7 +120,7 @@ impl Watched {
             observer: Observer::attach(pid)?,
             pool: plan.pool,
             expected,
-            workers: BTreeSet::new(),
+            workers: BTreeMap::new(),
             worker_pids: BTreeSet::new(),
             worker_processes: BTreeSet::new(),
             held: VecDeque::new(),
@@ -85,9 +139,9 @@ impl Watched {
         self.observer.switches_refused.is_none()
     }
 
-    /// A thread does tasks.
-    pub(super) fn works(&mut self, tid: u32, pid: u32) {
-        self.workers.insert(tid);
+    /// A thread does tasks from now on.
+    pub(super) fn works(&mut self, tid: u32, pid: u32, at: Nanos) {
+        self.workers.entry(tid).or_insert(at);
         self.worker_pids.insert(pid);
     }
 
@@ -187,11 +241,13 @@ impl Watched {
             Notice::Born { lane, pid, tid } => {
                 if let Some(mut plan) = self.next.take() {
                     plan.role = match plan.process {
-                        _ if self.workers.contains(&tid) => Role::Worker,
+                        _ if self.workers.contains_key(&tid) => Role::Worker,
                         0 => Role::Main,
                         _ => Role::Server,
                     };
-                    self.lanes.push(Lane::default());
+                    // A process of its own is started up by its first thread; who joins one that is there, is not.
+                    let until = self.workers.get(&tid).filter(|_| plan.process != 0 && tid == pid);
+                    self.lanes.push(Lane { starts_until: until.copied(), ..Lane::default() });
                     say(Signal::LaneAdded(plan));
                 }
                 say(Signal::Born { lane, pid, tid });
@@ -206,7 +262,10 @@ impl Watched {
             Notice::Named { lane, name } => say(Signal::LaneNamed { lane, name }),
             Notice::Event(event) if self.ended.is_none_or(|end| event.at <= end) => {
                 self.count(event.lane.index(), event.at, event.kind);
-                say(Signal::Event(event));
+                match self.lanes.get_mut(event.lane.index()) {
+                    Some(lane) => lane.tell(event, say),
+                    None => say(Signal::Event(event)),
+                }
             }
             Notice::HandOffs { lock, at, more } if self.ended.is_none_or(|end| at <= end) => {
                 say(Signal::HandOffs { lock, at, more });
@@ -217,6 +276,9 @@ impl Watched {
             Notice::Sampled(lane) => say(Signal::LaneSampled(lane)),
             Notice::Upto(at) => {
                 let at = self.ended.map_or(at, |end| at.min(end));
+                for (id, lane) in self.lanes.iter_mut().enumerate() {
+                    lane.has_started(LaneId(id as u32), at, say);
+                }
                 if self.begun.is_some_and(|begun| at > begun) {
                     say(Signal::Upto(at));
                 }

@@ -31,6 +31,9 @@ use super::memory::Memory;
 /// How many frames are looked through for one that runs Python.
 const MOST_FRAMES: usize = 64;
 
+/// As much of a frame as is read: 88 bytes in 3.13, and those of its variables that follow.
+const FRAME: usize = 96;
+
 /// The longest table of lines that is read.
 const MOST_LINES: u64 = 1 << 20;
 
@@ -113,6 +116,7 @@ impl FrameLayout {
         let within = |offsets: &[u64], size: u64| size < 1 << 20 && offsets.iter().all(|offset| *offset < size);
         let sane = within(&[layout.current_frame], words[thread])
             && within(&layout.frame, words[frame])
+            && layout.frame.iter().all(|offset| *offset as usize + 8 <= FRAME)
             && within(&layout.code[..4], words[code])
             && layout.code[4] <= words[code]
             && within(&[layout.class], layout.object)
@@ -159,16 +163,21 @@ impl Places {
                 return None;
             }
             let [previous, executable, instruction, owner] = self.layout.frame;
-            let mut kind = [0];
-            memory.read(frame.checked_add(owner)?, &mut kind).ok()?;
+            // All of it at once: a look is dear, a few bytes more are not.
+            let mut bytes = [0; FRAME];
+            memory.read(frame, &mut bytes).ok()?;
+            let word = |offset: u64| {
+                let offset = offset as usize;
+                bytes.get(offset..offset + 8)?.try_into().ok().map(u64::from_le_bytes)
+            };
             // `FRAME_OWNED_BY_INTERPRETER` and `FRAME_OWNED_BY_CSTACK` mark where C code was entered.
-            if kind[0] < 3 {
+            if *bytes.get(owner as usize)? < 3 {
                 // The low bits of a stack reference say who owns it.
-                let code = word(memory, frame.checked_add(executable)?)? & !7;
-                let at = word(memory, frame.checked_add(instruction)?)?;
+                let code = word(executable)? & !7;
+                let at = word(instruction)?;
                 return self.place(code, at, memory);
             }
-            frame = word(memory, frame.checked_add(previous)?)?;
+            frame = word(previous)?;
         }
         None
     }

@@ -91,10 +91,47 @@ fn one_that_was_preempted_goes_on_with_what_it_did() {
     assert_eq!(states(&mut thread), [(10, State::Running)]);
 }
 
+#[test]
+fn a_program_is_loaded_and_its_interpreter_set_up_until_it_takes_its_lock() {
+    let mut thread = watched();
+    thread.take(Nanos(10), GIL);
+    thread.boot(Nanos(20), Detail::Exec);
+    assert!(thread.holds().is_none() && thread.is_booting());
+    // What it reads meanwhile is part of it.
+    thread.switch_out(Nanos(22), CORE, false);
+    thread.explain(Nanos(23), Reason::Call(libc::SYS_read as u32));
+    thread.switch_in(Nanos(25), CORE);
+    thread.boot(Nanos(26), Detail::Init);
+    thread.take(Nanos(30), GIL);
+    thread.drop_lock(Nanos(31));
+    let expected = [
+        (10, State::Running),
+        (20, State::Unknown),
+        (20, State::Starting),
+        (26, State::Starting),
+        (30, State::Running),
+        (31, State::Native),
+    ];
+    assert_eq!(states(&mut thread), expected);
+}
+
+#[test]
+fn one_who_was_seen_to_give_up_waiting_waited_until_it_was_seen() {
+    let mut thread = watched();
+    thread.switch_out(Nanos(10), CORE, false);
+    thread.explain(Nanos(12), Reason::WantsLock(GIL));
+    thread.switch_in(Nanos(15), CORE);
+    thread.switch_out(Nanos(16), CORE, false);
+    assert!(thread.is_waiting());
+    thread.explain(Nanos(70), Reason::Call(libc::SYS_read as u32));
+    assert!(!thread.is_waiting());
+    assert_eq!(states(&mut thread), [(10, State::WaitingGil), (70, State::Io)]);
+}
+
 proptest! {
     /// Whatever is said in the order of time, what comes out is in the order of time and legal.
     #[test]
-    fn what_a_lane_is_told_is_in_order_and_legal(steps in proptest::collection::vec((0u8..8, 0u64..3), 0..200), born: bool) {
+    fn what_a_lane_is_told_is_in_order_and_legal(steps in proptest::collection::vec((0u8..10, 0u64..3), 0..200), born: bool) {
         let mut thread = Thread::new(Nanos(0), born, Awake::Native);
         let mut now = 0;
         for (step, pause) in steps {
@@ -108,6 +145,8 @@ proptest! {
                 4 => thread.switch_out(at, CORE, true),
                 5 => thread.explain(at, Reason::WantsLock(GIL)),
                 6 => thread.explain(at, Reason::Call(0)),
+                7 => thread.boot(at, Detail::Exec),
+                8 => thread.reveal(at, Awake::Native),
                 _ => thread.explain(at, Reason::OwnLock),
             }
         }
