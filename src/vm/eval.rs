@@ -50,7 +50,7 @@ impl<H: Host> Thread<'_, H> {
     /// returns, or one of them awaits something that is not there yet.
     /// With something to be raised first, if it is so resumed.
     pub(super) fn evaluate<const BEFORE_EACH: bool>(&mut self, thrown: Option<Raised>) -> Result<Step, Raised> {
-        let Thread { module, host, continuation, countdown, waker, .. } = self;
+        let Thread { module, host, kept, continuation, countdown, waker, .. } = self;
         let Continuation { stack, frames } = continuation;
         let module = *module;
         let program = &**module.program();
@@ -213,7 +213,7 @@ impl<H: Host> Thread<'_, H> {
                             }
                         }
                         Instruction::LoadGlobal(slot) => {
-                            let value = module.slot(slot as usize).copy();
+                            let value = module.globals.load(kept, slot as usize);
                             if let Value::Unbound = value {
                                 break 'raised not_defined(&program.globals[slot as usize].0);
                             }
@@ -221,11 +221,10 @@ impl<H: Host> Thread<'_, H> {
                         }
                         Instruction::StoreGlobal(slot) => {
                             let value = pop!();
-                            let old = std::mem::replace(&mut *module.slot(slot as usize), value);
-                            drop(old);
+                            drop(module.globals.store(slot as usize, value));
                         }
                         Instruction::DeleteGlobal(slot) => {
-                            let old = std::mem::take(&mut *module.slot(slot as usize));
+                            let old = module.globals.store(slot as usize, Value::Unbound);
                             if let Value::Unbound = old {
                                 break 'raised not_defined(&program.globals[slot as usize].0);
                             }
@@ -428,7 +427,7 @@ impl<H: Host> Thread<'_, H> {
                                 _ => Vec::new(),
                             };
                             let name = program.codes[index as usize].name.clone();
-                            push!(Value::Function(Arc::new(Function { code: index, name, defaults })));
+                            push!(Value::Function(Arc::new(Function::new(index, name, defaults))));
                         }
                         Instruction::Call(_) | Instruction::CallKw(..) => {
                             let (count, keywords) = match *instruction {

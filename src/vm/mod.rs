@@ -10,6 +10,7 @@
 //! included, and a program that needs more is refused before it runs, at the
 //! place where it does.
 
+mod alone;
 mod binding;
 mod builtins;
 mod code;
@@ -19,6 +20,7 @@ mod dict;
 mod eval;
 mod exception;
 mod frame;
+mod globals;
 mod host;
 mod iterate;
 pub mod limits;
@@ -38,6 +40,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+pub use alone::Alone;
 pub use code::{Comparison, Constant, Instruction, Operator, Parameter, Program, Signature};
 pub use compile::{CompileError, MAX_SOURCE, Reason, compile};
 pub use coroutine::event_loop::{Crew, EventLoop};

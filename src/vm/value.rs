@@ -8,6 +8,7 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use num_bigint::BigInt;
@@ -140,9 +141,14 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     }
 }
 
+/// What this thread wanted was in another's hands.
+pub(super) fn met_another() {
+    CONTENDED.set(CONTENDED.get().wrapping_add(1));
+}
+
 #[cold]
 fn wait_for<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    CONTENDED.set(CONTENDED.get().wrapping_add(1));
+    met_another();
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -181,14 +187,26 @@ impl Range {
     }
 }
 
-/// A function of the program.
+/// A function of the program. A clone is the same function: threads hold one each, so that calling it is no place where
+/// they meet.
+#[derive(Clone)]
 pub struct Function {
+    /// By which it is known, to itself and its clones alone.
+    pub(crate) identity: usize,
     /// Which of the program's code objects.
     pub(crate) code: u32,
     /// Its name.
     pub(crate) name: Arc<str>,
     /// For the last of its parameters.
     pub(crate) defaults: Vec<Value>,
+}
+
+impl Function {
+    /// One more.
+    pub(crate) fn new(code: u32, name: Arc<str>, defaults: Vec<Value>) -> Function {
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        Function { identity: MADE.fetch_add(1, Relaxed), code, name, defaults }
+    }
 }
 
 impl Value {
@@ -307,7 +325,7 @@ impl Value {
             (Value::Tuple(a), Value::Tuple(b)) => Arc::ptr_eq(a, b) || a.0.is_empty() && b.0.is_empty(),
             (Value::Dict(a), Value::Dict(b)) => Arc::ptr_eq(a, b),
             (Value::Range(a), Value::Range(b)) => Arc::ptr_eq(a, b),
-            (Value::Function(a), Value::Function(b)) => Arc::ptr_eq(a, b),
+            (Value::Function(a), Value::Function(b)) => a.identity == b.identity,
             (Value::Native(a), Value::Native(b)) => std::ptr::eq(*a, *b),
             (Value::Module(a), Value::Module(b)) => std::ptr::eq(*a, *b),
             (Value::ExceptionType(a), Value::ExceptionType(b)) => a == b,
