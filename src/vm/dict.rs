@@ -8,7 +8,9 @@ use num_bigint::BigInt;
 use num_traits::FromPrimitive;
 
 use super::exception::{Raised, type_error};
-use super::value::{Value, drop_items, lock};
+use super::sharing::lock;
+use super::trash::drop_items;
+use super::value::Value;
 
 /// A `dict`.
 #[derive(Default)]

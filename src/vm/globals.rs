@@ -23,13 +23,14 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, fence};
 use std::sync::{Arc, Mutex};
 
-use super::value::{Value, lock, met_another};
+use super::sharing::{Turn, lock, met_another};
+use super::value::Value;
 
 /// All globals of a module, by slot.
 pub(super) struct Globals {
     entries: Box<[Entry]>,
     /// Taken by whoever stores.
-    storing: Mutex<()>,
+    storing: Turn,
 }
 
 /// A global.
@@ -67,7 +68,7 @@ impl Globals {
             let object = if kind < COUNTED { Value::Unbound } else { value };
             Entry { version: AtomicU32::new(0), kind: kind.into(), bits: bits.into(), object: Mutex::new(object) }
         };
-        Globals { entries: values.map(entry).collect(), storing: Mutex::new(()) }
+        Globals { entries: values.map(entry).collect(), storing: Turn::default() }
     }
 
     /// For a thread that has loaded none yet.
@@ -111,7 +112,7 @@ impl Globals {
         } else {
             met_another();
         }
-        let _storing = lock(&self.storing);
+        let _storing = self.storing.take();
         let value = entry.value();
         if entry.kind.load(Relaxed) == DEFERRED {
             let own = match &value {
@@ -125,7 +126,7 @@ impl Globals {
 
     /// The same for one who keeps nothing.
     pub(super) fn get(&self, slot: usize) -> Value {
-        let _storing = lock(&self.storing);
+        let _storing = self.storing.take();
         self.entries[slot].value()
     }
 
@@ -134,7 +135,7 @@ impl Globals {
     pub(super) fn store(&self, slot: usize, value: Value) -> Value {
         let entry = &self.entries[slot];
         let (kind, bits) = parts(&value);
-        let _storing = lock(&self.storing);
+        let _storing = self.storing.take();
         let version = entry.version.load(Relaxed);
         entry.version.store(version.wrapping_add(1), Relaxed);
         fence(Release);

@@ -32,9 +32,11 @@ mod operate;
 pub mod pickle;
 mod quick;
 mod raising;
+mod sharing;
 mod subscript;
 mod text;
 mod thread;
+mod trash;
 mod value;
 
 #[cfg(test)]
@@ -49,5 +51,6 @@ pub use exception::{Exception, Kind, Raised, Traced};
 pub use host::{Host, Note, Rules, Stopped, Turn};
 pub use iterate::Iteration;
 pub use native::{Call, Library, Native, Outside};
+pub use sharing::contended;
 pub use thread::{Module, Thread};
-pub use value::{Function, List, Object, Range, Text, Tuple, Value, contended};
+pub use value::{Function, List, Object, Range, Text, Tuple, Value};

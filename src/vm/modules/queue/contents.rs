@@ -7,7 +7,8 @@ use crate::vm::code::Comparison;
 use crate::vm::exception::{Raised, type_error, value_error};
 use crate::vm::native::Call;
 use crate::vm::operate;
-use crate::vm::value::{Object, Value, drop_items};
+use crate::vm::trash::drop_items;
+use crate::vm::value::{Object, Value};
 
 /// Which item comes out first.
 #[derive(Clone, Copy, PartialEq, Eq)]
