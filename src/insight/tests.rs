@@ -193,7 +193,7 @@ fn threads_that_find_what_they_share_locked_contend_and_those_with_their_own_do_
     assert_eq!(
         sentence(&contending, "free-threads-contending"),
         "All threads run, but they contend for what they share: 3.0 of 1000 instructions found what they wanted \
-         locked by another thread."
+         in another thread's hands."
     );
     let beside = |trace: &Trace, alone| find(&Facts::new(trace, 4, ms(5)).beside(Some(alone)));
     let found = beside(&contending, 100_000.0);

@@ -55,11 +55,23 @@ const COUNTED: u8 = 5;
 /// An object of which each thread keeps a reference of its own.
 const DEFERRED: u8 = 6;
 
-/// What a thread keeps of the globals it has loaded: each with the version it had.
+/// What a thread keeps of the globals: the version each had when the thread loaded it or stored to it, and its own
+/// reference to a deferred object of that version.
 pub(super) struct Kept(Box<[(u32, Value)]>);
 
 /// No version is odd but while it is being stored to.
 const NEVER: u32 = u32::MAX;
+
+impl Kept {
+    /// Finds a global in this version: if it is another than it was, another thread has stored to it, and its memory
+    /// had to come from that one's core.
+    #[inline(always)]
+    fn meet(&self, slot: usize, version: u32) {
+        if self.0[slot].0 != version && self.0[slot].0 != NEVER {
+            met_another();
+        }
+    }
+}
 
 impl Globals {
     pub(super) fn new(values: impl Iterator<Item = Value>) -> Globals {
@@ -83,12 +95,14 @@ impl Globals {
         let version = entry.version.load(Acquire);
         let (kind, bits) = (entry.kind.load(Relaxed), entry.bits.load(Relaxed));
         fence(Acquire);
-        if version.is_multiple_of(2) && entry.version.load(Relaxed) == version {
+        let own = &kept.0[slot];
+        // Nobody has stored since this thread loaded or stored.
+        if own.0 == version && entry.version.load(Relaxed) == version {
             if kind == INT {
                 return Value::Int(bits as i64);
             }
-            if kind == DEFERRED && kept.0[slot].0 == version {
-                return kept.0[slot].1.clone();
+            if kind == DEFERRED {
+                return own.1.clone();
             }
         }
         self.load_otherwise(kept, slot, version, kind, bits)
@@ -98,28 +112,30 @@ impl Globals {
     #[inline(never)]
     fn load_otherwise(&self, kept: &mut Kept, slot: usize, version: u32, kind: u8, bits: u64) -> Value {
         let entry = &self.entries[slot];
+        kept.meet(slot, version);
         if version.is_multiple_of(2) && entry.version.load(Relaxed) == version {
             if let Some(value) = immediate(kind, bits) {
+                kept.0[slot].0 = version;
                 return value;
             }
             if kind == COUNTED {
                 let value = lock(&entry.object).clone();
                 // Unbound: somebody has stored something else meanwhile.
                 if !matches!(value, Value::Unbound) {
+                    kept.0[slot].0 = version;
                     return value;
                 }
             }
-        } else {
-            met_another();
         }
         let _storing = self.storing.take();
         let value = entry.value();
+        kept.0[slot].0 = entry.version.load(Relaxed);
         if entry.kind.load(Relaxed) == DEFERRED {
             let own = match &value {
                 Value::Function(function) => Value::Function(Arc::new((**function).clone())),
                 other => other.clone(),
             };
-            kept.0[slot] = (entry.version.load(Relaxed), own);
+            kept.0[slot].1 = own;
         }
         value
     }
@@ -132,11 +148,14 @@ impl Globals {
 
     /// Stores a value, unbound to delete it, and returns the one before.
     #[inline]
-    pub(super) fn store(&self, slot: usize, value: Value) -> Value {
+    pub(super) fn store(&self, kept: &mut Kept, slot: usize, value: Value) -> Value {
         let entry = &self.entries[slot];
         let (kind, bits) = parts(&value);
         let _storing = self.storing.take();
         let version = entry.version.load(Relaxed);
+        kept.meet(slot, version);
+        // Of an object there is nothing kept yet.
+        kept.0[slot].0 = if kind < COUNTED { version.wrapping_add(2) } else { NEVER };
         entry.version.store(version.wrapping_add(1), Relaxed);
         fence(Release);
         let before = (entry.kind.load(Relaxed), entry.bits.load(Relaxed));
@@ -197,6 +216,7 @@ fn immediate(kind: u8, bits: u64) -> Option<Value> {
 mod tests {
     use std::sync::atomic::AtomicBool;
 
+    use super::super::sharing::contended;
     use super::*;
 
     #[test]
@@ -215,10 +235,10 @@ mod tests {
                 let globals = Globals::new([before.clone()].into_iter());
                 let mut kept = globals.kept();
                 assert!(same(globals.load(&mut kept, 0), before), "{before:?}");
-                assert!(same(globals.store(0, after.clone()), before), "{before:?}, {after:?}");
+                assert!(same(globals.store(&mut kept, 0, after.clone()), before), "{before:?}, {after:?}");
                 assert!(same(globals.load(&mut kept, 0), after), "{before:?}, {after:?}");
                 assert!(same(globals.get(0), after), "{before:?}, {after:?}");
-                assert!(same(globals.store(0, Value::Unbound), after), "{before:?}, {after:?}");
+                assert!(same(globals.store(&mut kept, 0, Value::Unbound), after), "{before:?}, {after:?}");
                 assert!(same(globals.load(&mut kept, 0), &Value::Unbound), "{before:?}, {after:?}");
             }
         }
@@ -236,8 +256,24 @@ mod tests {
         let loaded: Vec<Value> = (0..3).map(|_| globals.load(&mut kept, 0)).collect();
         assert!(loaded.iter().all(|loaded| loaded.is(&first)));
         assert_eq!((references(&first), references(&loaded[0])), (2, 4));
-        drop(globals.store(0, second.clone()));
+        drop(globals.store(&mut globals.kept(), 0, second.clone()));
         assert!(globals.load(&mut kept, 0).is(&second) && !second.is(&first));
+    }
+
+    #[test]
+    fn a_thread_meets_another_where_that_one_stored_since_and_nowhere_else() {
+        let globals = Globals::new([Value::Int(0), Value::Int(0)].into_iter());
+        let (mut one, mut other) = (globals.kept(), globals.kept());
+        let add = |kept: &mut Kept, slot: usize| {
+            let before = contended();
+            let Value::Int(value) = globals.load(kept, slot) else { panic!("it is an int") };
+            drop(globals.store(kept, slot, Value::Int(value + 1)));
+            contended() - before
+        };
+        assert_eq!((0..10).map(|_| add(&mut one, 0)).sum::<u32>(), 0, "alone");
+        assert_eq!((0..10).map(|_| add(&mut other, 1)).sum::<u32>(), 0, "each its own");
+        assert_eq!(add(&mut other, 0), 0, "for the first time");
+        assert_eq!((0..10).map(|_| add(&mut one, 0) + add(&mut other, 0)).sum::<u32>(), 20, "in turns");
     }
 
     #[test]
@@ -256,8 +292,9 @@ mod tests {
                     }
                 });
             }
+            let mut kept = globals.kept();
             for round in 0..100_000 {
-                drop(globals.store(0, values[round % values.len()].clone()));
+                drop(globals.store(&mut kept, 0, values[round % values.len()].clone()));
             }
             done.store(true, Relaxed);
         });

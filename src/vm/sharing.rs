@@ -9,7 +9,8 @@ thread_local! {
     static CONTENDED: Cell<u32> = const { Cell::new(0) };
 }
 
-/// How often this thread found an object or a global locked by another, so far; wraps around.
+/// How often this thread found what threads share in another's hands, so far: an object locked, or a global stored to
+/// by another since it last had to do with it. Wraps around.
 pub fn contended() -> u32 {
     CONTENDED.get()
 }

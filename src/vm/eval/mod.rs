@@ -223,10 +223,10 @@ impl<H: Host> Thread<'_, H> {
                         }
                         Instruction::StoreGlobal(slot) => {
                             let value = pop!();
-                            drop(module.globals.store(slot as usize, value));
+                            drop(module.globals.store(kept, slot as usize, value));
                         }
                         Instruction::DeleteGlobal(slot) => {
-                            let old = module.globals.store(slot as usize, Value::Unbound);
+                            let old = module.globals.store(kept, slot as usize, Value::Unbound);
                             if let Value::Unbound = old {
                                 break 'raised not_defined(&program.globals[slot as usize].0);
                             }
