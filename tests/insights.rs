@@ -136,15 +136,23 @@ fn threads_that_sleep_overlap_and_one_after_another_does_not() {
 
 #[test]
 fn start_up_dominates_a_moment_s_work_and_not_a_second_s() {
-    holds("start-up-dominates", &["sum-squares", "-m", "processes", "-n", "8", "--arg", "n=1000"]);
+    let args = ["sum-squares", "-m", "processes", "-n", "8", "--arg", "n=1000"];
+    holds_or("start-up-dominates", &args, |report| {
+        at_once(report, &["starting"]) > at_once(report, &["running"]) * 0.5
+    });
     never_holds("start-up-dominates", &["sleep", "-m", "processes", "-n", "2", "--arg", "seconds=1"]);
 }
 
 #[test]
 fn large_results_are_pickled_for_processes_and_not_for_threads() {
-    let file = File::new("results", "def work():\n    return [\"a\"] * 150000\n");
+    let file = File::new("results", "results = [\"a\"] * 150000\n\ndef work():\n    return results\n");
     let results = [file.path(), "-n", "1", "--tasks", "20", "-m"];
-    holds("pickling-dominates", &[&results[..], &["processes:fork"]].concat());
+    // Half as long as whatever else the first process does, when it has a core.
+    holds_or("pickling-dominates", &[&results[..], &["processes:fork"]].concat(), |report| {
+        let lanes = report["lanes"].as_array().unwrap();
+        let states = &lanes.iter().find(|lane| lane["role"] == "main").unwrap()["states_ns"];
+        states["unpickling"].as_u64().unwrap_or(0) * 2 > states["running"].as_u64().unwrap_or(0)
+    });
     never_holds("pickling-dominates", &[&results[..], &["threads"]].concat());
 }
 

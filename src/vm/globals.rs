@@ -16,8 +16,8 @@
 //! long as the version stays, so that a function of the program that all
 //! threads call is no place where they meet.
 //!
-//! Not chosen: a lock a global, which loading takes as well. Two threads that
-//! only called the same function then took five times as long as one.
+//! Not chosen: a lock a global, which loading takes as well. The workload
+//! `counter-call` on two threads then took 3.7 times as long as one task after the other.
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, fence};

@@ -56,8 +56,8 @@ fn wait_for<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A lock that is held for a few nanoseconds: whoever finds it taken lets others have the core and looks again, as
-/// CPython does before it sleeps (`Python/lock.c`).
+/// A lock that is held for a few nanoseconds: whoever finds it taken looks again, and after a while lets others
+/// have the core first, as CPython does before it sleeps (`Python/lock.c`).
 #[derive(Default)]
 pub(super) struct Turn(AtomicBool);
 
