@@ -27,6 +27,7 @@ use crate::app::{Action, Phase, State};
 use crate::trace::Trace;
 
 use super::canvas::{Canvas, wrapped};
+use super::panels::header::tabs;
 use super::theme::Ink;
 
 /// Rows of the table of holders: those with a name of their own, and all others.
@@ -98,6 +99,13 @@ fn header(state: &State, canvas: &mut Canvas) {
     }
     if state.figures.dropped > 0 {
         parts.push(format!("{} events lost", state.figures.dropped));
+    }
+    if watch.target.is_none() {
+        // Nothing is watched: the other screens can be gone to.
+        let name = canvas.text(1, 0, &parts.remove(0), Ink::Strong);
+        let left = width.saturating_sub(parts.join(" · ").chars().count() as u16 + 1);
+        canvas.text(left, 0, &parts.join(" · "), Ink::Text);
+        return tabs(state, name + 3, left, canvas);
     }
     let x = canvas.text_to(1, 0, width, &parts.join(" · "), Ink::Strong);
     let phase = match (&watch.ended, &state.phase) {
