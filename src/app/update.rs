@@ -109,7 +109,7 @@ pub fn update(state: &mut State, log: Option<&Trace>, action: Action) -> Vec<Eff
         return set(state, line, action);
     }
     match action {
-        Action::ShowLab | Action::ShowCompare if state.watch.target.is_some() => {
+        Action::ShowLab | Action::ShowCompare if state.origin.program.is_some() => {
             state.message = Some(if state.watch.picker.is_behind() {
                 format!("A program is being watched: {} goes back to the list.", state.keymap.key(Action::Close))
             } else {

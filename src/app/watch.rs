@@ -6,12 +6,12 @@
 
 use std::collections::VecDeque;
 
-use crate::engine::{self, Program, Status};
 use crate::event::{LaneId, Nanos, State as LaneState};
 use crate::session::{HeldIn, Places};
 use crate::trace::{Distribution, Trace};
 
 use super::action::{Action, Group};
+use super::origin::Origin;
 use super::picker::Picker;
 use super::state::{Phase, State};
 use super::update::Effect;
@@ -39,37 +39,11 @@ const SAMPLED_CELL: Nanos = Nanos::from_millis(10);
 /// How far apart the sums are kept from which what happened lately is told.
 const APART: Nanos = Nanos::from_secs(1);
 
-/// What is watched, as it says itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Target {
-    /// The program's name: `api.py`.
-    pub name: String,
-    /// Its process.
-    pub pid: u32,
-    /// The interpreter: `CPython 3.13.1, GIL on`.
-    pub interpreter: String,
-    /// Whether gilscope started it.
-    pub launched: bool,
-}
-
-/// How it is observed.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Engine {
-    /// In a few words: `EXACT`, `SAMPLED 1 kHz`.
-    pub words: String,
-    /// Whether figures are samples, and so have a margin.
-    pub sampled: bool,
-    /// Why not better, or what was missed.
-    pub note: Option<String>,
-}
-
 /// How a program that is watched does, as of now.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observation {
-    /// What it is.
-    pub target: Target,
-    /// How it is observed.
-    pub engine: Engine,
+    /// What it is, and how it is observed.
+    pub origin: Origin,
     /// Where the holders of locks were seen.
     pub places: Places,
     /// What it printed: its last lines.
@@ -78,57 +52,11 @@ pub struct Observation {
     pub ended: Option<String>,
 }
 
-impl Target {
-    /// A program as its observer knows it.
-    pub fn of(program: &Program) -> Target {
-        let interpreter =
-            program.python.as_ref().map_or_else(|| "CPython, not found yet".to_owned(), |python| python.words());
-        Target { name: script(&program.command), pid: program.pid, interpreter, launched: program.launched }
-    }
-}
-
-/// What a person calls a program: its script, its module, or `-c`, without the folder.
-fn script(command: &[String]) -> String {
-    let file = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
-    let mut words = command.iter().skip(1);
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            "-m" => return words.next().map_or_else(|| word.clone(), Clone::clone),
-            "-c" => return "python -c".to_owned(),
-            flag if flag.starts_with('-') => {}
-            path => return file(path),
-        }
-    }
-    command.first().map_or_else(String::new, |program| file(program))
-}
-
-impl Engine {
-    /// As the observer says how it goes.
-    pub fn of(status: &Status) -> Engine {
-        let (words, sampled) = match status.engine {
-            engine::Engine::Exact => ("EXACT", false),
-            engine::Engine::Sampled => ("SAMPLED 1 kHz", true),
-            engine::Engine::Mixed => ("PARTLY SAMPLED", true),
-            engine::Engine::NoLock => ("NO LOCK", false),
-            engine::Engine::CoresOnly => ("THREADS AND CORES ONLY", true),
-        };
-        let alarm = status.alarms.last().map(|alarm| alarm.text.clone());
-        let missed = (status.missed + status.records_lost > 0)
-            .then(|| format!("{} takes or drops missed, {} records lost", status.missed, status.records_lost));
-        let cores = status.switch_records_refused.as_ref().map(|why| format!("core times not known: {why}"));
-        Engine { words: words.to_owned(), sampled, note: alarm.or_else(|| status.reason.clone()).or(missed).or(cores) }
-    }
-}
-
 /// What is known on the Watch screen.
 #[derive(Clone, Debug, Default)]
 pub struct Watch {
-    /// What is watched; none before.
-    pub target: Option<Target>,
-    /// From what that is chosen.
+    /// From what one is chosen.
     pub picker: Picker,
-    /// How.
-    pub engine: Engine,
     /// The figures that stand on the screen.
     pub figures: Figures,
     /// Whether the table is by function rather than by thread.
@@ -284,13 +212,12 @@ impl Watch {
 
 /// Takes in how the program does.
 pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) {
-    let Observation { target, engine, places, output, ended } = seen;
-    if engine.sampled && state.view.zoom == Zoom::Turns {
+    let Observation { origin, places, output, ended } = seen;
+    if origin.is_sampled() && state.view.zoom == Zoom::Turns {
         // Ten samples a cell.
         state.view.zoom = Zoom::Cell(SAMPLED_CELL);
     }
-    state.watch.target = Some(target);
-    state.watch.engine = engine;
+    state.origin = origin;
     state.watch.output = output;
     let Some(log) = log else { return };
     state.watch.read(log, &places);
@@ -314,12 +241,12 @@ pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) {
 
 /// Whether leaving would end a program that we started and that still runs: then it is asked first.
 pub fn must_ask(state: &mut State) -> bool {
-    let Some(target) = state.watch.target.as_ref().filter(|target| target.launched) else { return false };
+    let Some(program) = state.origin.program.as_ref().filter(|program| program.launched) else { return false };
     if state.watch.ended.is_some() || state.watch.leaving {
         return false;
     }
     let key = state.keymap.key(Action::Quit);
-    state.message = Some(format!("{} still runs and ends with gilscope: {key} again leaves.", target.name));
+    state.message = Some(format!("{} still runs and ends with gilscope: {key} again leaves.", program.name));
     state.watch.leaving = true;
     true
 }
@@ -335,7 +262,9 @@ pub fn update(state: &mut State, action: Action) -> Option<Vec<Effect>> {
             let next = LIMITS.iter().position(|limit| Some(*limit) == watch.freeze_over).map_or(0, |at| at + 1);
             watch.freeze_over = LIMITS.get(next).copied();
         }
-        Action::ExactOnce if watch.engine.sampled && watch.ended.is_none() => return Some(vec![Effect::ExactOnce]),
+        Action::ExactOnce if state.origin.is_sampled() && watch.ended.is_none() => {
+            return Some(vec![Effect::ExactOnce]);
+        }
         Action::ExactOnce => state.message = Some("It is observed exactly already.".to_owned()),
         Action::ScrollUp | Action::ScrollDown => {
             let up = action == Action::ScrollUp;

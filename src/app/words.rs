@@ -7,14 +7,15 @@ use unicode_width::UnicodeWidthChar;
 use crate::event::{Nanos, State as LaneState};
 pub use crate::insight::words::{number, percent};
 use crate::session::{Experiment, format_duration};
-use crate::trace::{CoreEvidence, Evidence};
+use crate::trace::CoreEvidence;
 use crate::vm::Rules;
 
 pub use kitchen::Wording;
 
 use super::action::Action;
 use super::choice::ModelChoice;
-use super::state::{BarState, Origin, Phase, State};
+use super::origin::Origin;
+use super::state::{BarState, Phase, State};
 
 /// A name from elsewhere, safe to draw: every character one column wide.
 pub fn sanitised(text: &str) -> String {
@@ -81,11 +82,7 @@ pub fn start_up(experiment: &Experiment) -> String {
 
 /// What the tool is and what it costs, from most to least needed.
 pub fn evidence(state: &State) -> Vec<String> {
-    let evidence = match state.origin.evidence {
-        Evidence::Exact => "exact",
-        Evidence::Sampled => "SAMPLED",
-    };
-    let mut words = vec![state.origin.engine.clone(), evidence.to_owned()];
+    let mut words = vec![state.origin.engine.clone(), state.origin.how.clone()];
     // Where the kernel tells it, it needs no words.
     match state.origin.cores {
         Some(CoreEvidence::Heartbeat) => words.push("cores by heartbeat".to_owned()),
