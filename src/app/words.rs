@@ -14,8 +14,12 @@ pub use kitchen::Wording;
 
 use super::action::Action;
 use super::choice::ModelChoice;
+use super::figures::Figures;
 use super::origin::Origin;
 use super::state::{BarState, Phase, State};
+
+/// From this share of their time on, what the workers did beside running is named.
+const WORTH_SAYING: f64 = 0.3;
 
 /// A name from elsewhere, safe to draw: every character one column wide.
 pub fn sanitised(text: &str) -> String {
@@ -273,7 +277,32 @@ fn seen(state: &State) -> String {
     if wants >= 0.2 {
         return short;
     }
-    format!("The workers run {} of their time.", percent(share(LaneState::Running)))
+    let runs = percent(share(LaneState::Running));
+    let other = state.figures.ledger.as_ref().and_then(|ledger| Figures::else_in(ledger, LaneState::Running));
+    match other.filter(|(_, share)| *share >= WORTH_SAYING) {
+        Some((other, share)) => {
+            format!("The workers run {runs} of their time; {} they {}.", percent(share), do_in(other))
+        }
+        None => format!("The workers run {runs} of their time."),
+    }
+}
+
+/// What several do in a state.
+const fn do_in(state: LaneState) -> &'static str {
+    match state {
+        LaneState::Starting => "start",
+        LaneState::Pickling | LaneState::Unpickling => "pickle or unpickle",
+        LaneState::Running => "run",
+        LaneState::WaitingGil => "wait for the GIL",
+        LaneState::WaitingCore => "want a core",
+        LaneState::WaitingLock => "want the program's own lock",
+        LaneState::Io => "wait for I/O",
+        LaneState::Native => "are in C code, the lock free",
+        LaneState::Suspended => "await",
+        LaneState::Ready => "could go on while the loop is busy",
+        LaneState::Idle => "have no task",
+        LaneState::Unborn | LaneState::Done | LaneState::Unknown => "were not seen",
+    }
 }
 
 /// The next key worth pressing.
