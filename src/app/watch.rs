@@ -99,6 +99,10 @@ impl Watch {
             (_, None) if log.locks().len() == 0 => "There is no lock: every thread runs whenever it can.".to_owned(),
             (Some(most), _) => {
                 let share = most.waiting * 100.0;
+                if self.by_function {
+                    let what = most.place.as_ref().unwrap_or(&most.name);
+                    return format!("{share:.0}% of all waiting fell while {what} held the lock.");
+                }
                 let place = most.place.as_ref().map(|place| format!(", mostly in {place}")).unwrap_or_default();
                 let advice = if most.holds > 0.5 { " Try: compare with it as a process." } else { "" };
                 format!("{share:.0}% of all waiting fell while {} held the lock{place}.{advice}", most.name)

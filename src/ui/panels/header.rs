@@ -93,10 +93,15 @@ pub fn tabs(state: &State, x: u16, end: u16, canvas: &mut Canvas) {
     if x + length(&tabs) > end {
         tabs.retain(|(screen, _)| *screen == state.screen);
     }
-    if x + length(&tabs) > end + 1 {
-        return;
-    }
     let mut x = x;
+    if x + length(&tabs) > end + 1 {
+        // Which screen it is says more than whose.
+        let name = length(&tabs).saturating_sub(2);
+        if state.screen == Screen::Lab || 1 + name > end {
+            return;
+        }
+        x = 1;
+    }
     for (screen, tab) in tabs {
         let ink = if screen == state.screen { Ink::Strong } else { Ink::Dim };
         x = canvas.text(x, 0, &tab, ink) + 2;

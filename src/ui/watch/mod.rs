@@ -167,14 +167,22 @@ fn keys(state: &State, canvas: &mut Canvas) {
     line_of_keys(&parts, canvas);
 }
 
+/// As many as there is room for; the last, which tells of all others, always.
 fn line_of_keys(parts: &[(String, String)], canvas: &mut Canvas) {
     let (width, y) = (canvas.width(), canvas.height().saturating_sub(1));
+    let length = |(key, what): &(String, String)| (key.chars().count() + 1 + what.chars().count()) as u16;
+    let Some((last, others)) = parts.split_last() else { return };
     let mut x = 1;
-    for (key, what) in parts {
-        let length = (key.chars().count() + 1 + what.chars().count()) as u16;
-        if x + length >= width {
-            break;
-        }
+    let mut fitting: Vec<_> = others
+        .iter()
+        .take_while(|part| {
+            x += length(part) + 3;
+            x + length(last) < width
+        })
+        .collect();
+    fitting.push(last);
+    x = 1;
+    for (key, what) in fitting {
         x = canvas.text(x, y, key, Ink::Key);
         x = canvas.text(x + 1, y, what, Ink::Text) + 3;
     }
