@@ -1,7 +1,5 @@
 //! Integrals at instants that come in order.
 
-use std::hint::black_box;
-
 use super::{BLOCK, Column, Integral, PART, Place, Value};
 
 /// Goes through a column in the order of time; what was summed on the way is kept.
@@ -41,7 +39,7 @@ impl<'a, V: Value> Walk<'a, V> {
     /// Shows the integral up to each of some instants, which come in order.
     ///
     /// Where each of them lies is looked up in passes over all of them: the block, the part of the block, the
-    /// span, the mark. Within a pass no look-up waits for another, so the processor fetches many lines of memory at once; one
+    /// span. Within a pass no look-up waits for another, so the processor fetches many lines of memory at once; one
     /// instant after another it would wait for each in turn, and in a long log nearly each is a line that no cache has.
     pub(in crate::trace) fn along(&mut self, instants: &[u64], mut show: impl FnMut(usize, &Integral)) {
         let mut block = self.place.block;
@@ -56,8 +54,6 @@ impl<'a, V: Value> Walk<'a, V> {
         for (goal, &to) in goals.iter_mut().zip(instants) {
             *goal = self.last_before(to, goal.block, goal.index);
         }
-        // And what is gone on from: nothing is done with it yet but to have it fetched.
-        black_box(goals.iter().map(|goal| self.mark_near(*goal)).fold(0, u64::wrapping_add));
         for (index, (goal, &to)) in goals.into_iter().zip(instants).enumerate() {
             show(index, self.reach(to, goal));
         }
@@ -108,12 +104,6 @@ impl<'a, V: Value> Walk<'a, V> {
     /// How long after a block's beginning an instant is. What is not filled yet is before none.
     fn offset(&self, to: u64, block: usize) -> u32 {
         u32::try_from(to.saturating_sub(self.column.starts[block])).unwrap_or(u32::MAX)
-    }
-
-    /// Something of the nearer of the marks around a span.
-    fn mark_near(&self, goal: Place) -> u64 {
-        let block = self.column.blocks.get(goal.block + usize::from(goal.index > BLOCK / 2));
-        block.and_then(|block| block.mark.as_ref()?.sums.first().copied()).unwrap_or(0)
     }
 
     /// To a span not before the present one: from here, from the mark before it, or from the mark after it,
