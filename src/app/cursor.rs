@@ -6,18 +6,26 @@ use crate::event::{LaneId, Line, Nanos, State as LaneState};
 use crate::trace::{Span, Trace};
 
 use super::action::Action;
+use super::compare::Screen;
 use super::rows::{Fold, band_name, place};
 use super::state::State;
+use super::watch;
 use super::words::{count, instant, percent, sanitised};
 
 /// How many holders are named.
 const NAMED: usize = 3;
+
+/// Where a holder was seen is told if it was not longer than this ago.
+const NEARBY: Nanos = Nanos::from_millis(500);
 
 /// How often a lane says how far it has come, at least: nothing is known of less.
 const SAID_EVERY: Nanos = Nanos::from_millis(2);
 
 /// The lane pointed at: the one picked, or the first.
 pub fn lane(state: &State, log: &Trace) -> Option<LaneId> {
+    if state.screen == Screen::Watch {
+        return watch::point::lane(state, log);
+    }
     let fold = Fold::of(state, log);
     let in_sight = |lane: &LaneId| fold.place(log, *lane).is_some_and(|place| place != usize::MAX);
     let first = || log.workers().get(fold.workers.start).or_else(|| log.others().first()).copied();
@@ -26,6 +34,9 @@ pub fn lane(state: &State, log: &Trace) -> Option<LaneId> {
 
 /// The band pointed at, where lanes are folded: its workers by their places.
 pub fn band(state: &State, log: &Trace) -> Option<Range<usize>> {
+    if state.screen == Screen::Watch {
+        return None;
+    }
     let fold = Fold::of(state, log);
     let place = lane(state, log).and_then(|lane| place(log, lane)).filter(|_| fold.is_folded())?;
     fold.band(place)
@@ -36,7 +47,7 @@ pub fn sentence(state: &State, log: &Trace) -> Option<String> {
     let at = state.view.cursor?;
     let lane = lane(state, log)?;
     let begin = log.begin_at();
-    let name = sanitised(&log.lane(lane).name);
+    let name = sanitised(&state.watch.name(log, lane));
     let when = instant(at - begin, state.view.axis.cell);
     if let Some(band) = band(state, log) {
         return Some(format!("{when}  {}", mean(state, log, &band, at)));
@@ -53,10 +64,13 @@ pub fn sentence(state: &State, log: &Trace) -> Option<String> {
         text += &format!(" ({detail})");
     }
     if span.state == LaneState::WaitingGil {
-        text += &format!(", {}{}", span.to - span.from, blame(log, lane, span, at));
+        text += &format!(", {}{}", span.to - span.from, blame(state, log, lane, span, at));
     } else {
         let since = instant(span.from - begin, state.view.axis.cell);
         text += &format!(" since {since}, for {}", span.to - span.from);
+        if span.state == LaneState::Running {
+            text += &seen_in(state, log, lane, at);
+        }
     }
     if span.state == LaneState::Starting {
         text += &birth(log, lane);
@@ -134,10 +148,30 @@ fn birth(log: &Trace, lane: LaneId) -> String {
     text
 }
 
+/// In which function a holder of the lock was, as far as it was seen while it held it, or how much earlier or later.
+fn seen_in(state: &State, log: &Trace, holder: LaneId, at: Nanos) -> String {
+    let places = &state.watch.places;
+    let lock = log.lane(holder).lock;
+    let Some((_, since)) = lock.and_then(|lock| log.owner_at(lock, at)).filter(|(owner, _)| *owner == holder) else {
+        return String::new();
+    };
+    let until = lock.and_then(|lock| log.next_handoff(lock, at)).unwrap_or(log.now());
+    if let Some((place, _)) = places.seen_within(holder, since, until, at) {
+        return format!(" in {}", sanitised(&watch::place_words(place)));
+    }
+    match places.seen_within(holder, at - NEARBY, at + NEARBY, at) {
+        Some((place, seen)) => {
+            let (apart, side) = if seen < at { (at - seen, "before") } else { (seen - at, "after") };
+            format!(" (seen {apart} {side} in {})", sanitised(&watch::place_words(place)))
+        }
+        None => String::new(),
+    }
+}
+
 /// For whom a lane waits: who holds the lock at the cursor and at which line, how much of this wait that was and how
 /// much it was in all; then who else held it during this wait.
-fn blame(log: &Trace, lane: LaneId, span: Span, at: Nanos) -> String {
-    let name = |lane: LaneId| sanitised(&log.lane(lane).name);
+fn blame(state: &State, log: &Trace, lane: LaneId, span: Span, at: Nanos) -> String {
+    let name = |lane: LaneId| sanitised(&state.watch.name(log, lane));
     let mut held = log.holders_during(lane, span);
     let mut text = String::new();
     let owner = log.lane(lane).lock.and_then(|lock| log.owner_at(lock, at)).map(|(owner, _)| owner);
@@ -148,6 +182,7 @@ fn blame(log: &Trace, lane: LaneId, span: Span, at: Nanos) -> String {
         if line != Line::NONE {
             text += &format!(" at line {line}");
         }
+        text += &seen_in(state, log, holder, at);
         let charged = log.blame().into_iter().filter(|blame| blame.waiter == lane && blame.holder == holder);
         let in_all: Nanos = charged.map(|blame| blame.ns).sum();
         text += &format!(": {of_this} of it, {in_all} in all while {} waited", name(lane));

@@ -172,7 +172,9 @@ fn tick(state: &mut State, log: Option<&Trace>, now: Nanos) {
             let cells = gutters(state, Some(log)).cells;
             // While it runs, the row is as long as the run should be, and shrinks by steps if it lasts longer.
             let whole = whole_axis(log, state.length.target().unwrap_or_default(), cells);
-            if state.figures.refresh(log, now, whole) {
+            // The figures of a program that is watched are of the picture: frozen with it.
+            let stands = state.screen == Screen::Watch && state.view.frozen.is_some();
+            if !stands && state.figures.refresh(log, now, whole) {
                 let mut figures = std::mem::take(&mut state.figures);
                 figures.diagnose(|| facts(state, log), now);
                 state.figures = figures;

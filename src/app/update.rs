@@ -108,7 +108,7 @@ pub fn update(state: &mut State, log: Option<&Trace>, action: Action) -> Vec<Eff
         Action::ShowWatch => state.screen = Screen::Watch,
         _ if picker::is_open(state) => return picker::update(state, action),
         _ if state.screen == Screen::Compare => return compare::update(state, action),
-        _ if state.screen == Screen::Watch => match watch::update(state, action) {
+        _ if state.screen == Screen::Watch => match watch::update(state, log, action) {
             Some(effects) => return effects,
             None => look(state, log, action),
         },

@@ -101,12 +101,14 @@ pub struct Gutters {
 }
 
 impl Gutters {
-    /// Columns for the names of the Watch screen's lanes.
-    pub const WATCH_NAMES: u16 = 12;
-
-    /// Those of the Watch screen, whose names are short.
+    /// Those of the Watch screen, where the kernel's names have up to 15 characters.
     pub fn of_watch(columns: u16) -> Gutters {
-        let (left, right) = (Gutters::WATCH_NAMES, 8);
+        let left = match columns {
+            0..72 => 12,
+            72..110 => 16,
+            _ => 24,
+        };
+        let right = 8;
         Gutters { left, cells: columns.saturating_sub(left + right).max(1), right }
     }
 

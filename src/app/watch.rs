@@ -5,19 +5,24 @@
 //! and the timeline shows those lanes that are kept waiting most.
 
 mod figures;
+pub mod point;
+pub mod rows;
 
 use crate::event::{LaneId, Nanos};
 use crate::session::Places;
 use crate::trace::Trace;
 
 use super::action::{Action, Group};
+use super::cursor;
 use super::origin::Origin;
 use super::picker::Picker;
 use super::state::{Phase, State};
 use super::update::Effect;
 use super::view::Zoom;
+use super::words::span;
 
-pub use figures::{Figures, Holder, LATELY};
+pub use figures::{Also, Figures, Holder, LATELY, place_words};
+pub use rows::{Kind, Life, Row};
 
 /// Of how much time the picture may still be frozen when a long wait is found.
 const KEPT: Nanos = Nanos::from_secs(60);
@@ -52,6 +57,8 @@ pub struct Watch {
     pub picker: Picker,
     /// The figures that stand on the screen.
     pub figures: Figures,
+    /// Where the holders of locks were seen, as of these figures.
+    pub places: Places,
     /// Whether the table is by function rather than by thread.
     pub by_function: bool,
     /// The picture freezes at a wait longer than this.
@@ -78,40 +85,80 @@ impl Watch {
         // A wait is seen once it is as long as that.
         self.looked = log.now() - self.freeze_over?;
         let limit = self.freeze_over?;
-        let lanes = self.figures.waiters.iter().take(MOST_LOOKED_AT).map(|(lane, _)| *lane);
+        let lives = self.figures.rows.iter().flat_map(|row| &row.lives).filter(|life| life.meets(from, log.now()));
+        let lanes = lives.take(MOST_LOOKED_AT).map(|life| life.lane);
         let found = lanes.filter_map(|lane| Some((lane, log.next_wait_longer_than(lane, from, limit)?)));
         found.min_by_key(|(_, at)| *at)
     }
 
     /// The letter of a lane in the lock's row: those who make most wait come first. None for those without one.
     pub fn letter(&self, lane: LaneId) -> Option<char> {
-        let place = self.figures.holders.iter().position(|holder| holder.lane == lane)?;
-        ('a'..='z').nth(place)
+        ('a'..='z').nth(*self.figures.places.get(&lane)?)
     }
 
     /// What is to be said of it all, in a sentence or two.
     pub fn sentence(&self, log: &Trace) -> String {
         if let Some(how) = &self.ended {
-            return format!("The program has ended: {how}.");
+            return format!("The program has ended: {how}.{}", self.last_words());
         }
         let most = self.figures.holders.first().filter(|holder| holder.waiting >= 0.2);
         match (most, self.figures.held) {
             (_, None) if log.locks().len() == 0 => "There is no lock: every thread runs whenever it can.".to_owned(),
-            (Some(most), _) => {
-                let share = most.waiting * 100.0;
-                if self.by_function {
-                    let what = most.place.as_ref().unwrap_or(&most.name);
-                    return format!("{share:.0}% of all waiting fell while {what} held the lock.");
-                }
-                let place = most.place.as_ref().map(|place| format!(", mostly in {place}")).unwrap_or_default();
-                let advice = if most.holds > 0.5 { " Try: compare with it as a process." } else { "" };
-                format!("{share:.0}% of all waiting fell while {} held the lock{place}.{advice}", most.name)
-            }
+            (Some(most), _) if self.by_function => self.said_of_functions(most),
+            (Some(most), _) => said_of_thread(most),
             (None, Some(held)) if held < 0.5 => {
                 "The lock is free most of the time: nobody waits long for it.".to_owned()
             }
             (None, _) => "No one thread makes the others wait.".to_owned(),
         }
+    }
+
+    /// The two functions during which others waited most, if the second is not far behind.
+    fn said_of_functions(&self, most: &Holder) -> String {
+        let what = |holder: &Holder| holder.place.as_ref().unwrap_or(&holder.name).clone();
+        let next = self.figures.holders.get(1).filter(|next| next.waiting * 3.0 >= most.waiting);
+        let next = next.map(|next| format!(", {:.0}% while it was held in {}", next.waiting * 100.0, what(next)));
+        let share = most.waiting * 100.0;
+        format!(
+            "{share:.0}% of all waiting fell while the lock was held in {}{}.",
+            what(most),
+            next.unwrap_or_default()
+        )
+    }
+
+    /// The last line a program printed that did not end well; it is most often the error.
+    fn last_words(&self) -> String {
+        let well = self.ended.as_deref().is_none_or(|how| how == "exit status 0");
+        let line = self.output.iter().rev().map(|line| line.trim()).find(|line| !line.is_empty() && !well);
+        line.map(|line| format!(" Its last line: {line}")).unwrap_or_default()
+    }
+}
+
+fn said_of_thread(most: &Holder) -> String {
+    let share = most.waiting * 100.0;
+    let place = match (&most.place, &most.also) {
+        (Some(place), Some(also)) => {
+            let percent = |share: f64| share * 100.0;
+            format!(", {:.0}% of that in {place}, {:.0}% in {}", percent(also.first), percent(also.share), also.place)
+        }
+        (Some(place), None) => format!(", mostly in {place}"),
+        (None, _) => String::new(),
+    };
+    let name = match most.folded {
+        Some(count) => format!("one of {count} ended threads {}", most.name),
+        None => most.name.clone(),
+    };
+    let advice = if most.holds > 0.5 && most.folded.is_none() { " Try: compare with it as a process." } else { "" };
+    format!("{share:.0}% of all waiting fell while {name} held the lock{place}.{advice}")
+}
+
+/// What stands below the lanes: something to say once, what the cursor points at, or what is to be said of it all.
+pub fn said(state: &State, log: &Trace) -> String {
+    match (&state.message, cursor::sentence(state, log)) {
+        (Some(message), Some(pointed)) => format!("{message} {pointed}"),
+        (Some(message), None) => message.clone(),
+        (None, Some(pointed)) => pointed,
+        (None, None) => state.watch.sentence(log),
     }
 }
 
@@ -125,7 +172,10 @@ pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) {
     state.origin = origin;
     state.watch.output = output;
     let Some(log) = log else { return };
-    state.watch.read(log, &places);
+    // While the picture stands still the figures do, too: they are of what it shows. What has ended changes no more.
+    if state.view.frozen.is_none() || ended.is_some() {
+        state.watch.read(log, &places);
+    }
     if state.view.frozen.is_none()
         && let Some((lane, at)) = state.watch.long_wait(log)
     {
@@ -135,8 +185,9 @@ pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) {
         state.view.until = log.now();
         state.view.frozen = Some(log.elapsed());
         state.view.picked = Some(lane);
-        let (name, key) = (&log.lane(lane).name, state.keymap.key(Action::Freeze));
-        state.message = Some(format!("FROZEN: {name} waited more than {limit:.0} for the lock; {key} goes on."));
+        state.view.cursor = Some(at);
+        let (name, key, limit) = (state.watch.name(log, lane), state.keymap.key(Action::Freeze), span(limit));
+        state.message = Some(format!("FROZEN: {name} waited more than {limit} for the lock; {key} goes on."));
     }
     if ended.is_some() && state.watch.ended.is_none() {
         state.watch.ended = ended;
@@ -157,9 +208,45 @@ pub fn must_ask(state: &mut State) -> bool {
 }
 
 /// Does what was asked for on the Watch screen. `None`: it is about the picture, which is looked at as in the lab.
-pub fn update(state: &mut State, action: Action) -> Option<Vec<Effect>> {
+pub fn update(state: &mut State, log: Option<&Trace>, action: Action) -> Option<Vec<Effect>> {
     let watch = &mut state.watch;
     watch.leaving = false;
+    let points = state.view.cursor.is_some() && watch.output_scroll.is_none();
+    match (action, log) {
+        (Action::NextLane | Action::PreviousLane, Some(log)) => point::pick(state, log, action == Action::NextLane),
+        // Up and down pick a lane, too, while there is something to point with.
+        (Action::ScrollDown | Action::ScrollUp, Some(log)) if points => {
+            point::pick(state, log, action == Action::ScrollDown);
+        }
+        (Action::NextHandoff | Action::PreviousHandoff, Some(log)) => {
+            hold_still(state, log);
+            point::to_wait(state, log, action == Action::NextHandoff);
+        }
+        (Action::Freeze, Some(log)) if state.view.frozen.is_none() && state.view.cursor.is_none() => {
+            hold_still(state, log);
+            let wait = point::longest_wait(state, log);
+            let (lane, at) = match wait {
+                Some((lane, at)) => (Some(lane), at),
+                None => (point::lane(state, log), state.view.axis.at(state.view.axis.cells / 2)),
+            };
+            state.view.picked = lane;
+            point::put_cursor(state, log, at);
+        }
+        (action, _) => return change(state, action),
+    }
+    Some(Vec::new())
+}
+
+/// Stops a live picture, and the figures with it.
+fn hold_still(state: &mut State, log: &Trace) {
+    if state.phase == Phase::Running && state.view.frozen.is_none() {
+        state.view.frozen = Some(log.elapsed());
+        state.view.until = log.now();
+    }
+}
+
+fn change(state: &mut State, action: Action) -> Option<Vec<Effect>> {
+    let watch = &mut state.watch;
     match action {
         Action::ByFunction => watch.by_function = !watch.by_function,
         Action::Output => watch.output_scroll = if watch.output_scroll.is_none() { Some(0) } else { None },
@@ -170,12 +257,13 @@ pub fn update(state: &mut State, action: Action) -> Option<Vec<Effect>> {
         Action::ExactOnce if state.origin.is_sampled() && watch.ended.is_none() => {
             return Some(vec![Effect::ExactOnce]);
         }
+        Action::Big => state.view.big = !state.view.big,
         Action::ExactOnce => state.message = Some("It is observed exactly already.".to_owned()),
         Action::ScrollUp | Action::ScrollDown => {
             let up = action == Action::ScrollUp;
             match &mut watch.output_scroll {
                 Some(scroll) => *scroll = step(*scroll, up, watch.output.len()),
-                None => watch.scroll = step(watch.scroll, !up, watch.figures.waiters.len()),
+                None => watch.scroll = step(watch.scroll, !up, watch.figures.rows.len()),
             }
         }
         _ if action.group() == Group::Picture => return None,
@@ -189,53 +277,4 @@ fn step(at: usize, more: bool, most: usize) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::event::State as LaneState;
-    use crate::trace::testing::TraceBuilder;
-
-    fn ms(millis: u64) -> Nanos {
-        Nanos::from_millis(millis)
-    }
-
-    /// `hog` holds the lock for 90 ms while two wait, one of which then runs for 10 ms while the other waits on; a
-    /// fourth thread does nothing at all.
-    fn log() -> Trace {
-        TraceBuilder::new()
-            .lock("GIL")
-            .lane("hog")
-            .running(ms(90))
-            .state(LaneState::Io, ms(10))
-            .lane("first")
-            .waiting(ms(90))
-            .running(ms(10))
-            .lane("second")
-            .waiting(ms(100))
-            .lane("sleeper")
-            .state(LaneState::Io, ms(100))
-            .build()
-    }
-
-    #[test]
-    fn whoever_makes_others_wait_comes_first_and_gets_the_first_letter() {
-        let mut watch = Watch::default();
-        watch.read(&log(), &Places::default());
-        let rows: Vec<_> =
-            watch.figures.holders.iter().map(|row| (row.name.as_str(), row.holds, row.waiting)).collect();
-        assert_eq!(rows.len(), 2);
-        assert_eq!(rows[0].0, "hog");
-        assert!((rows[0].1 - 0.9).abs() < 1e-9 && (rows[0].2 - 180.0 / 190.0).abs() < 1e-9, "{rows:?}");
-        assert_eq!(watch.letter(LaneId(0)), Some('a'));
-        assert!(watch.sentence(&log()).starts_with("95% of all waiting fell while hog held the lock"));
-    }
-
-    #[test]
-    fn those_kept_waiting_most_come_first_and_those_who_did_nothing_are_folded() {
-        let mut watch = Watch::default();
-        watch.read(&log(), &Places::default());
-        let order: Vec<_> = watch.figures.waiters.iter().map(|(lane, _)| lane.0).collect();
-        assert_eq!((order, watch.figures.idle), (vec![2, 1, 0], 1));
-        assert_eq!(watch.figures.held, Some(1.0));
-        assert_eq!(watch.figures.wait.max, ms(90));
-    }
-}
+mod tests;

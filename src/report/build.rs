@@ -13,7 +13,8 @@ use crate::workload::Workload;
 
 use super::calibration::StartUp;
 use super::schema::{
-    ContextSwitches, Events, Experiment, HeldIn, Lane, Lock, Machine, Memory, ProcessMemory, Queue, Report, TaskResult,
+    Caller, ContextSwitches, Events, Experiment, HeldIn, Lane, Lock, Machine, Memory, ProcessMemory, Queue, Report,
+    TaskResult,
 };
 
 /// The report of a run that is over. Without a workload: of a program that was observed.
@@ -81,6 +82,11 @@ fn held_in(record: &Record) -> Vec<HeldIn> {
         file: row.place.file.to_string(),
         line: row.place.line,
         task: row.place.task.map(|task| task.to_string()),
+        caller: row.place.caller.map(|caller| Caller {
+            function: caller.function.to_string(),
+            file: caller.file.to_string(),
+            line: caller.line,
+        }),
         held: share(row.held, held),
         waited: share(row.waited, waited),
     };

@@ -122,10 +122,23 @@ pub struct HeldIn {
     pub line: Option<u32>,
     /// The asyncio task it ran in when it was last seen (3.14 and later); null if there was none.
     pub task: Option<String>,
+    /// If that is the standard library, the nearest caller that is not (3.13 and later); null otherwise.
+    pub caller: Option<Caller>,
     /// Its share of all holding, 0 to 1.
     pub held: f64,
     /// Its share of all waiting, 0 to 1.
     pub waited: f64,
+}
+
+/// Who called the standard library.
+#[derive(Clone, Debug, Serialize)]
+pub struct Caller {
+    /// The function's qualified name.
+    pub function: String,
+    /// Its file.
+    pub file: String,
+    /// The line of the call; null where it has none.
+    pub line: Option<u32>,
 }
 
 /// How a task ended.

@@ -3,11 +3,11 @@
 //! A place is looked up now and then, not at every change, so these are samples. Each stands for the time since the
 //! one before it (for a tenth of a second at most), and what is long past fades: after ten seconds it counts half.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::event::{LaneId, Nanos};
-use crate::observe::place::Place;
+use crate::observe::place::{Caller, Place};
 
 /// After so long a sample counts half.
 const HALF: f64 = 10e9;
@@ -18,11 +18,19 @@ const MOST: Nanos = Nanos::from_millis(100);
 /// How many functions are told apart.
 const MOST_ROWS: usize = 1024;
 
+/// How many single samples are kept, to tell where a holder was at an instant: at fifty a second, of the last minute.
+const MOST_SAMPLES: usize = 3000;
+
+/// The lane, the function and its file, and those of the caller where it is told.
+type Key = (LaneId, Arc<str>, Arc<str>, Option<(Arc<str>, Arc<str>)>);
+
 /// What has been seen of the holders.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Places {
-    rows: HashMap<(LaneId, Arc<str>, Arc<str>), Seen>,
+    rows: HashMap<Key, Seen>,
     latest: HashMap<LaneId, Place>,
+    /// In the order of time.
+    samples: VecDeque<(Nanos, LaneId, Place)>,
     last: Nanos,
 }
 
@@ -30,6 +38,7 @@ pub struct Places {
 struct Seen {
     line: Option<u32>,
     task: Option<Arc<str>>,
+    caller: Option<Arc<Caller>>,
     held: f64,
     waited: f64,
     at: Nanos,
@@ -56,12 +65,22 @@ impl Places {
         if self.rows.len() >= MOST_ROWS {
             self.rows.retain(|_, seen| seen.faded(at).held > 1e6);
         }
-        let seen = self.rows.entry((lane, Arc::clone(&place.function), Arc::clone(&place.file))).or_default();
+        let by = place.caller.as_ref().map(|caller| (Arc::clone(&caller.function), Arc::clone(&caller.file)));
+        let seen = self.rows.entry((lane, Arc::clone(&place.function), Arc::clone(&place.file), by)).or_default();
         let faded = seen.faded(at);
-        let task = place.task.clone();
-        *seen =
-            Seen { line: place.line, task, held: faded.held + span, waited: faded.waited + span * waiting as f64, at };
-        self.latest.insert(lane, place);
+        *seen = Seen {
+            line: place.line,
+            task: place.task.clone(),
+            caller: place.caller.clone(),
+            held: faded.held + span,
+            waited: faded.waited + span * waiting as f64,
+            at,
+        };
+        self.latest.insert(lane, place.clone());
+        if self.samples.len() >= MOST_SAMPLES {
+            self.samples.pop_front();
+        }
+        self.samples.push_back((at, lane, place));
     }
 
     /// Where a lane was seen last.
@@ -69,12 +88,21 @@ impl Places {
         self.latest.get(&lane)
     }
 
+    /// Where a lane was seen in a span of time, nearest to `at` within it, and when.
+    pub fn seen_within(&self, lane: LaneId, from: Nanos, to: Nanos, at: Nanos) -> Option<(&Place, Nanos)> {
+        let first = self.samples.partition_point(|(seen, ..)| *seen < from);
+        let within = self.samples.range(first..).take_while(|(seen, ..)| *seen <= to);
+        let apart = |seen: Nanos| seen.max(at) - seen.min(at);
+        let of_lane = within.filter(|(_, holder, _)| *holder == lane);
+        of_lane.min_by_key(|(seen, ..)| apart(*seen)).map(|(seen, _, place)| (place, *seen))
+    }
+
     /// Every function of every lane, the longest held first.
     pub fn by_lane(&self) -> Vec<HeldIn> {
-        let rows = self.rows.iter().map(|((lane, function, file), seen)| {
+        let rows = self.rows.iter().map(|((lane, function, file, _), seen)| {
             let seen = seen.faded(self.last);
             let (function, file) = (Arc::clone(function), Arc::clone(file));
-            let place = Place { function, file, line: seen.line, task: seen.task };
+            let place = Place { function, file, line: seen.line, task: seen.task, caller: seen.caller };
             HeldIn { lane: *lane, place, held: seen.held, waited: seen.waited }
         });
         sorted(rows.collect())
@@ -84,9 +112,7 @@ impl Places {
     pub fn by_function(&self) -> Vec<HeldIn> {
         let mut found: Vec<HeldIn> = Vec::new();
         for row in self.by_lane() {
-            let same =
-                |known: &&mut HeldIn| known.place.function == row.place.function && known.place.file == row.place.file;
-            match found.iter_mut().find(same) {
+            match found.iter_mut().find(|known| known.place.is_same_function(&row.place)) {
                 Some(known) => (known.held, known.waited) = (known.held + row.held, known.waited + row.waited),
                 None => found.push(row),
             }
@@ -112,7 +138,7 @@ mod tests {
     use super::*;
 
     fn place(function: &str) -> Place {
-        Place { function: function.into(), file: "a.py".into(), line: Some(1), task: None }
+        Place { function: function.into(), file: "a.py".into(), line: Some(1), task: None, caller: None }
     }
 
     #[test]
@@ -130,6 +156,41 @@ mod tests {
         assert!((rows[0].waited / rows[1].waited - 18.0 / 8.0).abs() < 0.1, "{rows:?}");
         assert!((rows[1].held / rows[0].held - 4.0).abs() < 0.2, "{rows:?}");
         assert_eq!(places.latest(LaneId(0)), Some(&place("parse")));
+    }
+
+    #[test]
+    fn a_sample_is_found_by_its_instant_and_only_within_the_span_asked_for() {
+        let ms = Nanos::from_millis;
+        let mut places = Places::default();
+        for step in 1..=200 {
+            let function = if step % 2 == 0 { "f" } else { "g" };
+            places.saw(ms(step * 20), LaneId(u32::from(step % 2 == 0)), place(function), 1);
+        }
+        let seen = |lane, from, to, at| {
+            let found = places.seen_within(LaneId(lane), ms(from), ms(to), ms(at));
+            found.map(|(place, at)| (place.function.to_string(), at.0 / 1_000_000))
+        };
+        assert_eq!(seen(1, 0, 4000, 1009), Some(("f".to_owned(), 1000)));
+        assert_eq!(seen(0, 0, 4000, 1011), Some(("g".to_owned(), 1020)));
+        assert_eq!(seen(0, 981, 1019, 1000), None);
+        for step in 201..=(2 * MOST_SAMPLES as u64) {
+            places.saw(ms(step * 20), LaneId(0), place("g"), 1);
+        }
+        assert_eq!(places.samples.len(), MOST_SAMPLES);
+    }
+
+    #[test]
+    fn one_function_with_two_callers_is_two_rows() {
+        let mut places = Places::default();
+        let caller = |name: &str| Some(Arc::new(Caller { function: name.into(), file: "b.py".into(), line: Some(3) }));
+        for (step, by) in ["scan", "scan", "load"].into_iter().enumerate() {
+            let place = Place { caller: caller(by), ..place("match") };
+            places.saw(Nanos::from_millis(50 * (step as u64 + 1)), LaneId(0), place, 1);
+        }
+        let rows = places.by_function();
+        let callers: Vec<_> =
+            rows.iter().filter_map(|row| Some(row.place.caller.as_ref()?.function.to_string())).collect();
+        assert_eq!(callers, ["scan", "load"]);
     }
 
     #[test]

@@ -121,6 +121,26 @@ impl Trace {
         None
     }
 
+    /// The last wait of the lane for its lock that begins before `at` and lasts longer than `span`.
+    pub fn prev_wait_longer_than(&self, lane: LaneId, at: Nanos, span: Nanos) -> Option<Nanos> {
+        let column = &self.lanes[lane.index()].column;
+        let mut ends =
+            column.spans_from(at.0).filter(|(start, value)| *start >= at.0 && value.state() != State::WaitingGil);
+        let mut until = ends.next().map_or(self.now.0, |(start, _)| start);
+        let mut began = None;
+        for (start, value) in column.spans_before(at.0) {
+            if value.state() == State::WaitingGil {
+                began = Some(start);
+                continue;
+            }
+            if let Some(found) = began.take().filter(|found| until - found > span.0) {
+                return Some(Nanos(found));
+            }
+            until = start;
+        }
+        began.filter(|found| until - found > span.0).map(Nanos)
+    }
+
     /// Who held the lane's lock during a span, and for how long; the longest first.
     pub fn holders_during(&self, lane: LaneId, span: Span) -> Vec<(LaneId, Nanos)> {
         let lock = self.lanes[lane.index()].info.lock.and_then(|lock| self.locks.get(lock.index()));

@@ -598,13 +598,16 @@ proptest! {
                     }
                     prop_assert_eq!(trace.holders_during(id, span).into_iter().collect::<BTreeMap<_, _>>(), held);
                 }
-                let wait = (BEGIN as usize..end)
+                let waits: Vec<Nanos> = (BEGIN as usize..end)
                     .filter(|start| lane.table[*start] == State::WaitingGil)
                     .filter(|start| *start == BEGIN as usize || lane.table[start - 1] != State::WaitingGil)
-                    .filter(|start| *start > at && lane.table[*start..].iter().take_while(|state| **state == State::WaitingGil).count() > 9)
+                    .filter(|start| lane.table[*start..].iter().take_while(|state| **state == State::WaitingGil).count() > 9)
                     .map(|start| Nanos(start as u64))
-                    .next();
-                prop_assert_eq!(trace.next_wait_longer_than(id, Nanos(at as u64), Nanos(9)), wait);
+                    .collect();
+                let at = Nanos(at as u64);
+                let (next, last) = (waits.iter().find(|wait| **wait > at), waits.iter().rfind(|wait| **wait < at));
+                prop_assert_eq!(trace.next_wait_longer_than(id, at, Nanos(9)), next.copied());
+                prop_assert_eq!(trace.prev_wait_longer_than(id, at, Nanos(9)), last.copied());
             }
             for (index, lock) in run.locks.iter().enumerate() {
                 let id = LockId(index as u16);

@@ -3,7 +3,7 @@
 use gilscope::app::picker::Candidate;
 use gilscope::app::{Action, Axis, News, Origin, Program, Screen, State, hear, update};
 use gilscope::event::{LaneId, Nanos, State as LaneState};
-use gilscope::observe::place::Place;
+use gilscope::observe::place::{Caller, Place};
 use gilscope::session::Places;
 use gilscope::trace::testing::TraceBuilder;
 use gilscope::trace::{Evidence, Trace};
@@ -49,7 +49,7 @@ fn watched(size: (u16, u16), sampled: bool, locks: bool) -> (State, Option<Trace
     let mut places = Places::default();
     for step in 1..=20 {
         let (function, file) = ("Report.render".into(), "/srv/app/pdf.py".into());
-        let place = Place { function, file, line: Some(212), task: None };
+        let place = Place { function, file, line: Some(212), task: None, caller: None };
         places.saw(log.begin_at() + ms(step * 40), LaneId(0), place, 2);
     }
     state.screen = Screen::Watch;
@@ -85,6 +85,61 @@ fn watching_a_service_exactly() {
 #[test]
 fn watching_a_free_threaded_program_says_that_there_is_no_lock() {
     check("watch-free", |size| watched(size, false, false));
+}
+
+#[test]
+fn a_frozen_picture_tells_one_wait_and_names_the_keys_for_it() {
+    check("watch-frozen", |size| {
+        let (mut state, log) = watched(size, false, true);
+        update(&mut state, log.as_ref(), Action::Freeze);
+        update(&mut state, log.as_ref(), Action::PreviousHandoff);
+        (state, log)
+    });
+}
+
+/// A thread for each request: most have ended, some have their maker's name for a while; two workers live.
+fn requests() -> Trace {
+    let mut log = TraceBuilder::new().lock("GIL").lane("main").state(LaneState::Io, ms(800));
+    log = log.lane("acceptor").state(LaneState::Io, ms(800));
+    log = log.lane("index-refresher");
+    for _ in 0..8 {
+        log = log.running(ms(80)).state(LaneState::Io, ms(20));
+    }
+    for request in 0..24 {
+        let name = ["http /json", "http /io", "acceptor"][request % 3];
+        let before = ms(request as u64 * 30);
+        log = log.lane(name).state(LaneState::Unborn, before).waiting(ms(20)).state(LaneState::Native, ms(8));
+        log = log.state(LaneState::Done, ms(772) - before);
+    }
+    for (name, from) in [("http /json", 760), ("http /json", 780)] {
+        log = log.lane(name).state(LaneState::Unborn, ms(from)).waiting(ms(800 - from));
+    }
+    let mut log = log.build();
+    for lane in 0..log.lanes().len() as u32 {
+        let info = log.lane_mut(LaneId(lane));
+        (info.pid, info.tid) = (Some(4242), Some(4242 + lane));
+    }
+    log
+}
+
+#[test]
+fn threads_that_live_stand_above_those_that_ended_which_are_folded_by_name() {
+    check("watch-requests", |size| {
+        let (mut state, _) = watched(size, false, true);
+        let log = requests();
+        state.watch = Default::default();
+        let mut places = Places::default();
+        for step in 1..=20 {
+            let (function, file) = ("match".into(), "/usr/lib/python3.13/re/__init__.py".into());
+            let caller = Caller { function: "scan_prices".into(), file: "/srv/app/svc.py".into(), line: Some(31) };
+            let place = Place { function, file, line: Some(167), task: None, caller: Some(caller.into()) };
+            places.saw(log.begin_at() + ms(step * 40), LaneId(2), place, 2);
+        }
+        state.watch.read(&log, &places);
+        state.view.axis.from = log.begin_at();
+        state.view.until = log.now();
+        (state, Some(log))
+    });
 }
 
 #[test]

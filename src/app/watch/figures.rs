@@ -1,18 +1,17 @@
 //! The figures of the Watch screen: who holds the lock, who is kept waiting, of late.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, HashSet, VecDeque};
 
-use crate::event::{LaneId, Nanos, State as LaneState};
-use crate::session::{HeldIn, Places};
+use crate::event::{LaneId, Nanos};
+use crate::observe::place::Place;
+use crate::session::Places;
 use crate::trace::{Distribution, Trace};
 
 use super::Watch;
+use super::rows::{self, Row};
 
 /// What the tables are of: this much of the time until now.
 pub const LATELY: Nanos = Nanos::from_secs(30);
-
-/// Whoever is active for less than this part of its time counts as idle.
-const HARDLY: u64 = 1000;
 
 /// How far apart the sums are kept from which what happened lately is told.
 const APART: Nanos = Nanos::from_secs(1);
@@ -28,9 +27,13 @@ pub struct Figures {
     pub takes_per_second: f64,
     /// Who held a lock while others waited, most first.
     pub holders: Vec<Holder>,
-    /// The lanes that were kept waiting, by share of their time, most first; all that did anything lately.
-    pub waiters: Vec<(LaneId, f64)>,
-    /// How many lanes did nothing lately.
+    /// At which place among the holders each lane is.
+    pub places: HashMap<LaneId, usize>,
+    /// The lanes, as they stand in the list.
+    pub rows: Vec<Row>,
+    /// What those are called that share their name with others.
+    pub labels: HashMap<LaneId, String>,
+    /// How many lanes live, did nothing lately and are not in the list.
     pub idle: usize,
     /// How much time the tables are of.
     pub span: Nanos,
@@ -39,12 +42,16 @@ pub struct Figures {
 /// A row of the table of holders.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Holder {
-    /// Whose lane; of the longest where a function is meant.
+    /// Whose lane; of the longest where a function or several threads are meant.
     pub lane: LaneId,
     /// The thread's name, or the function's.
     pub name: String,
-    /// Where it held the lock, as far as it was seen.
+    /// How many threads that have ended are meant by that name; none of one thread.
+    pub folded: Option<usize>,
+    /// Where it held the lock while others waited most, as far as it was seen.
     pub place: Option<String>,
+    /// Where else, the next most, with the shares of both in what was seen of it, 0 to 1.
+    pub also: Option<Also>,
     /// The asyncio task it ran there when it was last seen.
     pub task: Option<String>,
     /// Its share of the time, 0 to 1.
@@ -53,101 +60,159 @@ pub struct Holder {
     pub waiting: f64,
 }
 
+/// A second place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Also {
+    /// The share of the first, 0 to 1.
+    pub first: f64,
+    /// Where.
+    pub place: String,
+    /// Its share, 0 to 1.
+    pub share: f64,
+}
+
 /// Sums at an instant.
 #[derive(Clone, Debug)]
 pub(super) struct Sums {
     at: Nanos,
-    /// How long all others waited while this lane held what they wanted.
-    waited: Vec<(LaneId, u64)>,
+    /// How long all others waited while each lane held what they wanted.
+    waited: HashMap<LaneId, u64>,
 }
 
-/// The sums that were kept.
-pub(super) type History = VecDeque<Sums>;
+/// What is remembered from one reading to the next.
+#[derive(Clone, Debug, Default)]
+pub(super) struct History {
+    /// The sums that were kept.
+    sums: VecDeque<Sums>,
+    /// Who has ended so long ago that no figure is of them.
+    past: HashSet<LaneId>,
+}
 
 impl Watch {
     /// Reads the figures anew from the log and from where holders were seen.
     pub fn read(&mut self, log: &Trace, places: &Places) {
         let now = log.now();
         let waited = waited(log);
-        if self.history.back().is_none_or(|last| now - last.at >= APART) {
-            self.history.push_back(Sums { at: now, waited: waited.clone() });
+        let sums = &mut self.history.sums;
+        if sums.back().is_none_or(|last| now - last.at >= APART) {
+            sums.push_back(Sums { at: now, waited: waited.clone() });
         }
         // One is kept that is older than what is shown.
-        while self.history.get(1).is_some_and(|second| now - second.at >= LATELY) {
-            self.history.pop_front();
+        while sums.get(1).is_some_and(|second| now - second.at >= LATELY) {
+            sums.pop_front();
         }
         let from = (now - LATELY).max(log.begin_at());
-        let before = self.history.front().filter(|sums| sums.at > log.begin_at() && now - sums.at >= LATELY);
-        let since = |lane: LaneId, total: u64| {
-            let then = before.and_then(|sums| sums.waited.iter().find(|(known, _)| *known == lane));
-            total.saturating_sub(then.map_or(0, |(_, waited)| *waited))
-        };
-        let waited: Vec<(LaneId, u64)> = waited.into_iter().map(|(lane, total)| (lane, since(lane, total))).collect();
-        let span = now - from;
+        let before = sums.front().filter(|sums| sums.at > log.begin_at() && now - sums.at >= LATELY);
+        let then = |lane: &LaneId| before.and_then(|sums| sums.waited.get(lane)).copied().unwrap_or(0);
+        let waited: HashMap<LaneId, u64> =
+            waited.into_iter().map(|(lane, total)| (lane, total.saturating_sub(then(&lane)))).collect();
+        let list = rows::read(log, from, &mut self.history.past);
         self.figures = Figures {
-            span,
+            span: now - from,
             wait: longest_wait(log),
             held: held(log, from),
             takes_per_second: takes(log),
-            holders: if self.by_function { by_function(places) } else { by_thread(log, places, &waited, from) },
+            rows: list.rows,
+            labels: list.labels,
+            idle: list.idle,
             ..Figures::default()
         };
-        self.read_waiters(log, from);
+        let threads = self.by_thread(log, places, &waited, from);
+        let place =
+            |(at, (_, lanes)): (usize, &(Holder, Vec<LaneId>))| lanes.iter().map(move |lane| (*lane, at)).collect();
+        self.figures.places = threads.iter().enumerate().flat_map::<Vec<_>, _>(place).collect();
+        self.figures.holders = match self.by_function {
+            true => by_function(places),
+            false => threads.into_iter().map(|(holder, _)| holder).collect(),
+        };
+        self.places.clone_from(places);
     }
 
-    fn read_waiters(&mut self, log: &Trace, from: Nanos) {
-        let mut waiters = Vec::new();
-        for (lane, _) in log.lanes() {
-            let ledger = log.lane_ledger_between(lane, from, log.now()).0;
-            let time = |state: LaneState| ledger[state.index()].0;
-            let alive: u64 = LaneState::ALL.into_iter().filter(|state| state.alive()).map(time).sum();
-            let did: u64 = LaneState::ALL.into_iter().filter(|state| state.on_core()).map(time).sum();
-            if (did + time(LaneState::WaitingGil)) * HARDLY < alive || alive == 0 {
-                self.figures.idle += usize::from(alive > 0);
-                continue;
+    /// Who held a lock while others waited, and the lanes that each row is of: those that have ended are folded as in
+    /// the list.
+    fn by_thread(
+        &self,
+        log: &Trace,
+        places: &Places,
+        waited: &HashMap<LaneId, u64>,
+        from: Nanos,
+    ) -> Vec<(Holder, Vec<LaneId>)> {
+        let span = (log.now() - from).0.max(1) as f64;
+        let all: u64 = waited.values().sum();
+        let folded: HashMap<LaneId, usize> = (0..)
+            .zip(&self.figures.rows)
+            .filter(|(_, row)| row.folded().is_some())
+            .flat_map(|(at, row)| row.lives.iter().map(move |life| (life.lane, at)))
+            .collect();
+        // Lanes of one row, or one alone; with what each of them held.
+        let mut groups: HashMap<Result<usize, LaneId>, Vec<(LaneId, u64)>> = HashMap::new();
+        for (lane, held) in log.locks().flat_map(|(lock, _)| log.held_by(lock, from, log.now())) {
+            if held.0 > 0 {
+                groups.entry(folded.get(&lane).copied().ok_or(lane)).or_default().push((lane, held.0));
             }
-            waiters.push((lane, time(LaneState::WaitingGil) as f64 / alive.max(1) as f64));
         }
-        // Figures that differ in what nobody reads do not change the order.
-        waiters.sort_by_key(|(lane, share)| (std::cmp::Reverse((share * 100.0).round() as u64), *lane));
-        self.figures.waiters = waiters;
+        let mut seen: HashMap<LaneId, Vec<(&Place, f64)>> = HashMap::new();
+        let by_lane = places.by_lane();
+        by_lane.iter().for_each(|row| seen.entry(row.lane).or_default().push((&row.place, row.waited)));
+        let holder = |(key, lanes): (Result<usize, LaneId>, Vec<(LaneId, u64)>)| {
+            let row = key.ok().and_then(|at| self.figures.rows.get(at));
+            let lane = lanes.iter().max_by_key(|(lane, held)| (*held, std::cmp::Reverse(*lane)))?.0;
+            let waiting: u64 = lanes.iter().filter_map(|(lane, _)| waited.get(lane)).sum();
+            let held: u64 = lanes.iter().map(|(_, held)| held).sum();
+            let where_held = most(lanes.iter().filter_map(|(lane, _)| seen.get(lane)).flatten());
+            let holder = Holder {
+                lane,
+                name: row.map_or_else(|| self.name(log, lane), |row| row.name.clone()),
+                folded: row.map(|_| lanes.len()),
+                place: where_held.first().map(|(place, _)| place_words(place)),
+                also: also(&where_held),
+                task: where_held.first().and_then(|(place, _)| place.task.as_ref()).map(ToString::to_string),
+                holds: held as f64 / span,
+                waiting: waiting as f64 / all.max(1) as f64,
+            };
+            Some((holder, lanes.into_iter().map(|(lane, _)| lane).collect()))
+        };
+        let mut rows: Vec<(Holder, Vec<LaneId>)> = groups.into_iter().filter_map(holder).collect();
+        rows.sort_by(|(a, _), (b, _)| {
+            b.waiting.total_cmp(&a.waiting).then(b.holds.total_cmp(&a.holds)).then(a.lane.cmp(&b.lane))
+        });
+        rows
+    }
+
+    /// What a lane is called: by its number, too, if others have its name.
+    pub fn name(&self, log: &Trace, lane: LaneId) -> String {
+        self.figures.labels.get(&lane).unwrap_or(&log.lane(lane).name).clone()
     }
 }
 
 /// How long all others waited while each lane held what they wanted.
-fn waited(log: &Trace) -> Vec<(LaneId, u64)> {
-    let mut waited: Vec<(LaneId, u64)> = Vec::new();
+fn waited(log: &Trace) -> HashMap<LaneId, u64> {
+    let mut waited: HashMap<LaneId, u64> = HashMap::new();
     for blame in log.blame() {
-        match waited.iter_mut().find(|(holder, _)| *holder == blame.holder) {
-            Some((_, sum)) => *sum += blame.ns.0,
-            None => waited.push((blame.holder, blame.ns.0)),
-        }
+        *waited.entry(blame.holder).or_default() += blame.ns.0;
     }
     waited
 }
 
-fn by_thread(log: &Trace, places: &Places, waited: &[(LaneId, u64)], from: Nanos) -> Vec<Holder> {
-    let span = (log.now() - from).0.max(1) as f64;
-    let all: u64 = waited.iter().map(|(_, waited)| waited).sum();
-    let seen = places.by_lane();
-    let held = log.locks().flat_map(|(lock, _)| log.held_by(lock, from, log.now()));
-    let mut rows: Vec<Holder> = held
-        .filter(|(_, held)| held.0 > 0)
-        .map(|(lane, held)| {
-            let at = seen.iter().find(|row| row.lane == lane);
-            let waiting = waited.iter().find(|(holder, _)| *holder == lane).map_or(0, |(_, waited)| *waited);
-            Holder {
-                lane,
-                name: log.lane(lane).name.clone(),
-                place: at.map(place_words),
-                task: at.and_then(|row| row.place.task.as_ref()).map(ToString::to_string),
-                holds: held.0 as f64 / span,
-                waiting: waiting as f64 / all.max(1) as f64,
-            }
-        })
-        .collect();
-    rows.sort_by(|a, b| b.waiting.total_cmp(&a.waiting).then(b.holds.total_cmp(&a.holds)).then(a.lane.cmp(&b.lane)));
-    rows
+/// The places at which others waited most, with their shares in all of these; the most first.
+fn most<'a>(seen: impl Iterator<Item = &'a (&'a Place, f64)>) -> Vec<(&'a Place, f64)> {
+    let mut places: Vec<(&Place, f64)> = Vec::new();
+    for (place, waited) in seen {
+        match places.iter_mut().find(|(known, _)| known.is_same_function(place)) {
+            Some((_, sum)) => *sum += waited,
+            None => places.push((place, *waited)),
+        }
+    }
+    let all: f64 = places.iter().map(|(_, waited)| waited).sum();
+    places.iter_mut().for_each(|(_, waited)| *waited = if all > 0.0 { *waited / all } else { 0.0 });
+    places.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+    places
+}
+
+/// The second of them is named if it is not far behind the first.
+fn also(places: &[(&Place, f64)]) -> Option<Also> {
+    let [(_, first), (place, share), ..] = places else { return None };
+    (share * 3.0 >= *first && *share > 0.0).then(|| Also { first: *first, place: place_words(place), share: *share })
 }
 
 fn by_function(places: &Places) -> Vec<Holder> {
@@ -158,7 +223,9 @@ fn by_function(places: &Places) -> Vec<Holder> {
         .map(|row| Holder {
             lane: row.lane,
             name: row.place.function.to_string(),
-            place: Some(place_words(row)),
+            folded: None,
+            place: Some(place_words(&row.place)),
+            also: None,
             task: None,
             holds: share(row.held, held),
             waiting: share(row.waited, waited),
@@ -166,12 +233,25 @@ fn by_function(places: &Places) -> Vec<Holder> {
         .collect()
 }
 
-/// A place in few words: `render    pdf.py:212`.
-fn place_words(row: &HeldIn) -> String {
-    let file = row.place.file.rsplit('/').next().unwrap_or_default();
-    let line = row.place.line.map(|line| format!(":{line}")).unwrap_or_default();
-    let function = row.place.function.rsplit('.').next().unwrap_or_default();
-    format!("{function} ({file}{line})")
+/// A place in few words: `render (pdf.py:212)`; of what is the standard library's, who called it, too:
+/// `scan → match (svc.py:31)`.
+pub fn place_words(place: &Place) -> String {
+    let function = last_name(&place.function);
+    match &place.caller {
+        Some(caller) => {
+            format!("{} → {function} ({})", last_name(&caller.function), file_words(&caller.file, caller.line))
+        }
+        None => format!("{function} ({})", file_words(&place.file, place.line)),
+    }
+}
+
+fn last_name(function: &str) -> &str {
+    function.rsplit('.').next().unwrap_or_default()
+}
+
+fn file_words(file: &str, line: Option<u32>) -> String {
+    let file = file.rsplit('/').next().unwrap_or_default();
+    line.map_or_else(|| file.to_owned(), |line| format!("{file}:{line}"))
 }
 
 /// The share of the time in which any lock was held; of several, the most held.

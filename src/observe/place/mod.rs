@@ -31,6 +31,9 @@ use super::memory::Memory;
 /// How many frames are looked through for one that runs Python.
 const MOST_FRAMES: usize = 64;
 
+/// How many frames outwards a caller outside of the standard library is looked for.
+const MOST_CALLERS: usize = 24;
+
 /// As much of a frame as is read: 88 bytes in 3.13, and those of its variables that follow.
 const FRAME: usize = 96;
 
@@ -51,6 +54,27 @@ pub struct Place {
     pub line: Option<u32>,
     /// The asyncio task that runs there (`Task-3`), from 3.14 on; `None` if none does, or that is not known.
     pub task: Option<Arc<str>>,
+    /// If that is the standard library, the nearest caller that is not; `None` otherwise, or if none was found.
+    pub caller: Option<Arc<Caller>>,
+}
+
+/// Who called the standard library.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The function's qualified name.
+    pub function: Arc<str>,
+    /// The file it was compiled from.
+    pub file: Arc<str>,
+    /// The line of the call, counted from 1; `None` where the instruction has none.
+    pub line: Option<u32>,
+}
+
+impl Place {
+    /// Whether both are in one function, called by one function where that is told.
+    pub fn is_same_function(&self, other: &Place) -> bool {
+        let caller = |place: &Place| place.caller.as_ref().map(|it| (Arc::clone(&it.function), Arc::clone(&it.file)));
+        self.function == other.function && self.file == other.file && caller(self) == caller(other)
+    }
 }
 
 /// Where in its structures a version of CPython keeps what leads to a place. In bytes.
@@ -157,11 +181,28 @@ impl Places {
 
     /// Where the thread of this `PyThreadState` is. `None`: in no Python code, or it could not be read just now.
     pub fn of_thread(&mut self, tstate: u64, memory: &dyn Memory) -> Option<Place> {
-        let mut frame = word(memory, tstate.checked_add(self.layout.current_frame)?)?;
-        for _ in 0..MOST_FRAMES {
-            if frame == 0 {
-                return None;
+        let first = word(memory, tstate.checked_add(self.layout.current_frame)?)?;
+        let mut next = Some(first);
+        let mut left = MOST_FRAMES;
+        let mut place = self.next_place(&mut next, &mut left, memory)?;
+        if is_library(&place.file) {
+            // Whose code that is one sees from who called it. If the frames change meanwhile, it stays unknown.
+            left = left.min(MOST_CALLERS);
+            while let Some(outer) = self.next_place(&mut next, &mut left, memory) {
+                if !is_library(&outer.file) {
+                    let Place { function, file, line, .. } = outer;
+                    place.caller = Some(Arc::new(Caller { function, file, line }));
+                    break;
+                }
             }
+        }
+        Some(place)
+    }
+
+    /// The nearest frame from here on outwards that runs Python. Afterwards `next` is the frame before it.
+    fn next_place(&mut self, next: &mut Option<u64>, left: &mut usize, memory: &dyn Memory) -> Option<Place> {
+        while let Some(frame) = next.take().filter(|frame| *frame != 0) {
+            *left = left.checked_sub(1)?;
             let [previous, executable, instruction, owner] = self.layout.frame;
             // All of it at once: a look is dear, a few bytes more are not.
             let mut bytes = [0; FRAME];
@@ -170,6 +211,7 @@ impl Places {
                 let offset = offset as usize;
                 bytes.get(offset..offset + 8)?.try_into().ok().map(u64::from_le_bytes)
             };
+            *next = word(previous);
             // `FRAME_OWNED_BY_INTERPRETER` and `FRAME_OWNED_BY_CSTACK` mark where C code was entered.
             if *bytes.get(owner as usize)? < 3 {
                 // The low bits of a stack reference say who owns it.
@@ -177,7 +219,6 @@ impl Places {
                 let at = word(instruction)?;
                 return self.place(code, at, memory);
             }
-            frame = word(previous)?;
         }
         None
     }
@@ -200,7 +241,13 @@ impl Places {
         // In free-threaded builds a thread may run a copy of the code that lies elsewhere; then the line is not known.
         let offset = instruction.checked_sub(code.checked_add(self.layout.code[4])?);
         let line = offset.and_then(|offset| lines::line_at(&known.table, known.first_line, offset));
-        Some(Place { function: Arc::clone(&known.function), file: Arc::clone(&known.file), line, task: None })
+        Some(Place {
+            function: Arc::clone(&known.function),
+            file: Arc::clone(&known.file),
+            line,
+            task: None,
+            caller: None,
+        })
     }
 
     fn code(&self, code: u64, memory: &dyn Memory) -> Option<CodeText> {
@@ -228,6 +275,16 @@ impl Places {
         let mut bytes = vec![0; length as usize];
         memory.read(size.checked_add(16)?, &mut bytes).ok().map(|()| bytes)
     }
+}
+
+/// Whether a file is the standard library's: frozen into the interpreter, or below `lib/python3.x` and not installed there.
+fn is_library(file: &str) -> bool {
+    let below = |(at, mark): (usize, &str)| {
+        let version = &file[at + mark.len()..];
+        version.starts_with(|c: char| c.is_ascii_digit()) && version.contains('/')
+    };
+    let installed = file.contains("/site-packages/") || file.contains("/dist-packages/");
+    file.starts_with("<frozen ") || !installed && file.match_indices("/python3.").any(below)
 }
 
 fn word(memory: &dyn Memory, address: u64) -> Option<u64> {

@@ -110,8 +110,72 @@ fn a_thread_is_where_its_innermost_python_frame_is_and_its_name_controls_no_term
         let layout = FrameLayout::from_debug_offsets(&words).expect("it is known");
         let made = Made::new(&layout);
         let place = Places::new(layout).of_thread(Made::BASE, &made);
-        let expected = Place { function: "f\u{fffd}".into(), file: "a.py".into(), line: Some(8), task: None };
+        let expected =
+            Place { function: "f\u{fffd}".into(), file: "a.py".into(), line: Some(8), task: None, caller: None };
         assert_eq!(place, Some(expected), "3.{}", layout.minor);
+    }
+}
+
+#[test]
+fn of_the_standard_library_the_nearest_caller_outside_of_it_is_told() {
+    for words in recorded() {
+        let layout = FrameLayout::from_debug_offsets(&words).expect("it is known");
+        let mut made = Made::new(&layout);
+        let at = |offset: u64| Made::BASE + offset;
+        // `f` is the library's now; it was called by `g` of the same, by way of C code, and that by `own` of `svc.py`.
+        let frame = |made: &mut Made, frame: u64, code: u64, previous: u64| {
+            made.put(at(frame) + layout.frame[1], &(at(code) | 1).to_le_bytes());
+            made.put(at(frame) + layout.frame[2], &(at(code) + layout.code[4] + 2).to_le_bytes());
+            made.put(at(frame) + layout.frame[0], &at(previous).to_le_bytes());
+        };
+        let code = |made: &mut Made, code: u64, file: u64, name: u64| {
+            for (offset, target) in [(layout.code[0], file), (layout.code[1], name), (layout.code[2], 0xa00)] {
+                made.put(at(code) + offset, &at(target).to_le_bytes());
+            }
+            made.put(at(code) + layout.code[3], &7_u32.to_le_bytes());
+        };
+        let text = |made: &mut Made, target: u64, text: &str| {
+            let start = at(target) + layout.object;
+            made.put(start, &(text.len() as u64).to_le_bytes());
+            made.put(start + 16, &(0b1_1001_u32 << 2).to_le_bytes());
+            made.put(start + 24, text.as_bytes());
+        };
+        text(&mut made, 0x800, "/usr/lib/python3.13/re/__init__.py");
+        text(&mut made, 0xb00, "/srv/svc.py");
+        text(&mut made, 0xb80, "own");
+        code(&mut made, 0x1400, 0x800, 0x900);
+        code(&mut made, 0x1600, 0xb00, 0xb80);
+        frame(&mut made, 0x300, 0x400, 0xc00);
+        frame(&mut made, 0xc00, 0x1400, 0xd00);
+        made.put(at(0xd00) + layout.frame[3], &[3]);
+        made.put(at(0xd00) + layout.frame[0], &at(0xe00).to_le_bytes());
+        frame(&mut made, 0xe00, 0x1600, 0);
+        made.put(at(0xe00) + layout.frame[0], &0_u64.to_le_bytes());
+        let place = Places::new(layout).of_thread(Made::BASE, &made).expect("it is in Python code");
+        assert_eq!((&*place.file, place.line), ("/usr/lib/python3.13/re/__init__.py", Some(8)));
+        let caller = place.caller.expect("it has one");
+        assert_eq!(
+            (&*caller.function, &*caller.file, caller.line),
+            ("own", "/srv/svc.py", Some(8)),
+            "3.{}",
+            layout.minor
+        );
+        // What calls itself for ever has none, and is not followed for ever.
+        frame(&mut made, 0xc00, 0x1400, 0xc00);
+        let place = Places::new(layout).of_thread(Made::BASE, &made).expect("it is in Python code");
+        assert_eq!(place.caller, None);
+    }
+}
+
+#[test]
+fn the_standard_library_is_told_by_its_folder() {
+    for file in ["<frozen runpy>", "/usr/lib/python3.13/threading.py", "/opt/py/lib/python3.13t/json/encoder.py"] {
+        assert!(is_library(file), "{file}");
+    }
+    let own =
+        ["/srv/svc.py", "/x/lib/python3.13/site-packages/flask/app.py", "/usr/lib/python3/dist-packages/a.py", "-c"];
+    for file in own.into_iter().chain(["<string>", "/home/me/python3.x/a.py", "/home/me/python3.13"]) {
+        assert!(!is_library(file), "{file}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! The core rows: which of our lanes was where. What all programs use stands beside them, sampled.
 
-use crate::app::State;
 use crate::app::words::percent;
+use crate::app::{Phase, State};
 use crate::trace::Trace;
 
 use super::super::canvas::Canvas;
@@ -26,7 +26,9 @@ pub fn render(state: &State, log: &Trace, scene: &Scene, canvas: &mut Canvas) {
         let place = state.machine.cores.iter().position(|known| known == core);
         let used = place.and_then(|place| state.machine.used.get(place).copied().flatten());
         let x = left + scene.gutters.cells + 1;
-        let Some(used) = used else { continue };
+        // It is of this second, so it stands beside a picture of this second alone.
+        let live = state.phase == Phase::Running && state.view.frozen.is_none();
+        let Some(used) = used.filter(|_| live) else { continue };
         let figure = percent(f64::from(used));
         let text =
             if scene.gutters.right >= 16 { format!("all{figure:>5} sampled") } else { format!("all{figure:>5} ±") };

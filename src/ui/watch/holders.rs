@@ -19,11 +19,19 @@ pub fn render(state: &State, canvas: &mut Canvas) {
         return;
     }
     let watch = &state.watch;
-    let lately = format!("who makes others wait · last {:.0} s", watch.figures.span.as_secs_f64());
+    let seconds = watch.figures.span.as_secs_f64();
+    let lately = match state.view.frozen {
+        Some(_) if watch.ended.is_none() => format!("who made others wait · {seconds:.0} s before the freeze"),
+        _ => format!("who makes others wait · last {seconds:.0} s"),
+    };
     rule(canvas, 0, &lately, "");
     let all = &watch.figures.holders;
     // Names, places, holds, a bar, its figure.
-    let name = if width < 72 { 10 } else { 12 };
+    let name = match width {
+        0..72 => 10,
+        72..110 => 14,
+        _ => 22,
+    };
     let most = if all.iter().any(|holder| holder.task.is_some()) { 52 } else { 36 };
     let place = (width.saturating_sub(name + 40)).clamp(0, most);
     let holds = 3 + name + place;
@@ -44,7 +52,10 @@ pub fn render(state: &State, canvas: &mut Canvas) {
         if let Some(letter) = watch.letter(holder.lane).filter(|_| !watch.by_function) {
             canvas.set(1, y, letter, Ink::Lane(index));
         }
-        canvas.text_to(3, y, 2 + name, &sanitised(&holder.name), Ink::Text);
+        let count = holder.folded.map(|count| format!(" ×{count}")).unwrap_or_default();
+        let end = (2 + name).saturating_sub(count.chars().count() as u16);
+        let x = canvas.text_to(3, y, end, &sanitised(&holder.name), Ink::Text);
+        canvas.text(x, y, &count, Ink::Text);
         let place_words = holder.place.clone().unwrap_or_default();
         let words = match &holder.task {
             Some(task) => format!("task {task} in {place_words}"),

@@ -1,26 +1,37 @@
-//! The lock's row, and those lanes that are kept waiting most.
+//! The lock's row, and the lanes: those that are kept waiting most first.
 
 use crate::app::view::Gutters;
+use crate::app::watch::{Kind, Row};
 use crate::app::words::{percent, sanitised};
-use crate::app::{Axis, State};
-use crate::event::{LaneId, Nanos};
-use crate::trace::Trace;
+use crate::app::{Axis, State, watch};
+use crate::event::{Nanos, State as LaneState};
+use crate::trace::{Ledger, LockInfo, Trace};
 
 use super::super::canvas::Canvas;
-use super::super::glyphs::{lane_column, lock_mark};
+use super::super::glyphs::{self, band_column, lane_column, lock_mark};
 use super::super::theme::Ink;
 use super::rule;
 
-/// Columns of the lanes' names.
-const NAMES: u16 = Gutters::WATCH_NAMES;
-
 /// The most rows of a lane, where there is room.
 const MOST_ROWS: usize = 3;
+
+/// So many of those that were folded into a row are drawn: the latest of those in the picture.
+const MOST_DRAWN: usize = 256;
+
+/// The part of the log that is drawn.
+struct Picture {
+    axis: Axis,
+    to: Nanos,
+    count: usize,
+    /// Columns of the lanes' names.
+    left: u16,
+}
 
 /// ```text
 /// ─ most kept waiting first · 10 ms a cell ──────────────────── waits
 /// GIL        aaaaaaaa▒▒▒▒aaaaaaaaaa▒▒▒▒▒aaaaaaaaaaaaaa╱╱▒▒▒▒▒aaaaaaa
 /// worker-7   ~~~~········▒~~~~············▒~~~~~~~~~~~╱╱~~·········▒    44%
+/// http ×213  ····▒····████····▒▒▒▒····████····▒▒▒▒▒▒·····████·▒▒····    41%
 /// 31 idle threads folded · ╱ not observed
 /// ```
 pub fn render(state: &State, log: &Trace, canvas: &mut Canvas) {
@@ -29,94 +40,228 @@ pub fn render(state: &State, log: &Trace, canvas: &mut Canvas) {
         return;
     }
     let watch = &state.watch;
-    let cells = Gutters::of_watch(width).cells;
-    let axis = Axis { cells, ..state.view.axis };
+    let gutters = Gutters::of_watch(width);
+    let axis = Axis { cells: gutters.cells, ..state.view.axis };
     let begin = log.begin_at();
     let until = state.view.until.min(log.now());
-    let count = usize::from(cells).min(((until - axis.from).0).div_ceil(axis.cell.0.max(1)) as usize);
-    let to = axis.at(count as u16);
+    let count = usize::from(axis.cells).min(((until - axis.from).0).div_ceil(axis.cell.0.max(1)) as usize);
+    let picture = Picture { axis, to: axis.at(count as u16), count, left: gutters.left };
     let (order, waits) = if log.locks().len() > 0 { ("most kept waiting first", "waits") } else { ("threads", "") };
     rule(canvas, 0, &format!("{order} · {} a cell", axis.cell), waits);
     let recorded = |cell: usize| axis.at(cell as u16 + 1).min(until) - axis.at(cell as u16).max(begin);
 
     // Letters in the lock's row are those of the table; whoever has none is a dot.
-    let lettered: Vec<LaneId> = watch.figures.holders.iter().map(|holder| holder.lane).collect();
-    let place = |lane| lettered.iter().position(|it| *it == lane);
+    let place = |lane| watch.figures.places.get(&lane).copied();
     let locks: Vec<_> = log.locks().filter(|(_, info)| info.of_workers).collect();
     let most_locks = (height / 3).max(1) as usize;
     let mut y = 1;
     for (lock, info) in locks.iter().take(most_locks) {
-        canvas.text_to(1, y, NAMES - 1, &sanitised(&info.name), Ink::Strong);
-        for (x, cell) in log.lock_window(*lock, axis.from, to, count).iter().enumerate() {
+        canvas.text_to(1, y, gutters.left - 1, &sanitised(&lock_name(info, locks.len() > 1)), Ink::Strong);
+        for (x, cell) in log.lock_window(*lock, axis.from, picture.to, count).iter().enumerate() {
             let mark = lock_mark(cell, recorded(x), &place);
-            let letter = cell.owner.filter(|_| mark.glyph.is_ascii_alphanumeric()).map(|(lane, _)| {
-                watch
-                    .letter(lane)
-                    .map_or(('•', Ink::Dim), |letter| (letter, Ink::Lane(place(lane).unwrap_or_default())))
-            });
+            let letter =
+                cell.owner.filter(|_| mark.glyph.is_ascii_alphanumeric() || mark.glyph == '*').map(|(lane, _)| {
+                    watch
+                        .letter(lane)
+                        .map_or(('•', Ink::Dim), |letter| (letter, Ink::Lane(place(lane).unwrap_or_default())))
+                });
             let (glyph, ink) = letter.unwrap_or((mark.glyph, mark.ink));
-            canvas.set(NAMES + x as u16, y, glyph, ink);
+            canvas.set(gutters.left + x as u16, y, glyph, ink);
         }
         y += 1;
     }
 
-    let folded = usize::from(watch.figures.idle > 0);
     let room = usize::from(height.saturating_sub(y)).saturating_sub(1);
-    let waiters = &watch.figures.waiters;
-    let rows = (room / waiters.len().max(1)).clamp(1, MOST_ROWS);
-    let room = room / rows;
-    let first = watch.scroll.min(waiters.len().saturating_sub(room));
-    for (place, (lane, waits)) in waiters.iter().enumerate().skip(first).take(room) {
-        let place = lettered.iter().position(|it| it == lane).unwrap_or(place);
+    let all = &watch.figures.rows;
+    // Those that do nothing have a line each of what the others leave.
+    let busy = all.iter().filter(|row| row.kind != Kind::Idle).count();
+    let most = if state.view.big { glyphs::MOST_ROWS } else { MOST_ROWS };
+    let tall = (room / busy.max(1)).clamp(1, most);
+    let heights = all.iter().map(|row| if row.kind == Kind::Idle { 1 } else { tall });
+    let (first, shown) = in_sight(&heights.collect::<Vec<_>>(), room, wanted_first(state, all));
+    let picked = watch::point::lane(state, log).filter(|_| state.view.picked.is_some());
+    for (index, row) in all.iter().enumerate().skip(first).take(shown) {
+        let rows = if row.kind == Kind::Idle { 1 } else { tall };
         let mut part = canvas.part(0, y, width, rows as u16);
-        row(state, log, (*lane, place, *waits), (&axis, to, count), rows, &mut part);
+        let is_picked = picked.is_some_and(|lane| row.has(lane));
+        draw(state, log, row, (index, is_picked), &picture, &mut part);
         y += rows as u16;
     }
-    let below = waiters.len().saturating_sub(first + room);
     let mut last = Vec::new();
+    let (hidden, above) = (&all[first + shown..], first);
+    let idle = watch.figures.idle + hidden.iter().filter(|row| row.kind == Kind::Idle).count();
+    let below = hidden.iter().filter(|row| row.kind != Kind::Idle).count();
+    if above > 0 {
+        last.push(format!("{above} more above"));
+    }
     if below > 0 {
         last.push(format!("{below} more below"));
     }
-    if folded > 0 {
-        let idle = watch.figures.idle;
+    if idle > 0 {
         last.push(format!("{idle} idle thread{} folded", if idle == 1 { "" } else { "s" }));
+    }
+    if all.iter().any(|row| row.folded().is_some()) {
+        last.push("× ended".to_owned());
     }
     last.push("╱ not observed".to_owned());
     canvas.text(1, y, &last.join(" · "), Ink::Dim);
-    cursor(state, &axis, height, canvas);
+    cursor(state, &picture, height, canvas);
 }
 
-fn row(
-    state: &State,
-    log: &Trace,
-    (lane, place, waits): (LaneId, usize, f64),
-    (axis, to, count): (&Axis, Nanos, usize),
-    rows: usize,
-    canvas: &mut Canvas,
-) {
-    let info = log.lane(lane);
-    let y = rows as u16 / 2;
-    let picked = state.view.picked == Some(lane);
+/// Which row is wanted at the top, and which must be in sight: the one pointed at.
+fn wanted_first(state: &State, rows: &[Row]) -> (usize, Option<usize>) {
+    let picked = state.view.picked.filter(|_| state.view.cursor.is_some());
+    (state.watch.scroll, picked.and_then(|lane| watch::point::row_of(rows, lane)))
+}
+
+/// The first of the rows in sight, and how many there is room for.
+fn in_sight(heights: &[usize], room: usize, (wanted, picked): (usize, Option<usize>)) -> (usize, usize) {
+    let fitting = |first: usize| {
+        let mut left = room;
+        let fits = |height: &&usize| {
+            let fits = **height <= left;
+            left = left.saturating_sub(**height);
+            fits
+        };
+        heights.get(first..).unwrap_or_default().iter().take_while(fits).count()
+    };
+    let mut first = wanted.min(heights.len().saturating_sub(1));
+    // No room is wasted at the end of the list.
+    while first > 0 && first - 1 + fitting(first - 1) >= heights.len() {
+        first -= 1;
+    }
+    if let Some(picked) = picked {
+        first = first.min(picked);
+        while first < picked && first + fitting(first) <= picked {
+            first += 1;
+        }
+    }
+    (first, fitting(first))
+}
+
+/// A lock's name in the column of names: of several, by the number of its process and, if it is not the main one, of its
+/// interpreter.
+fn lock_name(info: &LockInfo, several: bool) -> String {
+    let interpreter = info.name.rsplit_once("interpreter ").map(|(_, id)| id);
+    match (several, interpreter) {
+        (false, _) => info.name.clone(),
+        (true, None) => format!("GIL {}", info.process + 1),
+        (true, Some(id)) => format!("GIL {}.{id}", info.process + 1),
+    }
+}
+
+/// A row's name with, of those that ended, how many they are; the number is kept where the name is cut.
+fn name(row: &Row, canvas: &mut Canvas, y: u16, left: u16, ink: Ink) {
+    let count = row.folded().map(|count| format!(" ×{count}")).unwrap_or_default();
+    // What tells threads of one name apart stands at its end, too.
+    let (name, number) = match row.name.rsplit_once(' ') {
+        Some((name, number)) if row.folded().is_none() && number.len() >= 4 && is_number(number) => {
+            (name, format!(" {number}"))
+        }
+        _ => (row.name.as_str(), count),
+    };
+    let end = (left - 1).saturating_sub(number.chars().count() as u16);
+    let x = canvas.text_to(1, y, end, &sanitised(name), ink);
+    canvas.text(x, y, &number, ink);
+}
+
+fn is_number(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn draw(state: &State, log: &Trace, row: &Row, (index, picked): (usize, bool), picture: &Picture, canvas: &mut Canvas) {
+    let rows = usize::from(canvas.height());
+    let (y, left) = (canvas.height() / 2, picture.left);
     canvas.set(0, y, if picked { '▸' } else { ' ' }, Ink::Key);
-    canvas.text_to(1, y, NAMES - 1, &sanitised(&info.name), if picked { Ink::Strong } else { Ink::Text });
-    for (x, cell) in log.lane_window(lane, axis.from, to, count).iter().enumerate() {
-        for (row, mark) in lane_column(cell, place, rows, state.look.ascii).iter().take(rows).enumerate() {
-            canvas.set(NAMES + x as u16, row as u16, mark.glyph, mark.ink);
+    let ink = match (picked, row.kind) {
+        (true, _) => Ink::Strong,
+        (false, Kind::Active | Kind::Main) => Ink::Text,
+        (false, Kind::Ended | Kind::Idle) => Ink::Dim,
+    };
+    name(row, canvas, y, left, ink);
+    let Some(first) = row.lives.first().map(|life| life.lane) else { return };
+    let place = state.watch.figures.places.get(&first).copied().unwrap_or(index);
+    if row.folded().is_some() {
+        for (x, cell) in together(log, row, picture).iter().enumerate() {
+            for (y, mark) in band_column(cell, place, rows).iter().take(rows).enumerate() {
+                canvas.set(left + x as u16, y as u16, mark.glyph, mark.ink);
+            }
+        }
+    } else {
+        for (x, cell) in log.lane_window(first, picture.axis.from, picture.to, picture.count).iter().enumerate() {
+            for (y, mark) in lane_column(cell, place, rows, state.look.ascii).iter().take(rows).enumerate() {
+                canvas.set(left + x as u16, y as u16, mark.glyph, mark.ink);
+            }
         }
     }
     let width = canvas.width();
+    let info = log.lane(first);
     match &info.end {
-        Some(end) => _ = canvas.text_before(width - 1, y, &sanitised(end), Ink::Bad),
-        None if info.lock.is_some() => _ = canvas.text_before(width - 1, y, &percent(waits), Ink::Waits),
-        None => {}
+        Some(end) if row.folded().is_none() => _ = canvas.text_before(width - 1, y, &sanitised(end), Ink::Bad),
+        _ if info.lock.is_some() => _ = canvas.text_before(width - 1, y, &percent(row.waits), Ink::Waits),
+        _ => {}
     }
 }
 
-fn cursor(state: &State, axis: &Axis, height: u16, canvas: &mut Canvas) {
-    let Some(cell) = state.view.cursor.and_then(|at| axis.cell_of(at)) else { return };
-    for y in 1..height {
-        if canvas.glyph(NAMES + cell, y) == ' ' {
-            canvas.set(NAMES + cell, y, '╎', Ink::Key);
+/// What those did that are folded into a row, while they lived.
+fn together(log: &Trace, row: &Row, picture: &Picture) -> Vec<Ledger> {
+    let mut cells = vec![Ledger::default(); picture.count];
+    let inside = row.lives.iter().rev().filter(|life| life.meets(picture.axis.from, picture.to));
+    for life in inside.take(MOST_DRAWN) {
+        // Only the cells in which it lived are asked for.
+        let cell = |at: Nanos| picture.axis.cell_of(at).map(usize::from);
+        let first = cell(life.from).unwrap_or(0).min(picture.count);
+        let last = life.to.and_then(cell).map_or(picture.count, |cell| (cell + 1).min(picture.count));
+        let (from, to) = (picture.axis.at(first as u16), picture.axis.at(last as u16));
+        let window = log.lane_window(life.lane, from, to, last.saturating_sub(first));
+        for (sum, cell) in cells[first..].iter_mut().zip(window) {
+            for state in
+                LaneState::ALL.into_iter().filter(|state| !matches!(state, LaneState::Unborn | LaneState::Done))
+            {
+                sum.0[state.index()] += cell.states[state.index()];
+            }
         }
+    }
+    cells
+}
+
+fn cursor(state: &State, picture: &Picture, height: u16, canvas: &mut Canvas) {
+    let Some(cell) = state.view.cursor.and_then(|at| picture.axis.cell_of(at)) else { return };
+    let x = picture.left + cell;
+    // Where rows are full of ink the mark in the rule tells the column.
+    canvas.set(x, 0, '▾', Ink::Key);
+    for y in 1..height.saturating_sub(1) {
+        if canvas.glyph(x, y) == ' ' {
+            canvas.set(x, y, '╎', Ink::Key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_pointed_at_is_in_sight_and_no_room_is_wasted() {
+        let heights = [3, 3, 3, 1, 1];
+        assert_eq!(in_sight(&heights, 7, (0, None)), (0, 2));
+        assert_eq!(in_sight(&heights, 7, (4, None)), (2, 3));
+        assert_eq!(in_sight(&heights, 7, (0, Some(2))), (1, 3));
+        assert_eq!(in_sight(&heights, 7, (0, Some(4))), (2, 3));
+        assert_eq!(in_sight(&heights, 7, (3, Some(0))), (0, 2));
+        assert_eq!(in_sight(&[], 7, (0, None)), (0, 0));
+        assert_eq!(in_sight(&heights, 0, (0, Some(4))), (4, 0));
+    }
+
+    #[test]
+    fn several_locks_are_told_by_their_numbers() {
+        let name = |name: &str, process, several| {
+            lock_name(&LockInfo { name: name.to_owned(), process, of_workers: true }, several)
+        };
+        assert_eq!(name("GIL", 0, false), "GIL");
+        assert_eq!(name("GIL", 0, true), "GIL 1");
+        assert_eq!(name("GIL of process 3", 2, true), "GIL 3");
+        assert_eq!(name("GIL of process 3, interpreter 2", 2, true), "GIL 3.2");
+        assert_eq!(name("GIL of interpreter 2", 0, true), "GIL 1.2");
     }
 }

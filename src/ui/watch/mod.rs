@@ -22,7 +22,8 @@ mod meters;
 mod output;
 mod picker;
 
-use crate::app::words::{percent, sanitised};
+use crate::app::watch::said;
+use crate::app::words::{percent, sanitised, span};
 use crate::app::{Action, Phase, State};
 use crate::trace::Trace;
 
@@ -54,15 +55,17 @@ pub fn render(state: &State, log: Option<&Trace>, canvas: &mut Canvas) {
         }
         return keys(state, canvas);
     };
-    let text = state.message.clone().unwrap_or_else(|| state.watch.sentence(log));
+    let text = said(state, log);
     let sentence = wrapped(&sanitised(&text), usize::from(width.saturating_sub(2)));
-    let sentence_rows = (sentence.len() as u16).min(3);
+    let sentence_rows = (sentence.len() as u16).min(4);
     // From the bottom: keys, sentence. Blank rows go first where there is little room.
     let roomy = height >= 22;
     let keys_at = height.saturating_sub(1);
     let sentence_at = keys_at.saturating_sub(sentence_rows + u16::from(roomy));
     for (y, line) in sentence.iter().take(usize::from(sentence_rows)).enumerate() {
-        canvas.text(1, sentence_at + y as u16, line, Ink::Text);
+        let cut = y + 1 == usize::from(sentence_rows) && sentence.len() > y + 1;
+        let line = if cut { format!("{line} …") } else { line.clone() };
+        canvas.text_to(1, sentence_at + y as u16, width, &line, Ink::Text);
     }
     keys(state, canvas);
 
@@ -77,7 +80,7 @@ pub fn render(state: &State, log: Option<&Trace>, canvas: &mut Canvas) {
     // The holders get up to two fifths of what is left, their rule and heading included.
     let wanted = (state.watch.figures.holders.len() as u16).min(MOST_HOLDERS) + 2;
     let table = if room >= 8 { wanted.min(room * 2 / 5).max(3) } else { 0 };
-    let table = if log.locks().len() == 0 { 0 } else { table };
+    let table = if log.locks().len() == 0 || state.view.big { 0 } else { table };
     holders::render(state, &mut canvas.part(0, rest, width, table));
     lanes::render(state, log, &mut canvas.part(0, rest + table, width, room - table));
 }
@@ -139,9 +142,9 @@ fn keys(state: &State, canvas: &mut Canvas) {
         }
         _ => "leave".to_owned(),
     };
-    let over = state.watch.freeze_over.map_or_else(|| "off".to_owned(), |span| format!("> {span:.0}"));
+    let over = state.watch.freeze_over.map_or_else(|| "off".to_owned(), |limit| format!("> {}", span(limit)));
     let table = if state.watch.by_function { "by thread" } else { "by function" };
-    let frozen = if state.view.frozen.is_some() { "go on" } else { "freeze" };
+    let points = state.view.frozen.is_some() || state.view.cursor.is_some();
     if program.is_none() {
         let choose = format!("{} {}", key(Action::ScrollUp), key(Action::ScrollDown));
         let parts = [
@@ -153,9 +156,24 @@ fn keys(state: &State, canvas: &mut Canvas) {
         ];
         return line_of_keys(&parts, canvas);
     }
+    if points && state.watch.output_scroll.is_none() {
+        let both = |first, second| format!("{}/{}", key(first), key(second));
+        let goes_on = if state.view.frozen.is_some() && state.watch.ended.is_none() { "go on" } else { "cursor off" };
+        let parts = [
+            (key(Action::Freeze), goes_on.to_owned()),
+            (key(Action::NextLane), "lane".to_owned()),
+            (both(Action::PreviousHandoff, Action::NextHandoff), "waits".to_owned()),
+            ("←→".to_owned(), "cursor".to_owned()),
+            (both(Action::ZoomIn, Action::ZoomOut), "zoom".to_owned()),
+            (key(Action::WholeRun), "whole run".to_owned()),
+            (key(Action::Quit), leave),
+            (key(Action::Help), "help".to_owned()),
+        ];
+        return line_of_keys(&parts, canvas);
+    }
     let mut parts = vec![
         (key(Action::Quit), leave),
-        (key(Action::Freeze), frozen.to_owned()),
+        (key(Action::Freeze), "freeze".to_owned()),
         (key(Action::NextTrigger), format!("freeze at a wait {over}")),
         (key(Action::ByFunction), table.to_owned()),
         (key(Action::Output), "output".to_owned()),

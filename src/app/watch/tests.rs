@@ -1,0 +1,230 @@
+//! What a person asks of the Watch screen.
+
+use super::super::{ModelChoice, News, hear, update as act};
+use super::*;
+use crate::event::State as LaneState;
+use crate::observe::place::Place;
+use crate::session::{Experiment, Interpreter};
+use crate::trace::testing::TraceBuilder;
+use crate::vm::Rules;
+
+fn ms(millis: u64) -> Nanos {
+    Nanos::from_millis(millis)
+}
+
+/// `hog` holds the lock for 90 ms while two wait, one of which then runs for 10 ms while the other waits on; a
+/// fourth thread does nothing at all.
+fn log() -> Trace {
+    TraceBuilder::new()
+        .lock("GIL")
+        .lane("hog")
+        .running(ms(90))
+        .state(LaneState::Io, ms(10))
+        .lane("first")
+        .waiting(ms(90))
+        .running(ms(10))
+        .lane("second")
+        .waiting(ms(100))
+        .lane("sleeper")
+        .state(LaneState::Io, ms(100))
+        .build()
+}
+
+#[test]
+fn whoever_makes_others_wait_comes_first_and_gets_the_first_letter() {
+    let mut watch = Watch::default();
+    watch.read(&log(), &Places::default());
+    let rows: Vec<_> = watch.figures.holders.iter().map(|row| (row.name.as_str(), row.holds, row.waiting)).collect();
+    assert_eq!(rows.len(), 2);
+    assert_eq!(rows[0].0, "hog");
+    assert!((rows[0].1 - 0.9).abs() < 1e-9 && (rows[0].2 - 180.0 / 190.0).abs() < 1e-9, "{rows:?}");
+    assert_eq!(watch.letter(LaneId(0)), Some('a'));
+    assert!(watch.sentence(&log()).starts_with("95% of all waiting fell while hog held the lock"));
+}
+
+#[test]
+fn those_kept_waiting_most_come_first_and_those_who_did_nothing_are_folded() {
+    let mut watch = Watch::default();
+    watch.read(&log(), &Places::default());
+    let order: Vec<_> = watch.figures.rows.iter().map(|row| (row.name.as_str(), row.kind)).collect();
+    let active = ["second", "first", "hog"].map(|name| (name, Kind::Active));
+    assert_eq!(order, [&active[..], &[("sleeper", Kind::Idle)]].concat());
+    assert_eq!(watch.figures.held, Some(1.0));
+    assert_eq!(watch.figures.wait.max, ms(90));
+}
+
+fn place(function: &str, file: &str, line: u32) -> Place {
+    Place { function: function.into(), file: file.into(), line: Some(line), task: None, caller: None }
+}
+
+/// The program above on the Watch screen; while the lock was held by `hog` it was seen in `render` and, later, in `dump`.
+fn watching(log: &Trace) -> State {
+    let experiment = Experiment {
+        workload: "sum-squares".to_owned(),
+        model: "threads".to_owned(),
+        workers: 4,
+        processes: None,
+        tasks: None,
+        args: Vec::new(),
+        switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
+        rules: Rules::V3_10,
+        start_up: None,
+        interpreter: Interpreter::Miniature,
+    };
+    let mut state = State::new(experiment.clone(), Vec::new(), ModelChoice::built_in());
+    state.screen = super::super::Screen::Watch;
+    state.ran = Some(experiment);
+    state.phase = Phase::Running;
+    hear(&mut state, Some(log), seen(log));
+    hear(&mut state, Some(log), News::Tick(log.now()));
+    state
+}
+
+fn seen(log: &Trace) -> News {
+    let mut places = Places::default();
+    places.saw(log.begin_at() + ms(20), LaneId(0), place("Report.render", "/srv/pdf.py", 212), 2);
+    places.saw(log.begin_at() + ms(80), LaneId(0), place("dump", "/srv/store.py", 9), 2);
+    let program = Some(super::super::Program { name: "api.py".to_owned(), pid: 7, launched: true });
+    let origin = Origin { program, ..Origin::default() };
+    News::Observed(Box::new(Observation { origin, places, ..Observation::default() }))
+}
+
+#[test]
+fn frozen_the_wait_pointed_at_is_told_with_who_held_the_lock_and_where() {
+    let log = log();
+    let mut state = watching(&log);
+    act(&mut state, Some(&log), Action::Freeze);
+    assert!(state.view.frozen.is_some());
+    // The longest wait of whoever waits most.
+    let text = said(&state, &log);
+    assert!(
+        text.contains("second waits for the GIL, 100 ms; held here by hog in render (pdf.py:212): 90.0 ms of it"),
+        "{text}"
+    );
+    assert!(
+        text.contains("90.0 ms in all while second waited") && text.contains("before or after by first 10.0 ms"),
+        "{text}"
+    );
+    // Later in the same wait it was somewhere else.
+    state.view.cursor = Some(log.begin_at() + ms(85));
+    assert!(said(&state, &log).contains("held here by hog in dump (store.py:9)"), "{}", said(&state, &log));
+    // Of the moment it was not seen in, it is said when it was.
+    state.watch.places = Places::default();
+    state.watch.places.saw(log.begin_at() + ms(96), LaneId(0), place("later", "/srv/x.py", 1), 0);
+    state.view.cursor = Some(log.begin_at() + ms(85));
+    assert!(said(&state, &log).contains("hog (seen 11.0 ms after in later (x.py:1))"), "{}", said(&state, &log));
+}
+
+#[test]
+fn tab_goes_down_the_list_and_full_stop_to_the_next_wait_of_that_lane() {
+    let mut log = TraceBuilder::new().lock("GIL").lane("hog");
+    for _ in 0..10 {
+        log = log.running(ms(9)).state(LaneState::Io, ms(1));
+    }
+    log = log.lane("often");
+    for _ in 0..10 {
+        log = log.waiting(ms(6)).state(LaneState::Io, ms(4));
+    }
+    let log = log.lane("once").state(LaneState::Io, ms(50)).waiting(ms(10)).state(LaneState::Io, ms(40)).build();
+    let mut state = watching(&log);
+    state.view.axis.cell = ms(2);
+    act(&mut state, Some(&log), Action::Freeze);
+    assert_eq!(state.view.picked, Some(LaneId(1)), "it waits most");
+    let at = |state: &State| state.view.cursor.map(|at| (at - log.begin_at()).0 / 1_000_000);
+    assert_eq!(at(&state), Some(90), "the latest of its longest");
+    for expected in [80, 70, 60] {
+        act(&mut state, Some(&log), Action::PreviousHandoff);
+        assert_eq!(at(&state), Some(expected));
+    }
+    act(&mut state, Some(&log), Action::NextHandoff);
+    assert_eq!(at(&state), Some(70));
+    act(&mut state, Some(&log), Action::NextLane);
+    assert_eq!((state.view.picked, at(&state)), (Some(LaneId(2)), Some(70)), "the cursor stays");
+    act(&mut state, Some(&log), Action::PreviousHandoff);
+    assert_eq!(at(&state), Some(50));
+    assert!(said(&state, &log).contains("once waits for the GIL, 10.0 ms"), "{}", said(&state, &log));
+    act(&mut state, Some(&log), Action::PreviousHandoff);
+    assert!(
+        state.message.as_ref().is_some_and(|text| text.contains("once has no earlier wait")),
+        "{:?}",
+        state.message
+    );
+    // Up and down pick a lane, too; at the end of the list it stays.
+    act(&mut state, Some(&log), Action::ScrollUp);
+    assert_eq!(state.view.picked, Some(LaneId(1)));
+    (0..5).for_each(|_| drop(act(&mut state, Some(&log), Action::ScrollDown)));
+    assert_eq!(state.view.picked, Some(LaneId(0)));
+    act(&mut state, Some(&log), Action::Freeze);
+    assert_eq!((state.view.frozen, state.view.cursor), (None, None));
+}
+
+#[test]
+fn figures_stand_still_with_the_picture_and_are_read_again_when_it_goes_on() {
+    let log = log();
+    let mut state = watching(&log);
+    act(&mut state, Some(&log), Action::Freeze);
+    let (figures, busy) = (state.watch.figures.clone(), state.figures.cores_busy);
+    let later = TraceBuilder::new().lock("GIL").lane("other").running(ms(5000)).build();
+    hear(&mut state, Some(&later), seen(&later));
+    hear(&mut state, Some(&later), News::Tick(later.now() + ms(9000)));
+    assert_eq!((&state.watch.figures, state.figures.cores_busy), (&figures, busy));
+    act(&mut state, Some(&later), Action::Freeze);
+    hear(&mut state, Some(&later), seen(&later));
+    assert_ne!(state.watch.figures, figures);
+}
+
+#[test]
+fn the_freeze_at_a_long_wait_says_its_limit_and_tells_that_wait() {
+    let log = log();
+    let mut state = watching(&log);
+    act(&mut state, Some(&log), Action::NextTrigger);
+    act(&mut state, Some(&log), Action::NextTrigger);
+    assert_eq!(state.watch.freeze_over, Some(ms(50)));
+    // What is long past is not looked for; this run has only begun.
+    state.watch.looked = Nanos::ZERO;
+    let late = TraceBuilder::new()
+        .lock("GIL")
+        .lane("hog")
+        .running(ms(200))
+        .lane("ticker")
+        .state(LaneState::Io, ms(20))
+        .waiting(ms(170))
+        .state(LaneState::Io, ms(10))
+        .build();
+    hear(&mut state, Some(&late), seen(&late));
+    let text = said(&state, &late);
+    assert!(text.starts_with("FROZEN: ticker waited more than 50 ms for the lock; space goes on."), "{text}");
+    assert!(text.contains("ticker waits for the GIL, 170 ms; held here by hog in render (pdf.py:212)"), "{text}");
+}
+
+#[test]
+fn two_functions_that_are_near_to_each_other_are_both_named() {
+    let log = log();
+    let mut watch = Watch::default();
+    let mut places = Places::default();
+    places.saw(log.begin_at(), LaneId(0), place("iterencode", "/json.py", 2), 0);
+    for step in 1..=10 {
+        let at = log.begin_at() + ms(step * 9);
+        let place = if step % 2 == 0 { place("match", "/re.py", 1) } else { place("iterencode", "/json.py", 2) };
+        places.saw(at, LaneId(0), place, 2);
+    }
+    watch.read(&log, &places);
+    let text = watch.sentence(&log);
+    assert!(text.contains("50% of that in ") && text.contains(", 50% in "), "{text}");
+    assert!(text.contains("iterencode (json.py:2)") && text.contains("match (re.py:1)"), "{text}");
+    watch.by_function = true;
+    watch.read(&log, &places);
+    let text = watch.sentence(&log);
+    assert!(text.contains("held in match (re.py:1), ") || text.contains("held in iterencode (json.py:2), "), "{text}");
+    assert_eq!(text.matches("match").count(), 1, "{text}");
+}
+
+#[test]
+fn a_program_that_did_not_end_well_is_quoted() {
+    let log = log();
+    let mut watch = Watch { ended: Some("exit status 2".to_owned()), ..Watch::default() };
+    watch.output = ["usage: x", "x: error: no such option", "  "].map(str::to_owned).to_vec();
+    assert_eq!(watch.sentence(&log), "The program has ended: exit status 2. Its last line: x: error: no such option");
+    watch.ended = Some("exit status 0".to_owned());
+    assert_eq!(watch.sentence(&log), "The program has ended: exit status 0.");
+}
