@@ -17,12 +17,14 @@
 //! how many tasks there are if it takes `tasks`.
 
 mod call;
+mod imports;
 mod load;
 mod metadata;
 mod registry;
 mod values;
 
 pub use call::{NoCall, call};
+pub use imports::imports;
 pub use load::{ArgumentError, LoadError, bundled, load};
 pub use values::{Wanted, Wants, tell_port, values, wants};
 
