@@ -18,7 +18,7 @@ folder of its own under /tmp, so that one which sees nothing else can be measure
 `--csv` appends a line a pair to a file. `--table` measures nothing and makes the table in BENCHMARKS.md out of such files; of
 several lines about one pair the last counts.
 """
-import argparse, contextlib, csv, glob, json, os, re, shutil, statistics, subprocess, sys, tempfile, threading
+import argparse, contextlib, csv, glob, json, os, re, shutil, signal, statistics, subprocess, sys, tempfile, threading
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from measure import HERE, PROGRAM, pythons
 
@@ -241,6 +241,8 @@ def main():
     wanted = options.models.split(",")
     plan = [(options.python, [model for model in wanted if model not in own]), *((own[it], [it]) for it in own if it in wanted)]
     print(f"{'workload':16} {'model':21} {'CPython':>8} {'miniature':>9} {'quotient':>8}   one at a time, s: CPython, miniature")
+    # Its folder goes with it, however it ends.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(dir="/tmp", prefix="ratios-") as folder:
         # Nobody compiles the standard library whenever a worker starts: those whose own folder lacks that, and must not be
         # written to, find it here after the first time.
@@ -248,8 +250,8 @@ def main():
         os.environ["PYTHONPYCACHEPREFIX"] = os.path.join(folder, "compiled")
         # A task is to be the work of one thread.
         os.environ["OPENBLAS_NUM_THREADS"] = "1"
-        for file in [*(os.path.join(HERE, "assets", name) for name in ("driver.py", "calibrate.py")), *glob.glob(os.path.join(HERE, "assets", "workloads", "*.py"))]:
-            shutil.copy(file, folder)
+        for file in ["driver.py", "calibrate.py", *glob.glob("workloads/*.py", root_dir=os.path.join(HERE, "assets"))]:
+            shutil.copy(os.path.join(HERE, "assets", file), folder)
         port = slow_server()
         for python, models in plan:
             if not python or not models:

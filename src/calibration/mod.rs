@@ -197,7 +197,7 @@ mod tests {
         let built_in = Calibration::built_in();
         let costs = &built_in.costs;
         let rising =
-            [costs.thread, costs.fork, costs.subinterpreter, costs.forkserver, costs.spawn].map(|kind| kind.total());
+            [costs.thread, costs.fork, costs.forkserver, costs.subinterpreter, costs.spawn].map(|kind| kind.total());
         assert!(rising.is_sorted(), "{rising:?}");
         assert!(costs.server.total() + costs.forkserver.total() > costs.spawn.total());
         assert_eq!(built_in.name(), format!("CPython {}", built_in.python));
