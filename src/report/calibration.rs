@@ -54,7 +54,7 @@ pub fn calibration_text(found: &Calibration, built_in: &Calibration, repeats: u3
     }
     let _ = writeln!(
         out,
-        "\n fork: the maker's and the kernel's share, and waits for a core; order: CPU time of the maker, a\n part of that; the rest: CPU time of the new process or thread. The miniature works off all but fork.\n pool: in the process that makes it, once."
+        "\n fork: the maker's and the kernel's share, and waits for a core; order: CPU time of the maker, a\n part of that; the rest: CPU time of the new process or thread. The miniature works off all but\n fork. pool: in the process that makes it, once."
     );
     if found.unmeasured.iter().any(|kind| kind == "subinterpreter") {
         let _ = writeln!(out, " – this Python has no `concurrent.interpreters` (3.14): the built-in figure is used.");
