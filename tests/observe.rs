@@ -365,6 +365,11 @@ fn what_the_program_prints_and_how_it_ends_is_passed_on() {
     assert!(lanes(&json(&output)).iter().all(|lane| lane["end"] == "killed by SIGKILL"));
     let output = run("import os, signal; signal.signal(2, signal.SIG_DFL); os.kill(os.getpid(), 2)");
     assert_eq!(output.status.code(), Some(128 + 2));
+    for signal in [7, 11, 13] {
+        let output =
+            run(&format!("import os, signal; signal.signal({signal}, signal.SIG_DFL); os.kill(os.getpid(), {signal})"));
+        assert_eq!(output.status.code(), Some(128 + signal), "Rust's runtime has a handler of its own for it");
+    }
     let output = run("print('x' * (3 << 20))");
     assert!(json(&output)["output"].as_str().is_some_and(|text| text.len() == 1 << 20));
     let output = run("import sys; def");

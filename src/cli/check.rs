@@ -10,8 +10,6 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::{ExitCode, Stdio};
 use std::sync::atomic::Ordering;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use color_eyre::eyre::Result;
 use serde::Serialize;
@@ -22,7 +20,8 @@ use crate::observe::pythons;
 use crate::session::{Experiment, Phase, Record, Run};
 use crate::trace::{self, Blame};
 
-use super::run::interruption;
+use super::headless::{self, Following, interruption};
+use super::output::{json, output};
 use super::{FAILED, INTERRUPTED, complain, refuse};
 
 /// Run a Python program, observe its GIL, and fail if a thread waits for it too much: for continuous integration
@@ -48,10 +47,6 @@ pub struct Check {
 
 /// A thread must have lived so long to be looked at alone: twenty of CPython's switch intervals.
 const LONG_ENOUGH: Nanos = Nanos(20 * Experiment::DEFAULT_SWITCH_INTERVAL.0);
-/// How often notices are collected.
-const EVERY: Duration = Duration::from_millis(20);
-/// How long a program that is asked to end may take before it is made to.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Reads `20%` or `0.2`.
 fn share(text: &str) -> Result<f64, String> {
@@ -129,7 +124,10 @@ pub fn check(options: &Check) -> Result<ExitCode> {
     let interrupted = interruption()?;
     let source = cpython::launch(&python.into_os_string(), &options.program, options.json, Stdio::null())
         .map_err(|error| refuse(format!("the program could not be started: {error}")))?;
-    let record = see_through(source, &interrupted);
+    let following =
+        Following { interrupted: Some(&interrupted), program: source.pids().first().copied(), ..Following::default() };
+    let run = Run::observing(Box::new(source), trace::DEFAULT_BUDGET);
+    let record = headless::follow(run, &following, |_| {});
     if interrupted.load(Ordering::Relaxed) {
         complain(&"interrupted: nothing is judged");
         return Ok(ExitCode::from(INTERRUPTED));
@@ -138,10 +136,9 @@ pub fn check(options: &Check) -> Result<ExitCode> {
         return Err(refuse(why));
     }
     let found = found(&record, options.max_gil_wait);
-    let mut out = io::stdout().lock();
+    let mut out = output();
     if options.json {
-        serde_json::to_writer_pretty(&mut out, &found).map_err(io::Error::from)?;
-        writeln!(out)?;
+        json(&found, &mut out)?;
     } else {
         writeln!(out, "{}", crate::report::printable(&sentence(&found)))?;
     }
@@ -156,36 +153,6 @@ pub fn check(options: &Check) -> Result<ExitCode> {
             found.reason.as_ref().map_or_else(String::new, |why| format!(": {why}"))
         ))),
         _ => Ok(ExitCode::from(if found.ok { 0 } else { FAILED })),
-    }
-}
-
-/// Observes the program until it ends; interrupted, it is asked to end and then made to.
-fn see_through(source: cpython::Observed, interrupted: &std::sync::atomic::AtomicBool) -> Record {
-    let pid = source.pids().first().copied();
-    let mut run = Run::observing(Box::new(source), trace::DEFAULT_BUDGET);
-    let mut asked: Option<Instant> = None;
-    run.go();
-    while !run.record().is_over() {
-        thread::sleep(EVERY);
-        run.poll();
-        if !interrupted.load(Ordering::Relaxed) {
-            continue;
-        }
-        let since = *asked.get_or_insert_with(|| {
-            signal(pid, rustix::process::Signal::TERM);
-            Instant::now()
-        });
-        if since.elapsed() > PATIENCE {
-            signal(pid, rustix::process::Signal::KILL);
-        }
-    }
-    run.into_record()
-}
-
-fn signal(pid: Option<u32>, signal: rustix::process::Signal) {
-    if let Some(pid) = pid.and_then(|pid| i32::try_from(pid).ok()).and_then(rustix::process::Pid::from_raw) {
-        // It has ended meanwhile: all the better.
-        let _ = rustix::process::kill_process(pid, signal);
     }
 }
 

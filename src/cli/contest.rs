@@ -32,7 +32,7 @@ pub(super) struct Contests {
 impl Contests {
     pub(super) fn new() -> color_eyre::Result<Contests> {
         Ok(Contests {
-            interrupted: super::run::interruption()?,
+            interrupted: super::headless::interruption()?,
             sampler: Sampler::start().ok(),
             line: Line::new(),
             ascii: ascii_only(),

@@ -1,12 +1,14 @@
 //! The rows of `gilscope list pythons`.
 
+use super::output::{json, output};
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
 use crate::observe::layout::Version;
+use crate::observe::notice::gil_in_words;
 use crate::observe::process::sanitised;
-use crate::observe::pythons::{self, Said};
+use crate::observe::pythons;
 
 /// The interpreters that are installed, then the processes that run.
 pub(super) fn rows() -> Vec<Value> {
@@ -18,8 +20,13 @@ pub(super) fn rows() -> Vec<Value> {
         let (about, row) = match &python.said {
             Ok(said) => {
                 let (engine, words) = engine(&said.version);
-                let about =
-                    format!("{} {} · {} · {} · {words}", said.implementation, said.version, gil(said), python.by);
+                let about = format!(
+                    "{} {} · {} · {} · {words}",
+                    said.implementation,
+                    said.version,
+                    gil_in_words(said.free_threaded, Some(said.gil)),
+                    python.by
+                );
                 (
                     about,
                     json!({ "version": said.version, "gil": said.gil, "free_threaded": said.free_threaded, "engine": engine }),
@@ -35,11 +42,10 @@ pub(super) fn rows() -> Vec<Value> {
 
 /// Prints the processes that may be attached to, and the others with the reason why not.
 pub(super) fn list_processes(as_json: bool) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = output();
     let rows = processes(&engine_by(&exact()));
     if as_json {
-        serde_json::to_writer_pretty(&mut out, &rows)?;
-        return writeln!(out);
+        return json(&rows, &mut out);
     }
     let (may, may_not): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row["refused"].is_null());
     if may.is_empty() {
@@ -80,14 +86,6 @@ fn processes(engine: &impl Fn(&str) -> (&'static str, String)) -> Vec<Value> {
         rows.push(merged(json!({ "kind": "process", "id": id, "about": about }), row));
     }
     rows
-}
-
-fn gil(said: &Said) -> &'static str {
-    match (said.free_threaded, said.gil) {
-        (false, _) => "GIL on",
-        (true, true) => "free-threaded build, GIL on",
-        (true, false) => "free-threaded, GIL off",
-    }
 }
 
 fn merged(mut row: Value, more: Value) -> Value {

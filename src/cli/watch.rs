@@ -6,20 +6,19 @@ use std::io::{self, Write};
 use std::process::{ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use color_eyre::eyre::Result;
 
-use crate::engine::{Source, cpython, machine, sampler};
+use crate::engine::{Source, cpython};
 use crate::event::Nanos;
 use crate::observe::pythons;
-use crate::report;
-use crate::session::{Phase, Record, Run as Session, parse_duration};
+use crate::session::{Record, Run as Session, parse_duration};
 use crate::terminal;
 use crate::trace;
 
-use super::run::interruption;
+use super::headless::{self, Following, Format, interruption};
+use super::output::output;
 use super::{INTERRUPTED, complain, refuse};
 
 /// Exit status of `watch`: a failure of gilscope's own, not the program's.
@@ -94,11 +93,6 @@ pub struct Attach {
 const FROM_WHICH_VERSION: &str = "CPython 3.9 to 3.15. The function in which the lock is held is known from 3.13 on, the \
                                   asyncio task that runs it from 3.14 on.";
 
-/// How often notices are collected while nobody looks.
-const EVERY: Duration = Duration::from_millis(20);
-/// How long a program that is asked to end may take before it is made to.
-const PATIENCE: Duration = Duration::from_secs(3);
-
 /// Starts a program and observes it.
 pub fn watch(options: &Watch) -> Result<ExitCode> {
     let python = pythons::find(&options.python).map_err(refuse)?;
@@ -125,12 +119,13 @@ pub fn watch(options: &Watch) -> Result<ExitCode> {
         let (told, record) = super::lab::watching(Session::observing(Box::new(source), trace::DEFAULT_BUDGET))?;
         // What it printed has been kept from the terminal while that was ours.
         let printed = record.as_ref().map_or("", |record| record.output.as_str());
-        io::stdout().lock().write_all(printed.as_bytes())?;
-        return Ok(told.unwrap_or_else(|| record.as_ref().map_or(ExitCode::from(OWN_FAILURE), status_of)));
+        output().write_all(printed.as_bytes())?;
+        return Ok(told.unwrap_or_else(|| {
+            record.as_ref().map_or(ExitCode::from(OWN_FAILURE), |record| headless::status_of(record, OWN_FAILURE))
+        }));
     }
     match observe(source, &options.reporting, &interrupted, true) {
-        Ok((record, _)) => Ok(status_of(&record)),
-        Err(error) if super::is_closed_pipe(&error) => Ok(ExitCode::SUCCESS),
+        Ok((record, _)) => Ok(headless::status_of(&record, OWN_FAILURE)),
         Err(error) => {
             complain(&format_args!("{error:#}"));
             Ok(ExitCode::from(OWN_FAILURE))
@@ -175,65 +170,17 @@ fn observe(
     launched: bool,
 ) -> Result<(Record, bool)> {
     let pid = source.pids().first().copied();
-    let mut run = Session::observing(Box::new(source), trace::DEFAULT_BUDGET);
-    let sampler = sampler::Sampler::start().ok();
-    let begin = Instant::now();
-    let span = reporting.span.map(Duration::from);
     // A program that we started is asked to end when its time is over; one that was there is left alone.
-    let mut asked: Option<Instant> = None;
-    run.go();
-    while !run.record().is_over() {
-        thread::sleep(
-            span.map_or(EVERY, |span| EVERY.min(span.saturating_sub(begin.elapsed()))).max(Duration::from_millis(1)),
-        );
-        run.poll();
-        if let Some(sampler) = &sampler {
-            sampler.watch(run.pids());
-            sampler.samples().try_iter().for_each(|sample| run.note_sample(&sample));
-        }
-        let enough = span.is_some_and(|span| begin.elapsed() >= span) || interrupted.load(Ordering::Relaxed);
-        if !enough || run.record().is_over() {
-            continue;
-        }
-        match (asked, pid.filter(|_| launched)) {
-            (_, None) => run.stop(),
-            (None, Some(pid)) => {
-                asked = Some(Instant::now());
-                signal(pid, rustix::process::Signal::TERM);
-            }
-            (Some(since), Some(pid)) if since.elapsed() > PATIENCE => signal(pid, rustix::process::Signal::KILL),
-            (Some(_), Some(_)) => {}
-        }
-    }
-    let record = run.into_record();
-    let report = report::report(&record, None, &machine::Machine::this());
-    let mut out = io::stdout().lock();
-    if reporting.json {
-        serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
-        writeln!(out)?;
-    } else if reporting.csv {
-        report::write_csv(&report, &mut out)?;
-    } else {
-        report::write_table(&report, &mut out)?;
-    }
-    out.flush()?;
-    if let Phase::Failed(why) = &record.phase {
-        complain(why);
-    }
+    let run = Session::observing(Box::new(source), trace::DEFAULT_BUDGET);
+    let following = Following {
+        interrupted: Some(interrupted),
+        span: reporting.span.map(Duration::from),
+        program: pid.filter(|_| launched),
+        sampled: true,
+    };
+    let record = headless::follow(run, &following, |_| {});
+    headless::print(&record, None, Format::of(reporting.json, reporting.csv))?;
     Ok((record, interrupted.load(Ordering::Relaxed)))
-}
-
-fn signal(pid: u32, signal: rustix::process::Signal) {
-    if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
-        // It has ended meanwhile: all the better.
-        let _ = rustix::process::kill_process(pid, signal);
-    }
-}
-
-/// The program's own status.
-fn status_of(record: &Record) -> ExitCode {
-    let status = record.description.program.as_ref().and_then(|program| program.exit_status);
-    ExitCode::from(status.unwrap_or(OWN_FAILURE))
 }
 
 /// What follows the interpreter on its command line.

@@ -35,7 +35,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions, WaitStatus};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT};
 
-use crate::program::{KEPT, Tail, guard};
+use crate::program::{KEPT, Tail, children, end_all_below, guard};
 
 use super::process;
 
@@ -162,24 +162,12 @@ fn reap(program: Pid) -> Option<WaitStatus> {
 
 /// Asks the program to end, and ends it and all that it made.
 fn end_all(program: Pid) {
-    let own = rustix::process::getpid().as_raw_nonzero().get().unsigned_abs();
     let _ = rustix::process::kill_process(program, Signal::TERM);
     let until = Instant::now() + PATIENCE;
     while reap(program).is_none() && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(10));
     }
-    // Whoever loses its parent becomes our child, so it is enough to end those until there are none.
-    loop {
-        reap(program);
-        let children = process::children(own);
-        if children.is_empty() {
-            return;
-        }
-        for pid in children.into_iter().filter_map(|pid| Pid::from_raw(pid.cast_signed())) {
-            let _ = rustix::process::kill_process(pid, Signal::KILL);
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    end_all_below();
 }
 
 /// Starts a program, up to the point where it would execute. What it reads is `input`: nothing, or our own standard
@@ -196,7 +184,7 @@ pub fn launch(program: &OsString, args: &[OsString], captured: bool, input: Stdi
     let mut keeper = command.spawn()?;
     let pid = pid_of(&keeper);
     let stands = match rustix::process::waitpid(Some(pid), WaitOptions::UNTRACED) {
-        Ok(Some((_, status))) if status.stopped() => process::children(keeper.id()).first().copied(),
+        Ok(Some((_, status))) if status.stopped() => children(keeper.id()).first().copied(),
         Ok(_) => return Err(io::Error::other("it ended before it began")),
         Err(error) => return Err(error.into()),
     };

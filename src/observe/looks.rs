@@ -18,6 +18,8 @@ const COMPARED: Nanos = Nanos::from_millis(250);
 const PLACES: Nanos = Nanos::from_millis(20);
 /// For how long a lock is watched on demand.
 const MOMENT_OF_TRUTH: Nanos = Nanos::from_millis(100);
+/// How often it is looked whether one who waits for a lock does so still.
+const WAITING: Nanos = Nanos::from_millis(50);
 /// How many threads are looked at in a pass where there are no records.
 const LOOKS: usize = 16;
 
@@ -98,7 +100,7 @@ impl Watcher {
 
     /// Looks at what those sleep in that have fallen asleep since they were last looked at; without records, at
     /// everybody, a few at a time.
-    pub(super) fn look_at_threads(&mut self) {
+    pub(super) fn look_at_threads(&mut self, now: Nanos) {
         let look = |tracked: &mut Tracked, tid: u32, first: bool, pending: &mut Vec<(Nanos, Item)>| {
             let doing = tracked.doings.read();
             let at = Monotonic.now();
@@ -108,7 +110,9 @@ impl Watcher {
         if self.recorder.is_on() {
             for (tid, tracked) in &mut self.threads {
                 let first = tracked.looked_at == Nanos::ZERO && tracked.asleep == Some(tracked.thread.since);
-                if tracked.asleep.is_some_and(|since| since >= tracked.looked_at) {
+                // Who waits for the lock sleeps a switch interval at a time, and each time for the same reason.
+                let pause = if tracked.thread.is_waiting() { WAITING } else { Nanos::ZERO };
+                if tracked.asleep.is_some_and(|since| since >= tracked.looked_at) && tracked.looked_at + pause <= now {
                     look(tracked, *tid, first, &mut self.pending);
                 }
             }

@@ -22,6 +22,12 @@ pub trait Memory {
     /// Fills `into` with what lies at `address`, all of it or nothing.
     fn read(&self, address: u64, into: &mut [u8]) -> Result<(), Unreadable>;
 
+    /// The same place twice, one right after the other: what was changed in between differs.
+    fn read_twice(&self, address: u64, first: &mut [u8], second: &mut [u8]) -> Result<(), Unreadable> {
+        self.read(address, first)?;
+        self.read(address, second)
+    }
+
     /// Eight bytes.
     fn word(&self, address: u64) -> Result<u64, Unreadable> {
         let mut bytes = [0; 8];
@@ -41,16 +47,20 @@ pub trait Memory {
 #[derive(Clone, Copy, Debug)]
 pub struct Remote(pub u32);
 
-impl Memory for Remote {
+impl Remote {
+    /// Fills each piece with what lies at `address`, in one call.
     #[expect(unsafe_code, reason = "rustix has no process_vm_readv")]
-    fn read(&self, address: u64, into: &mut [u8]) -> Result<(), Unreadable> {
-        let ours = libc::iovec { iov_base: into.as_mut_ptr().cast(), iov_len: into.len() };
-        let theirs = libc::iovec { iov_base: address as *mut libc::c_void, iov_len: into.len() };
-        // SAFETY: the kernel writes into `into` at most as many bytes as it has, and only reads the other process,
-        // whatever the address.
-        let read = unsafe { libc::process_vm_readv(self.0 as libc::pid_t, &ours, 1, &theirs, 1, 0) };
+    fn fill<const N: usize>(self, address: u64, pieces: [&mut [u8]; N]) -> Result<(), Unreadable> {
+        let wanted: usize = pieces.iter().map(|piece| piece.len()).sum();
+        let ours = pieces.map(|piece| libc::iovec { iov_base: piece.as_mut_ptr().cast(), iov_len: piece.len() });
+        let theirs = ours.map(|piece| libc::iovec { iov_base: address as *mut libc::c_void, ..piece });
+        let count = N as libc::c_ulong;
+        // SAFETY: the kernel writes into each piece at most as many bytes as it has, and the pieces are borrowed for
+        // us alone until it returns; it only reads the other process, whatever the address.
+        let read =
+            unsafe { libc::process_vm_readv(self.0 as libc::pid_t, ours.as_ptr(), count, theirs.as_ptr(), count, 0) };
         match usize::try_from(read) {
-            Ok(length) if length == into.len() => Ok(()),
+            Ok(length) if length == wanted => Ok(()),
             Ok(_) => Err(Unreadable::Nothing(address)),
             Err(_) => Err(match io::Error::last_os_error().raw_os_error() {
                 Some(libc::ESRCH) => Unreadable::Gone,
@@ -58,6 +68,16 @@ impl Memory for Remote {
                 _ => Unreadable::Nothing(address),
             }),
         }
+    }
+}
+
+impl Memory for Remote {
+    fn read(&self, address: u64, into: &mut [u8]) -> Result<(), Unreadable> {
+        self.fill(address, [into])
+    }
+
+    fn read_twice(&self, address: u64, first: &mut [u8], second: &mut [u8]) -> Result<(), Unreadable> {
+        self.fill(address, [first, second])
     }
 }
 
@@ -111,6 +131,9 @@ mod tests {
         let value = 0x1122_3344_5566_7788_u64;
         let own = Remote(std::process::id());
         assert_eq!(own.word(&raw const value as u64), Ok(value));
+        let (mut first, mut second) = ([0; 8], [0; 8]);
+        own.read_twice(&raw const value as u64, &mut first, &mut second).unwrap();
+        assert_eq!((u64::from_le_bytes(first), second), (value, first));
         assert_eq!(own.word(8), Err(Unreadable::Nothing(8)));
         assert_eq!(Remote(u32::MAX >> 2).word(8), Err(Unreadable::Gone));
     }

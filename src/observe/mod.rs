@@ -17,8 +17,8 @@
 //! From the bottom: what lies where ([`memory`], [`elf`], [`layout`],
 //! [`runtime`], [`process`]); what is learnt of a lock and of a thread as pure
 //! machines ([`lock`], [`thread`]); the pass that feeds them ([`watch`], with
-//! its processes in `tree`, its looks in `looks` and the rest in `care`); and the thread that makes
-//! the passes ([`Observer`]).
+//! its processes in `tree`, its looks in `looks` and the rest in `care`), when it is due ([`pace`]);
+//! and the thread that makes the passes ([`Observer`]).
 //!
 //! # Not chosen
 //! Stopping the process to read it (ptrace): it would change what is measured.
@@ -36,6 +36,7 @@ mod looks;
 pub mod memory;
 pub mod notice;
 mod observed;
+pub mod pace;
 pub mod place;
 pub mod process;
 pub mod pythons;
@@ -51,19 +52,14 @@ use std::process::{Child, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::event::Nanos;
 use notice::{Notice, Program};
 use trouble::Trouble;
 use watch::Watcher;
-
-/// How often a pass is made while each take is recorded: sleeps that are shorter have no reason.
-const EXACT_PERIOD: Duration = Duration::from_millis(3);
-/// How often while a lock is looked at.
-const SAMPLED_PERIOD: Duration = Duration::from_millis(1);
 
 /// A program being observed, by a thread of its own.
 #[derive(Debug)]
@@ -88,8 +84,7 @@ impl Observer {
     /// Attaches to a running process.
     pub fn attach(pid: u32) -> Result<Observer, Trouble> {
         allow_descriptors();
-        let ended = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap_or_default())
-            .and_then(|pid| rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok());
+        let ended = open_life(pid);
         let mut watcher = Watcher::new(pid, false);
         watcher.attach()?;
         Ok(Observer::start(watcher, ended))
@@ -153,40 +148,66 @@ fn observe(mut watcher: Watcher, ended: Option<OwnedFd>, shared: &Shared) {
     let launched = watcher.described().0.launched;
     // The kernel may else be late by 50 µs to spare itself a timer.
     let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1_000));
-    let mut next = Instant::now();
+    // Readable when what is waited for has ended: of a child of ours, once it has been let go.
+    let mut life = ended;
     loop {
         if shared.exact_once.swap(false, Ordering::Relaxed) {
             watcher.exact_once();
         }
+        let has_ended = life.as_ref().is_some_and(is_readable);
         watcher.pass();
         let stopped = shared.stop.load(Ordering::Relaxed);
         let end = match &mut *shared.child.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(child) => child.try_wait().map_or(Some(None), |status| status.map(Some)),
-            None => (!launched && has_ended(ended.as_ref(), watcher.root())).then_some(None),
+            Some(child) if life.is_none() => {
+                life = open_life(child.id());
+                child.try_wait().map_or(Some(None), |status| status.map(Some))
+            }
+            Some(child) if has_ended => child.try_wait().map_or(Some(None), |status| status.map(Some)),
+            Some(_) => None,
+            None if launched => None,
+            None => match life {
+                Some(_) => has_ended.then_some(None),
+                None => {
+                    (process::threads(watcher.root()).is_empty() || process::is_zombie(watcher.root())).then_some(None)
+                }
+            },
         };
         let over = stopped || end.is_some();
         if over {
             watcher.finish(end);
         }
-        shared.notices.lock().unwrap_or_else(PoisonError::into_inner).append(&mut watcher.notices());
+        let said = watcher.notices();
+        if !said.is_empty() {
+            shared.notices.lock().unwrap_or_else(PoisonError::into_inner).extend(said);
+        }
         if over {
             return;
         }
-        next += if watcher.is_sampling() { SAMPLED_PERIOD } else { EXACT_PERIOD };
-        let now = Instant::now();
-        // Late: what was left out is left out.
-        next = next.max(now);
-        std::thread::sleep(next - now);
+        wait(&watcher, life.as_ref());
     }
 }
 
-/// Whether a process has ended that is none of ours to wait for.
-fn has_ended(descriptor: Option<&OwnedFd>, pid: u32) -> bool {
-    let Some(descriptor) = descriptor else {
-        return process::threads(pid).is_empty() || process::is_zombie(pid);
-    };
-    let mut asked = [rustix::event::PollFd::new(descriptor, rustix::event::PollFlags::IN)];
-    let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+/// Waits until the next pass is due, or the end of what is observed.
+fn wait(watcher: &Watcher, life: Option<&OwnedFd>) {
+    let pause = watcher.pause();
+    let mut awaited: Vec<PollFd<'_>> = life.into_iter().map(|life| PollFd::new(life, PollFlags::IN)).collect();
+    if pause.until_records {
+        awaited.extend(watcher.rings().map(|ring| PollFd::from_borrowed_fd(ring, PollFlags::IN)));
+    }
+    let span = Timespec { tv_sec: pause.span.as_secs() as i64, tv_nsec: i64::from(pause.span.subsec_nanos()) };
+    // Whatever ends it, a pass is right.
+    let _ = rustix::event::poll(&mut awaited, Some(&span));
+}
+
+fn open_life(pid: u32) -> Option<OwnedFd> {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).ok()?)?;
+    rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()
+}
+
+/// Whether there is something to read now.
+fn is_readable(descriptor: &OwnedFd) -> bool {
+    let mut asked = [PollFd::new(descriptor, PollFlags::IN)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     rustix::event::poll(&mut asked, Some(&now)).is_ok_and(|ready| ready > 0)
 }
 

@@ -122,13 +122,17 @@ pub struct Python {
 impl Python {
     /// Which, and what has become of its GIL: `CPython 3.13.1, GIL on`.
     pub fn words(&self) -> String {
-        let gil = match (self.free_threaded, self.gil_enabled) {
-            (false, _) => "GIL on",
-            (true, Some(true)) => "free-threaded build, GIL on",
-            (true, Some(false)) => "free-threaded, GIL off",
-            (true, None) => "free-threaded",
-        };
-        format!("CPython {}, {gil}", self.version)
+        format!("CPython {}, {}", self.version, gil_in_words(self.free_threaded, self.gil_enabled))
+    }
+}
+
+/// What has become of a build's GIL; `enabled` where that is known.
+pub fn gil_in_words(free_threaded: bool, enabled: Option<bool>) -> &'static str {
+    match (free_threaded, enabled) {
+        (false, _) => "GIL on",
+        (true, Some(true)) => "free-threaded build, GIL on",
+        (true, Some(false)) => "free-threaded, GIL off",
+        (true, None) => "free-threaded",
     }
 }
 

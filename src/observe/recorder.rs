@@ -1,6 +1,7 @@
 //! The kernel's records of a whole tree of processes, and the watchpoints on its locks.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::io::Errno;
 
@@ -93,6 +94,11 @@ impl Recorder {
             }
         }
         if events.is_empty() { Err(Refused::Gone(pid)) } else { Ok(Watchpoints(events)) }
+    }
+
+    /// What becomes readable when a ring has filled up a little.
+    pub fn rings(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.rings.values().map(|ring| ring.event().as_fd())
     }
 
     /// Hands over what there is. Says whether records were lost.

@@ -283,30 +283,30 @@ impl Runtime {
     /// be had in one piece, or there is no lock yet.
     pub fn lock(&self, memory: &dyn Memory, lock: u64) -> Result<Option<LockState>, Unreadable> {
         for _ in 0..WALKS {
-            let first = self.lock_once(memory, lock)?;
-            if first == self.lock_once(memory, lock)? {
-                return Ok(first);
+            let (mut first, mut second) = ([0; 48], [0; 48]);
+            memory.read_twice(lock, &mut first, &mut second)?;
+            let state = self.lock_in(&first);
+            if state == self.lock_in(&second) {
+                return Ok(state);
             }
         }
         Ok(None)
     }
 
-    fn lock_once(&self, memory: &dyn Memory, lock: u64) -> Result<Option<LockState>, Unreadable> {
+    fn lock_in(&self, bytes: &[u8; 48]) -> Option<LockState> {
         let layout = &self.layout.lock;
-        let mut bytes = [0; 48];
-        memory.read(lock, &mut bytes)?;
         let word = |at: u64| -> u64 {
             let at = at as usize;
             bytes.get(at..at + 8).and_then(|it| it.try_into().ok()).map_or(0, u64::from_le_bytes)
         };
         let locked = word(layout.locked) as u32 as i32;
         let enabled = layout.enabled.is_none_or(|at| word(at) as u32 != 0);
-        Ok((0..=1).contains(&locked).then(|| LockState {
+        (0..=1).contains(&locked).then(|| LockState {
             locked: locked == 1,
             last_holder: word(layout.last_holder),
             switch_number: word(layout.switch_number()),
             enabled,
-        }))
+        })
     }
 
     /// Whether it has been set up to the end (`initialized`, from 3.11 on eight bytes before `_finalizing`).

@@ -133,6 +133,11 @@ impl Thread {
         self.holds
     }
 
+    /// Whether it is known to wait for a lock: it does until it has it, however often it wakes up in between.
+    pub fn is_waiting(&self) -> bool {
+        self.wants.is_some()
+    }
+
     /// Since when it sleeps without a known reason.
     pub fn unresolved(&self) -> Option<Nanos> {
         self.sleep.filter(|sleep| sleep.reason.is_none()).map(|sleep| sleep.since)
@@ -245,7 +250,8 @@ impl Thread {
             return;
         }
         sleep.reason = Some(reason);
-        let since = sleep.since;
+        // What was said to wait for the lock has been told: that it gave up is known from now on.
+        let since = if self.wants.is_some() { at } else { sleep.since };
         if let Reason::WantsLock(lock) = reason {
             if self.holds == Some(lock) {
                 // It sleeps a moment on the lock's own mutex.

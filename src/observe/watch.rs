@@ -15,6 +15,7 @@
 //! into, and not for the one before.
 
 use std::collections::{BTreeMap, HashMap};
+use std::os::fd::BorrowedFd;
 
 use crate::clock::{Clock, Monotonic};
 use crate::event::{LaneId, LockId, Nanos};
@@ -24,6 +25,7 @@ use super::doing::{Doing, Doings};
 use super::lock::{Change, Lock, Mode};
 use super::notice::{Alarm, Notice, Program, Status};
 use super::observed::{Process, Stage};
+use super::pace::{Pace, Pause};
 use super::recorder::{Recorder, Watchpoints};
 use super::runtime::{Files, LockState};
 use super::thread::{Awake, Reason, Thread};
@@ -99,6 +101,7 @@ pub struct Watcher {
     pub(super) notices: Vec<Notice>,
     pub(super) turn: usize,
     pub(super) places_at: Nanos,
+    pace: Pace,
     /// Since when threads sleep that are not followed yet.
     asleep_at_birth: HashMap<u32, Nanos>,
 }
@@ -133,6 +136,7 @@ impl Watcher {
             notices: vec![Notice::Began(began)],
             turn: 0,
             places_at: Nanos::ZERO,
+            pace: Pace::default(),
             asleep_at_birth: HashMap::new(),
         }
     }
@@ -149,18 +153,36 @@ impl Watcher {
 
     /// Whether something is to be looked at often: a lock, or a process that is starting.
     pub fn is_sampling(&self) -> bool {
-        self.locks.iter().any(|lock| lock.pid != 0 && (lock.mode != Mode::Exact || !lock.settled))
+        self.samples_all() || self.locks.iter().any(|lock| lock.pid != 0 && (lock.mode != Mode::Exact || !lock.settled))
+    }
+
+    /// Whether more than locks is to be looked at often.
+    fn samples_all(&self) -> bool {
+        !self.recorder.is_on()
             || self.processes.values().any(|process| process.dormant.is_some() || process.stage == Stage::Waiting)
-            || !self.recorder.is_on()
+    }
+
+    /// How long it is until the next pass.
+    pub fn pause(&self) -> Pause {
+        self.pace.pause(Monotonic.now(), self.is_sampling())
+    }
+
+    /// What becomes readable when the kernel has written a number of records.
+    pub fn rings(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.recorder.rings()
     }
 
     /// Takes in what is new and says what is known.
     pub fn pass(&mut self) {
         let asked = Monotonic.now();
+        let whole = self.pace.pass(asked, self.is_sampling() && !self.samples_all());
         self.collect();
         self.look_at_locks(asked);
+        if !whole {
+            return;
+        }
         self.tell(asked - MOMENT);
-        self.look_at_threads();
+        self.look_at_threads(asked);
         self.look_at_states();
         self.look_at_places(asked);
         self.care(asked);
@@ -180,9 +202,10 @@ impl Watcher {
         let mut new = Vec::new();
         let lost = self.recorder.drain(&mut |record| new.push(record));
         for record in new {
+            self.pace.records(record.at);
             match record.what {
-                What::Out { preempted: false } => self.fell_asleep(record.tid, Some(record.at)),
-                What::In => self.fell_asleep(record.tid, None),
+                What::Out { preempted: false } => self.fell_asleep(record.tid, record.at),
+                What::In => self.woke_up(record.tid, record.at),
                 // A child is to be watched at once, not when its time has come.
                 What::Born { parent } if record.pid == record.tid => self.process_born(record.pid, parent, record.at),
                 What::Exec => self.process_execs(record.pid, record.at),
@@ -196,12 +219,25 @@ impl Watcher {
     }
 
     /// Notes what is not in order of time: the last word of each ring.
-    fn fell_asleep(&mut self, tid: u32, at: Option<Nanos>) {
-        match (self.threads.get_mut(&tid), at) {
-            (Some(tracked), _) => tracked.asleep = at,
+    fn fell_asleep(&mut self, tid: u32, at: Nanos) {
+        match self.threads.get_mut(&tid) {
+            Some(tracked) => tracked.asleep = Some(at),
             // It was born a moment ago, and its birth is not due yet.
-            (None, Some(at)) if self.asleep_at_birth.len() < MOST_UNBORN => drop(self.asleep_at_birth.insert(tid, at)),
-            (None, _) => drop(self.asleep_at_birth.remove(&tid)),
+            None if self.asleep_at_birth.len() < MOST_UNBORN => drop(self.asleep_at_birth.insert(tid, at)),
+            None => {}
+        }
+    }
+
+    fn woke_up(&mut self, tid: u32, at: Nanos) {
+        let Some(tracked) = self.threads.get_mut(&tid) else {
+            self.asleep_at_birth.remove(&tid);
+            return;
+        };
+        if let Some(since) = tracked.asleep.take().filter(|since| *since >= tracked.looked_at)
+            && tracked.lane.is_some()
+            && !tracked.thread.is_waiting()
+        {
+            self.pace.unseen(since, at);
         }
     }
 
@@ -239,7 +275,11 @@ impl Watcher {
                 if let Some(&lock) = self.by_word.get(&(pid, address)) {
                     self.first_event.get_or_insert(at);
                     let mut changes = Vec::new();
+                    let handoffs = self.locks[lock].handoffs;
                     self.locks[lock].hit(at, tid, &mut |change| changes.push(change));
+                    if self.locks[lock].handoffs > handoffs {
+                        self.pace.turn(at);
+                    }
                     changes.into_iter().for_each(|change| self.change(lock, at, change));
                 }
             }
@@ -373,7 +413,7 @@ impl Watcher {
                 } else {
                     thread.forget();
                 }
-            } else if let Some(since) = thread.unresolved() {
+            } else if let Some(since) = thread.unresolved().filter(|_| !thread.is_waiting()) {
                 if since + UNEXPLAINED > horizon {
                     upto = upto.min(since);
                 } else {

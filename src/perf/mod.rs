@@ -20,7 +20,7 @@
 mod ring;
 
 use std::fs;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use rustix::io::Errno;
 
@@ -109,7 +109,7 @@ struct Attributes {
     sample_type: u64,
     read_format: u64,
     flags: u64,
-    wakeup_events: u32,
+    wakeup_watermark: u32,
     bp_type: u32,
     config_1: u64,
     config_2: u64,
@@ -126,6 +126,8 @@ const TYPE_SOFTWARE: u32 = 1;
 const TYPE_BREAKPOINT: u32 = 5;
 const COUNT_SW_DUMMY: u64 = 9;
 const BREAKPOINT_WRITE: u32 = 2;
+/// Whoever waits for a ring is woken when so many bytes are new: some dozen records.
+const WAKE_AFTER: u32 = 512;
 /// `PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_ADDR | PERF_SAMPLE_CPU`. Every record that is no sample bears
 /// three words of it at its end: thread, time, core.
 const SAMPLE_TYPE: u64 = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 7;
@@ -134,6 +136,7 @@ const EXCLUDE_KERNEL: u64 = 1 << 5;
 const EXCLUDE_HV: u64 = 1 << 6;
 const COMM: u64 = 1 << 9;
 const TASK: u64 = 1 << 13;
+const WATERMARK: u64 = 1 << 14;
 const SAMPLE_ID_ALL: u64 = 1 << 18;
 const COMM_EXEC: u64 = 1 << 24;
 const USE_CLOCKID: u64 = 1 << 25;
@@ -154,13 +157,14 @@ pub struct Event(OwnedFd);
 #[expect(unsafe_code, reason = "libc has no wrapper for this system call")]
 pub fn open(subject: Subject, tid: u32, core: u32) -> Result<Event, Errno> {
     const { assert!(size_of::<Attributes>() == 112) };
-    let common = INHERIT | EXCLUDE_KERNEL | EXCLUDE_HV | SAMPLE_ID_ALL | USE_CLOCKID;
+    let common = WATERMARK | INHERIT | EXCLUDE_KERNEL | EXCLUDE_HV | SAMPLE_ID_ALL | USE_CLOCKID;
     let plain = Attributes {
         kind: TYPE_SOFTWARE,
         size: size_of::<Attributes>() as u32,
         config: COUNT_SW_DUMMY,
         sample_type: SAMPLE_TYPE,
         clock: libc::CLOCK_MONOTONIC,
+        wakeup_watermark: WAKE_AFTER,
         ..Attributes::default()
     };
     let attributes = match subject {
@@ -214,6 +218,12 @@ impl Event {
             0.. => Ok(()),
             _ => Err(last_error()),
         }
+    }
+}
+
+impl AsFd for Event {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 

@@ -146,11 +146,40 @@ pub fn bundled() -> impl Iterator<Item = &'static str> {
     BUNDLED.iter().map(|(id, _)| *id)
 }
 
+impl LoadError {
+    /// Whether it is Python, and only the miniature cannot run it.
+    pub fn is_outside_subset(&self) -> bool {
+        matches!(self, LoadError::Compile(error) if error.reason == vm::Reason::OutsideSubset)
+    }
+}
+
 /// Loads a workload that comes with the program, by its id, or else a file, by its path.
 pub fn load(name_or_path: &str) -> Result<Workload, LoadError> {
     if let Some((id, source)) = BUNDLED.iter().find(|(id, _)| *id == name_or_path) {
         return parse(id, (*source).to_owned(), &format!("{id}.py"), None);
     }
+    let (id, source) = read(name_or_path)?;
+    parse(&id, source, name_or_path, Some(name_or_path.into()))
+}
+
+/// Loads a file for real interpreters alone. What it offers, they say.
+pub fn load_for_cpython(path: &str) -> Result<Workload, LoadError> {
+    let (id, source) = read(path)?;
+    Ok(Workload {
+        title: id.clone(),
+        id,
+        bound: Bound::Mixed,
+        watch: String::new(),
+        arguments: Vec::new(),
+        plain: true,
+        coroutine: None,
+        source,
+        path: Some(path.into()),
+    })
+}
+
+/// The stem of a file's name, and its text.
+fn read(name_or_path: &str) -> Result<(String, String), LoadError> {
     let path = Path::new(name_or_path);
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
@@ -175,7 +204,7 @@ pub fn load(name_or_path: &str) -> Result<Workload, LoadError> {
     let source =
         String::from_utf8(bytes).map_err(|error| LoadError::NotUtf8(path.into(), error.utf8_error().valid_up_to()))?;
     let stem = path.file_stem().map_or_else(|| name_or_path.into(), |stem| stem.to_string_lossy());
-    parse(&stem, source, name_or_path, Some(path.into()))
+    Ok((stem.into_owned(), source))
 }
 
 /// Checks a source and describes it.

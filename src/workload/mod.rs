@@ -25,7 +25,7 @@ mod values;
 
 pub use call::{NoCall, call};
 pub use imports::imports;
-pub use load::{ArgumentError, LoadError, bundled, load};
+pub use load::{ArgumentError, LoadError, bundled, load, load_for_cpython};
 pub use values::{Wanted, Wants, tell_port, values, wants};
 
 use std::path::PathBuf;

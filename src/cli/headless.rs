@@ -1,0 +1,129 @@
+//! What the headless commands share: to be interrupted, to follow a run to its end, to print its report.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use color_eyre::eyre::{Context, Result};
+
+use crate::engine::{machine, sampler};
+use crate::report;
+use crate::session::{Phase, Record, Run};
+use crate::workload::Workload;
+
+use super::complain;
+use super::output::{json, output};
+
+/// How often events are collected while nobody looks. Rings and lists hold far more than comes in between.
+const EVERY: Duration = Duration::from_millis(50);
+/// How long a program that is asked to end may take before it is made to.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Set by Ctrl-C and by whoever asks the program to end.
+pub(super) fn interruption() -> Result<Arc<AtomicBool>> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(&flag)).wrap_err("cannot listen for signals")?;
+    }
+    Ok(flag)
+}
+
+/// How a run is followed.
+#[derive(Default)]
+pub(super) struct Following<'a> {
+    /// The run is to end when this is set.
+    pub(super) interrupted: Option<&'a AtomicBool>,
+    /// And after so long.
+    pub(super) span: Option<Duration>,
+    /// It is a real program of ours: it is asked to end, and made to if it does not. All others are just stopped.
+    pub(super) program: Option<u32>,
+    /// Whether the machine and the memory of the run's processes are sampled meanwhile.
+    pub(super) sampled: bool,
+}
+
+/// Lets a run go and collects what it says until it is over; `each` time it is looked at.
+pub(super) fn follow(mut run: Run, following: &Following<'_>, mut each: impl FnMut(&Record)) -> Record {
+    // Without it the report says that memory is not known.
+    let sampler = following.sampled.then(|| sampler::Sampler::start().ok()).flatten();
+    let begin = Instant::now();
+    let mut asked: Option<Instant> = None;
+    run.go();
+    while !run.record().is_over() {
+        let left = following.span.map_or(EVERY, |span| span.saturating_sub(begin.elapsed()));
+        thread::sleep(EVERY.min(left).max(Duration::from_millis(1)));
+        run.poll();
+        if let Some(sampler) = &sampler {
+            sampler.watch(run.pids());
+            sampler.samples().try_iter().for_each(|sample| run.note_sample(&sample));
+        }
+        each(run.record());
+        let enough = following.span.is_some_and(|span| begin.elapsed() >= span);
+        let interrupted = following.interrupted.is_some_and(|flag| flag.load(Ordering::Relaxed));
+        if !(enough || interrupted) || run.record().is_over() {
+            continue;
+        }
+        match (asked, following.program) {
+            (_, None) => run.stop(),
+            (None, Some(pid)) => {
+                asked = Some(Instant::now());
+                signal(pid, rustix::process::Signal::TERM);
+            }
+            (Some(since), Some(pid)) if since.elapsed() > PATIENCE => signal(pid, rustix::process::Signal::KILL),
+            (Some(_), Some(_)) => {}
+        }
+    }
+    run.into_record()
+}
+
+fn signal(pid: u32, signal: rustix::process::Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
+        // It has ended meanwhile: all the better.
+        let _ = rustix::process::kill_process(pid, signal);
+    }
+}
+
+/// How a report is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    Table,
+    Json,
+    Csv,
+}
+
+impl Format {
+    pub(super) fn of(json: bool, csv: bool) -> Format {
+        match (json, csv) {
+            (true, _) => Format::Json,
+            (_, true) => Format::Csv,
+            _ => Format::Table,
+        }
+    }
+}
+
+/// Prints the report of a run on standard output, and on standard error why it could not go on.
+pub(super) fn print(record: &Record, workload: Option<&Workload>, format: Format) -> Result<()> {
+    let report = report::report(record, workload, &machine::Machine::this());
+    let mut out = output();
+    match format {
+        Format::Json => {
+            json(&report, &mut out)?;
+        }
+        Format::Csv => report::write_csv(&report, &mut out)?,
+        Format::Table => report::write_table(&report, &mut out)?,
+    }
+    out.flush()?;
+    if let Phase::Failed(why) = &record.phase {
+        complain(why);
+    }
+    Ok(())
+}
+
+/// The status of a program that was observed; `otherwise` if it is not known.
+pub(super) fn status_of(record: &Record, otherwise: u8) -> ExitCode {
+    let status = record.description.program.as_ref().and_then(|program| program.exit_status);
+    ExitCode::from(status.unwrap_or(otherwise))
+}

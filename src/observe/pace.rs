@@ -1,0 +1,173 @@
+//! When the next pass is to be made.
+//!
+//! # The problem
+//! The kernel records by itself; what a thread sleeps in must be looked at
+//! while it sleeps. Passes in quick succession see shorter sleeps and cost
+//! more, and of threads that take turns on the lock nearly every pass sees
+//! nothing new.
+//!
+//! # The choice
+//! - While something is to be sampled, a pass each millisecond, of which only
+//!   some do more than look at locks.
+//! - While sleeps come and go unseen, as often as seems bearable.
+//! - While threads take turns, once a turn and in the middle of it: who has
+//!   just lost the lock is asleep by then, and will be for some milliseconds
+//!   more. Who is known to wait needs no look.
+//! - While nothing happens, when the kernel's rings fill, or after a while.
+//!
+//! # Not chosen
+//! To be woken by the rings always: what fills them are hand-offs, so each
+//! wake-up would come at the one moment at which nobody sleeps yet.
+
+use std::time::Duration;
+
+use crate::event::Nanos;
+
+/// How often a lock is looked at that is sampled.
+const SAMPLED: Nanos = Nanos::from_millis(1);
+/// How often all else is seen to meanwhile.
+const ELSE: Nanos = Nanos::from_millis(3);
+/// How often a pass is made while sleeps go unseen: those that are shorter have no reason.
+const OFTEN: Nanos = Nanos::from_millis(3);
+/// Longer sleeps than this are those for which it is worth it.
+const WORTH: Nanos = Nanos::from_millis(2);
+/// For how long after one.
+const ALERT: Nanos = Nanos::from_millis(60);
+/// The middle of the turn after the present one, with CPython's own switch interval of 5 ms.
+const MIDDLE: Nanos = Nanos::from_micros(7_500);
+/// How often while something happens, and no turns are taken.
+const SELDOM: Nanos = Nanos::from_millis(6);
+/// How often while nothing happens.
+const QUIET: Nanos = Nanos::from_millis(40);
+
+/// See the [module](self).
+#[derive(Debug, Default)]
+pub struct Pace {
+    /// The last pass, and the last that was no mere look at locks.
+    passed: Nanos,
+    whole: Nanos,
+    /// The last record of any kind.
+    record: Nanos,
+    /// The last hand-off.
+    turn: Nanos,
+    /// The last sleep that was over before anybody had looked.
+    unseen: Nanos,
+}
+
+/// When the next pass is due, and what may call for it earlier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// How long until then.
+    pub span: Duration,
+    /// Whether the kernel's rings end it.
+    pub until_records: bool,
+}
+
+impl Pace {
+    /// A pass begins. Says whether it is to see to everything, or just to look at locks.
+    pub fn pass(&mut self, at: Nanos, sampling: bool) -> bool {
+        self.passed = at;
+        let whole = !sampling || at >= self.whole + ELSE;
+        if whole {
+            self.whole = at;
+        }
+        whole
+    }
+
+    /// There were records, the last of them then.
+    pub fn records(&mut self, at: Nanos) {
+        self.record = self.record.max(at);
+    }
+
+    /// The lock changed hands.
+    pub fn turn(&mut self, at: Nanos) {
+        self.turn = self.turn.max(at);
+    }
+
+    /// A sleep was over before anybody looked at it.
+    pub fn unseen(&mut self, since: Nanos, until: Nanos) {
+        if until > since + WORTH {
+            self.unseen = self.unseen.max(until);
+        }
+    }
+
+    /// How long it is until the next pass.
+    pub fn pause(&self, now: Nanos, sampling: bool) -> Pause {
+        let recent = |at: Nanos, span: Nanos| at != Nanos::ZERO && at + span > self.passed;
+        let (due, until_records) = match () {
+            () if sampling => (self.passed + SAMPLED, false),
+            () if recent(self.unseen, ALERT) => (self.passed + OFTEN, false),
+            () if recent(self.turn, MIDDLE) => ((self.turn + MIDDLE).max(self.passed + OFTEN), false),
+            () if recent(self.record, QUIET) => (self.passed + SELDOM, false),
+            () => (self.passed + QUIET, true),
+        };
+        Pause { span: Duration::from(due.max(now) - now), until_records }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    fn pause(pace: &Pace, now: u64, sampling: bool) -> (u128, bool) {
+        let Pause { span, until_records } = pace.pause(Nanos(now), sampling);
+        (span.as_micros(), until_records)
+    }
+
+    #[test]
+    fn a_pass_falls_into_the_middle_of_each_turn() {
+        let mut pace = Pace::default();
+        let begin = 1_000 * MS;
+        // Somebody takes over every 5.15 ms; passes are made when they are due.
+        let turns: Vec<u64> = (0..200).map(|turn| begin + turn * 5_150_000).collect();
+        let mut now = begin + 1;
+        let mut passes = Vec::new();
+        while now < turns[199] {
+            pace.pass(Nanos(now), false);
+            for turn in turns.iter().filter(|turn| **turn <= now) {
+                pace.turn(Nanos(*turn));
+                pace.records(Nanos(*turn));
+            }
+            passes.push(now);
+            now += pace.pause(Nanos(now), false).span.as_nanos() as u64;
+        }
+        let phases: Vec<u64> = passes.iter().skip(1).map(|at| (at - begin) % 5_150_000).collect();
+        assert!(phases.iter().all(|phase| (1_500_000..4_000_000).contains(phase)), "{phases:?}");
+        assert!((190..=201).contains(&passes.len()), "one a turn: {}", passes.len());
+    }
+
+    #[test]
+    fn nothing_happens_and_nothing_is_done_until_the_rings_fill() {
+        let mut pace = Pace::default();
+        pace.pass(Nanos(1_000 * MS), false);
+        assert_eq!(pause(&pace, 1_000 * MS, false), (40_000, true));
+        pace.records(Nanos(999 * MS));
+        assert_eq!(pause(&pace, 1_000 * MS, false), (6_000, false));
+        assert_eq!(pause(&pace, 1_050 * MS, false), (0, false), "late is at once");
+    }
+
+    #[test]
+    fn sleeps_that_go_unseen_make_it_quick_unless_they_are_shorter_than_it_could_see() {
+        let mut pace = Pace::default();
+        pace.pass(Nanos(1_000 * MS), false);
+        pace.records(Nanos(1_000 * MS));
+        pace.unseen(Nanos(999 * MS), Nanos(1_000 * MS));
+        assert_eq!(pause(&pace, 1_000 * MS, false), (6_000, false));
+        pace.unseen(Nanos(996 * MS), Nanos(1_000 * MS));
+        assert_eq!(pause(&pace, 1_000 * MS, false), (3_000, false));
+        pace.pass(Nanos(1_100 * MS), false);
+        pace.records(Nanos(1_100 * MS));
+        assert_eq!(pause(&pace, 1_100 * MS, false), (6_000, false));
+    }
+
+    #[test]
+    fn a_lock_is_sampled_each_millisecond_and_all_else_is_seen_to_at_every_third() {
+        let mut pace = Pace::default();
+        let whole: Vec<bool> = (0..7).map(|pass| pace.pass(Nanos((1_000 + pass) * MS), true)).collect();
+        assert_eq!(whole, [true, false, false, true, false, false, true]);
+        assert_eq!(pause(&pace, 1_006 * MS, true), (1_000, false));
+        assert!(pace.pass(Nanos(1_007 * MS), false));
+    }
+}
