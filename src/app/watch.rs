@@ -185,7 +185,7 @@ pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) {
         state.view.until = log.now();
         state.view.frozen = Some(log.elapsed());
         state.view.picked = Some(lane);
-        state.view.cursor = Some(at);
+        state.view.cursor = Some(point::longest_hold(log, lane, at));
         let (name, key, limit) = (state.watch.name(log, lane), state.keymap.key(Action::Freeze), span(limit));
         state.message = Some(format!("FROZEN: {name} waited more than {limit} for the lock; {key} goes on."));
     }

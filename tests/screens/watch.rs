@@ -115,7 +115,8 @@ fn requests() -> Trace {
         log = log.lane(name).state(LaneState::Unborn, ms(from)).waiting(ms(800 - from));
     }
     let mut log = log.build();
-    for lane in 0..log.lanes().len() as u32 {
+    let lanes = log.lanes().len() as u32;
+    for lane in 0..lanes {
         let info = log.lane_mut(LaneId(lane));
         (info.pid, info.tid) = (Some(4242), Some(4242 + lane));
     }

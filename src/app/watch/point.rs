@@ -57,7 +57,10 @@ pub(super) fn to_wait(state: &mut State, log: &Trace, forward: bool) {
     };
     let axis = state.view.axis;
     let least = Nanos(axis.cell.0 / SEEN);
-    let from = state.view.cursor.unwrap_or_else(|| axis.at(axis.cells / 2).min(log.now()));
+    let cursor = state.view.cursor.unwrap_or_else(|| axis.at(axis.cells / 2).min(log.now()));
+    // The wait that is pointed at already is not the one before.
+    let waits = log.span_at(pointed, cursor).filter(|span| span.state == LaneState::WaitingGil);
+    let from = waits.filter(|_| !forward).map_or(cursor, |span| span.from);
     let found = lanes.into_iter().filter_map(|lane| {
         let at = if forward {
             log.next_wait_longer_than(lane, from, least)
@@ -69,7 +72,7 @@ pub(super) fn to_wait(state: &mut State, log: &Trace, forward: bool) {
     match if forward { found.min() } else { found.max() } {
         Some((at, lane)) => {
             state.view.picked = Some(lane);
-            put_cursor(state, log, at);
+            put_cursor(state, log, longest_hold(log, lane, at));
         }
         None => {
             let side = if forward { "later" } else { "earlier" };
@@ -100,11 +103,33 @@ pub(super) fn longest_wait(state: &State, log: &Trace) -> Option<(LaneId, Nanos)
         let waits = spans.take(MOST_SPANS).filter(|span| span.state == LaneState::WaitingGil);
         waits.max_by_key(|span| span.to - span.from).map(|span| (lane, span.from.max(from)))
     };
+    let waits = |lane: LaneId| waits(lane).map(|(lane, at)| (lane, longest_hold(log, lane, at)));
     let picked = state.view.picked.map(waits);
     let rows = state.watch.figures.rows.iter();
     let lanes = rows.flat_map(|row| &row.lives).filter(|life| life.meets(from, to)).map(|life| life.lane);
     picked.unwrap_or_else(|| lanes.take(MOST_LANES).find_map(waits))
 }
+
+/// Where in a wait the lock was held longest by one thread: it is asked about first.
+pub(super) fn longest_hold(log: &Trace, lane: LaneId, at: Nanos) -> Nanos {
+    let (Some(wait), Some(lock)) = (log.span_at(lane, at), log.lane(lane).lock) else { return at };
+    let mut longest = (Nanos::ZERO, at);
+    let mut from = wait.from;
+    for _ in 0..MOST_HOLDS {
+        let to = log.next_handoff(lock, from).unwrap_or(wait.to).min(wait.to);
+        if to - from > longest.0 && log.owner_at(lock, from).is_some() {
+            longest = (to - from, from);
+        }
+        if to <= from || to >= wait.to {
+            break;
+        }
+        from = to;
+    }
+    longest.1
+}
+
+/// So many holds of a wait are looked through.
+const MOST_HOLDS: usize = 1000;
 
 /// So many lanes are looked through for a wait.
 const MOST_LANES: usize = 32;

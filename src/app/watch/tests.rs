@@ -149,6 +149,11 @@ fn tab_goes_down_the_list_and_full_stop_to_the_next_wait_of_that_lane() {
         "{:?}",
         state.message
     );
+    // Of a wait in which the lock changes hands the longest hold is pointed at.
+    let turns = TraceBuilder::new().lock("GIL").lane("short").running(ms(10)).state(LaneState::Io, ms(90));
+    let turns = turns.lane("long").waiting(ms(10)).running(ms(80)).state(LaneState::Io, ms(10));
+    let turns = turns.lane("late").waiting(ms(90)).running(ms(10)).build();
+    assert_eq!(point::longest_hold(&turns, LaneId(2), turns.begin_at()), turns.begin_at() + ms(10));
     // Up and down pick a lane, too; at the end of the list it stays.
     act(&mut state, Some(&log), Action::ScrollUp);
     assert_eq!(state.view.picked, Some(LaneId(1)));

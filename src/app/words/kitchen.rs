@@ -1,5 +1,5 @@
 //! The same screen in a kitchen's words: threads are cooks, the GIL is the one knife they share, a process is a kitchen
-//! of its own. Words are exchanged and nothing else; what is drawn and every figure stay.
+//! of its own, a subinterpreter a nook with a knife of its own. Words are exchanged and nothing else; what is drawn and every figure stay.
 
 use std::borrow::Cow;
 
@@ -14,9 +14,12 @@ pub enum Wording {
 }
 
 /// Lower case, as they stand within a sentence.
-const WORDS: [(&str, &str); 7] = [
+const WORDS: [(&str, &str); 10] = [
     ("threads", "cooks"),
     ("thread", "cook"),
+    ("subinterpreters", "nooks"),
+    ("subinterpreter", "nook"),
+    ("subinterp", "nooks"),
     ("processes", "kitchens"),
     ("process", "kitchen"),
     ("locks", "knives"),
@@ -24,8 +27,17 @@ const WORDS: [(&str, &str); 7] = [
     ("gil", "knife"),
 ];
 
-/// A `threading.Lock` is no GIL.
-const OTHER_LOCKS: [&str; 4] = ["the program's own lock", "lock of the program's own", "with a lock", "under a lock"];
+/// A `threading.Lock` is no GIL; and what an interpreter is called stays, whatever its parts are called.
+const AS_THEY_STAND: [&str; 8] = [
+    "the program's own lock",
+    "lock of the program's own",
+    "with a lock",
+    "under a lock",
+    "GIL on",
+    "GIL off",
+    "GIL disabled",
+    "free-threaded",
+];
 
 impl Wording {
     /// The next to choose.
@@ -48,7 +60,7 @@ impl Wording {
         let mut said = String::with_capacity(text.len());
         let mut rest = text;
         while let Some((at, other)) =
-            OTHER_LOCKS.iter().filter_map(|other| Some((rest.find(other)?, *other))).min_by_key(|(at, _)| *at)
+            AS_THEY_STAND.iter().filter_map(|other| Some((rest.find(other)?, *other))).min_by_key(|(at, _)| *at)
         {
             exchange(&rest[..at], &mut said);
             said.push_str(other);
@@ -108,6 +120,9 @@ mod tests {
             ("shared counter with a lock", "shared counter with a lock"),
             ("A lock of the program's own waits for the GIL.", "A lock of the program's own waits for the knife."),
             ("GIL", "knife"),
+            ("REAL CPython 3.14.0, GIL on · EXACT", "REAL CPython 3.14.0, GIL on · EXACT"),
+            ("2 subinterp", "2 nooks"),
+            ("4 SUBINTERPRETERS, 4 GILS", "4 NOOKS, 4 KNIVES"),
             ("C code, lock free", "C code, knife free"),
             ("wants the program's own lock", "wants the program's own lock"),
             ("threading, blocked, unlock", "threading, blocked, unlock"),

@@ -101,7 +101,7 @@ pub fn render(state: &State, log: &Trace, canvas: &mut Canvas) {
         last.push(format!("{idle} idle thread{} folded", if idle == 1 { "" } else { "s" }));
     }
     if all.iter().any(|row| row.folded().is_some()) {
-        last.push("× ended".to_owned());
+        last.push("×n ended".to_owned());
     }
     last.push("╱ not observed".to_owned());
     canvas.text(1, y, &last.join(" · "), Ink::Dim);
