@@ -175,6 +175,9 @@ pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) {
     // While the picture stands still the figures do, too: they are of what it shows. What has ended changes no more.
     if state.view.frozen.is_none() || ended.is_some() {
         state.watch.read(log, &places);
+    } else {
+        // Once it goes on, waits are looked for that come then.
+        state.watch.looked = log.now();
     }
     if state.view.frozen.is_none()
         && let Some((lane, at)) = state.watch.long_wait(log)
@@ -232,6 +235,12 @@ pub fn update(state: &mut State, log: Option<&Trace>, action: Action) -> Option<
             state.view.picked = lane;
             point::put_cursor(state, log, at);
         }
+        (Action::NextTrigger, log) => {
+            let next = LIMITS.iter().position(|limit| Some(*limit) == watch.freeze_over).map_or(0, |at| at + 1);
+            watch.freeze_over = LIMITS.get(next).copied();
+            // It is for waits to come.
+            watch.looked = log.map_or(Nanos::ZERO, Trace::now);
+        }
         (action, _) => return change(state, action),
     }
     Some(Vec::new())
@@ -250,10 +259,6 @@ fn change(state: &mut State, action: Action) -> Option<Vec<Effect>> {
     match action {
         Action::ByFunction => watch.by_function = !watch.by_function,
         Action::Output => watch.output_scroll = if watch.output_scroll.is_none() { Some(0) } else { None },
-        Action::NextTrigger => {
-            let next = LIMITS.iter().position(|limit| Some(*limit) == watch.freeze_over).map_or(0, |at| at + 1);
-            watch.freeze_over = LIMITS.get(next).copied();
-        }
         Action::ExactOnce if state.origin.is_sampled() && watch.ended.is_none() => {
             return Some(vec![Effect::ExactOnce]);
         }

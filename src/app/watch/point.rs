@@ -117,8 +117,10 @@ pub(super) fn longest_hold(log: &Trace, lane: LaneId, at: Nanos) -> Nanos {
     let mut from = wait.from;
     for _ in 0..MOST_HOLDS {
         let to = log.next_handoff(lock, from).unwrap_or(wait.to).min(wait.to);
-        if to - from > longest.0 && log.owner_at(lock, from).is_some() {
-            longest = (to - from, from);
+        // Of the time until the lock goes to another it may have been free for a part.
+        let held = log.lock_window(lock, from, to, 1).pop().map_or(Nanos::ZERO, |cell| cell.held);
+        if held > longest.0 && log.owner_at(lock, from).is_some() {
+            longest = (held, from);
         }
         if to <= from || to >= wait.to {
             break;

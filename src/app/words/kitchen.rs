@@ -1,5 +1,6 @@
 //! The same screen in a kitchen's words: threads are cooks, the GIL is the one knife they share, a process is a kitchen
-//! of its own, a subinterpreter a nook with a knife of its own. Words are exchanged and nothing else; what is drawn and every figure stay.
+//! of its own, a subinterpreter a nook with a knife of its own. Words are exchanged and nothing else; what is drawn and
+//! every figure stay.
 
 use std::borrow::Cow;
 
@@ -122,7 +123,7 @@ mod tests {
             ("GIL", "knife"),
             ("REAL CPython 3.14.0, GIL on · EXACT", "REAL CPython 3.14.0, GIL on · EXACT"),
             ("2 subinterp", "2 nooks"),
-            ("4 SUBINTERPRETERS, 4 GILS", "4 NOOKS, 4 KNIVES"),
+            ("4 SUBINTERPRETERS, 4 LOCKS", "4 NOOKS, 4 KNIVES"),
             ("C code, lock free", "C code, knife free"),
             ("wants the program's own lock", "wants the program's own lock"),
             ("threading, blocked, unlock", "threading, blocked, unlock"),

@@ -30,7 +30,8 @@ pub fn render(state: &State, log: &Trace, rows: u16, canvas: &mut Canvas) {
     let busy = state.figures.cores_busy;
     let columns = (width / cores as u16).max(1);
     let whole = columns * cores as u16;
-    let end = canvas.bar(LEFT, 1, (busy * f64::from(columns) * 8.0).round().max(0.0) as u32, Ink::Meter);
+    let full = f64::from(whole) * 8.0;
+    let end = canvas.bar(LEFT, 1, (busy * f64::from(columns) * 8.0).round().clamp(0.0, full) as u32, Ink::Meter);
     for core in 1..=cores as u16 {
         let x = LEFT + core * columns;
         if x >= end && (columns >= 4 || core == cores as u16) {
