@@ -50,6 +50,32 @@ fn a_program_is_watched_to_its_end_and_its_output_and_status_are_passed_on() {
 }
 
 #[test]
+fn frozen_one_wait_of_a_thread_is_told_and_keys_go_to_others() {
+    let Some(python) = interpreter() else { return };
+    let python = python.to_str().expect("it is UTF-8");
+    let mut terminal = Terminal::gilscope(&["watch", "--python", python, "-c", &busy(1000)], 120, 36, &[]);
+    terminal.wait_for("WATCHING");
+    terminal.wait("somebody who made others wait", |screen| screen.contains("of all waiting fell while"));
+    terminal.press(" ");
+    terminal.wait_for("FROZEN");
+    terminal.wait_for("before the freeze");
+    terminal.wait("a wait, its holder, and the keys", |screen| {
+        screen.contains("waits for the GIL, ") && screen.contains("held here by thread ") && screen.contains("Tab lane")
+    });
+    let picked = |screen: &str| screen.lines().find(|line| line.starts_with('▸')).map(|line| line[..20].to_owned());
+    let first = picked(&terminal.text());
+    assert!(first.is_some(), "{}", terminal.text());
+    terminal.press("\t");
+    terminal.wait("another lane is picked", |screen| picked(screen).is_some_and(|lane| Some(lane) != first));
+    terminal.press(" ");
+    terminal.wait_for("WATCHING");
+    terminal.press("q");
+    terminal.wait_for("q again leaves");
+    terminal.press("q");
+    terminal.wait_exit();
+}
+
+#[test]
 fn a_launched_program_is_asked_about_before_it_is_ended() {
     let Some(python) = interpreter() else { return };
     let python = python.to_str().expect("it is UTF-8");

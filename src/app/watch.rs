@@ -148,7 +148,12 @@ fn said_of_thread(most: &Holder) -> String {
         Some(count) => format!("one of {count} ended threads {}", most.name),
         None => most.name.clone(),
     };
-    let advice = if most.holds > 0.5 && most.folded.is_none() { " Try: compare with it as a process." } else { "" };
+    let advice = match &most.call {
+        _ if most.holds <= 0.5 => String::new(),
+        Some(call) => format!(" Try: gilscope compare --call {call} -m threads,processes"),
+        None if most.folded.is_none() => " Try: compare with it as a process.".to_owned(),
+        None => String::new(),
+    };
     format!("{share:.0}% of all waiting fell while {name} held the lock{place}.{advice}")
 }
 

@@ -52,6 +52,8 @@ pub struct Holder {
     pub place: Option<String>,
     /// Where else, the next most, with the shares of both in what was seen of it, 0 to 1.
     pub also: Option<Also>,
+    /// How `compare --call` names the function of that place, if it can be called by a name: `svc:scan`.
+    pub call: Option<String>,
     /// The asyncio task it ran there when it was last seen.
     pub task: Option<String>,
     /// Its share of the time, 0 to 1.
@@ -166,6 +168,7 @@ impl Watch {
                 folded: row.map(|_| lanes.len()),
                 place: where_held.first().map(|(place, _)| place_words(place)),
                 also: also(&where_held),
+                call: where_held.first().and_then(|(place, _)| call(place)),
                 task: where_held.first().and_then(|(place, _)| place.task.as_ref()).map(ToString::to_string),
                 holds: held as f64 / span,
                 waiting: waiting as f64 / all.max(1) as f64,
@@ -226,6 +229,7 @@ fn by_function(places: &Places) -> Vec<Holder> {
             folded: None,
             place: Some(place_words(&row.place)),
             also: None,
+            call: None,
             task: None,
             holds: share(row.held, held),
             waiting: share(row.waited, waited),
@@ -243,6 +247,19 @@ pub fn place_words(place: &Place) -> String {
         }
         None => format!("{function} ({})", file_words(&place.file, place.line)),
     }
+}
+
+/// How `compare --call` names the function, or its caller outside of the standard library: a function of a module, for a
+/// method or what stands in a function cannot be called from outside.
+pub(super) fn call(place: &Place) -> Option<String> {
+    let (function, file) = match &place.caller {
+        Some(caller) => (&caller.function, &caller.file),
+        None if place.is_library() => return None,
+        None => (&place.function, &place.file),
+    };
+    let module = file.rsplit('/').next()?.strip_suffix(".py")?;
+    let is_name = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_');
+    (is_name(module) && is_name(function) && module != "__init__").then(|| format!("{module}:{function}"))
 }
 
 fn last_name(function: &str) -> &str {

@@ -201,7 +201,7 @@ fn the_freeze_at_a_long_wait_says_its_limit_and_tells_that_wait() {
     let text = said(&state, &late);
     assert!(text.starts_with("FROZEN: ticker waited more than 50 ms for the lock; space goes on."), "{text}");
     assert!(
-        text.contains("ticker waits for the GIL, 170 ms; held here by hog (seen 140 ms before in dump (store.py:9))"),
+        text.contains("ticker waits for the GIL, 170 ms; held here by hog in dump (store.py:9): 170 ms of it"),
         "{text}"
     );
 }
@@ -221,11 +221,31 @@ fn two_functions_that_are_near_to_each_other_are_both_named() {
     let text = watch.sentence(&log);
     assert!(text.contains("50% of that in ") && text.contains(", 50% in "), "{text}");
     assert!(text.contains("iterencode (json.py:2)") && text.contains("match (re.py:1)"), "{text}");
+    // What can be called by its name is given with the command that compares it.
+    assert!(text.contains("Try: gilscope compare --call "), "{text}");
     watch.by_function = true;
     watch.read(&log, &places);
     let text = watch.sentence(&log);
     assert!(text.contains("held in match (re.py:1), ") || text.contains("held in iterencode (json.py:2), "), "{text}");
     assert_eq!(text.matches("match").count(), 1, "{text}");
+}
+
+#[test]
+fn a_function_that_can_be_called_by_its_name_is_given_as_it_is_called() {
+    use crate::observe::place::Caller;
+    let called = |function: &str, file: &str, by: Option<(&str, &str)>| {
+        let caller = by.map(|(function, file)| Caller { function: function.into(), file: file.into(), line: None });
+        figures::call(&Place { caller: caller.map(Into::into), ..place(function, file, 1) })
+    };
+    assert_eq!(called("scan", "/srv/svc.py", None).as_deref(), Some("svc:scan"));
+    assert_eq!(
+        called("match", "/lib/python3.14/re/__init__.py", Some(("scan", "svc.py"))).as_deref(),
+        Some("svc:scan")
+    );
+    for (function, file) in [("H.do_GET", "svc.py"), ("<module>", "svc.py"), ("f", "<string>"), ("f", "/a/my-svc.py")] {
+        assert_eq!(called(function, file, None), None, "{function} {file}");
+    }
+    assert_eq!(called("encode", "/usr/lib/python3.14/json/encoder.py", None), None, "it is nobody's own");
 }
 
 #[test]

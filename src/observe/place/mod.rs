@@ -70,6 +70,11 @@ pub struct Caller {
 }
 
 impl Place {
+    /// Whether it is in the standard library.
+    pub fn is_library(&self) -> bool {
+        is_library(&self.file)
+    }
+
     /// Whether both are in one function, called by one function where that is told.
     pub fn is_same_function(&self, other: &Place) -> bool {
         let caller = |place: &Place| place.caller.as_ref().map(|it| (Arc::clone(&it.function), Arc::clone(&it.file)));
