@@ -78,16 +78,22 @@ def do(file, name, task, args):
         return False, told(error, file)
 
 
-def serve(file, name, next_task, tasks, threads, arguments, report):
-    """One process of the hybrid model: its threads take tasks from the counter that all processes share."""
+def serve(file, name, next_task, first, tasks, threads, arguments, report):
+    """One process of the hybrid model: its threads take tasks from the counter that all processes share.
+
+    The first task of each process is set apart for it, or the process that is up first would take them all."""
     from concurrent.futures import ThreadPoolExecutor
     done = []
+    own = [first]
 
     def work():
         announce(report)
         while True:
-            with next_task.get_lock():
-                task, next_task.value = next_task.value, next_task.value + 1
+            try:
+                task = own.pop()
+            except IndexError:
+                with next_task.get_lock():
+                    task, next_task.value = next_task.value, next_task.value + 1
             if task >= tasks:
                 return
             done.append((task, do(file, name, task, arguments[task])))
@@ -108,8 +114,8 @@ def inherit(file, name, counter):
     load(file, name)
 
 
-def serve_inherited(file, name, tasks, threads, arguments, report):
-    return serve(file, name, _counter, tasks, threads, arguments, report)
+def serve_inherited(file, name, first, tasks, threads, arguments, report):
+    return serve(file, name, _counter, first, tasks, threads, arguments, report)
 
 
 # ---- in the first interpreter ----
@@ -211,13 +217,13 @@ class Run:
         arguments = self.arguments(module.work)
         processes = self.order["processes"]
         context = multiprocessing.get_context("fork")
-        counter = context.Value("q", 0)
+        counter = context.Value("q", processes)
         self.begin()
         with ProcessPoolExecutor(processes, mp_context=context, initializer=inherit,
                                  initargs=(self.file, self.name, counter)) as pool:
             threads = self.workers // processes
-            serving = [pool.submit(serve_inherited, self.file, self.name, self.tasks, threads, arguments, self.report)
-                       for _ in range(processes)]
+            serving = [pool.submit(serve_inherited, self.file, self.name, first, self.tasks, threads, arguments, self.report)
+                       for first in range(processes)]
             for future in as_completed(serving):
                 for task, result in future.result():
                     self.done(task, result)
