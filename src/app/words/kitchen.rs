@@ -83,7 +83,10 @@ fn exchange(text: &str, said: &mut String) {
         };
         let inside = rest.starts_with(char::is_alphanumeric);
         let (word, after) = rest.split_at(end(inside));
-        said.push_str(&match inside {
+        // Names that Python gives, `Thread-1` and `Process-2`, are the program's.
+        let named =
+            after.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == '*'));
+        said.push_str(&match inside && !named {
             true => other(word, heading),
             false => Cow::Borrowed(word),
         });
@@ -122,6 +125,7 @@ mod tests {
             ("A lock of the program's own waits for the GIL.", "A lock of the program's own waits for the knife."),
             ("GIL", "knife"),
             ("REAL CPython 3.14.0, GIL on · EXACT", "REAL CPython 3.14.0, GIL on · EXACT"),
+            ("Thread-12 (proc and thread 12", "Thread-12 (proc and cook 12"),
             ("2 subinterp", "2 nooks"),
             ("4 SUBINTERPRETERS, 4 LOCKS", "4 NOOKS, 4 KNIVES"),
             ("C code, lock free", "C code, knife free"),

@@ -34,6 +34,10 @@ const MOST_FRAMES: usize = 64;
 /// How many frames outwards a caller outside of the standard library is looked for.
 const MOST_CALLERS: usize = 24;
 
+/// The file of `_Py_InitCleanup` (`Objects/codeobject.c`), which stands below the frame of an `__init__` that a call of its
+/// class has entered: nobody wrote it.
+const SHIM: &str = "__init__";
+
 /// As much of a frame as is read: 88 bytes in 3.13, and those of its variables that follow.
 const FRAME: usize = 96;
 
@@ -222,7 +226,10 @@ impl Places {
                 // The low bits of a stack reference say who owns it.
                 let code = word(executable)? & !7;
                 let at = word(instruction)?;
-                return self.place(code, at, memory);
+                let place = self.place(code, at, memory)?;
+                if &*place.file != SHIM {
+                    return Some(place);
+                }
             }
         }
         None

@@ -160,6 +160,18 @@ fn of_the_standard_library_the_nearest_caller_outside_of_it_is_told() {
             "3.{}",
             layout.minor
         );
+        // The interpreter's own code between them is passed over.
+        text(&mut made, 0x1800, "__init__");
+        code(&mut made, 0x1900, 0x1800, 0x1800);
+        frame(&mut made, 0x1b00, 0x1900, 0xd00);
+        frame(&mut made, 0xc00, 0x1400, 0x1b00);
+        let place = Places::new(layout).of_thread(Made::BASE, &made).expect("it is in Python code");
+        assert_eq!(
+            place.caller.map(|caller| caller.function.to_string()).as_deref(),
+            Some("own"),
+            "3.{}",
+            layout.minor
+        );
         // What calls itself for ever has none, and is not followed for ever.
         frame(&mut made, 0xc00, 0x1400, 0xc00);
         let place = Places::new(layout).of_thread(Made::BASE, &made).expect("it is in Python code");
