@@ -265,8 +265,9 @@ impl Lock {
             _ => holder,
         };
         let holds = if seen.locked { holder } else { None };
-        if seen.locked && holder.is_none() {
-            // A thread we cannot name holds it.
+        // A thread we cannot name holds it.
+        let is_nameless = seen.locked && holder.is_none();
+        if is_nameless {
             self.look = true;
         } else if holds != self.holder {
             self.missed += u64::from(known);
@@ -292,10 +293,11 @@ impl Lock {
             }
         }
         self.counted = Some((seen.switch_number, self.handoffs));
-        if exact {
-            self.settled = true;
-        }
-        self.settled |= !exact;
+        // Without its name the next write would pass for a take, and every one after it for its opposite.
+        self.settled = match exact && is_nameless {
+            true => self.settled && self.holder.is_some(),
+            false => true,
+        };
     }
 
     /// Its holder ended or its process did.
@@ -355,6 +357,24 @@ mod tests {
         assert_eq!((lock.handoffs, lock.missed), (1, 0));
         assert_eq!(look(&mut lock, 9_000_000, state(true, 6), 8), []);
         assert_eq!((lock.switches, lock.missed), (1, 0));
+    }
+
+    #[test]
+    fn a_holder_without_a_name_does_not_turn_takes_into_drops() {
+        let mut lock = Lock::new(LockId(0), 1, 4096, 4112);
+        lock.watch();
+        lock.looked(Nanos(1_000_000), state(true, 5), None, &mut |_| {});
+        assert!(lock.look && !lock.settled);
+        assert_eq!(hit(&mut lock, 2_000_000, 7), [], "its drop, or the next one's take: nobody knows");
+        assert_eq!(look(&mut lock, 9_000_000, state(false, 5), 7), []);
+        assert_eq!(hit(&mut lock, 10_000_000, 8), [Change::Taken(8)]);
+
+        // One whose name is known by his take, and cannot be read just now, is still he.
+        lock.looked(Nanos(20_000_000), state(true, 6), None, &mut |_| {});
+        assert_eq!(hit(&mut lock, 21_000_000, 8), [Change::Dropped(8)]);
+        // A take that was missed, by nobody knows whom.
+        lock.looked(Nanos(30_000_000), state(true, 7), None, &mut |_| {});
+        assert_eq!(hit(&mut lock, 31_000_000, 9), []);
     }
 
     #[test]
