@@ -31,6 +31,8 @@ const MOST_INTERPRETERS: usize = 1024;
 const MOST_THREADS: usize = 65_536;
 /// A switch interval of more microseconds than this is none: 10,000 seconds.
 const MOST_INTERVAL: u64 = 10_000_000_000;
+/// `gil.enabled` of a free-threaded build that has its lock on (`_PyEval_EnableGILPermanent` in Python/ceval_gil.c).
+const ON_FOR_GOOD: i32 = i32::MAX;
 /// How often a walk is tried.
 const WALKS: usize = 4;
 
@@ -300,7 +302,7 @@ impl Runtime {
             bytes.get(at..at + 8).and_then(|it| it.try_into().ok()).map_or(0, u64::from_le_bytes)
         };
         let locked = word(layout.locked) as u32 as i32;
-        let enabled = layout.enabled.is_none_or(|at| word(at) as u32 != 0);
+        let enabled = layout.enabled.is_none_or(|at| word(at) as u32 as i32 == ON_FOR_GOOD);
         (0..=1).contains(&locked).then(|| LockState {
             locked: locked == 1,
             last_holder: word(layout.last_holder),
@@ -324,9 +326,10 @@ impl Runtime {
             .flatten()
     }
 
-    /// Whether the lock at this address is one: always, save in free-threaded builds.
+    /// Whether the lock at this address is one: always, save in free-threaded builds, where it is once it is on for good.
+    /// For the moment in which a module is imported that may have to turn it on, they count in the same word.
     pub fn is_enabled(&self, memory: &dyn Memory, lock: u64) -> bool {
-        self.layout.lock.enabled.is_none_or(|at| memory.int(lock + at).is_ok_and(|it| it != 0))
+        self.layout.lock.enabled.is_none_or(|at| memory.int(lock + at).is_ok_and(|it| it == ON_FOR_GOOD))
     }
 
     /// Whether a thread state is attached, which means that its thread runs Python or waits to be let (free-threaded
