@@ -219,6 +219,67 @@ for _ in range(40):
     assert!(lanes(&report).iter().all(|lane| lane["end"] == "done"));
 }
 
+/// A lock that is taken too often to be watched, and threads that live for a moment: their states are used again.
+const COMING_AND_GOING: &str = "import threading, time
+def brief():
+    end = time.thread_time() + 0.003
+    while time.thread_time() < end: time.sleep(0)
+for _ in range(200):
+    threads = [threading.Thread(target=brief) for _ in range(3)]
+    for t in threads: t.start()
+    for t in threads: t.join()
+";
+
+#[test]
+fn where_the_lock_is_only_looked_at_no_thread_goes_on_after_its_end() {
+    let Some(python) = python() else { return };
+    let report = watch(&python, COMING_AND_GOING);
+    sound(&report);
+    let observer = &report["observer"];
+    if observer["switch_records_refused"].is_null() {
+        for lane in lanes(&report).iter().filter(|lane| lane["name"] != "main") {
+            let ran: f64 = ["running", "native", "starting"].iter().map(|name| state(lane, name)).sum();
+            let most = nanos(&lane["on_cpu_ns"]) * 1.2 + 2e6;
+            assert!(ran <= most, "it ran for {ran} ns, and had a core for less: {lane:#}");
+        }
+        let mut tids: Vec<u64> = lanes(&report).iter().filter_map(|lane| lane["tid"].as_u64()).collect();
+        let all = tids.len();
+        tids.sort_unstable();
+        tids.dedup();
+        assert_eq!(tids.len(), all, "a thread has one lane");
+    }
+    let (shown, unseen) = (lanes(&report).len() as u64 - 1, observer["ended_unseen"].as_u64().unwrap_or(0));
+    assert!(shown + unseen >= 595 && shown >= 300, "{shown} of 600 have a lane, {unseen} are counted");
+    assert_eq!(observer["lanes_not_shown"], 0);
+}
+
+#[test]
+fn who_executes_another_program_holds_its_old_lock_no_longer_and_is_alone() {
+    let Some(python) = python() else { return };
+    for executor in ["run()", "t = threading.Thread(target=run); t.start(); t.join()"] {
+        let code = format!(
+            "import os, threading, time
+def run():
+    end = time.monotonic() + 0.3
+    while time.monotonic() < end: pass
+    os.execv('/bin/sleep', ['sleep', '1.5'])
+threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+{executor}
+"
+        );
+        let report = watch(&python, &code);
+        sound(&report);
+        assert_eq!(report["exit_status"], 0, "{report:#}");
+        let held: f64 = lanes(&report).iter().map(|lane| state(lane, "running")).sum();
+        assert!(held < nanos(&report["elapsed_ns"]) * 0.6, "{executor}: it sleeps as another program: {report:#}");
+        if report["observer"]["switch_records_refused"].is_null() {
+            let others = lanes(&report).iter().filter(|lane| lane["tid"] != report["pid"]);
+            let gone = others.map(|lane| state(lane, "done")).fold(f64::MAX, f64::min);
+            assert!(gone > 1e9, "{executor}: the others ended as it executed: {report:#}");
+        }
+    }
+}
+
 #[test]
 fn a_program_that_retakes_its_lock_all_the_time_is_sampled() {
     let Some(python) = python().filter(|_| exactly()) else { return };
@@ -401,6 +462,20 @@ while time.monotonic() < end: pass
     let spinners: Vec<_> = lanes(&report).iter().filter(|lane| lane["name"] != "main").collect();
     assert_eq!(spinners.len(), 2);
     assert!(spinners.iter().all(|lane| share(lane, &["running", "waiting_core"]) > 0.5), "{report:#}");
+
+    // While a module is imported the GIL is counted as asked for, until it has said that it can do without.
+    let imports = "import importlib.util, sys, time
+spec = importlib.util.find_spec('_json')
+end = time.monotonic() + 1
+while spec.origin.endswith('.so') and time.monotonic() < end:
+    sys.modules.pop('_json', None)
+    importlib.util.module_from_spec(spec)
+assert not sys._is_gil_enabled()
+";
+    let report = watch(&python, imports);
+    assert_eq!(report["exit_status"], 0, "{report:#}");
+    assert_eq!(report["observer"]["alarms"], Value::Array(vec![]), "{report:#}");
+    assert_eq!((&report["observer"]["engine"], &report["python"]["gil_enabled"]), (&"no_lock".into(), &false.into()));
 
     // A module that does not say that it can do without.
     let folder = tempfile::tempdir().unwrap();

@@ -202,6 +202,8 @@ pub struct Status {
     pub records_lost: u64,
     /// Threads beyond the most that have a lane.
     pub lanes_not_shown: u64,
+    /// Threads that ended before it was seen whether they run Python, while locks were only looked at: they have no lane.
+    pub ended_unseen: u64,
     /// Our own time on cores since the beginning, in cores: 0.01 is 1 % of one.
     pub own_cpu: f64,
     /// From the order to watch to the first thing seen.

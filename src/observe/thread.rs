@@ -24,9 +24,6 @@ use crate::event::{CoreId, Detail, Event, EventKind, LaneId, Line, LockId, Nanos
 
 use super::doing;
 
-/// Events kept of a thread of which it is not known whether it runs Python.
-const EARLY: usize = 512;
-
 /// Why a thread sleeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
@@ -119,7 +116,8 @@ impl Thread {
     }
 
     fn push(&mut self, at: Nanos, core: CoreId, kind: EventKind) {
-        if self.out.len() < EARLY || !self.ended {
+        // Whoever has ended does nothing any more, whatever a late look makes of him.
+        if !self.ended {
             self.out.push(Event { at, lane: LaneId(0), core, line: Line::NONE, kind });
         }
     }

@@ -19,8 +19,13 @@ const MOST_WATCHED: usize = 4;
 const NEW: Nanos = Nanos::from_millis(20);
 /// How often the list of a process's interpreters and threads is read when nothing calls for it.
 const WALKED: Nanos = Nanos::from_millis(100);
-/// How often when there are threads that may be Python's.
+/// How often when there are new threads that may be Python's; where takes are not recorded, at every pass, since then
+/// the list alone tells of a thread that lives for a moment.
 const WALKED_SOON: Nanos = Nanos::from_millis(4);
+/// How long a thread is new.
+const YOUNG: Nanos = Nanos::from_millis(100);
+/// A walk is repeated after so many times what it takes, at least.
+const WALKS_SHARE: u64 = 16;
 /// How long a process may take to load Python after it began to execute a program.
 const LOADING: Nanos = Nanos::from_secs(2);
 
@@ -149,8 +154,10 @@ impl Watcher {
     pub(super) fn care_for_processes(&mut self, now: Nanos) {
         let pids: Vec<u32> = self.processes.keys().copied().collect();
         for pid in pids {
-            let undecided =
-                self.threads.values().any(|it| it.pid == pid && it.lane.is_none() && !it.thread.has_ended());
+            let of_pid = self.threads.values().filter(|it| it.pid == pid);
+            let youngest =
+                of_pid.filter(|it| it.lane.is_none() && !it.thread.has_ended()).map(|it| it.thread.since).max();
+            let is_looked_at = self.is_only_looked_at(pid);
             let Some(process) = self.processes.get_mut(&pid) else { continue };
             match process.stage {
                 Stage::Waiting => {
@@ -168,7 +175,13 @@ impl Watcher {
                         self.walk(pid, now);
                         continue;
                     }
-                    let pause = if undecided { WALKED_SOON } else { WALKED };
+                    // Who has not shown himself to be Python's by then will hardly do so.
+                    let pause = match youngest.filter(|since| *since + YOUNG > now) {
+                        Some(_) if is_looked_at => Nanos::ZERO,
+                        Some(_) => WALKED_SOON,
+                        None => WALKED,
+                    };
+                    let pause = pause.max(Nanos(process.walk_lasts.0.saturating_mul(WALKS_SHARE)));
                     if process.walked_at + pause <= now {
                         self.walk(pid, now);
                     }
@@ -220,7 +233,9 @@ impl Watcher {
         let Some(process) = self.processes.get_mut(&pid) else { return };
         process.walked_at = now;
         let Some(runtime) = process.runtime.clone() else { return };
-        let Ok(interpreters) = runtime.walk(&Remote(pid)) else {
+        let walked = runtime.walk(&Remote(pid));
+        process.walk_lasts = Monotonic.now() - now;
+        let Ok(interpreters) = walked else {
             if process.stage == Stage::Waiting {
                 process.runtime = None;
                 if process.since + LOADING + LOADING < now {
@@ -245,14 +260,14 @@ impl Watcher {
         if locks.is_empty() || runtime.free_threaded && !runtime.is_initialized(&Remote(pid)) {
             return;
         }
-        process.states_pass = interpreters.len() > 1;
+        let states = interpreters.iter().flat_map(|interpreter| &interpreter.threads);
+        let by_thread: Vec<(u32, u64)> =
+            states.filter_map(|state| Some((process.outside(state.native?)?, state.address))).collect();
+        let mut tids: Vec<u32> = by_thread.iter().map(|(tid, _)| *tid).collect();
         process.states_by_thread.clear();
         if runtime.free_threaded {
-            let states = interpreters.iter().flat_map(|interpreter| &interpreter.threads);
-            process.states_by_thread = states.filter_map(|state| Some((state.native?, state.address))).collect();
+            process.states_by_thread.extend(by_thread);
         }
-        let natives = interpreters.iter().flat_map(|interpreter| &interpreter.threads).filter_map(|state| state.native);
-        let mut tids: Vec<u32> = natives.filter_map(|native| process.outside(native)).collect();
         // The main thread first, then in the order of their numbers, which is nearly that of their births.
         tids.sort_unstable_by_key(|tid| (*tid != pid, *tid));
         if tids.is_empty() && runtime.layout.native_id.is_some() && process.stage == Stage::Waiting {
