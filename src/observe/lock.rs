@@ -262,6 +262,8 @@ impl Lock {
         let known = exact && self.settled && from >= self.new_until;
         let holder = match self.holder {
             Some(_) if exact && self.settled && seen.locked && self.holder_is_vague => self.holder,
+            // Nobody wrote, so nobody is known.
+            _ if !exact && self.holder_is_vague => None,
             _ => holder,
         };
         let holds = if seen.locked { holder } else { None };

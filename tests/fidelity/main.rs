@@ -3,7 +3,8 @@
 //! Times depend on the machine and on who else uses it, so nothing but ratios is looked at, the median of several rounds,
 //! with wide room. `benches/watching.py fidelity` measures the same on a quiet machine.
 
-use std::process::{Command, Stdio};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
@@ -48,9 +49,24 @@ fn miniature(file: &str, threads: &str, n: u32) -> Value {
     report(&["run", &path, "-m", "threads", "-n", threads, "--tasks", threads, "--arg", &n, "--bare", "--json"])
 }
 
-fn real(python: &str, file: &str, threads: &str, n: u32) -> Value {
-    let (path, n, script) = (format!("{FILES}/{file}"), n.to_string(), format!("{FILES}/threads.py"));
-    report(&["watch", "--json", "--python", python, &script, &path, threads, &n])
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The same in a real interpreter, from when its threads run.
+fn real(python: &str, file: &str, threads: &str) -> Value {
+    let mut child = Command::new(python);
+    child.args([&format!("{FILES}/threads.py"), &format!("{FILES}/{file}"), threads, "6000"]);
+    let child = child.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut child = Ended(child);
+    let mut line = String::new();
+    BufReader::new(child.0.stdout.take().expect("it is piped")).read_line(&mut line).expect("it says that they run");
+    report(&["attach", &child.0.id().to_string(), "--for", "900ms", "--json"])
 }
 
 /// The median ratio of a figure, miniature to real.
@@ -91,12 +107,12 @@ fn hand_offs_a_second(report: &Value) -> f64 {
     lock(report)["handoffs"].as_f64().unwrap_or_default() / (report["elapsed_ns"].as_f64().unwrap_or_default() / 1e9)
 }
 
-/// How long the lane that does most I/O waited for the lock, in all.
-fn waited(report: &Value) -> f64 {
+/// How long the lane that sleeps waits for the lock after each sleep, in sleeps.
+fn wait(report: &Value) -> f64 {
     let of = |lane: &Value, state: &str| lane["states_ns"][state].as_f64().unwrap_or_default();
-    let lanes = report["lanes"].as_array().expect("it is a list").iter();
+    let lanes = report["lanes"].as_array().expect("it is a list").iter().filter(|lane| lane["name"] != "main");
     let sleeper = lanes.max_by(|one, other| of(one, "io").total_cmp(&of(other, "io"))).expect("there are lanes");
-    of(sleeper, "waiting_gil")
+    of(sleeper, "waiting_gil") / of(sleeper, "io")
 }
 
 #[test]
@@ -104,10 +120,10 @@ fn who_computes_holds_the_lock_as_long_as_in_cpython() {
     for python in pythons() {
         for threads in ["2", "4"] {
             let what = format!("hold with {threads} threads, {python}");
-            alike(&what, || (hold(&miniature("spin.py", threads, 80)), hold(&real(&python, "spin.py", threads, 80))));
+            alike(&what, || (hold(&miniature("spin.py", threads, 80)), hold(&real(&python, "spin.py", threads))));
         }
         alike(&format!("hand-offs a second, {python}"), || {
-            let (ours, theirs) = (miniature("spin.py", "2", 80), real(&python, "spin.py", "2", 80));
+            let (ours, theirs) = (miniature("spin.py", "2", 80), real(&python, "spin.py", "2"));
             (hand_offs_a_second(&ours), hand_offs_a_second(&theirs))
         });
     }
@@ -117,7 +133,7 @@ fn who_computes_holds_the_lock_as_long_as_in_cpython() {
 fn who_wakes_up_behind_one_who_computes_waits_as_long_as_in_cpython() {
     for python in pythons() {
         alike(&format!("convoy, {python}"), || {
-            (waited(&miniature("convoy.py", "2", 50)), waited(&real(&python, "convoy.py", "2", 50)))
+            (wait(&miniature("convoy.py", "2", 50)), wait(&real(&python, "convoy.py", "2")))
         });
     }
 }

@@ -1,4 +1,4 @@
-"""Runs `work` of a file in so many threads of a real CPython: FILE COUNT N."""
+"""Runs `work` of a file in so many threads of a real CPython, and says when they run: FILE COUNT N."""
 import inspect
 import runpy
 import sys
@@ -10,5 +10,6 @@ takes_task = "task" in inspect.signature(work).parameters
 threads = [threading.Thread(target=work, args=(task, n) if takes_task else (n,)) for task in range(count)]
 for thread in threads:
     thread.start()
+print("up", flush=True)
 for thread in threads:
     thread.join()
