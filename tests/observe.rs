@@ -671,6 +671,76 @@ fn a_program_reads_nothing_unless_it_is_handed_our_input() {
     assert!(json(&without)["output"].as_str().is_some_and(|text| text.contains("EOFError")));
 }
 
+fn is_there(pid: &u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+/// A child that the program leaves behind, in a session of its own, with the program's own output; it prints its number.
+const LEAVES_ONE: &str = "import subprocess, sys, time
+child = subprocess.Popen(['sleep', '1000'], start_new_session=True)
+print(child.pid, flush=True)
+time.sleep(float(sys.argv[1]))
+";
+
+fn left_by(output: &Output) -> u32 {
+    let printed = String::from_utf8_lossy(&output.stdout);
+    printed.lines().next().and_then(|line| line.parse().ok()).unwrap_or_else(|| panic!("no number: {output:?}"))
+}
+
+#[test]
+fn where_gilscope_ends_the_program_it_ends_all_of_it_and_says_so() {
+    let Some(python) = python() else { return };
+    let python = python.display().to_string();
+    let args = ["watch", "--no-screen", "--for", "2s", "--python", &python, "-c", LEAVES_ONE, "1000"];
+    // Not before the pipe is closed by all who hold it.
+    let output = gilscope(&args);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(!is_there(&left_by(&output)), "{output:?}");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(printed.contains("ended by gilscope after") && !printed.contains("SIGTERM"), "{printed}");
+
+    // Through a shell that waits for it, and interrupted.
+    let folder = tempfile::tempdir().unwrap();
+    let wrapper = folder.path().join("python-in-a-shell");
+    std::fs::write(&wrapper, format!("#!/bin/sh\n'{python}' \"$@\"\necho done\n")).unwrap();
+    let mut mode = std::fs::metadata(&wrapper).unwrap().permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut mode, 0o755);
+    std::fs::set_permissions(&wrapper, mode).unwrap();
+    let code = format!("import os\nprint(os.getpid(), flush=True)\n{LEAVES_ONE}");
+    let wrapped = wrapper.display().to_string();
+    let mut gilscope = Command::new(env!("CARGO_BIN_EXE_gilscope"))
+        .args(["watch", "--no-screen", "--python", &wrapped, "-c", &code, "1000"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut printed = std::io::BufReader::new(gilscope.stdout.take().expect("it is piped"));
+    let mut line = || {
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut printed, &mut line).expect("a number");
+        line.trim().parse::<u32>().unwrap_or_else(|_| panic!("no number: {line}"))
+    };
+    let pids = [line(), line()];
+    assert!(pids.iter().all(is_there));
+    let pid = rustix::process::Pid::from_child(&gilscope);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert_eq!(gilscope.wait().expect("it is our child").code(), Some(130));
+    assert!(!pids.iter().any(is_there), "left behind: {pids:?}");
+}
+
+#[test]
+fn what_a_program_leaves_running_when_it_ends_by_itself_runs_on() {
+    let Some(python) = python() else { return };
+    // It has the program's output, so that is not waited for.
+    let code = LEAVES_ONE.replace("start_new_session=True", "start_new_session=True, stdout=subprocess.DEVNULL");
+    let output = gilscope(&["watch", "--no-screen", "--python", &python.display().to_string(), "-c", &code, "0.5"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let pid = left_by(&output);
+    assert!(is_there(&pid));
+    let pid = rustix::process::Pid::from_raw(pid.cast_signed()).expect("a number");
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+}
+
 #[test]
 fn nothing_of_a_program_is_left_when_gilscope_is_killed() {
     let Some(python) = python() else { return };
@@ -692,8 +762,6 @@ time.sleep(1000)
         let mut printed = std::io::BufReader::new(gilscope.stdout.take().expect("it is piped"));
         std::io::BufRead::read_line(&mut printed, &mut line).expect("two numbers");
         let mut pids: Vec<u32> = line.split_whitespace().map(|pid| pid.parse().expect("a number")).collect();
-        let is_there =
-            |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
         assert!(pids.len() == 2 && pids.iter().all(is_there), "{line}");
         // And who keeps it: its parent, which is not gilscope itself.
         let keeper: u32 = std::fs::read_to_string(format!("/proc/{}/status", pids[0]))

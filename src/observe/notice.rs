@@ -104,6 +104,8 @@ pub struct Program {
     pub ended: bool,
     /// With which status, if we started it: its own, or 128 and the number of the signal that killed it.
     pub exit_status: Option<u8>,
+    /// Whether gilscope asked it to end.
+    pub ended_by_gilscope: bool,
 }
 
 /// An interpreter.

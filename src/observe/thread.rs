@@ -341,6 +341,10 @@ impl Thread {
         if let Some(sleep) = self.sleep.as_mut().filter(|_| boots) {
             // As far as it was part of setting up it is told.
             sleep.since = at.max(sleep.since);
+            let since = sleep.since;
+            if let Some(reason) = sleep.reason.take() {
+                self.explain(since, reason);
+            }
         }
         let starts = self.state == State::Starting && !boots;
         if self.sleep.is_none() && self.holds.is_none() && !starts && !self.ended {

@@ -224,7 +224,10 @@ impl Watcher {
             // The loader has not mapped its libraries yet, or it never will.
             Err(Trouble::NotPython { .. } | Trouble::Booting(_)) if process.since + LOADING > now => {}
             Err(_) if pid == self.root && !process::is_zombie(pid) && process.since + LOADING > now => {}
-            Err(_) => process.stage = Stage::Foreign,
+            Err(_) => {
+                process.stage = Stage::Foreign;
+                self.pending.push((now, Item::IsForeign { pid }));
+            }
         }
     }
 

@@ -74,6 +74,10 @@ pub(super) enum Item {
         pid: u32,
         phase: Detail,
     },
+    /// A process executes something else than Python, which nobody starts any more.
+    IsForeign {
+        pid: u32,
+    },
     Doing {
         tid: u32,
         doing: Doing,
@@ -229,7 +233,9 @@ impl Watcher {
                 What::Out { preempted: false } => self.fell_asleep(record.tid, record.at),
                 What::In => self.woke_up(record.tid, record.at),
                 // A child is to be watched at once, not when its time has come.
-                What::Born { parent } if record.pid == record.tid => self.process_born(record.pid, parent, record.at),
+                What::Born { parent, .. } if record.pid == record.tid => {
+                    self.process_born(record.pid, parent, record.at)
+                }
                 What::Exec => self.process_execs(record.pid, record.at),
                 _ => {}
             }
@@ -282,6 +288,7 @@ impl Watcher {
                     }
                 }
                 Item::Boots { pid, phase } => self.boots(pid, at, phase),
+                Item::IsForeign { pid } => self.reveal(pid, at),
                 Item::Gone { tid } => self.end_thread(tid, at),
                 Item::Attached { tid, attached } => {
                     if let Some(tracked) = self.threads.get_mut(&tid) {

@@ -34,6 +34,7 @@ pub fn write_table(report: &Report, mut out: impl Write) -> io::Result<()> {
         None => observed::heading(report, &mut out)?,
     }
     let end = match report.end {
+        _ if report.ended_by_gilscope => crate::engine::ENDED_BY_US.to_owned(),
         "ended" => "done".to_owned(),
         "failed" => format!("failed: {}", printable(report.failure.as_deref().unwrap_or("no reason given"))),
         other => other.to_owned(),
