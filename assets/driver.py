@@ -18,12 +18,9 @@ which one JSON object a line is written; standard output unless said otherwise:
 
 With "wait": true it begins when a line comes in on standard input. Python 3.9 or later, nothing but the standard library.
 """
-import importlib.machinery
-import importlib.util
-import json
+# A worker process imports this file anew, so what only some need is imported where it is needed.
 import os
 import sys
-import threading
 import time
 
 
@@ -38,11 +35,12 @@ _modules = {}
 def load(file, name):
     """The workload's module: loaded once an interpreter, so threads share its globals and processes do not."""
     if file not in _modules:
+        from importlib.machinery import ModuleSpec, SourceFileLoader
         # The loader is named, since the file need not end in .py.
-        loader = importlib.machinery.SourceFileLoader(name, file)
-        spec = importlib.util.spec_from_file_location(name, file, loader=loader)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        loader = SourceFileLoader(name, file)
+        module = type(sys)(name)
+        module.__file__, module.__loader__, module.__spec__ = file, loader, ModuleSpec(name, loader, origin=file)
+        loader.exec_module(module)
         _modules[file] = module
     return _modules[file]
 
@@ -50,6 +48,8 @@ def load(file, name):
 def announce(report):
     """Says that the calling thread does tasks. One line is one write, so lines of several processes do not mix."""
     if report:
+        import json
+        import threading
         with open(report, "w") as out:
             out.write(json.dumps({"worker": threading.get_native_id(), "pid": os.getpid(), "at": time.monotonic_ns()}) + "\n")
 
@@ -125,6 +125,7 @@ class Run:
         self.workers, self.tasks = order["workers"], order["tasks"]
 
     def say(self, **what):
+        import json
         self.out.write(json.dumps(what) + "\n")
         self.out.flush()
 
@@ -314,6 +315,7 @@ class Run:
 
 
 def main():
+    import json
     if hasattr(sys, "set_int_max_str_digits"):
         sys.set_int_max_str_digits(0)
     Run(json.loads(sys.argv[1])).carry_out()

@@ -1,41 +1,10 @@
 //! The evaluation loop: nanoseconds an iteration of the loops people know.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use gilscope::event::{Detail, Line, State};
-use gilscope::vm::{Host, Module, Rules, Stopped, Thread, Value, compile};
-
-/// A host with nobody else in it.
-#[derive(Default)]
-struct Alone {
-    breaker: AtomicU32,
-    place: AtomicU32,
-}
-
-impl Host for Alone {
-    fn breaker(&self) -> &AtomicU32 {
-        &self.breaker
-    }
-
-    fn safe_point(&mut self, _: Line) -> Result<(), Stopped> {
-        Ok(())
-    }
-
-    fn heartbeat(&mut self, _: Line) {}
-
-    fn release<R>(&mut self, _: State, _: Detail, _: Line, blocking: impl FnOnce() -> R) -> R {
-        blocking()
-    }
-
-    fn print(&mut self, _: &str) {}
-
-    fn place(&self) -> &AtomicU32 {
-        &self.place
-    }
-}
+use gilscope::vm::{Alone, Module, Rules, Thread, Value, compile};
 
 const N: i64 = 1_000_000;
 

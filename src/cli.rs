@@ -8,6 +8,7 @@ mod headless;
 mod interpreters;
 mod lab;
 mod list;
+mod output;
 mod prices;
 mod pythons;
 mod run;
@@ -30,7 +31,7 @@ use crate::observe::launch;
 use crate::program::guard;
 use crate::session::{Experiment, parse_duration};
 use crate::vm::Rules;
-use crate::workload::Workload;
+use crate::workload::{LoadError, Workload};
 
 /// Exit status: a task failed or a worker died.
 pub const FAILED: u8 = 1;
@@ -154,6 +155,16 @@ fn refuse(why: impl std::fmt::Display) -> color_eyre::Report {
     Refusal(why.to_string()).into()
 }
 
+/// A workload that cannot be loaded. What is Python all the same has its way out.
+fn refuse_load(error: &LoadError, name: &str) -> color_eyre::Report {
+    if !error.is_outside_subset() {
+        return refuse(error);
+    }
+    refuse(format!(
+        "{error}\nA real Python runs the file as it is: gilscope compare {name} --engine cpython, or gilscope watch {name}"
+    ))
+}
+
 /// What a person asked for, checked.
 fn experiment(workload: &Workload, name: &str, settings: &Settings) -> Result<Experiment> {
     let name_of_model = match settings.start.as_deref() {
@@ -232,7 +243,6 @@ pub fn main() -> ExitCode {
     }
     match dispatch(cli) {
         Ok(code) => code,
-        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let status = if error.is::<Refusal>() { REFUSED } else { FAILED };
             complain(&format_args!("{error:#}"));
@@ -257,13 +267,6 @@ fn complain(what: &dyn std::fmt::Display) {
     let _ = writeln!(io::stderr(), "gilscope: {}", lines.join("\n"));
 }
 
-/// Whoever read our output has had enough (`| head`): no error of ours.
-fn is_closed_pipe(error: &color_eyre::Report) -> bool {
-    error
-        .chain()
-        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe))
-}
-
 fn dispatch(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         None => lab::lab(&lab::Lab::unasked()),
@@ -280,13 +283,13 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Some(Command::Completions { shell }) => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "gilscope", &mut text);
-            io::stdout().write_all(&text)?;
+            output::output().write_all(&text)?;
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Man) => {
             let mut text = Vec::new();
             clap_mangen::Man::new(Cli::command()).render(&mut text)?;
-            io::stdout().write_all(&text)?;
+            output::output().write_all(&text)?;
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use color_eyre::eyre::{Context, Result};
 use crossterm::event::EventStream;
 use futures::{FutureExt, StreamExt};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::app::{Action, News};
@@ -52,13 +52,23 @@ pub fn run(options: Options) -> Result<(Option<i32>, Option<Record>)> {
     let mut world = World::new(options);
     let mut screen = Screen::enter().wrap_err("the terminal cannot be taken over")?;
     let loop_of_its_own = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    let end = loop_of_its_own.block_on(stay(&mut world, &mut screen, &signals))?;
+    let end = match loop_of_its_own.block_on(stay(&mut world, &mut screen, &signals)) {
+        // Its window was closed, and this came before the signal that says so.
+        Err(error) if is_gone(&error) => End::Told(SIGHUP),
+        end => end?,
+    };
     drop(screen);
     let told = match end {
         End::Quit => None,
         End::Told(signal) => Some(signal),
     };
     Ok((told, world.leave_watched()))
+}
+
+/// Whether what failed did so because there is no terminal any more.
+fn is_gone(error: &color_eyre::Report) -> bool {
+    let gone = |error: &std::io::Error| error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error());
+    error.chain().any(|cause| cause.downcast_ref().is_some_and(gone))
 }
 
 /// The loop.
@@ -153,7 +163,7 @@ impl Signals {
         let signals = Signals { end: Arc::default(), suspend: Arc::default() };
         let deaf = "cannot listen for signals";
         signal_hook::flag::register(SIGTSTP, Arc::clone(&signals.suspend)).wrap_err(deaf)?;
-        let mut told = signal_hook::iterator::Signals::new([SIGTERM, SIGHUP, SIGINT]).wrap_err(deaf)?;
+        let mut told = signal_hook::iterator::Signals::new([SIGTERM, SIGHUP, SIGINT, SIGQUIT]).wrap_err(deaf)?;
         let end = Arc::clone(&signals.end);
         thread::Builder::new().name("signals".to_owned()).spawn(move || {
             if let Some(signal) = told.forever().next() {

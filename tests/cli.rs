@@ -97,6 +97,13 @@ fn what_a_program_raises_cannot_steer_the_terminal() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.contains("\\u{1b}[31mred\\u{202e}") && !said.contains('\u{1b}'), "{said}");
     assert!(said.contains("1 worker · 1 task ·"), "{said}");
+    // Nor by JSON, whose rules let all but 32 of them pass.
+    let steers = file(folder.path(), "steers.py", "def work():\n    raise ValueError(\"\\x9b31mred\\u202e\")\n");
+    let output = gilscope(&["run", &steers, "-n", "1", "--json"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(!said.contains(['\u{9b}', '\u{202e}']), "{said}");
+    let read: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(read["results"][0]["error"], "ValueError: \u{9b}31mred\u{202e}");
 }
 
 #[test]
@@ -115,6 +122,8 @@ fn the_clock_stops_with_the_last_result_however_late_it_is_heard_of() {
     let file = file(folder.path(), "short.py", "def work():\n    return 1\n");
     let run = report(&["run", &file, "-m", "sequential", "--json"]);
     let worker = &run["lanes"][0];
+    // The interpreter's boot was before it.
+    assert!(nanos(&worker["on_cpu_ns"]) < 50_000_000, "{worker}");
     // It gave the last result itself, so none of the run's time lies after its end.
     assert_eq!(worker["states_ns"]["done"], Value::Null, "{run}");
     for model in ["threads", "processes"] {
@@ -272,6 +281,25 @@ fn a_closed_pipe_ends_quietly() {
     let output = child.wait_with_output().unwrap();
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn a_closed_pipe_changes_nothing_about_how_it_went() {
+    let folder = tempfile::tempdir().unwrap();
+    let fails = file(folder.path(), "fails.py", "def work():\n    return 1 // 0\n");
+    for format in [&[][..], &["--json"], &["--csv"]] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_gilscope"))
+            .args([&["run", &fails, "-n", "1"], format].concat())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{format:?}: {said}");
+        assert!(!said.contains("pipe"), "{format:?}: {said}");
+    }
 }
 
 #[test]

@@ -8,44 +8,13 @@ mod servers;
 use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 
-use gilscope::event::{Detail, Line, State};
 use gilscope::interp::SlowServer;
-use gilscope::vm::{EventLoop, Host, Module, Raised, Rules, Stopped, Thread, Value, compile, pickle};
+use gilscope::vm::{Alone, EventLoop, Module, Raised, Rules, Thread, Value, compile, pickle};
 use gilscope::workload;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-
-/// A host with nobody else in it.
-#[derive(Default)]
-struct Alone {
-    breaker: AtomicU32,
-    place: AtomicU32,
-}
-
-impl Host for Alone {
-    fn breaker(&self) -> &AtomicU32 {
-        &self.breaker
-    }
-
-    fn safe_point(&mut self, _: Line) -> Result<(), Stopped> {
-        Ok(())
-    }
-
-    fn heartbeat(&mut self, _: Line) {}
-
-    fn release<R>(&mut self, _: State, _: Detail, _: Line, blocking: impl FnOnce() -> R) -> R {
-        blocking()
-    }
-
-    fn print(&mut self, _: &str) {}
-
-    fn place(&self) -> &AtomicU32 {
-        &self.place
-    }
-}
 
 /// What `work()` of a source comes to.
 fn ours(source: &str) -> String {

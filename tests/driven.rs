@@ -138,6 +138,11 @@ fn a_file_that_cannot_be_loaded_says_so_and_a_stopped_run_leaves_nothing() {
     assert!(!left(run.group()));
 }
 
+/// Whether a process is there and not just unreaped.
+fn lives(pid: i32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
 #[test]
 fn the_guard_kills_what_it_guards_when_its_maker_is_killed() {
     // The maker is a shell, in a group of its own; what is guarded makes a process of its own.
@@ -154,13 +159,11 @@ fn the_guard_kills_what_it_guards_when_its_maker_is_killed() {
     let mut printed = std::io::BufReader::new(maker.stdout.take().expect("it is piped"));
     std::io::BufRead::read_line(&mut printed, &mut line).expect("a number");
     let grandchild: i32 = line.trim().parse().expect("a number");
-    let is_there =
-        || std::fs::read_to_string(format!("/proc/{grandchild}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
-    assert!(is_there());
+    assert!(lives(grandchild));
     maker.kill().expect("it is our child");
     maker.wait().expect("it is our child");
     let end = Instant::now() + Duration::from_secs(20);
-    while is_there() {
+    while lives(grandchild) {
         assert!(Instant::now() < end, "the grandchild outlives its maker");
         std::thread::sleep(Duration::from_millis(10));
     }

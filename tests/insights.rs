@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::Value;
 
 /// How often a run that needs cores of its own is tried: a loaded machine does not give them every time.
-const TRIES: usize = 4;
+const TRIES: usize = 8;
 
 /// A lane that stands without a core for more than this has no habits of its own.
 const BUSY: f64 = 0.25;
@@ -59,22 +59,28 @@ fn without_core(report: &Value) -> f64 {
     longest as f64 / report["elapsed_ns"].as_u64().unwrap().max(1) as f64
 }
 
-/// It does, in one run of several, unless the machine is so busy that none of them tells anything.
+/// It does, in one run of several.
 fn holds(id: &str, args: &[&str]) {
-    let (mut seen, mut starved) = (Vec::new(), 0);
+    holds_or(id, args, |_| false);
+}
+
+/// It does, in one run of several; or, where other programs had the cores, a run shows what it needs but for the cores.
+fn holds_or(id: &str, args: &[&str], but_for_cores: impl Fn(&Value) -> bool) {
+    let mut seen = Vec::new();
     for _ in 0..TRIES {
         let report = run(args);
-        if found(&report).contains(&id) {
+        if found(&report).contains(&id) || without_core(&report) > BUSY && but_for_cores(&report) {
             return;
         }
-        starved += usize::from(without_core(&report) > BUSY);
         seen.push(format!("{} {}", report["insights"], report["ledger_ns"]));
     }
-    if starved == TRIES {
-        eprintln!("skipped: {id}: other programs had the cores");
-        return;
-    }
     panic!("{id} does not hold of {args:?}: {seen:#?}");
+}
+
+/// How many workers were in some states at once, on average.
+fn at_once(report: &Value, states: &[&str]) -> f64 {
+    let sum: u64 = states.iter().map(|state| report["ledger_ns"][*state].as_u64().unwrap_or(0)).sum();
+    sum as f64 / report["elapsed_ns"].as_u64().unwrap().max(1) as f64
 }
 
 fn never_holds(id: &str, args: &[&str]) {
@@ -130,15 +136,23 @@ fn threads_that_sleep_overlap_and_one_after_another_does_not() {
 
 #[test]
 fn start_up_dominates_a_moment_s_work_and_not_a_second_s() {
-    holds("start-up-dominates", &["sum-squares", "-m", "processes", "-n", "8", "--arg", "n=1000"]);
+    let args = ["sum-squares", "-m", "processes", "-n", "8", "--arg", "n=1000"];
+    holds_or("start-up-dominates", &args, |report| {
+        at_once(report, &["starting"]) > at_once(report, &["running"]) * 0.5
+    });
     never_holds("start-up-dominates", &["sleep", "-m", "processes", "-n", "2", "--arg", "seconds=1"]);
 }
 
 #[test]
 fn large_results_are_pickled_for_processes_and_not_for_threads() {
-    let file = File::new("results", "def work():\n    return [\"a\"] * 150000\n");
+    let file = File::new("results", "results = [\"a\"] * 150000\n\ndef work():\n    return results\n");
     let results = [file.path(), "-n", "1", "--tasks", "20", "-m"];
-    holds("pickling-dominates", &[&results[..], &["processes:fork"]].concat());
+    // Half as long as whatever else the first process does, when it has a core.
+    holds_or("pickling-dominates", &[&results[..], &["processes:fork"]].concat(), |report| {
+        let lanes = report["lanes"].as_array().unwrap();
+        let states = &lanes.iter().find(|lane| lane["role"] == "main").unwrap()["states_ns"];
+        states["unpickling"].as_u64().unwrap_or(0) * 2 > states["running"].as_u64().unwrap_or(0)
+    });
     never_holds("pickling-dominates", &[&results[..], &["threads"]].concat());
 }
 
@@ -178,7 +192,10 @@ fn a_thread_that_sleeps_beside_one_that_computes_is_in_a_convoy_and_beside_anoth
 #[test]
 fn c_code_runs_outside_the_lock_and_bytecode_does_not() {
     if two_cores() {
-        holds("native-outside-lock", &["hash", "-m", "threads", "-n", "2"]);
+        // Two at once, in C code or kept from it, and neither for the lock.
+        holds_or("native-outside-lock", &["hash", "-m", "threads", "-n", "2"], |report| {
+            at_once(report, &["native", "waiting_core"]) > 1.2 && at_once(report, &["waiting_gil"]) < 0.2
+        });
     }
     never_holds("native-outside-lock", &[&["sum-squares", "-m", "threads", "-n", "2"], &LONG[..]].concat());
 }

@@ -518,6 +518,11 @@ fn what_the_program_prints_and_how_it_ends_is_passed_on() {
     assert!(lanes(&json(&output)).iter().all(|lane| lane["end"] == "killed by SIGKILL"));
     let output = run("import os, signal; signal.signal(2, signal.SIG_DFL); os.kill(os.getpid(), 2)");
     assert_eq!(output.status.code(), Some(128 + 2));
+    for signal in [7, 11, 13] {
+        let output =
+            run(&format!("import os, signal; signal.signal({signal}, signal.SIG_DFL); os.kill(os.getpid(), {signal})"));
+        assert_eq!(output.status.code(), Some(128 + signal), "Rust's runtime has a handler of its own for it");
+    }
     let output = run("print('x' * (3 << 20))");
     assert!(json(&output)["output"].as_str().is_some_and(|text| text.len() == 1 << 20));
     let output = run("import sys; def");
@@ -731,8 +736,9 @@ fn where_gilscope_ends_the_program_it_ends_all_of_it_and_says_so() {
 #[test]
 fn what_a_program_leaves_running_when_it_ends_by_itself_runs_on() {
     let Some(python) = python() else { return };
-    // It has the program's output, so that is not waited for.
-    let code = LEAVES_ONE.replace("start_new_session=True", "start_new_session=True, stdout=subprocess.DEVNULL");
+    // Without the program's output, whose end is waited for here.
+    let own = "start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL";
+    let code = LEAVES_ONE.replace("start_new_session=True", own);
     let output = gilscope(&["watch", "--no-screen", "--python", &python.display().to_string(), "-c", &code, "0.5"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let pid = left_by(&output);

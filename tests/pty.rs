@@ -107,7 +107,7 @@ fn the_tape_of_the_demonstration_plays() {
 
 #[test]
 fn it_ends_in_good_order_when_told_to_by_a_signal_even_in_mid_run() {
-    for told in [Signal::TERM, Signal::HUP, Signal::INT] {
+    for told in [Signal::TERM, Signal::HUP, Signal::INT, Signal::QUIT] {
         for model in ["threads", "processes"] {
             let (mut terminal, _folder) = running_lab(model);
             let workers = descendants(terminal.pid());
@@ -190,10 +190,14 @@ fn it_ends_when_its_terminal_is_gone() {
     }
     drop((output, pair.master));
     let end = Instant::now() + PATIENCE;
-    while child.try_wait().unwrap().is_none() {
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
         assert!(Instant::now() < end, "it lives on without a terminal");
         std::thread::sleep(Duration::from_millis(20));
-    }
+    };
+    assert_eq!(status.exit_code(), 128 + Signal::HUP.as_raw().unsigned_abs());
 }
 
 #[test]

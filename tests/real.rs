@@ -306,6 +306,53 @@ for t in threads: t.join()
 ";
 
 #[test]
+fn what_the_miniature_cannot_read_real_interpreters_run_and_that_is_said() {
+    let Some(python) = interpreter() else { return };
+    let text = "import random\nclass Sum:\n    def of(self, n):\n        return sum(range(n)) + random.randint(0, 0)\n\
+                def work():\n    return Sum().of(1000)\n";
+    let (folder, _) = folder("rich.py", text);
+    let refused = gilscope_in(folder.path(), &["run", "rich.py"]);
+    assert_eq!(refused.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("rich.py:1:8: ") && said.contains("compare rich.py --engine cpython"), "{said}");
+    let args = ["compare", "rich.py", "--python", &python, "-m", "threads", "-n", "2", "--repeat", "1", "--json"];
+    let output = gilscope_in(folder.path(), &args);
+    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+    let both = gilscope_in(folder.path(), &["compare", "rich.py", "--engine", "emulated,cpython"]);
+    assert_eq!(both.status.code(), Some(2));
+}
+
+#[test]
+fn what_went_into_a_session_of_its_own_ends_with_the_run() {
+    let Some(python) = interpreter() else { return };
+    let text = "import subprocess\ndef work():\n    \
+                child = subprocess.Popen(['sleep', '1000'], start_new_session=True)\n    \
+                with open('pids', 'a') as out:\n        out.write(f'{child.pid}\\n')\n";
+    let (folder, _) = folder("leaves.py", text);
+    let args = [
+        "compare",
+        "--call",
+        "leaves:work",
+        "--python",
+        &python,
+        "-m",
+        "threads,processes",
+        "-n",
+        "2",
+        "--repeat",
+        "1",
+    ];
+    let output = gilscope_in(folder.path(), &args);
+    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+    let pids = fs::read_to_string(folder.path().join("pids")).unwrap();
+    assert!(pids.lines().count() >= 4, "{pids}");
+    for pid in pids.lines() {
+        let lives = fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
+        assert!(!lives, "process {pid} is left behind");
+    }
+}
+
+#[test]
 fn a_check_fails_above_the_limit_and_says_who_waited_for_whom() {
     let Some(python) = interpreter() else { return };
     let (folder, script) = folder("contended.py", CONTENDED);

@@ -1,6 +1,6 @@
 //! `gilscope calibrate`: measures a Python's start-up and keeps it for the miniature.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -13,6 +13,7 @@ use crate::report::calibration_text;
 
 use super::compare::print;
 use super::contest::Line;
+use super::output::{json, output};
 use super::{INTERRUPTED, complain, refuse};
 
 /// Measure how long a real CPython takes to start a worker, and let the miniature take as long
@@ -70,14 +71,13 @@ pub fn calibrate(options: &Calibrate) -> Result<ExitCode> {
     if let Some(path) = &place {
         kept::write(path, &found)?;
     }
-    let mut out = io::stdout().lock();
+    let mut out = output();
     if options.json {
         let report = json!({
             "schema": "gilscope.calibration/1", "measured": found, "built_in": built_in, "repeats": options.repeat,
             "file": place,
         });
-        serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
-        writeln!(out)?;
+        json(&report, &mut out)?;
     } else {
         print(&calibration_text(&found, &built_in, options.repeat, place.as_deref()), &mut out)?;
     }

@@ -21,6 +21,7 @@ use crate::session::{Experiment, Phase, Record, Run};
 use crate::trace::{self, Blame};
 
 use super::headless::{self, Following, interruption};
+use super::output::{json, output};
 use super::{FAILED, INTERRUPTED, complain, refuse};
 
 /// Run a Python program, observe its GIL, and fail if a thread waits for it too much: for continuous integration
@@ -134,10 +135,9 @@ pub fn check(options: &Check) -> Result<ExitCode> {
         return Err(refuse(why));
     }
     let found = found(&record, options.max_gil_wait);
-    let mut out = io::stdout().lock();
+    let mut out = output();
     if options.json {
-        serde_json::to_writer_pretty(&mut out, &found).map_err(io::Error::from)?;
-        writeln!(out)?;
+        json(&found, &mut out)?;
     } else {
         writeln!(out, "{}", crate::report::printable(&sentence(&found)))?;
     }

@@ -17,7 +17,10 @@ use crate::workload::Workload;
 
 use super::contest::Contests;
 use super::interpreters::Interpreting;
-use super::{FAILED, INTERRUPTED, Settings, Workers, ascii_only, experiment, refuse, suite, switch_interval};
+use super::output::{json, output};
+use super::{
+    FAILED, INTERRUPTED, Settings, Workers, ascii_only, experiment, refuse, refuse_load, suite, switch_interval,
+};
 
 /// Run the same work under several models and set them side by side.
 ///
@@ -91,9 +94,15 @@ fn lasting(text: &str) -> Result<Nanos, String> {
 
 /// Compares.
 pub fn compare(options: &Compare) -> Result<ExitCode> {
-    let (name, mut workload) = match (&options.call, &options.workload) {
-        (Some(target), _) => (target, crate::workload::call(target).map_err(refuse)?),
-        (None, Some(name)) => (name, crate::workload::load(name).map_err(refuse)?),
+    // What the miniature cannot read, the interpreters describe.
+    let (name, mut workload, only_they_know) = match (&options.call, &options.workload) {
+        (Some(target), _) => (target, crate::workload::call(target).map_err(refuse)?, true),
+        (None, Some(name)) => match crate::workload::load(name) {
+            Err(error) if error.is_outside_subset() && options.interpreting.leaves_the_miniature_out() => {
+                (name, crate::workload::load_for_cpython(name).map_err(refuse)?, true)
+            }
+            loaded => (name, loaded.map_err(|error| refuse_load(&error, name))?, false),
+        },
         (None, None) if !options.interpreting.is_emulated() => {
             return Err(refuse("--suite runs in the miniature: leave out --engine and --python"));
         }
@@ -104,7 +113,7 @@ pub fn compare(options: &Compare) -> Result<ExitCode> {
     }
     let experiment = shared(options, &workload, name)?;
     let args = experiment.all_args(&workload);
-    let interpreters = options.interpreting.interpreters(options.call.is_some(), &mut workload, &args)?;
+    let interpreters = options.interpreting.interpreters(only_they_know, &mut workload, &args)?;
     let workload = Arc::new(workload);
     let contest = Contest {
         models: models(&options.models, &experiment, &interpreters, &workload)?,
@@ -121,11 +130,10 @@ pub fn compare(options: &Compare) -> Result<ExitCode> {
         return Err(refuse(reason));
     }
     let machine = Machine::this();
-    let mut out = io::stdout().lock();
+    let mut out = output();
     if options.json {
         let report = report::comparison(&comparison, &workload, &machine);
-        serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
-        writeln!(out)?;
+        json(&report, &mut out)?;
     } else if options.csv {
         report::write_comparison_csv(&report::comparison(&comparison, &workload, &machine), &mut out)?;
     } else {

@@ -1,6 +1,6 @@
 //! What the headless commands share: to be interrupted, to follow a run to its end, to print its report.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +15,7 @@ use crate::session::{Phase, Record, Run};
 use crate::workload::Workload;
 
 use super::complain;
+use super::output::{json, output};
 
 /// How often events are collected while nobody looks. Rings and lists hold far more than comes in between.
 const EVERY: Duration = Duration::from_millis(50);
@@ -98,11 +99,10 @@ impl Format {
 /// Prints the report of a run on standard output, and on standard error why it could not go on.
 pub(super) fn print(record: &Record, workload: Option<&Workload>, format: Format) -> Result<()> {
     let report = report::report(record, workload, &machine::Machine::this());
-    let mut out = io::stdout().lock();
+    let mut out = output();
     match format {
         Format::Json => {
-            serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
-            writeln!(out)?;
+            json(&report, &mut out)?;
         }
         Format::Csv => report::write_csv(&report, &mut out)?,
         Format::Table => report::write_table(&report, &mut out)?,

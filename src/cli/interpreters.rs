@@ -42,6 +42,11 @@ impl Interpreting {
         self.engine.contains(&Engine::Emulated)
     }
 
+    /// Whether only real ones take part, in so many words.
+    pub fn leaves_the_miniature_out(&self) -> bool {
+        !self.is_emulated() && !self.names_the_miniature()
+    }
+
     /// Whether only the miniature takes part.
     pub fn is_emulated(&self) -> bool {
         self.pythons.is_empty() && self.engine.iter().all(|engine| *engine == Engine::Emulated)

@@ -14,7 +14,7 @@ use crate::session::{Record, Run};
 use crate::terminal;
 use crate::workload::{self, Workload};
 
-use super::{Settings, experiment, refuse};
+use super::{Settings, experiment, refuse, refuse_load};
 
 /// Open the lab: run workloads under models and watch them
 #[derive(Debug, clap::Args)]
@@ -59,7 +59,7 @@ pub fn lab(options: &Lab) -> Result<ExitCode> {
 
 /// A lab as it is when it opens.
 fn ready(options: &Lab) -> Result<(State, Workload)> {
-    let workload = workload::load(&options.workload).map_err(refuse)?;
+    let workload = workload::load(&options.workload).map_err(|error| refuse_load(&error, &options.workload))?;
     let experiment = experiment(&workload, &options.workload, &options.settings)?;
     let bundled = workload::bundled().map(workload::load).collect::<Result<Vec<_>, _>>().map_err(refuse)?;
     let mut choices: Vec<WorkloadChoice> = bundled.iter().map(choice).collect();

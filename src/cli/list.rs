@@ -1,12 +1,13 @@
 //! `gilscope list`: what there is to run.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
 use color_eyre::eyre::Result;
 use serde_json::{Value, json};
 
+use super::output::{json, output};
 use super::pythons;
 use crate::{model, workload};
 
@@ -30,12 +31,11 @@ enum Kind {
 
 /// Lists it.
 pub fn list(options: &List) -> Result<ExitCode> {
-    let mut out = io::stdout().lock();
+    let mut out = output();
     let kinds = options.kind.map_or_else(|| vec![Kind::Workloads, Kind::Models], |kind| vec![kind]);
     if options.json {
         let rows: Vec<Value> = kinds.iter().flat_map(|kind| rows(*kind)).collect();
-        serde_json::to_writer_pretty(&mut out, &rows).map_err(io::Error::from)?;
-        writeln!(out)?;
+        json(&rows, &mut out)?;
         return Ok(ExitCode::SUCCESS);
     }
     for (index, kind) in kinds.iter().enumerate() {

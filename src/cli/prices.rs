@@ -6,7 +6,7 @@
 //! several more workers, less that with one, divided by how many more. The
 //! workers only sleep, all of them at once.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -23,6 +23,7 @@ use crate::workload::{ArgValue, Workload};
 
 use super::compare::print;
 use super::contest::Contests;
+use super::output::{json, output};
 use super::{FAILED, INTERRUPTED, refuse};
 
 /// What one more worker costs under each model: start time and memory, measured now
@@ -69,15 +70,14 @@ pub fn prices(options: &Prices) -> Result<ExitCode> {
         });
     }
     let interrupted = bench.contests.interrupted();
-    let mut out = io::stdout().lock();
+    let mut out = output();
     if options.json {
         let report = json!({
             "schema": "gilscope.prices/1", "engine": "emulated", "machine": Machine::this(), "startup": paid,
             "prices": prices,
             "end": if interrupted { "cancelled" } else { "ended" },
         });
-        serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
-        writeln!(out)?;
+        json(&report, &mut out)?;
     } else {
         print(&prices_text(&prices, options.repeat, paid.as_ref()), &mut out)?;
     }

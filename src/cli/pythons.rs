@@ -1,5 +1,6 @@
 //! The rows of `gilscope list pythons`.
 
+use super::output::{json, output};
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
@@ -41,11 +42,10 @@ pub(super) fn rows() -> Vec<Value> {
 
 /// Prints the processes that may be attached to, and the others with the reason why not.
 pub(super) fn list_processes(as_json: bool) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = output();
     let rows = processes(&engine_by(&exact()));
     if as_json {
-        serde_json::to_writer_pretty(&mut out, &rows)?;
-        return writeln!(out);
+        return json(&rows, &mut out);
     }
     let (may, may_not): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row["refused"].is_null());
     if may.is_empty() {

@@ -12,7 +12,7 @@ use crate::session::{Phase, Run as Session};
 use crate::trace;
 
 use super::headless::{self, Following, Format, interruption};
-use super::{FAILED, INTERRUPTED, Settings, experiment, refuse};
+use super::{FAILED, INTERRUPTED, Settings, experiment, refuse, refuse_load};
 
 /// Run a workload without a screen and report what happened
 #[derive(Debug, clap::Args)]
@@ -34,7 +34,7 @@ pub struct Run {
 
 /// Runs it.
 pub fn run(options: &Run) -> Result<ExitCode> {
-    let workload = crate::workload::load(&options.workload).map_err(refuse)?;
+    let workload = crate::workload::load(&options.workload).map_err(|error| refuse_load(&error, &options.workload))?;
     let experiment = experiment(&workload, &options.workload, &options.settings)?;
     let interrupted = interruption()?;
     let order = experiment.order(&workload, !options.no_recording).map_err(refuse)?;

@@ -16,6 +16,7 @@ use crate::report::printable;
 use crate::session::selftest::{Finding, KNOWN, MOST_UNKNOWN, NoVerdict, Verdict, examine};
 
 use super::headless::interruption;
+use super::output::{json, output};
 use super::{FAILED, INTERRUPTED, refuse};
 
 /// Observe known programs and compare with what they report of themselves: does this machine see exactly, and how wrong
@@ -49,7 +50,7 @@ enum Sees {
 pub fn selftest(options: &Selftest) -> Result<ExitCode> {
     let python = crate::observe::pythons::find(&options.python).map_err(refuse)?;
     let interrupted = interruption()?;
-    let mut out = io::stdout().lock();
+    let mut out = output();
     let path = printable(&python.to_string_lossy());
     let mut verdicts = Vec::new();
     for known in KNOWN {
@@ -75,8 +76,7 @@ pub fn selftest(options: &Selftest) -> Result<ExitCode> {
             "python": verdicts.iter().find_map(|verdict| verdict.python.clone()),
             "sees": sees, "reason": reason, "within": within, "programs": verdicts,
         });
-        serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
-        writeln!(out)?;
+        json(&report, &mut out)?;
     } else {
         writeln!(out, "\n{}", sentence(sees, reason.as_deref(), &verdicts))?;
     }

@@ -1,6 +1,6 @@
 //! `gilscope compare --suite notes`: the tables of the teaching notes, run here.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use crate::session::NotesTable;
 
 use super::compare::print;
 use super::contest::Contests;
+use super::output::{json, output};
 use super::{FAILED, INTERRUPTED, refuse};
 
 /// Runs every table and prints each as it is done.
@@ -20,7 +21,7 @@ pub(super) fn notes(repeats: Option<u32>, as_json: bool, bare: bool) -> Result<E
     let start_up = super::start_up(bare)?;
     let machine = Machine::this();
     let mut contests = Contests::new()?;
-    let mut out = io::stdout().lock();
+    let mut out = output();
     let mut reports = Vec::new();
     let mut failed = false;
     if !as_json {
@@ -54,8 +55,7 @@ pub(super) fn notes(repeats: Option<u32>, as_json: bool, bare: bool) -> Result<E
             "startup": start_up.as_deref().map(report::StartUp::from), "tables": reports,
             "end": if contests.interrupted() { "cancelled" } else { "ended" },
         });
-        serde_json::to_writer_pretty(&mut out, &all).map_err(io::Error::from)?;
-        writeln!(out)?;
+        json(&all, &mut out)?;
     }
     out.flush()?;
     Ok(match () {

@@ -18,6 +18,7 @@ use crate::terminal;
 use crate::trace;
 
 use super::headless::{self, Following, Format, interruption};
+use super::output::output;
 use super::{INTERRUPTED, complain, refuse};
 
 /// Exit status of `watch`: a failure of gilscope's own, not the program's.
@@ -119,7 +120,7 @@ pub fn watch(options: &Watch) -> Result<ExitCode> {
         let (told, record) = super::lab::watching(Session::observing(Box::new(source), trace::DEFAULT_BUDGET))?;
         // What it printed has been kept from the terminal while that was ours.
         let printed = record.as_ref().map_or("", |record| record.output.as_str());
-        io::stdout().lock().write_all(printed.as_bytes())?;
+        output().write_all(printed.as_bytes())?;
         return Ok(told.unwrap_or_else(|| {
             record.as_ref().map_or(ExitCode::from(OWN_FAILURE), |record| headless::status_of(record, OWN_FAILURE))
         }));
@@ -127,7 +128,6 @@ pub fn watch(options: &Watch) -> Result<ExitCode> {
     match observe(source, &options.reporting, &interrupted, true) {
         Ok((_, true)) => Ok(ExitCode::from(INTERRUPTED)),
         Ok((record, false)) => Ok(headless::status_of(&record, OWN_FAILURE)),
-        Err(error) if super::is_closed_pipe(&error) => Ok(ExitCode::SUCCESS),
         Err(error) => {
             complain(&format_args!("{error:#}"));
             Ok(ExitCode::from(OWN_FAILURE))

@@ -116,6 +116,8 @@ pub enum Signal {
     CpuTime(Nanos),
     /// What `outcome()` returned.
     Outcome(String),
+    /// `outcome()` raised: the last line of its traceback.
+    OutcomeRaised(String),
     /// The last result was received; nothing follows but [`Signal::Upto`].
     Ended(Nanos),
     /// The run was stopped before its end; nothing follows.

@@ -70,7 +70,7 @@ pub enum EventKind {
     Progress {
         /// Instructions, as the evaluation loop counts them at its safe points.
         instructions: u32,
-        /// How often it found a shared object locked by another thread.
+        /// How often it found what threads share in another's hands: locked, or stored to since.
         contended: u32,
     },
     /// The lane put something into a queue of the program's own, or took something out, stamped while holding the

@@ -19,10 +19,14 @@ fn find(facts: &Facts) -> Option<Said> {
     let senders = facts.trace.lanes().filter(|(_, info)| matches!(info.role, Role::Main | Role::Master));
     let sending = senders.map(|(lane, _)| {
         let ledger = facts.trace.lane_ledger(lane);
-        BYTES.iter().map(|state| ledger.0[state.index()]).sum::<Nanos>()
+        let kept_waiting = ledger.0[State::WaitingCore.index()];
+        (BYTES.iter().map(|state| ledger.0[state.index()]).sum::<Nanos>(), kept_waiting)
     });
-    let sending = ratio(sending.max().unwrap_or_default(), facts.elapsed());
-    if workers.max(sending) < SHARE {
+    let (sending, kept_waiting) = sending.max().unwrap_or_default();
+    // Judged by the time it was not kept off its core: how busy the machine is with other things does not decide it.
+    let judged = ratio(sending, facts.elapsed() - kept_waiting);
+    let sending = ratio(sending, facts.elapsed());
+    if workers.max(judged) < SHARE {
         return None;
     }
     let whose =

@@ -152,6 +152,24 @@ fn pickling_dominates_where_it_takes_a_fifth_on_either_side() {
 }
 
 #[test]
+fn a_sender_that_other_programs_keep_off_its_core_pickles_no_less_of_its_own_time() {
+    let sender = |pickling: u64, kept_waiting: u64| {
+        TraceBuilder::new()
+            .lane_as("main", Role::Main)
+            .state(State::Pickling, ms(pickling))
+            .state(State::WaitingCore, ms(kept_waiting))
+            .state(State::WaitingLock, ms(100 - pickling - kept_waiting))
+            .lane("process 1")
+            .state(State::Idle, ms(20))
+            .running(ms(80))
+            .build()
+    };
+    assert!(sentence(&sender(15, 50), "pickling-dominates").contains("15% of the run"));
+    assert!(!ids(&sender(15, 0)).contains(&"pickling-dominates"));
+    assert!(!ids(&sender(5, 50)).contains(&"pickling-dominates"));
+}
+
+#[test]
 fn more_workers_than_cores_are_oversubscribed_and_a_busy_machine_is_not() {
     let eight = workers(8, true, &[(State::Running, 200), (State::WaitingCore, 200)]);
     assert!(sentence(&eight, "oversubscribed").contains("8 workers wanted 8.0 cores at once where there are 4: 50%"));
@@ -175,7 +193,7 @@ fn threads_that_find_what_they_share_locked_contend_and_those_with_their_own_do_
     assert_eq!(
         sentence(&contending, "free-threads-contending"),
         "All threads run, but they contend for what they share: 3.0 of 1000 instructions found what they wanted \
-         locked by another thread."
+         in another thread's hands."
     );
     let beside = |trace: &Trace, alone| find(&Facts::new(trace, 4, ms(5)).beside(Some(alone)));
     let found = beside(&contending, 100_000.0);

@@ -21,8 +21,8 @@ pub enum TooMany {
     /// A process may not have so many files open.
     #[error(
         "{connections} connections at once take {needed} open files in one process, and here it may have {allowed}: \
-         allow more with `ulimit -n {needed}` in this shell (above its hard limit only root can), \
-         or hold fewer with --arg {argument}={possible}"
+         allow more with `ulimit -n {needed}` in this shell (above its hard limit only root can){}",
+        if *possible > 0 { format!(", or hold fewer with --arg {argument}={possible}") } else { String::new() }
     )]
     Files {
         /// How many one process would hold.
@@ -122,6 +122,12 @@ mod tests {
         assert_eq!(allow(&wanted(possible), &plan("threads", 4), 4, 4_096, 28_232), Ok(()));
         assert_eq!(allow(&wanted(10_000), &plan("threads", 4), 4, needed, 28_232), Ok(()));
         assert!(allow(&wanted(10_000), &plan("threads", 4), 4, needed - 1, 28_232).is_err());
+    }
+
+    #[test]
+    fn where_none_can_be_had_none_are_proposed() {
+        let text = allow(&wanted(10_000), &plan("threads", 4), 4, 64, 28_232).unwrap_err().to_string();
+        assert!(text.contains("ulimit -n") && !text.contains("--arg"), "{text}");
     }
 
     #[test]

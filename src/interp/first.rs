@@ -29,9 +29,9 @@ pub(super) struct First {
 }
 
 impl First {
-    /// The run's time begins. Main's accounts up to here are no part of it: they are reported, to be subtracted.
+    /// The run's time begins. Main's accounts up to here are no part of it.
     pub(super) fn start(&self, main: &mut WorkerHost) {
-        main.report();
+        main.count_from_here();
         let at = Monotonic.now();
         self.rings.start(at);
         self.reporter.tell(&Report::Started { at });

@@ -138,9 +138,9 @@ impl<'i> WorkerHost<'i> {
         self.running = if yes { (State::Starting, Detail::Prepare) } else { (State::Running, Detail::None) };
     }
 
-    /// Reports what the kernel has booked for this thread so far.
-    pub(super) fn report(&mut self) {
-        self.recorder.report();
+    /// What the kernel has booked for this thread so far is no part of the run.
+    pub(super) fn count_from_here(&mut self) {
+        self.recorder.count_from_here();
     }
 
     /// Records how much bytecode it got done, unless that is on record.

@@ -70,7 +70,10 @@ impl Watcher {
             if let Some(lane) = tracked.lane {
                 tracked.thread.tell(lane, &mut |event| notices.push(Notice::Event(event)));
             }
-            if tracked.thread.has_ended() && (tracked.lane.is_some() || tracked.thread.since < upto) {
+            // How a program of ours ended its keeper tells, who may be late.
+            let awaits_word = *tid == self.root && self.program.launched;
+            let is_told = tracked.lane.is_some() || tracked.thread.since < upto;
+            if tracked.thread.has_ended() && is_told && !awaits_word {
                 ended.push(*tid);
             }
         }

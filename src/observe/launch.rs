@@ -33,10 +33,10 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions, WaitStatus};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
-use crate::program::{KEPT, Tail, guard};
+use crate::program::{KEPT, Tail, children, descendants, end_all_below, guard};
 
 use super::process;
 
@@ -51,9 +51,6 @@ const NOT_EXECUTED: u8 = 127;
 
 /// What a terminal sends to all it has in the foreground: for the program, and not for its keeper.
 const UNHEEDED: [i32; 3] = [SIGINT, SIGQUIT, SIGHUP];
-
-/// Those of which we hear, so that they do not end us.
-const HEARD: [i32; 4] = [SIGINT, SIGQUIT, SIGHUP, SIGTERM];
 
 /// How long a program that is asked to end may take.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -149,21 +146,11 @@ fn keep(maker: Pid, program: &OsStr, args: impl Iterator<Item = OsString>) -> io
             ended = end_all(program, ended);
         }
         match ended {
-            Some(status) => return Ok(end_as(status)),
+            Some(status) => return Ok(guard::end_as(ExitStatus::from_raw(status.as_raw()))),
             None if is_to_end => return Ok(ExitCode::from(NOT_EXECUTED)),
             None => {}
         }
     }
-}
-
-/// Ends as the program ended.
-fn end_as(status: WaitStatus) -> ExitCode {
-    // Those signals that we do not heed would not end us.
-    if let Some(signal) = status.terminating_signal().filter(|signal| HEARD.contains(signal)) {
-        let _ = rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
-        let _ = signal_hook::low_level::emulate_default_handler(signal);
-    }
-    guard::end_as(ExitStatus::from_raw(status.as_raw()))
 }
 
 /// Takes leave of those below us that have ended; the program's status if it is among them.
@@ -194,13 +181,12 @@ fn end_all(program: Pid, ended: Option<WaitStatus>) -> Option<WaitStatus> {
     };
     send(Signal::TERM, &[program.as_raw_nonzero().get().unsigned_abs()]);
     wait(PATIENCE, &|ended| ended);
-    send(Signal::TERM, &process::descendants(own));
-    wait(PATIENCE_WITH_OTHERS, &|_| process::children(own).is_empty());
-    // Whoever loses its parent becomes our child, so it is enough to end those until there are none.
-    while !process::children(own).is_empty() {
-        send(Signal::KILL, &process::children(own));
-        wait(Duration::from_millis(20), &|_| process::children(own).is_empty());
-    }
+    send(Signal::TERM, &descendants(own));
+    wait(PATIENCE_WITH_OTHERS, &|_| children(own).is_empty());
+    // One that will not hear: how it ended is told as well.
+    send(Signal::KILL, &children(own));
+    wait(PATIENCE, &|ended| ended);
+    end_all_below();
     ended
 }
 
@@ -230,7 +216,7 @@ pub fn launch(program: &OsString, args: &[OsString], captured: bool, input: Stdi
     let mut keeper = command.spawn()?;
     let pid = pid_of(&keeper);
     let stands = match rustix::process::waitpid(Some(pid), WaitOptions::UNTRACED) {
-        Ok(Some((_, status))) if status.stopped() => process::children(keeper.id()).first().copied(),
+        Ok(Some((_, status))) if status.stopped() => children(keeper.id()).first().copied(),
         Ok(_) => return Err(io::Error::other("it ended before it began")),
         Err(error) => return Err(error.into()),
     };

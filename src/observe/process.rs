@@ -99,35 +99,6 @@ pub fn threads(pid: u32) -> Vec<u32> {
     tasks.flatten().filter_map(|task| task.file_name().to_str()?.parse().ok()).collect()
 }
 
-/// The children of a process, those of all its threads.
-pub fn children(pid: u32) -> Vec<u32> {
-    let of = |tid: u32| fs::read_to_string(format!("/proc/{pid}/task/{tid}/children")).unwrap_or_default();
-    let lists = threads(pid).into_iter().map(of);
-    lists
-        .flat_map(|list| list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
-        .collect()
-}
-
-/// All that descend from a process, nearer ones first; itself not.
-pub fn descendants(pid: u32) -> Vec<u32> {
-    let mut found = children(pid);
-    let mut next = 0;
-    while let Some(parent) = found.get(next).copied() {
-        next += 1;
-        // Who is moved meanwhile is found twice.
-        found.extend(children(parent).into_iter().filter(|pid| *pid != parent).collect::<Vec<_>>());
-        if found.len() > MOST_DESCENDANTS {
-            break;
-        }
-    }
-    found.sort_unstable();
-    found.dedup();
-    found
-}
-
-/// More than a machine runs: then something goes round in circles.
-const MOST_DESCENDANTS: usize = 1 << 20;
-
 /// What a thread calls itself, made fit to be shown: nothing that steers a terminal.
 pub fn name(pid: u32, tid: u32) -> Option<String> {
     let name = fs::read(format!("/proc/{pid}/task/{tid}/comm")).ok()?;

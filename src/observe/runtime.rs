@@ -326,8 +326,9 @@ impl Runtime {
             .flatten()
     }
 
-    /// Whether the lock at this address is one: always, save in free-threaded builds, where it is once it is on for good.
-    /// For the moment in which a module is imported that may have to turn it on, they count in the same word.
+    /// Whether the lock at this address is one: always, save in free-threaded builds. Those turn it on for the moment of
+    /// each import of an extension module, counting the imports (`_PyEval_EnableGILTransient`), and for good by the
+    /// greatest `int` (`_PyEval_EnableGILPermanent`).
     pub fn is_enabled(&self, memory: &dyn Memory, lock: u64) -> bool {
         self.layout.lock.enabled.is_none_or(|at| memory.int(lock + at).is_ok_and(|it| it == ON_FOR_GOOD))
     }

@@ -54,7 +54,8 @@ impl Watcher {
         let mut next = 0;
         while let Some(parent) = known.get(next).copied() {
             next += 1;
-            let new: Vec<u32> = process::children(parent).into_iter().filter(|pid| !known.contains(pid)).collect();
+            let new: Vec<u32> =
+                crate::program::children(parent).into_iter().filter(|pid| !known.contains(pid)).collect();
             for child in new.into_iter().take(1024) {
                 self.cover(child);
                 self.adopt(child, at);

@@ -9,6 +9,8 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal};
 
+use super::end_all_below;
+
 /// The hidden first argument that makes a process a guard.
 pub const SUBCOMMAND: &str = "__guard";
 
@@ -39,6 +41,7 @@ pub fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
 }
 
 fn guard(maker: Pid, program: &OsStr, args: impl Iterator<Item = OsString>) -> std::io::Result<ExitCode> {
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     // Its maker has done so already; what it kills must never be more than what it made.
     rustix::process::setpgid(None, None)?;
     let life = rustix::process::pidfd_open(maker, PidfdFlags::empty())?;
@@ -58,9 +61,12 @@ fn guard(maker: Pid, program: &OsStr, args: impl Iterator<Item = OsString>) -> s
         }
         let [program, life] = lives.map(|life| !life.revents().is_empty());
         if program {
-            return Ok(end_as(child.wait()?));
+            let how = child.wait()?;
+            end_all_below();
+            return Ok(end_as(how));
         }
         if life {
+            end_all_below();
             // With ourselves in it.
             let _ = rustix::process::kill_current_process_group(Signal::KILL);
         }
@@ -77,10 +83,12 @@ pub(crate) fn close_standard_streams() -> std::io::Result<()> {
 
 /// Ends as the program ended: with its status, or by its signal.
 pub(crate) fn end_as(how: std::process::ExitStatus) -> ExitCode {
-    if let Some(signal) = how.signal().and_then(Signal::from_named_raw) {
+    if let Some(signal) = how.signal() {
         // Its memory is of no interest.
         let _ = rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
-        let _ = rustix::process::kill_process(rustix::process::getpid(), signal);
+        // Whatever we have registered for it: Rust's runtime has something for SIGSEGV, SIGBUS and SIGPIPE.
+        let _ = signal_hook::low_level::emulate_default_handler(signal);
     }
-    ExitCode::from(how.code().map_or(NOT_STARTED, |code| code as u8))
+    // A signal that does not end us is told as shells tell it.
+    ExitCode::from(how.code().or(how.signal().map(|signal| 128 + signal)).map_or(NOT_STARTED, |code| code as u8))
 }

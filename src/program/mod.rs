@@ -8,22 +8,23 @@
 //!
 //! # The choice
 //! The program runs under a [`guard`]: this program executed anew, leader of a
-//! process group in which all that the program makes is born. The guard sleeps
-//! on two descriptors, one for its maker's life and one for the program's. If
-//! the maker goes first it kills the group, itself included; if the program
-//! does, it ends as the program ended, and the maker kills what is left of the
-//! group.
+//! process group in which all that the program makes is born, and the reaper of
+//! all that leaves that group. The guard sleeps on two descriptors, one for its
+//! maker's life and one for the program's. Whichever goes first, it ends all
+//! that is below it; then it ends as the program ended.
 //!
 //! # Not chosen
 //! A control group needs privileges. The parent-death signal covers one
 //! generation. A pipe whose end closes with us: the program's children would
 //! inherit it.
 
+mod below;
 mod exit;
 pub mod guard;
 mod lent;
 mod output;
 
+pub use below::{children, descendants, end_all_below};
 pub use exit::{Exit, reap};
 pub use lent::Lent;
 pub(crate) use lent::path_of;
@@ -155,6 +156,13 @@ impl Program {
     }
 
     fn end(&mut self) {
+        // The guard sees its program die and ends the rest. It may have been halted with the group.
+        let until = Instant::now() + TO_BE_GONE;
+        while !self.has_gone() && Instant::now() < until {
+            below::kill_children(self.guard.id());
+            let _ = rustix::process::kill_process(self.group, Signal::CONT);
+            std::thread::sleep(Duration::from_micros(200));
+        }
         self.signal(Signal::KILL);
         let exit = reap(self.group).unwrap_or(Exit::Signal(Signal::KILL.as_raw()));
         self.ended = Some(exit);

@@ -32,6 +32,21 @@ pub struct Accounts {
     pub involuntary: Option<u64>,
 }
 
+impl Accounts {
+    /// What was booked after `before`, an earlier look at the same thread.
+    pub fn since(&self, before: &Accounts) -> Accounts {
+        let time =
+            |now: Option<Nanos>, then: Option<Nanos>| Some(Nanos(now?.0.saturating_sub(then.map_or(0, |then| then.0))));
+        let count = |now: Option<u64>, then: Option<u64>| Some(now?.saturating_sub(then.unwrap_or(0)));
+        Accounts {
+            on_cpu: time(self.on_cpu, before.on_cpu),
+            runqueue: time(self.runqueue, before.runqueue),
+            voluntary: count(self.voluntary, before.voluntary),
+            involuntary: count(self.involuntary, before.involuntary),
+        }
+    }
+}
+
 /// Reads the calling thread's [`Accounts`], keeping the file open.
 #[derive(Debug)]
 pub struct ThreadAccounts {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::kernel::{ThreadAccounts, core_now, switches_of_this_thread, thread_id};
+use super::kernel::{Accounts, ThreadAccounts, core_now, switches_of_this_thread, thread_id};
 use super::ring::Producer;
 use super::rings::Rings;
 use super::shared_ring::SharedRing;
@@ -41,6 +41,8 @@ struct Ring {
     /// How often it had been taken from its core when that was last looked up.
     preempted: u64,
     accounts: ThreadAccounts,
+    /// What the kernel had booked when the run's time began, which is no part of the run.
+    before: Accounts,
     report_at: Nanos,
     progress_at: Nanos,
     /// The earlier of the two.
@@ -81,6 +83,7 @@ impl<C: Clock> Recorder<C> {
             last: now,
             preempted: switches_of_this_thread().map_or(0, |(_, involuntary)| involuntary),
             accounts: ThreadAccounts::open(),
+            before: Accounts::default(),
             report_at: now + REPORT_EVERY,
             progress_at: now + PROGRESS_EVERY,
             due: now + PROGRESS_EVERY,
@@ -186,6 +189,15 @@ impl<C: Clock> Recorder<C> {
             ring.report(now);
         }
     }
+
+    /// What the kernel has booked for this thread up to here is left out of what it reports: a thread that was at work
+    /// before the run's time began.
+    pub fn count_from_here(&mut self) {
+        if let Some(ring) = &mut self.ring {
+            ring.before = ring.accounts.read();
+        }
+        self.report();
+    }
 }
 
 impl Ring {
@@ -268,7 +280,7 @@ impl Ring {
         self.report_at = now + REPORT_EVERY;
         let accounts = self.accounts.read();
         self.preempted = accounts.involuntary.unwrap_or(self.preempted);
-        self.producer.storage().set_accounts(&accounts);
+        self.producer.storage().set_accounts(&accounts.since(&self.before));
     }
 }
 
@@ -407,6 +419,22 @@ mod tests {
         drop(recorder);
         let accounts = rings.ring(1).accounts();
         assert!(accounts.voluntary.is_some() && accounts.involuntary.is_some());
+    }
+
+    #[test]
+    fn what_the_kernel_booked_before_the_run_is_no_part_of_it() {
+        let (rings, mut recorder, _) = set_up(8);
+        let work = std::time::Instant::now();
+        while work.elapsed() < std::time::Duration::from_millis(30) {
+            std::hint::black_box(0);
+        }
+        recorder.report();
+        let before = rings.ring(1).accounts().on_cpu.expect("the kernel says");
+        assert!(before >= Nanos(1_000_000), "{before:?}");
+        recorder.count_from_here();
+        drop(recorder);
+        let after = rings.ring(1).accounts().on_cpu.expect("the kernel says");
+        assert!(after.0 < before.0 / 2, "{after:?} of {before:?}");
     }
 
     #[test]

@@ -209,7 +209,7 @@ pub struct Lane {
     pub instructions: Option<u64>,
     /// The same a millisecond in which it ran.
     pub instructions_per_ms_running: Option<f64>,
-    /// How often it found a shared object locked by another thread.
+    /// How often it found what threads share in another's hands: locked, or stored to since.
     pub contended: Option<u64>,
     /// How many tasks it ended.
     pub tasks_done: u64,

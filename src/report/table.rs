@@ -153,7 +153,7 @@ fn results(report: &Report, out: &mut impl Write) -> io::Result<()> {
             TaskResult::Value { repr } => {
                 let short: String = repr.chars().take(70).collect();
                 let dots = if short.len() < repr.len() { "…" } else { "" };
-                writeln!(out, "task {task}: {short}{dots}")?;
+                writeln!(out, "task {task}: {}{dots}", printable(&short))?;
             }
             TaskResult::Error { error, line: Some(line) } => {
                 writeln!(out, "task {task}: × {} (line {line})", printable(error))?;

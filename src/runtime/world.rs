@@ -373,8 +373,7 @@ impl World {
             (_, None) => "it is gone".to_owned(),
         });
         let seen = app::watch::Observation {
-            target: app::watch::Target::of(&program),
-            engine: record.description.observing.as_ref().map(app::watch::Engine::of).unwrap_or_default(),
+            origin: app::Origin::of(&record.description, &record.trace),
             places: record.places.clone(),
             output: lines[lines.len().saturating_sub(OUTPUT_LINES)..].to_vec(),
             ended,

@@ -45,6 +45,8 @@ pub struct Record {
     pub slept: Vec<Vec<(String, Slept)>>,
     /// What `outcome()` returned.
     pub outcome: Option<String>,
+    /// Whether it raised instead; what it raised is in `outcome`, after a ×.
+    pub outcome_raised: bool,
     /// What was printed: the last 1 MiB.
     pub output: String,
     /// The most memory it held.
@@ -68,6 +70,7 @@ impl Record {
     pub fn has_failures(&self) -> bool {
         self.results.iter().any(|result| !matches!(result, Some(TaskOutcome::Value(_))))
             || self.ends.iter().flatten().any(|end| is_fault(end))
+            || self.outcome_raised
     }
 
     /// Whether it is over, one way or another.
@@ -170,6 +173,7 @@ impl Run {
             cpu_time: None,
             slept: vec![Vec::new(); lanes],
             outcome: None,
+            outcome_raised: false,
             output: String::new(),
             memory: Peaks::default(),
             phase: Phase::Booting,
@@ -344,6 +348,10 @@ impl Record {
             }
             Signal::CpuTime(time) => self.cpu_time = Some(time),
             Signal::Outcome(repr) => self.outcome = Some(repr),
+            Signal::OutcomeRaised(text) => {
+                self.outcome = Some(format!("× {text}"));
+                self.outcome_raised = true;
+            }
             Signal::Ended(at) => {
                 self.trace.end(at);
                 self.phase = Phase::Ended;

@@ -17,7 +17,7 @@ use crate::model::Role;
 pub struct Progress {
     /// Instructions, as the evaluation loop counts them at its safe points.
     pub instructions: u64,
-    /// How often it found a shared object locked by another thread.
+    /// How often it found what threads share in another's hands: locked, or stored to since.
     pub contended: u64,
     /// How long it ran for that.
     pub running: Nanos,

@@ -8,7 +8,9 @@ use num_bigint::BigInt;
 use num_traits::FromPrimitive;
 
 use super::exception::{Raised, type_error};
-use super::value::{Value, drop_items, lock};
+use super::sharing::lock;
+use super::trash::drop_items;
+use super::value::Value;
 
 /// A `dict`.
 #[derive(Default)]
@@ -35,6 +37,8 @@ enum Key {
     Tuple(Vec<Key>),
     /// Equal to itself only.
     Identity(usize),
+    /// The same of a function.
+    Function(usize),
 }
 
 impl PartialEq for super::value::Text {
@@ -55,7 +59,7 @@ impl Hash for Key {
             Key::Str(text) => text.as_str().hash(state),
             Key::Bytes(bytes) => bytes.hash(state),
             Key::Tuple(keys) => keys.hash(state),
-            Key::Identity(address) => address.hash(state),
+            Key::Identity(which) | Key::Function(which) => which.hash(state),
         }
     }
 }
@@ -84,7 +88,7 @@ impl Key {
             Value::Tuple(tuple) if depth < KEY_DEPTH => {
                 Key::Tuple(tuple.0.iter().map(|item| Key::of(item, depth + 1)).collect::<Result<_, _>>()?)
             }
-            Value::Function(function) => Key::Identity(Arc::as_ptr(function) as usize),
+            Value::Function(function) => Key::Function(function.identity),
             Value::Native(native) => Key::Identity(std::ptr::from_ref(*native) as usize),
             Value::Object(object) => Key::Identity(Arc::as_ptr(object) as usize),
             Value::ExceptionType(kind) => Key::Identity(*kind as usize),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::event::Line;
 
-use super::value::{Value, drop_items};
+use super::trash::drop_items;
+use super::value::Value;
 
 /// Why a call did not return: the program raised, or the run is being ended.
 ///

@@ -10,6 +10,7 @@
 //! included, and a program that needs more is refused before it runs, at the
 //! place where it does.
 
+mod alone;
 mod binding;
 mod builtins;
 mod code;
@@ -19,6 +20,7 @@ mod dict;
 mod eval;
 mod exception;
 mod frame;
+mod globals;
 mod host;
 mod iterate;
 pub mod limits;
@@ -30,14 +32,17 @@ mod operate;
 pub mod pickle;
 mod quick;
 mod raising;
+mod sharing;
 mod subscript;
 mod text;
 mod thread;
+mod trash;
 mod value;
 
 #[cfg(test)]
 mod tests;
 
+pub use alone::Alone;
 pub use code::{Comparison, Constant, Instruction, Operator, Parameter, Program, Signature};
 pub use compile::{CompileError, MAX_SOURCE, Reason, compile};
 pub use coroutine::event_loop::{Crew, EventLoop};
@@ -46,5 +51,6 @@ pub use exception::{Exception, Kind, Raised, Traced};
 pub use host::{Host, Note, Rules, Stopped, Turn};
 pub use iterate::Iteration;
 pub use native::{Call, Library, Native, Outside};
+pub use sharing::contended;
 pub use thread::{Module, Thread};
-pub use value::{Function, List, Object, Range, Text, Tuple, Value, contended};
+pub use value::{Function, List, Object, Range, Text, Tuple, Value};

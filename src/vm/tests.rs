@@ -1,57 +1,11 @@
 //! Programs, run under a host that only counts.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::event::{Detail, Line, State};
 
-use super::{Host, Module, Program, Raised, Rules, Stopped, Thread, Value, compile};
-
-/// A host without a lock.
-#[derive(Default)]
-struct Counting {
-    breaker: AtomicU32,
-    place: AtomicU32,
-    safe_points: u64,
-    heartbeats: u64,
-    worked: u64,
-    released: Vec<(State, Detail, Line)>,
-    printed: String,
-    /// Ends the run at this many safe points.
-    stop_after: Option<u64>,
-}
-
-impl Host for Counting {
-    fn breaker(&self) -> &AtomicU32 {
-        &self.breaker
-    }
-
-    fn safe_point(&mut self, _: Line) -> Result<(), Stopped> {
-        self.safe_points += 1;
-        if self.stop_after.is_some_and(|after| self.safe_points > after) { Err(Stopped) } else { Ok(()) }
-    }
-
-    fn heartbeat(&mut self, _: Line) {
-        self.heartbeats += 1;
-    }
-
-    fn worked(&mut self, instructions: u64) {
-        self.worked += instructions;
-    }
-
-    fn release<R>(&mut self, state: State, detail: Detail, line: Line, blocking: impl FnOnce() -> R) -> R {
-        self.released.push((state, detail, line));
-        blocking()
-    }
-
-    fn print(&mut self, text: &str) {
-        self.printed.push_str(text);
-    }
-
-    fn place(&self) -> &AtomicU32 {
-        &self.place
-    }
-}
+use super::{Alone, Host, Module, Program, Raised, Rules, Thread, Value, compile};
 
 fn program(source: &str) -> Arc<Program> {
     Arc::new(compile(source, "test.py").unwrap_or_else(|error| panic!("{error}")))
@@ -60,7 +14,7 @@ fn program(source: &str) -> Arc<Program> {
 /// What `work()` returns, or what it raises and in which line.
 fn run(source: &str) -> String {
     let module = Module::new(program(source), "__mp_main__");
-    let mut thread = Thread::new(&module, Counting::default(), Rules::V3_10);
+    let mut thread = Thread::new(&module, Alone::default(), Rules::V3_10);
     match thread.run_body().and_then(|()| thread.call("work", Vec::new(), Vec::new())) {
         Ok(value) => value.repr(),
         Err(Raised::Exception(exception)) => format!("{exception} (line {})", exception.line),
@@ -171,7 +125,7 @@ def work():
     return numpy.dot(a, a).sum()
 ";
     let module = Module::new(program(source), "__main__");
-    let mut thread = Thread::new(&module, Counting::default(), Rules::V3_10);
+    let mut thread = Thread::new(&module, Alone::default(), Rules::V3_10);
     thread.run_body().unwrap();
     assert_eq!(thread.call("work", Vec::new(), Vec::new()).unwrap().repr(), "8.0");
     let lines: Vec<u32> = thread.host().released.iter().map(|(_, _, line)| line.0).collect();
@@ -190,7 +144,7 @@ def work():
     return hashlib.sha256(b'x' * 2048).hexdigest()[:8]
 ";
     let module = Module::new(program(source), "test");
-    let mut thread = Thread::new(&module, Counting::default(), Rules::V3_10);
+    let mut thread = Thread::new(&module, Alone::default(), Rules::V3_10);
     thread.run_body().unwrap();
     thread.call("work", Vec::new(), Vec::new()).unwrap();
     let expected = [(State::Io, Detail::Sleep, Line(5)), (State::Native, Detail::None, Line(7))];
@@ -200,9 +154,9 @@ def work():
 /// How many safe points a call passes while somebody wants something all the time.
 fn safe_points(source: &str, rules: Rules) -> u64 {
     let module = Module::new(program(source), "test");
-    let mut thread = Thread::new(&module, Counting::default(), rules);
+    let mut thread = Thread::new(&module, Alone::default(), rules);
     thread.run_body().unwrap();
-    thread.host().breaker.store(1, Relaxed);
+    thread.host().breaker().store(1, Relaxed);
     thread.call("work", Vec::new(), Vec::new()).unwrap();
     thread.host().safe_points
 }
@@ -237,7 +191,9 @@ def work():
         print('no')
 ";
     let module = Module::new(program(source), "test");
-    let host = Counting { breaker: AtomicU32::new(1), stop_after: Some(100), ..Counting::default() };
+    let mut host = Alone::default();
+    host.stop_after = Some(100);
+    host.breaker().store(1, Relaxed);
     let mut thread = Thread::new(&module, host, Rules::V3_10);
     thread.run_body().unwrap();
     assert!(matches!(thread.call("work", Vec::new(), Vec::new()), Err(Raised::Stopped)));
@@ -250,7 +206,7 @@ fn what_is_told_to_be_done_grows_with_the_work_to_the_last_instruction() {
         program("def work(n):\n    total = 0\n    for i in range(n):\n        total += i\n    return total\n"),
         "__mp_main__",
     );
-    let mut thread = Thread::new(&module, Counting::default(), Rules::V3_10);
+    let mut thread = Thread::new(&module, Alone::default(), Rules::V3_10);
     thread.run_body().unwrap();
     let mut worked = |n| {
         thread.host().worked = 0;
@@ -265,7 +221,7 @@ fn what_is_told_to_be_done_grows_with_the_work_to_the_last_instruction() {
 #[test]
 fn long_work_has_heartbeats() {
     let module = Module::new(program("def work():\n    for i in range(10000):\n        i + 1\n"), "test");
-    let mut thread = Thread::new(&module, Counting::default(), Rules::V3_10);
+    let mut thread = Thread::new(&module, Alone::default(), Rules::V3_10);
     thread.run_body().unwrap();
     thread.call("work", Vec::new(), Vec::new()).unwrap();
     assert!((20..200).contains(&thread.host().heartbeats), "{}", thread.host().heartbeats);
@@ -289,11 +245,11 @@ def work(n=200):
     return counter
 ";
     let module = Module::new(program(source), "test");
-    Thread::new(&module, Counting::default(), Rules::V3_10).run_body().unwrap();
+    Thread::new(&module, Alone::default(), Rules::V3_10).run_body().unwrap();
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                let mut thread = Thread::new(&module, Counting::default(), Rules::V3_9);
+                let mut thread = Thread::new(&module, Alone::default(), Rules::V3_9);
                 thread.call("work", Vec::new(), vec![("n".into(), Value::Int(200))]).unwrap();
             });
         }
@@ -319,13 +275,13 @@ def consume(n):
     return total
 ";
     let module = Module::new(program(source), "test");
-    Thread::new(&module, Counting::default(), Rules::V3_10).run_body().unwrap();
+    Thread::new(&module, Alone::default(), Rules::V3_10).run_body().unwrap();
     let total = std::thread::scope(|scope| {
         scope.spawn(|| {
-            let mut thread = Thread::new(&module, Counting::default(), Rules::V3_10);
+            let mut thread = Thread::new(&module, Alone::default(), Rules::V3_10);
             thread.call("produce", vec![Value::Int(100)], Vec::new()).unwrap();
         });
-        let mut thread = Thread::new(&module, Counting::default(), Rules::V3_10);
+        let mut thread = Thread::new(&module, Alone::default(), Rules::V3_10);
         thread.call("consume", vec![Value::Int(100)], Vec::new()).unwrap()
     });
     assert_eq!(total.repr(), "4950");

@@ -1,6 +1,6 @@
 //! A program loaded into an interpreter, and a thread that runs it.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::task::Waker;
 
 use super::binding;
@@ -9,26 +9,27 @@ use super::coroutine;
 use super::eval::HEARTBEAT;
 use super::exception::{Kind, Raised, type_error};
 use super::frame::{Continuation, Frame, Step};
+use super::globals::{Globals, Kept};
 use super::host::{Host, Rules};
 use super::native::Call;
-use super::value::{Value, lock};
+use super::value::Value;
 
 /// A program loaded into one interpreter: its threads share it, other interpreters have their own.
 pub struct Module {
     program: Arc<Program>,
-    /// One lock a global, so that reading and writing one is atomic and `counter += 1` is not.
-    globals: Box<[Mutex<Value>]>,
+    /// Loading and storing one is atomic, and so `counter += 1` is not.
+    pub(super) globals: Globals,
 }
 
 impl Module {
     /// Loads a program under a name, which is what it finds in `__name__`. Nothing of it has run yet.
     pub fn new(program: Arc<Program>, name: &str) -> Module {
         let globals = program.globals.iter().map(|(global, value)| match &**global {
-            "__name__" => Mutex::new(Value::str(name)),
-            "__file__" => Mutex::new(Value::str(program.file())),
-            _ => Mutex::new(value.clone()),
+            "__name__" => Value::str(name),
+            "__file__" => Value::str(program.file()),
+            _ => value.clone(),
         });
-        Module { globals: globals.collect(), program }
+        Module { globals: Globals::new(globals), program }
     }
 
     /// The program.
@@ -39,13 +40,8 @@ impl Module {
     /// The value of a global; none while it has none.
     pub fn global(&self, name: &str) -> Option<Value> {
         let slot = self.program.globals.iter().position(|(global, _)| &**global == name)?;
-        let value = self.slot(slot).clone();
+        let value = self.globals.get(slot);
         (!matches!(value, Value::Unbound)).then_some(value)
-    }
-
-    #[inline]
-    pub(super) fn slot(&self, slot: usize) -> MutexGuard<'_, Value> {
-        lock(&self.globals[slot])
     }
 }
 
@@ -54,6 +50,8 @@ pub struct Thread<'m, H> {
     pub(super) module: &'m Module,
     pub(super) host: H,
     rules: Rules,
+    /// Of the module's globals.
+    pub(super) kept: Kept,
     pub(super) continuation: Continuation,
     /// Of the task that is running, if the thread runs an event loop.
     pub(super) waker: Waker,
@@ -65,7 +63,7 @@ impl<'m, H: Host> Thread<'m, H> {
     /// A thread that has nothing to do yet.
     pub fn new(module: &'m Module, host: H, rules: Rules) -> Thread<'m, H> {
         let (continuation, waker) = (Continuation::default(), Waker::noop().clone());
-        Thread { module, host, rules, continuation, waker, countdown: HEARTBEAT }
+        Thread { module, host, rules, kept: module.globals.kept(), continuation, waker, countdown: HEARTBEAT }
     }
 
     /// The host.

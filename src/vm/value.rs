@@ -6,9 +6,9 @@
 //! dropped, printed and compared without overflowing the Rust stack.
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use num_bigint::BigInt;
 
@@ -16,6 +16,8 @@ use super::dict::Dict;
 use super::exception::{Exception, Kind};
 use super::iterate::Iteration;
 use super::native::{Library, Native};
+use super::sharing::lock;
+use super::trash::drop_items;
 
 /// A Python value; 16 bytes.
 #[derive(Clone, Default)]
@@ -121,31 +123,6 @@ impl List {
     }
 }
 
-thread_local! {
-    static CONTENDED: Cell<u32> = const { Cell::new(0) };
-}
-
-/// How often this thread found an object or a global locked by another, so far; wraps around.
-pub fn contended() -> u32 {
-    CONTENDED.get()
-}
-
-/// Locks an object that threads may share. Under a GIL nobody else ever has it.
-#[inline]
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    match mutex.try_lock() {
-        Ok(guard) => guard,
-        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-        Err(TryLockError::WouldBlock) => wait_for(mutex),
-    }
-}
-
-#[cold]
-fn wait_for<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    CONTENDED.set(CONTENDED.get().wrapping_add(1));
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// A `tuple`.
 pub struct Tuple(pub(crate) Vec<Value>);
 
@@ -181,14 +158,26 @@ impl Range {
     }
 }
 
-/// A function of the program.
+/// A function of the program. A clone is the same function: threads hold one each, so that calling it is no place where
+/// they meet.
+#[derive(Clone)]
 pub struct Function {
+    /// By which it is known, to itself and its clones alone.
+    pub(crate) identity: usize,
     /// Which of the program's code objects.
     pub(crate) code: u32,
     /// Its name.
     pub(crate) name: Arc<str>,
     /// For the last of its parameters.
     pub(crate) defaults: Vec<Value>,
+}
+
+impl Function {
+    /// One more.
+    pub(crate) fn new(code: u32, name: Arc<str>, defaults: Vec<Value>) -> Function {
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        Function { identity: MADE.fetch_add(1, Relaxed), code, name, defaults }
+    }
 }
 
 impl Value {
@@ -307,7 +296,7 @@ impl Value {
             (Value::Tuple(a), Value::Tuple(b)) => Arc::ptr_eq(a, b) || a.0.is_empty() && b.0.is_empty(),
             (Value::Dict(a), Value::Dict(b)) => Arc::ptr_eq(a, b),
             (Value::Range(a), Value::Range(b)) => Arc::ptr_eq(a, b),
-            (Value::Function(a), Value::Function(b)) => Arc::ptr_eq(a, b),
+            (Value::Function(a), Value::Function(b)) => a.identity == b.identity,
             (Value::Native(a), Value::Native(b)) => std::ptr::eq(*a, *b),
             (Value::Module(a), Value::Module(b)) => std::ptr::eq(*a, *b),
             (Value::ExceptionType(a), Value::ExceptionType(b)) => a == b,
@@ -319,7 +308,7 @@ impl Value {
     }
 
     /// Whether it can hold other values, and so begin a chain of drops.
-    fn holds_values(&self) -> bool {
+    pub(super) fn holds_values(&self) -> bool {
         matches!(
             self,
             Value::List(_)
@@ -377,36 +366,6 @@ impl fmt::Debug for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.repr())
     }
-}
-
-/// How deep drops may nest before the rest waits its turn (CPython's trashcan, `Objects/object.c`).
-const DROP_DEPTH: usize = 64;
-
-thread_local! {
-    static TRASH: RefCell<(usize, Vec<Value>)> = const { RefCell::new((0, Vec::new())) };
-}
-
-/// Drops the values a container held, without nesting more than [`DROP_DEPTH`] deep.
-pub(super) fn drop_items(items: &mut Vec<Value>) {
-    if !items.iter().any(Value::holds_values) {
-        return;
-    }
-    let items = std::mem::take(items);
-    // While the thread itself ends its trash may be gone; then the drop nests, as it would without all this.
-    let _ = TRASH.try_with(|trash| {
-        if trash.borrow().0 >= DROP_DEPTH {
-            trash.borrow_mut().1.extend(items);
-            return;
-        }
-        trash.borrow_mut().0 += 1;
-        drop(items);
-        // The outermost sees to the rest, still counted as a level of its own.
-        while trash.borrow().0 == 1 {
-            let Some(next) = trash.borrow_mut().1.pop() else { break };
-            drop(next);
-        }
-        trash.borrow_mut().0 -= 1;
-    });
 }
 
 impl Drop for List {

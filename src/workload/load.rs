@@ -77,62 +77,15 @@ pub enum LoadError {
     },
 }
 
-/// Why arguments given by the user were refused.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum ArgumentError {
-    /// `work` has no such argument.
-    #[error("{workload} has no argument '{name}'{}; it takes {}", nearest_words(.nearest), listed(.known))]
-    Unknown {
-        /// The workload.
-        workload: String,
-        /// What was given.
-        name: String,
-        /// Names like it.
-        nearest: Vec<String>,
-        /// All names.
-        known: Vec<String>,
-    },
-    /// Not a number, or not a whole one.
-    #[error("'{text}' is not {wanted}, which the argument {name} of {workload} must be")]
-    NotANumber {
-        /// The workload.
-        workload: String,
-        /// The argument.
-        name: String,
-        /// What was given.
-        text: String,
-        /// `a whole number` or `a number`.
-        wanted: &'static str,
-    },
-    /// Outside its range.
-    #[error("{name}={value} is out of range: {workload} takes {min} to {max}")]
-    OutOfRange {
-        /// The workload.
-        workload: String,
-        /// The argument.
-        name: String,
-        /// What was given.
-        value: ArgValue,
-        /// The least.
-        min: ArgValue,
-        /// The most.
-        max: ArgValue,
-    },
-}
-
-fn nearest_words(nearest: &[String]) -> String {
+pub(super) fn nearest_words(nearest: &[String]) -> String {
     match nearest {
         [] => String::new(),
         names => format!(" (did you mean {}?)", names.join(" or ")),
     }
 }
 
-fn listed(names: &[String]) -> String {
-    if names.is_empty() { "none".into() } else { names.join(", ") }
-}
-
 /// Names like this one, the nearest first.
-fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Vec<String> {
+pub(super) fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Vec<String> {
     let mut ranked: Vec<(f64, &str)> = known
         .map(|candidate| (strsim::jaro_winkler(&name.to_lowercase(), candidate), candidate))
         .filter(|(likeness, _)| *likeness > 0.75)
@@ -146,11 +99,40 @@ pub fn bundled() -> impl Iterator<Item = &'static str> {
     BUNDLED.iter().map(|(id, _)| *id)
 }
 
+impl LoadError {
+    /// Whether it is Python, and only the miniature cannot run it.
+    pub fn is_outside_subset(&self) -> bool {
+        matches!(self, LoadError::Compile(error) if error.reason == vm::Reason::OutsideSubset)
+    }
+}
+
 /// Loads a workload that comes with the program, by its id, or else a file, by its path.
 pub fn load(name_or_path: &str) -> Result<Workload, LoadError> {
     if let Some((id, source)) = BUNDLED.iter().find(|(id, _)| *id == name_or_path) {
         return parse(id, (*source).to_owned(), &format!("{id}.py"), None);
     }
+    let (id, source) = read(name_or_path)?;
+    parse(&id, source, name_or_path, Some(name_or_path.into()))
+}
+
+/// Loads a file for real interpreters alone. What it offers, they say.
+pub fn load_for_cpython(path: &str) -> Result<Workload, LoadError> {
+    let (id, source) = read(path)?;
+    Ok(Workload {
+        title: id.clone(),
+        id,
+        bound: Bound::Mixed,
+        watch: String::new(),
+        arguments: Vec::new(),
+        plain: true,
+        coroutine: None,
+        source,
+        path: Some(path.into()),
+    })
+}
+
+/// The stem of a file's name, and its text.
+fn read(name_or_path: &str) -> Result<(String, String), LoadError> {
     let path = Path::new(name_or_path);
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
@@ -175,7 +157,7 @@ pub fn load(name_or_path: &str) -> Result<Workload, LoadError> {
     let source =
         String::from_utf8(bytes).map_err(|error| LoadError::NotUtf8(path.into(), error.utf8_error().valid_up_to()))?;
     let stem = path.file_stem().map_or_else(|| name_or_path.into(), |stem| stem.to_string_lossy());
-    parse(&stem, source, name_or_path, Some(path.into()))
+    Ok((stem.into_owned(), source))
 }
 
 /// Checks a source and describes it.
@@ -291,88 +273,6 @@ fn arguments(
         arguments.push(argument);
     }
     Ok(arguments)
-}
-
-impl ArgValue {
-    fn as_f64(self) -> f64 {
-        match self {
-            ArgValue::Int(value) => value as f64,
-            ArgValue::Float(value) => value,
-        }
-    }
-}
-
-/// As Python writes it, and as `--arg` takes it.
-impl std::fmt::Display for ArgValue {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            ArgValue::Int(value) => value.fmt(f),
-            ArgValue::Float(value) => f.write_str(&vm::Value::Float(*value).repr()),
-        }
-    }
-}
-
-impl Argument {
-    fn holds(&self, value: ArgValue) -> bool {
-        match (self.min, value, self.max) {
-            (ArgValue::Int(min), ArgValue::Int(value), ArgValue::Int(max)) => (min..=max).contains(&value),
-            (min, value, max) => (min.as_f64()..=max.as_f64()).contains(&value.as_f64()),
-        }
-    }
-
-    /// Reads what the user wrote: `1000000`, `1_000_000`, `1e6` and, where the default is no whole number, `0.5`.
-    fn read(&self, workload: &str, text: &str) -> Result<ArgValue, ArgumentError> {
-        let plain = text.trim().replace('_', "");
-        let whole = matches!(self.default, ArgValue::Int(_));
-        let refused = || ArgumentError::NotANumber {
-            workload: workload.into(),
-            name: self.name.clone(),
-            text: text.into(),
-            wanted: if whole { "a whole number" } else { "a number" },
-        };
-        let out_of_range = |value| ArgumentError::OutOfRange {
-            workload: workload.into(),
-            name: self.name.clone(),
-            value,
-            min: self.min,
-            max: self.max,
-        };
-        let value = match plain.parse::<i64>() {
-            Ok(value) if whole => ArgValue::Int(value),
-            Ok(value) => ArgValue::Float(value as f64),
-            Err(_) => {
-                let float = plain.parse::<f64>().ok().filter(|value| value.is_finite()).ok_or_else(refused)?;
-                match whole {
-                    false => ArgValue::Float(float),
-                    true if float.fract() != 0.0 => return Err(refused()),
-                    true if float.abs() >= 9e18 => return Err(out_of_range(ArgValue::Float(float))),
-                    true => ArgValue::Int(float as i64),
-                }
-            }
-        };
-        if self.holds(value) { Ok(value) } else { Err(out_of_range(value)) }
-    }
-}
-
-impl Workload {
-    /// The value of every argument: as given, else its default.
-    pub fn arguments(&self, given: &[(&str, &str)]) -> Result<Vec<(String, ArgValue)>, ArgumentError> {
-        let mut values: Vec<(String, ArgValue)> =
-            self.arguments.iter().map(|argument| (argument.name.clone(), argument.default)).collect();
-        for (name, text) in given {
-            let Some(at) = self.arguments.iter().position(|argument| argument.name == *name) else {
-                let known = || self.arguments.iter().map(|argument| argument.name.as_str());
-                return Err(ArgumentError::Unknown {
-                    workload: self.id.clone(),
-                    name: (*name).into(),
-                    nearest: nearest(name, known()),
-                    known: known().map(String::from).collect(),
-                });
-            };
-            values[at].1 = self.arguments[at].read(&self.id, text)?;
-        }
-        Ok(values)
-    }
 }
 
 #[cfg(test)]

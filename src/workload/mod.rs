@@ -16,14 +16,18 @@
 //! Besides its arguments `work` gets the task's number if it takes `task`, and
 //! how many tasks there are if it takes `tasks`.
 
+mod arguments;
 mod call;
+mod imports;
 mod load;
 mod metadata;
 mod registry;
 mod values;
 
+pub use arguments::ArgumentError;
 pub use call::{NoCall, call};
-pub use load::{ArgumentError, LoadError, bundled, load};
+pub use imports::imports;
+pub use load::{LoadError, bundled, load, load_for_cpython};
 pub use values::{Wanted, Wants, tell_port, values, wants};
 
 use std::path::PathBuf;

@@ -16,8 +16,14 @@
 
 mod builder;
 mod call;
+mod comprehension;
+mod condition;
 mod expr;
+mod fstring;
+mod function;
 mod import;
+mod literal;
+mod loops;
 mod nesting;
 mod protected;
 mod scope;

@@ -1,16 +1,14 @@
-//! Statements, functions and the module.
+//! Statements and the module.
 
-use std::sync::Arc;
+use ruff_python_ast::{Expr, ModModule, Stmt, StmtAugAssign};
 
-use ruff_python_ast::{Expr, ModModule, Stmt, StmtAugAssign, StmtFor, StmtFunctionDef, StmtWhile};
-
-use crate::event::Line;
-use crate::vm::code::{Code, Constant, Instruction, Parameter, Program, Signature};
+use crate::vm::code::{Instruction, Program};
 use crate::vm::modules;
 use crate::vm::value::Value;
 
-use super::builder::{Block, Compiler, Frame};
-use super::expr::{literal, operator};
+use super::builder::{Compiler, Frame};
+use super::function::blank;
+use super::literal::{literal, operator};
 use super::scope::Assigned;
 use super::{Place, Result};
 
@@ -66,107 +64,7 @@ fn collect_globals<'a>(stmt: &'a Stmt, assigned: &mut std::collections::HashSet<
     }
 }
 
-fn blank(name: &str) -> Code {
-    Code {
-        name: name.into(),
-        start: 0,
-        end: 0,
-        parameters: Vec::new(),
-        positional_only: 0,
-        keyword_only: 0,
-        has_default: Vec::new(),
-        locals: Vec::new(),
-        frame_size: 0,
-        handlers: Vec::new(),
-        signature: Signature { parameters: Vec::new(), is_async: false, line: Line(1) },
-    }
-}
-
-/// A number's value, for the signature.
-fn number(default: &Expr) -> Option<Constant> {
-    match literal(default)? {
-        Value::Int(value) => Some(Constant::Int(value)),
-        Value::Float(value) => Some(Constant::Float(value)),
-        _ => None,
-    }
-}
-
 impl<'a> Compiler<'a> {
-    /// `def`, where it is executed: the defaults are evaluated and the function gets its name.
-    fn define(&mut self, def: &'a StmtFunctionDef, code: u32) -> Result {
-        if let Some(decorator) = def.decorator_list.first() {
-            return Err(self.place.outside(decorator, "a decorator", "call the function by hand"));
-        }
-        if def.type_params.is_some() {
-            return Err(self.place.outside(&def.name, "a generic function", "leave the type parameters out"));
-        }
-        let parameters = &def.parameters;
-        for (variadic, stars) in [(&parameters.vararg, "*"), (&parameters.kwarg, "**")] {
-            if let Some(variadic) = variadic {
-                let construct = format!("the parameter {stars}{}", variadic.name);
-                return Err(self.place.outside(&**variadic, construct, "name the parameters one by one"));
-            }
-        }
-        let mut defaults = 0;
-        for parameter in parameters.iter_non_variadic_params() {
-            if let Some(default) = &parameter.default {
-                self.expr(default)?;
-                defaults += 1;
-            }
-        }
-        self.emit(Instruction::BuildTuple(defaults));
-        self.emit(Instruction::MakeFunction(code));
-        self.store_name(&def.name)
-    }
-
-    fn function(&mut self, def: &'a StmtFunctionDef) -> Result<Code> {
-        let mut code = blank(&def.name);
-        self.line = self.place.line(&def.name);
-        self.frame = Frame::new(self.here(), false);
-        code.positional_only = def.parameters.posonlyargs.len();
-        code.keyword_only = def.parameters.kwonlyargs.len();
-        for parameter in def.parameters.iter_non_variadic_params() {
-            let name: Arc<str> = parameter.parameter.name.as_str().into();
-            if self.local(&name).is_some() {
-                let message = format!("duplicate argument '{name}' in function definition");
-                return Err(self.place.syntax(parameter, message));
-            }
-            self.declare(&name);
-            code.parameters.push(name.clone());
-            code.has_default.push(parameter.default.is_some());
-            code.signature.parameters.push(Parameter {
-                name,
-                has_default: parameter.default.is_some(),
-                default: parameter.default.as_deref().and_then(number),
-            });
-        }
-        code.signature.is_async = def.is_async;
-        code.signature.line = Line(self.line);
-        let assigned = Assigned::of(&def.body);
-        for name in &assigned.globals {
-            if self.local(name).is_some() {
-                return Err(self.place.syntax(&def.name, format!("name '{name}' is parameter and global")));
-            }
-            self.frame.globals.insert((*name).to_owned());
-        }
-        for name in assigned.names.iter().filter(|name| !assigned.globals.contains(*name)) {
-            if self.local(name).is_none() {
-                self.declare(name);
-            }
-        }
-        if def.is_async {
-            self.frame.is_async = true;
-            self.emit(Instruction::ReturnGenerator);
-        }
-        self.emit(Instruction::Resume);
-        self.body(&def.body)?;
-        self.constant(Value::None);
-        self.emit(Instruction::ReturnValue);
-        let start = self.here();
-        let frame = std::mem::replace(&mut self.frame, Frame::new(start, false));
-        self.finish(frame, code)
-    }
-
     pub(super) fn body(&mut self, body: &'a [Stmt]) -> Result {
         body.iter().try_for_each(|stmt| self.stmt(stmt))
     }
@@ -374,109 +272,6 @@ impl<'a> Compiler<'a> {
             Expr::Tuple(tuple) => tuple.elts.iter().try_for_each(|target| self.delete(target))?,
             other => return Err(self.place.outside(other, "deleting this", "delete names or items")),
         }
-        Ok(())
-    }
-
-    fn for_loop(&mut self, stmt: &'a StmtFor) -> Result {
-        if stmt.is_async {
-            return Err(self.place.outside(
-                stmt,
-                "async for",
-                "write a plain for, or a while that awaits the next item",
-            ));
-        }
-        let (start, finished, end) = (self.label(), self.label(), self.label());
-        self.expr(&stmt.iter)?;
-        self.emit(Instruction::GetIter);
-        self.bind(start);
-        let line = self.line;
-        self.jump(Instruction::ForIter, finished);
-        self.store(&stmt.target)?;
-        self.frame.blocks.push(Block::Loop { continue_at: start, break_to: end, is_for: true });
-        self.body(&stmt.body)?;
-        self.frame.blocks.pop();
-        // CPython books the jump back to the loop's head.
-        self.line = line;
-        self.jump(Instruction::JumpBackward, start);
-        // FOR_ITER has taken the iterator off.
-        self.frame.depth -= 1;
-        self.bind(finished);
-        self.body(&stmt.orelse)?;
-        self.bind(end);
-        Ok(())
-    }
-
-    fn while_loop(&mut self, stmt: &'a StmtWhile) -> Result {
-        let (start, finished, end) = (self.label(), self.label(), self.label());
-        let line = self.line;
-        self.bind(start);
-        self.jump_if(&stmt.test, false, finished)?;
-        self.frame.blocks.push(Block::Loop { continue_at: start, break_to: end, is_for: false });
-        self.body(&stmt.body)?;
-        self.frame.blocks.pop();
-        self.line = line;
-        self.jump(Instruction::JumpBackward, start);
-        self.bind(finished);
-        self.body(&stmt.orelse)?;
-        self.bind(end);
-        Ok(())
-    }
-
-    /// Compiles what must run on the way out of the blocks above `keep`; a value to be returned may be on the stack.
-    fn leave(&mut self, keep: usize) -> Result {
-        let line = self.line;
-        let mut left = Vec::new();
-        while self.frame.blocks.len() > keep {
-            let mut block = self.frame.blocks.pop().expect("the length was looked at");
-            let here = self.here();
-            if let Some(range) = block.range() {
-                range.pause(here);
-            }
-            match &block {
-                Block::With { manager, is_async, .. } => self.exit(*manager, *is_async),
-                Block::Finally { body, .. } => {
-                    let body: &'a [Stmt] = body;
-                    self.body(body)?;
-                }
-                Block::Loop { .. } | Block::Try { .. } => {}
-            }
-            left.push(block);
-            self.line = line;
-        }
-        self.frame.blocks.extend(left.into_iter().rev());
-        Ok(())
-    }
-
-    /// What the blocks protect again once the way out is complete.
-    fn resume_blocks(&mut self, keep: usize) {
-        let here = self.here();
-        for block in &mut self.frame.blocks[keep..] {
-            if let Some(range) = block.range() {
-                range.resume(here);
-            }
-        }
-    }
-
-    fn leave_loop(&mut self, stmt: &'a Stmt) -> Result {
-        let found = self.frame.blocks.iter().rposition(|block| matches!(block, Block::Loop { .. }));
-        let breaks = matches!(stmt, Stmt::Break(_));
-        let Some(at) = found else {
-            let message = if breaks { "'break' outside loop" } else { "'continue' not properly in loop" };
-            return Err(self.place.syntax(stmt, message));
-        };
-        let Block::Loop { continue_at, break_to, is_for } = self.frame.blocks[at] else { return Ok(()) };
-        let depth = self.frame.depth;
-        self.leave(at + 1)?;
-        if breaks {
-            if is_for {
-                self.emit(Instruction::PopTop);
-            }
-            self.jump(Instruction::JumpForward, break_to);
-        } else {
-            self.jump(Instruction::JumpBackward, continue_at);
-        }
-        self.frame.depth = depth;
-        self.resume_blocks(at + 1);
         Ok(())
     }
 }

@@ -39,7 +39,8 @@ use std::task::{Context, Poll, Waker};
 
 use super::exception::{Kind, Raised, type_error};
 use super::native::Native;
-use super::value::{Object, Value, drop_items};
+use super::trash::drop_items;
+use super::value::{Object, Value};
 use crate::event::Line;
 use task::{TaskObject, WaitFor};
 

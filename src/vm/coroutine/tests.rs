@@ -1,48 +1,9 @@
 //! What no comparison with CPython shows: what a host is told, and what is said of a program's mistakes.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 
-use crate::clock::{Clock, Monotonic};
-use crate::event::{Detail, LaneId, Line, Nanos, State};
-use crate::vm::{Crew, EventLoop, Host, Module, Raised, Rules, Stopped, Thread, Turn, Value, compile};
-
-/// A host that writes down what it is told.
-#[derive(Default)]
-struct Listening {
-    breaker: AtomicU32,
-    place: AtomicU32,
-    printed: String,
-    turns: Vec<(u32, Turn, Nanos)>,
-}
-
-impl Host for Listening {
-    fn breaker(&self) -> &AtomicU32 {
-        &self.breaker
-    }
-
-    fn safe_point(&mut self, _: Line) -> Result<(), Stopped> {
-        Ok(())
-    }
-
-    fn heartbeat(&mut self, _: Line) {}
-
-    fn release<R>(&mut self, _: State, _: Detail, _: Line, blocking: impl FnOnce() -> R) -> R {
-        blocking()
-    }
-
-    fn print(&mut self, text: &str) {
-        self.printed.push_str(text);
-    }
-
-    fn coroutine(&mut self, lane: LaneId, turn: Turn) {
-        self.turns.push((lane.0, turn, Monotonic.now()));
-    }
-
-    fn place(&self) -> &AtomicU32 {
-        &self.place
-    }
-}
+use crate::event::{LaneId, Nanos};
+use crate::vm::{Alone, Crew, EventLoop, Module, Raised, Rules, Thread, Turn, Value, compile};
 
 /// Each slot calls `work` so often, with its number.
 struct Often {
@@ -50,24 +11,24 @@ struct Often {
     outcomes: Vec<String>,
 }
 
-impl Crew<Listening> for Often {
-    fn next(&mut self, thread: &mut Thread<'_, Listening>, slot: usize) -> Option<Result<Value, Raised>> {
+impl Crew<Alone> for Often {
+    fn next(&mut self, thread: &mut Thread<'_, Alone>, slot: usize) -> Option<Result<Value, Raised>> {
         self.left[slot] = self.left[slot].checked_sub(1)?;
         Some(thread.call("work", vec![Value::Int(slot as i64)], Vec::new()))
     }
 
-    fn ended(&mut self, _: &mut Listening, _: usize, outcome: Result<Value, Raised>) {
+    fn ended(&mut self, _: &mut Alone, _: usize, outcome: Result<Value, Raised>) {
         self.outcomes.push(outcome.map_or_else(|raised| raised.to_string(), |value| value.repr()));
     }
 
-    fn finished(&mut self, _: &mut Listening) {}
+    fn finished(&mut self, _: &mut Alone) {}
 }
 
 /// Runs `work` in so many slots, lane 1 on; each so often. What came of it, what was printed, what each lane did.
-fn run(source: &str, left: Vec<u32>) -> (Vec<String>, String, Vec<(u32, Turn, Nanos)>) {
+fn run(source: &str, left: Vec<u32>) -> (Vec<String>, String, Vec<(LaneId, Turn, Nanos)>) {
     let program = compile(source, "test.py").unwrap_or_else(|error| panic!("{error}"));
     let module = Module::new(Arc::new(program), "test");
-    let mut thread = Thread::new(&module, Listening::default(), Rules::V3_10);
+    let mut thread = Thread::new(&module, Alone::default(), Rules::V3_10);
     thread.run_body().unwrap_or_else(|raised| panic!("{raised}"));
     let slots: Vec<_> = (1..=left.len() as u32).map(|lane| Some(LaneId(lane))).collect();
     let mut crew = Often { left, outcomes: Vec::new() };
@@ -78,14 +39,14 @@ fn run(source: &str, left: Vec<u32>) -> (Vec<String>, String, Vec<(u32, Turn, Na
 }
 
 /// The turns of a lane, in a letter each.
-fn of_lane(turns: &[(u32, Turn, Nanos)], lane: u32) -> String {
+fn of_lane(turns: &[(LaneId, Turn, Nanos)], lane: u32) -> String {
     let letter = |turn: &Turn| match turn {
         Turn::Ready { .. } => 'r',
         Turn::Running => 'R',
         Turn::Suspended => 's',
         Turn::Over => '.',
     };
-    turns.iter().filter(|(known, ..)| *known == lane).map(|(_, turn, _)| letter(turn)).collect()
+    turns.iter().filter(|(known, ..)| known.0 == lane).map(|(_, turn, _)| letter(turn)).collect()
 }
 
 #[test]
@@ -123,8 +84,8 @@ async def work(n):
 ";
     let (_, _, turns) = run(source, vec![1, 1]);
     // By its place in the order it was told of after the call that blocked the loop.
-    let over = turns.iter().position(|(lane, turn, _)| (*lane, *turn) == (2, Turn::Over));
-    let told = turns.iter().rposition(|(lane, turn, _)| *lane == 1 && matches!(turn, Turn::Ready { .. }));
+    let over = turns.iter().position(|(lane, turn, _)| (lane.0, *turn) == (2, Turn::Over));
+    let told = turns.iter().rposition(|(lane, turn, _)| lane.0 == 1 && matches!(turn, Turn::Ready { .. }));
     assert!(over < told, "{turns:?}");
     let (_, Turn::Ready { since }, at) = turns[told.expect("it was woken")] else { panic!("{turns:?}") };
     assert!(at - since >= Nanos::from_millis(28), "its timer fell due while the other slept: {turns:?}");
@@ -165,7 +126,7 @@ fn await_belongs_into_an_async_def() {
 fn asyncio_run_says_what_runs_the_loop_here() {
     let program = compile("import asyncio\ndef work():\n    asyncio.run(5)\n", "test.py").expect("it is Python");
     let module = Module::new(Arc::new(program), "test");
-    let mut thread = Thread::new(&module, Listening::default(), Rules::V3_10);
+    let mut thread = Thread::new(&module, Alone::default(), Rules::V3_10);
     let result = thread.run_body().and_then(|()| thread.call("work", Vec::new(), Vec::new()));
     assert!(result.unwrap_err().to_string().contains("write `async def work`"));
 }

@@ -14,6 +14,8 @@ use crate::vm::exception::{Kind, Raised, type_error};
 use crate::vm::native::{Call, Library, Native};
 use crate::vm::value::Value;
 
+use super::queue::Order;
+
 pub(super) use queue::METHODS as QUEUE;
 pub(super) use streams::{READER, WRITER};
 pub(super) use sync::{EVENT, LOCK};
@@ -31,9 +33,9 @@ pub(super) static LIBRARY: Library = Library {
         Native::class("Lock", sync::lock),
         Native::class("Semaphore", sync::semaphore),
         Native::class("Event", sync::event),
-        Native::class("Queue", queue::fifo),
-        Native::class("LifoQueue", queue::lifo),
-        Native::class("PriorityQueue", queue::priority),
+        Native::class("Queue", |call| queue::new(call, Order::FirstIn)),
+        Native::class("LifoQueue", |call| queue::new(call, Order::LastIn)),
+        Native::class("PriorityQueue", |call| queue::new(call, Order::Least)),
     ],
     constants: &[
         ("CancelledError", Value::ExceptionType(Kind::CancelledError)),

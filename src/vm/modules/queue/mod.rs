@@ -1,17 +1,19 @@
 //! `queue`: first in, first out; last in, first out; or the least first. With or without a bound.
 
+mod contents;
+
 use std::any::Any;
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::event::{Detail, EventKind, QueueId, State};
-use crate::vm::code::Comparison;
 use crate::vm::exception::{Kind, Raised, type_error, value_error};
 use crate::vm::native::{Call, Library, Native};
-use crate::vm::operate;
-use crate::vm::value::{Object, Value, drop_items};
+use crate::vm::value::{Object, Value};
+
+pub(super) use contents::{Contents, Holding, Order, this};
+pub(super) use contents::{empty, full, one_done, qsize};
 
 pub(super) static LIBRARY: Library = Library {
     name: "queue",
@@ -27,74 +29,19 @@ pub(super) const METHODS: &[Native] = &[
     Native::function("put", put),
     Native::function("get", get),
     Native::function("put_nowait", |call| {
-        let (value, [item]) = call.method::<1>("put_nowait")?;
+        let (value, [item]) = call.method::<1>("Queue.put_nowait")?;
         transfer(call, this(value)?, Some(item.clone()), Some(Duration::ZERO))
     }),
     Native::function("get_nowait", |call| {
-        let (value, _) = call.method::<0>("get_nowait")?;
+        let (value, _) = call.method::<0>("Queue.get_nowait")?;
         transfer(call, this(value)?, None, Some(Duration::ZERO))
     }),
-    Native::function("qsize", |call| {
-        let (value, _) = call.method::<0>("qsize")?;
-        Ok(Value::from(this(value)?.state().items.len()))
-    }),
-    Native::function("empty", |call| {
-        let (value, _) = call.method::<0>("empty")?;
-        Ok(Value::Bool(this(value)?.state().items.is_empty()))
-    }),
-    Native::function("full", |call| {
-        let (value, _) = call.method::<0>("full")?;
-        let queue = this(value)?;
-        Ok(Value::Bool(queue.bound.is_some_and(|bound| queue.state().items.len() >= bound)))
-    }),
+    Native::function("qsize", qsize::<Queue>),
+    Native::function("empty", empty::<Queue>),
+    Native::function("full", full::<Queue>),
     Native::function("task_done", task_done),
     Native::function("join", join),
 ];
-
-/// Which item comes out first.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Order {
-    FirstIn,
-    LastIn,
-    Least,
-}
-
-#[derive(Default)]
-pub(super) struct Contents {
-    /// The one that comes out first is the first, except under [`Order::LastIn`].
-    pub(super) items: VecDeque<Value>,
-    pub(super) unfinished: usize,
-}
-
-impl Contents {
-    pub(super) fn put(&mut self, order: Order, item: Value) -> Result<(), Raised> {
-        let at = match order {
-            Order::FirstIn | Order::LastIn => self.items.len(),
-            Order::Least => self.rank(&item)?,
-        };
-        self.items.insert(at, item);
-        self.unfinished += 1;
-        Ok(())
-    }
-
-    pub(super) fn take(&mut self, order: Order) -> Option<Value> {
-        if order == Order::LastIn { self.items.pop_back() } else { self.items.pop_front() }
-    }
-
-    /// Behind all that are not greater. Items that cannot be compared raise.
-    fn rank(&self, item: &Value) -> Result<usize, Raised> {
-        let (mut low, mut high) = (0, self.items.len());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if operate::compare(Comparison::Less, item, &self.items[middle])? {
-                high = middle;
-            } else {
-                low = middle + 1;
-            }
-        }
-        Ok(low)
-    }
-}
 
 /// How many this process has made.
 static MADE: AtomicU16 = AtomicU16::new(0);
@@ -105,35 +52,27 @@ struct Queue {
     order: Order,
     contents: Mutex<Contents>,
     changed: Condvar,
-    bound: Option<usize>,
 }
 
 impl Queue {
-    fn state(&self) -> MutexGuard<'_, Contents> {
-        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// What to record of a change, by whoever made it, while its mutex is held.
     fn event(&self, contents: &Contents, put: bool) -> Option<EventKind> {
-        let depth = u32::try_from(contents.items.len()).unwrap_or(u32::MAX);
+        let depth = u32::try_from(contents.len()).unwrap_or(u32::MAX);
         self.id.map(|queue| EventKind::Queue { queue, depth, put })
     }
 }
 
-impl Drop for Queue {
-    fn drop(&mut self) {
-        let mut items: Vec<Value> = std::mem::take(&mut self.state().items).into();
-        drop_items(&mut items);
+impl Holding for Queue {
+    const TYPE: &'static str = "a queue.Queue";
+
+    fn mutex(&self) -> &Mutex<Contents> {
+        &self.contents
     }
 }
 
 impl Object for Queue {
     fn type_name(&self) -> &'static str {
-        match self.order {
-            Order::FirstIn => "Queue",
-            Order::LastIn => "LifoQueue",
-            Order::Least => "PriorityQueue",
-        }
+        self.order.type_name()
     }
 
     fn methods(&self) -> &'static [Native] {
@@ -145,19 +84,10 @@ impl Object for Queue {
     }
 }
 
-fn this(value: &Value) -> Result<&Queue, Raised> {
-    value.downcast::<Queue>().ok_or_else(|| type_error("this needs a queue.Queue"))
-}
-
 fn new(call: &mut Call<'_>, order: Order) -> Result<Value, Raised> {
-    let [bound] = call.bind("Queue", call.positional(), ["maxsize"])?;
-    let bound = match bound {
-        Some(Value::Int(bound)) => usize::try_from(*bound).ok().filter(|bound| *bound > 0),
-        _ => None,
-    };
+    let contents = Contents::made_by(call, order)?;
     let made = MADE.try_update(Relaxed, Relaxed, |made| (made < QueueId::MOST).then_some(made + 1));
-    let id = made.ok().map(QueueId);
-    Ok(Value::object(Queue { id, order, contents: Mutex::default(), changed: Condvar::new(), bound }))
+    Ok(Value::object(Queue { id: made.ok().map(QueueId), order, contents, changed: Condvar::new() }))
 }
 
 /// How long to wait: none is for ever.
@@ -203,17 +133,17 @@ fn transfer(
     // Whether it was possible, and what was taken out or raised.
     let mut attempt = |contents: &mut Contents| -> Option<Result<Value, Raised>> {
         if !putting {
-            return contents.take(queue.order).map(Ok);
+            return contents.take().map(Ok);
         }
-        if queue.bound.is_some_and(|bound| contents.items.len() >= bound) {
+        if contents.is_full() {
             return None;
         }
-        item.take().map(|item| contents.put(queue.order, item).map(|()| Value::None))
+        item.take().map(|item| contents.put(item).map(|()| Value::None))
     };
     let changed = |done: &Option<Result<Value, Raised>>, contents: &Contents| {
         matches!(done, Some(Ok(_))).then(|| queue.event(contents, putting)).flatten()
     };
-    let mut contents = queue.state();
+    let mut contents = queue.contents();
     let mut done = attempt(&mut contents);
     if let Some(event) = changed(&done, &contents) {
         call.outside.note(call.line, event);
@@ -222,7 +152,7 @@ fn transfer(
     if done.is_none() && timeout != Some(Duration::ZERO) {
         call.outside.release_noting(State::WaitingLock, Detail::None, call.line, &mut |note| {
             let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-            let mut contents = queue.state();
+            let mut contents = queue.contents();
             loop {
                 done = attempt(&mut contents);
                 if done.is_some() {
@@ -247,23 +177,18 @@ fn transfer(
 }
 
 fn task_done(call: &mut Call<'_>) -> Result<Value, Raised> {
-    let (value, _) = call.method::<0>("task_done")?;
-    let queue = this(value)?;
-    let mut contents = queue.state();
-    let left = contents.unfinished.checked_sub(1);
-    contents.unfinished = left.ok_or_else(|| value_error("task_done() called too many times"))?;
-    drop(contents);
+    let (queue, _) = one_done::<Queue>(call)?;
     queue.changed.notify_all();
     Ok(Value::None)
 }
 
 fn join(call: &mut Call<'_>) -> Result<Value, Raised> {
-    let (value, _) = call.method::<0>("join")?;
-    let queue = this(value)?;
-    if queue.state().unfinished > 0 {
+    let (value, _) = call.method::<0>("Queue.join")?;
+    let queue = this::<Queue>(value)?;
+    if queue.contents().unfinished() > 0 {
         call.outside.release(State::WaitingLock, Detail::Join, call.line, &mut || {
-            let mut contents = queue.state();
-            while contents.unfinished > 0 {
+            let mut contents = queue.contents();
+            while contents.unfinished() > 0 {
                 contents = queue.changed.wait(contents).unwrap_or_else(PoisonError::into_inner);
             }
         });

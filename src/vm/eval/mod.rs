@@ -17,27 +17,29 @@
 //! `SETUP_WITH`, so that a lock just taken is sure to be released; here that
 //! is given anyway, since being asked to let go raises nothing.)
 
+mod call;
+mod sequence;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::binding;
 use super::code::{Instruction, Operator};
 use super::coroutine::{self, Coroutine, Sent};
-use super::exception::{Kind, Raised, type_error};
+use super::exception::{Raised, type_error};
 use super::frame::{self, Continuation, Frame, Step, put, set};
 use super::host::Host;
-use super::iterate::{Iteration, gather};
+use super::iterate::Iteration;
 use super::limits;
 use super::methods;
-use super::native::Call;
 use super::quick::{add_in_place, power, slow_binary, small};
-use super::raising::{
-    make_exception, matches_exception, no_async_manager, no_manager, no_module, not_defined, raise, too_deep,
-    unbound_local,
-};
+use super::raising::{matches_exception, no_module, not_defined, raise, too_deep, unbound_local};
 use super::thread::Thread;
 use super::value::{Function, Value};
 use super::{operate, subscript, text};
+
+use call::{call_other, manage};
+use sequence::{spread, take, unpack};
 
 /// Instructions between two heartbeats: a few microseconds.
 pub(super) const HEARTBEAT: i64 = 1000;
@@ -50,7 +52,7 @@ impl<H: Host> Thread<'_, H> {
     /// returns, or one of them awaits something that is not there yet.
     /// With something to be raised first, if it is so resumed.
     pub(super) fn evaluate<const BEFORE_EACH: bool>(&mut self, thrown: Option<Raised>) -> Result<Step, Raised> {
-        let Thread { module, host, continuation, countdown, waker, .. } = self;
+        let Thread { module, host, kept, continuation, countdown, waker, .. } = self;
         let Continuation { stack, frames } = continuation;
         let module = *module;
         let program = &**module.program();
@@ -213,7 +215,7 @@ impl<H: Host> Thread<'_, H> {
                             }
                         }
                         Instruction::LoadGlobal(slot) => {
-                            let value = module.slot(slot as usize).copy();
+                            let value = module.globals.load(kept, slot as usize);
                             if let Value::Unbound = value {
                                 break 'raised not_defined(&program.globals[slot as usize].0);
                             }
@@ -221,11 +223,10 @@ impl<H: Host> Thread<'_, H> {
                         }
                         Instruction::StoreGlobal(slot) => {
                             let value = pop!();
-                            let old = std::mem::replace(&mut *module.slot(slot as usize), value);
-                            drop(old);
+                            drop(module.globals.store(kept, slot as usize, value));
                         }
                         Instruction::DeleteGlobal(slot) => {
-                            let old = std::mem::take(&mut *module.slot(slot as usize));
+                            let old = module.globals.store(kept, slot as usize, Value::Unbound);
                             if let Value::Unbound = old {
                                 break 'raised not_defined(&program.globals[slot as usize].0);
                             }
@@ -428,7 +429,7 @@ impl<H: Host> Thread<'_, H> {
                                 _ => Vec::new(),
                             };
                             let name = program.codes[index as usize].name.clone();
-                            push!(Value::Function(Arc::new(Function { code: index, name, defaults })));
+                            push!(Value::Function(Arc::new(Function::new(index, name, defaults))));
                         }
                         Instruction::Call(_) | Instruction::CallKw(..) => {
                             let (count, keywords) = match *instruction {
@@ -478,28 +479,7 @@ impl<H: Host> Thread<'_, H> {
                                     frames.push(Frame { code: index, pc: callee.start, base: base + args_at, top });
                                     continue 'frames;
                                 }
-                                Value::Native(native) => {
-                                    let args = &slots[first..top];
-                                    let mut call = Call { args, keywords, outside: &mut *host, line };
-                                    attempt!((native.run)(&mut call))
-                                }
-                                Value::Method(method) => {
-                                    let mut args = vec![method.0.clone()];
-                                    args.extend_from_slice(&slots[first..top]);
-                                    let mut call = Call { args: &args, keywords, outside: &mut *host, line };
-                                    attempt!((method.1.run)(&mut call))
-                                }
-                                Value::ExceptionType(kind) => {
-                                    if !keywords.is_empty() {
-                                        let message = format!("{}() takes no keyword arguments", kind.name());
-                                        break 'raised type_error(message);
-                                    }
-                                    attempt!(make_exception(*kind, &slots[first..top]))
-                                }
-                                other => {
-                                    let message = format!("'{}' object is not callable", other.type_name());
-                                    break 'raised type_error(message);
-                                }
+                                other => attempt!(call_other(other, &slots[first..top], keywords, &mut *host, line)),
                             };
                             while top > callable_at {
                                 top -= 1;
@@ -532,30 +512,7 @@ impl<H: Host> Thread<'_, H> {
                                     frames.push(Frame::called(program, index, base + top, stack, args));
                                     continue 'frames;
                                 }
-                                Value::Native(native) => {
-                                    attempt!((native.run)(&mut Call {
-                                        args: &args,
-                                        keywords,
-                                        outside: &mut *host,
-                                        line
-                                    }))
-                                }
-                                Value::Method(method) => {
-                                    args.insert(0, method.0.clone());
-                                    attempt!((method.1.run)(&mut Call {
-                                        args: &args,
-                                        keywords,
-                                        outside: &mut *host,
-                                        line
-                                    }))
-                                }
-                                Value::ExceptionType(kind) if keywords.is_empty() => {
-                                    attempt!(make_exception(*kind, &args))
-                                }
-                                other => {
-                                    let message = format!("'{}' object is not callable", other.type_name());
-                                    break 'raised type_error(message);
-                                }
+                                other => attempt!(call_other(other, &args, keywords, &mut *host, line)),
                             };
                             while top > callable_at {
                                 top -= 1;
@@ -671,26 +628,8 @@ impl<H: Host> Thread<'_, H> {
                         | Instruction::WithExit
                         | Instruction::BeforeAsyncWith
                         | Instruction::AsyncWithExit => {
-                            let manager = pop!();
-                            let (name, entering, is_async) = match *instruction {
-                                Instruction::BeforeWith => ("__enter__", true, false),
-                                Instruction::BeforeAsyncWith => ("__aenter__", true, true),
-                                Instruction::AsyncWithExit => ("__aexit__", false, true),
-                                _ => ("__exit__", false, false),
-                            };
-                            let method = match &manager {
-                                Value::Object(object) => super::native::find(object.methods(), name),
-                                _ => None,
-                            };
-                            let Some(method) = method else {
-                                break 'raised if is_async { no_async_manager(&manager) } else { no_manager(&manager) };
-                            };
-                            let line = program.line_of(pc as u32 - 1);
-                            let args = [manager];
-                            let mut call = Call { args: &args, keywords: &[], outside: &mut *host, line };
-                            let value = attempt!((method.run)(&mut call));
-                            // Of the way out of an `async with` there is a coroutine to be awaited.
-                            if entering || is_async {
+                            let (manager, line) = (pop!(), program.line_of(pc as u32 - 1));
+                            if let Some(value) = attempt!(manage(*instruction, manager, &mut *host, line)) {
                                 push!(value);
                             }
                             safe_point!(NATIVE_COST);
@@ -715,47 +654,5 @@ impl<H: Host> Thread<'_, H> {
             let Raised::Exception(exception) = raised else { return Err(Raised::Stopped) };
             frame::unwind(program, stack, frames, exception, pc as u32 - 1).map_err(Raised::Exception)?;
         }
-    }
-}
-
-fn take(slots: &mut [Value], top: &mut usize, count: u32) -> Vec<Value> {
-    let first = *top - count as usize;
-    let items = slots[first..*top].iter_mut().map(std::mem::take).collect();
-    *top = first;
-    items
-}
-
-/// The items of `*value` in a call of `function`.
-fn spread(value: &Value, function: &Value) -> Result<Vec<Value>, Raised> {
-    gather(value).map_err(|raised| match Iteration::over(value) {
-        Ok(_) => raised,
-        Err(_) => {
-            let name = match function {
-                Value::Function(function) => format!("{}()", function.name),
-                Value::Native(native) => format!("{}()", native.name),
-                other => other.repr(),
-            };
-            type_error(format!("{name} argument after * must be an iterable, not {}", value.type_name()))
-        }
-    })
-}
-
-fn unpack(value: &Value, count: usize) -> Result<Vec<Value>, Raised> {
-    let iterable = matches!(value, Value::List(_) | Value::Tuple(_)) || Iteration::over(value).is_ok();
-    if !iterable {
-        return Err(type_error(format!("cannot unpack non-iterable {} object", value.type_name())));
-    }
-    if let Value::Range(range) = value
-        && range.len() > count as u64
-    {
-        return Err(Kind::ValueError.raise(format!("too many values to unpack (expected {count})")));
-    }
-    let items = gather(value)?;
-    match items.len() {
-        got if got < count => {
-            Err(Kind::ValueError.raise(format!("not enough values to unpack (expected {count}, got {got})")))
-        }
-        got if got > count => Err(Kind::ValueError.raise(format!("too many values to unpack (expected {count})"))),
-        _ => Ok(items),
     }
 }
