@@ -1,4 +1,4 @@
-//! Where events come from: emulated, observed, replayed; and the sampler of cores and memory.
+//! Where events come from: emulated, or observed; and the sampler of cores and memory.
 //!
 //! Whatever the source, it says the same [`Signal`]s, so everything to the
 //! right of this room is shared by all of them.
