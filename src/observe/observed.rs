@@ -45,6 +45,8 @@ pub(super) struct Process {
     pub(super) tried_at: Nanos,
     pub(super) tries: u32,
     pub(super) walked_at: Nanos,
+    /// What the list of interpreters began with then.
+    pub(super) walked_from: Option<u64>,
     /// How long that took.
     pub(super) walk_lasts: Nanos,
     /// Our numbers of its threads, by its own.
@@ -80,6 +82,7 @@ impl Process {
             tried_at: Nanos::ZERO,
             tries: 0,
             walked_at: Nanos::ZERO,
+            walked_from: None,
             walk_lasts: Nanos::ZERO,
             numbers: HashMap::new(),
             lanes_lock: None,

@@ -206,6 +206,11 @@ impl Runtime {
         Err(last)
     }
 
+    /// What the list of interpreters begins with: another, if there is one more.
+    pub fn first_interpreter(&self, memory: &dyn Memory) -> Option<u64> {
+        memory.word(self.address + self.layout.interpreters).ok()
+    }
+
     fn walk_once(&self, memory: &dyn Memory) -> Result<Vec<Interpreter>, Lost> {
         let layout = &self.layout;
         let mut found = Vec::new();

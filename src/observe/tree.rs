@@ -182,6 +182,10 @@ impl Watcher {
                         Some(_) => WALKED_SOON,
                         None => WALKED,
                     };
+                    // Of one that is new the lock is to be watched before somebody takes it, which may be once for all.
+                    let runtime = process.runtime.as_ref();
+                    let first = runtime.and_then(|runtime| runtime.first_interpreter(&Remote(pid)));
+                    let pause = if first == process.walked_from { pause } else { Nanos::ZERO };
                     let pause = pause.max(Nanos(process.walk_lasts.0.saturating_mul(WALKS_SHARE)));
                     if process.walked_at + pause <= now {
                         self.walk(pid, now);
@@ -237,6 +241,7 @@ impl Watcher {
         let Some(process) = self.processes.get_mut(&pid) else { return };
         process.walked_at = now;
         let Some(runtime) = process.runtime.clone() else { return };
+        process.walked_from = runtime.first_interpreter(&Remote(pid));
         let walked = runtime.walk(&Remote(pid));
         process.walk_lasts = Monotonic.now() - now;
         let Ok(interpreters) = walked else {
