@@ -258,6 +258,10 @@ impl Watcher {
             }
             return;
         };
+        if interpreters.iter().any(|interpreter| interpreter.lock.is_none()) {
+            // It is being made: again at the next pass.
+            process.walked_from = None;
+        }
         let mut locks: Vec<(u64, i64)> = Vec::new();
         for interpreter in &interpreters {
             if let Some(lock) = interpreter.lock
