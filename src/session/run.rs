@@ -1,7 +1,7 @@
 //! A run: a source, and everything it has said so far.
 
 use crate::engine::sampler::{Peaks, Sample};
-use crate::engine::{Accounts, CoreEvidence, Description, Signal, Slept, Source, TaskOutcome};
+use crate::engine::{Accounts, CoreEvidence, Description, ENDED_BY_US, Signal, Slept, Source, TaskOutcome};
 use crate::event::{LaneId, Line, Nanos, State};
 use crate::model::{LanePlan, Role};
 use crate::trace::{Evidence, LaneInfo, LockInfo, Trace};
@@ -125,7 +125,7 @@ impl Record {
 
 /// Whether an end is none that was meant.
 fn is_fault(end: &str) -> bool {
-    !matches!(end, "done" | "still running")
+    !matches!(end, "done" | "still running" | ENDED_BY_US)
 }
 
 /// A run in progress.
@@ -237,6 +237,11 @@ impl Run {
         if !self.record.is_over() {
             self.record.phase = Phase::Stopped;
         }
+    }
+
+    /// Asks a program that was started to be observed to end; it is over once all that it made has ended.
+    pub fn end(&mut self) {
+        self.source.end();
     }
 
     /// Halts its processes: the program itself is being suspended.
