@@ -89,8 +89,8 @@ fn a_launched_program_is_asked_about_before_it_is_ended() {
     terminal.press("q");
     terminal.wait_for("q again leaves");
     terminal.press("q");
-    // As a shell says it of a program that SIGTERM ended.
-    assert_eq!(terminal.wait_exit().exit_code(), 143);
+    // It was ended by us, as was asked for: that is no failure.
+    assert_eq!(terminal.wait_exit().exit_code(), 0);
 }
 
 #[test]
