@@ -426,13 +426,18 @@ fn isolated_subinterpreters_have_locks_of_their_own_and_the_fifth_lock_is_sample
             let mut own: Vec<u64> = lanes(&report).iter().filter_map(|lane| lane["lock"].as_u64()).collect();
             own.sort_unstable();
             own.dedup();
-            // Whom the fifth belongs to is not known before 3.13: it is not watched, and its holder's name is its maker's.
-            assert!(own.len() == count + 1 || count == 4 && own.len() == 4, "{:#}", report["lanes"]);
+            // Before 3.13 a holder's name may be its maker's. Who took a lock before it was watched (or the fifth, which is
+            // not) and keeps it is then not known, and that is what is said.
+            let names_are_vague = python.to_string_lossy().contains("3.12");
+            assert!(names_are_vague || own.len() == count + 1 || count == 4 && own.len() == 4, "{:#}", report["lanes"]);
             let observer = &report["observer"];
             if count == 2 {
                 assert_eq!(observer["engine"], "exact", "{observer}");
                 for lane in lanes(&report).iter().filter(|lane| lane["name"] != "main") {
-                    assert!(share(lane, &["running", "waiting_core"]) > 0.6, "{}: {lane:#}", python.display());
+                    let known = share(lane, &["running", "waiting_core"]);
+                    assert!(share(lane, &["native"]) < 0.2, "{}: {lane:#}", python.display());
+                    assert!(known + share(lane, &["unknown"]) > 0.6, "{}: {lane:#}", python.display());
+                    assert!(known > 0.6 || names_are_vague, "{}: {lane:#}", python.display());
                 }
             } else {
                 assert!(observer["reason"].as_str().is_some_and(|why| why.contains("a fifth")), "{observer}");

@@ -119,6 +119,8 @@ pub struct Lock {
     /// Whether the thread state that took it last may be another thread's: then a look tells that it is held, and a write
     /// by whom.
     pub holder_is_vague: bool,
+    /// Whether it is held by a thread that cannot be named.
+    pub is_nameless: bool,
     /// When it was last looked at.
     pub looked_at: Nanos,
     /// Until then it is watched however often it is written: somebody asked for it.
@@ -165,6 +167,7 @@ impl Lock {
             look: true,
             new_until: Nanos::ZERO,
             holder_is_vague: false,
+            is_nameless: false,
             looked_at: Nanos::ZERO,
             bear_until: Nanos::ZERO,
             holder: None,
@@ -275,8 +278,8 @@ impl Lock {
         };
         let holds = if seen.locked { holder } else { None };
         // A thread we cannot name holds it.
-        let is_nameless = seen.locked && holder.is_none();
-        if is_nameless {
+        self.is_nameless = seen.locked && holder.is_none();
+        if self.is_nameless {
             self.look = true;
         } else if holds != self.holder {
             self.missed += u64::from(known);
@@ -303,7 +306,7 @@ impl Lock {
         }
         self.counted = Some((seen.switch_number, self.handoffs));
         // Without its name the next write would pass for a take, and every one after it for its opposite.
-        self.settled = match exact && is_nameless {
+        self.settled = match exact && self.is_nameless {
             true => self.settled && self.holder.is_some(),
             false => true,
         };

@@ -34,6 +34,8 @@ pub(super) struct Process {
     pub(super) runtime: Option<Runtime>,
     /// Whether it is known who holds its lock.
     pub(super) is_followed: bool,
+    /// Whether one of its locks is held by a thread that cannot be named: it may be any that holds none.
+    pub(super) holder_unknown: bool,
     /// Its maker's mark ([`Runtime::mark`]), which it bears until it goes on as a Python of its own.
     pub(super) maker_mark: Option<u64>,
     /// Until when it was being found out whether it is Python.
@@ -75,6 +77,7 @@ impl Process {
             stage: Stage::Waiting,
             runtime: None,
             is_followed: false,
+            holder_unknown: false,
             maker_mark: None,
             found_at: Nanos::ZERO,
             boots: false,
@@ -102,7 +105,7 @@ impl Process {
     /// What its threads are while they are awake and hold no lock.
     pub(super) fn awake(&self) -> Awake {
         match &self.runtime {
-            _ if self.stage != Stage::Python || !self.is_followed => Awake::Unknown,
+            _ if self.stage != Stage::Python || !self.is_followed || self.holder_unknown => Awake::Unknown,
             Some(runtime) if runtime.free_threaded && !self.has_lock() => Awake::Running,
             _ => Awake::Native,
         }

@@ -355,7 +355,8 @@ impl Thread {
     /// It was seen, awake, to run Python or native code, where there is no lock that would tell.
     pub fn seen(&mut self, at: Nanos, awake: Awake) {
         self.awake = awake;
-        if self.sleep.is_none() && self.holds.is_none() && !self.ended {
+        let is_awake = self.sleep.is_none() && self.state != State::WaitingCore;
+        if is_awake && self.holds.is_none() && !self.ended {
             self.wake(at);
         }
     }

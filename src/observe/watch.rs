@@ -283,6 +283,7 @@ impl Watcher {
                     let mut changes = Vec::new();
                     self.locks[lock].looked(from, state, holder, &mut |change| changes.push(change));
                     changes.into_iter().for_each(|change| self.change(lock, at, change));
+                    self.tell_nameless(self.locks[lock].pid, at);
                     if self.locks[lock].settled && !was_settled {
                         self.reveal(self.locks[lock].pid, at);
                     }
@@ -298,6 +299,19 @@ impl Watcher {
                 }
                 Item::Doing { tid, doing, first } => self.tell_doing(tid, at, doing, first),
             }
+        }
+    }
+
+    /// While a lock is held by a thread that cannot be named, nothing is known of those that hold none: each may be the one.
+    fn tell_nameless(&mut self, pid: u32, at: Nanos) {
+        let unknown = self.locks.iter().any(|lock| lock.pid == pid && lock.is_nameless);
+        let Some(process) = self.processes.get_mut(&pid) else { return };
+        if std::mem::replace(&mut process.holder_unknown, unknown) == unknown {
+            return;
+        }
+        let awake = process.awake();
+        for tracked in self.threads.values_mut().filter(|tracked| tracked.pid == pid) {
+            tracked.thread.seen(at.max(tracked.thread.since), awake);
         }
     }
 
