@@ -22,6 +22,9 @@ impl<'a> Compiler<'a> {
     }
 
     fn expr_at(&mut self, expr: &'a Expr) -> Result {
+        if let Expr::StringLiteral(string) = expr {
+            self.refuse_surrogates(expr, string.value.to_str())?;
+        }
         if let Some(value) = literal(expr) {
             self.constant(value);
             return Ok(());
