@@ -724,3 +724,14 @@ def work():
         fails()
     except (ValueError, nobody):
         raise
+# ---
+def f(r):
+    try:
+        r.append([][0])
+        for i in range(2):
+            return 1
+        return 2
+    except IndexError:
+        return 'caught'
+def work():
+    return f([])

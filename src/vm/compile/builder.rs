@@ -58,7 +58,7 @@ impl Range {
     }
 
     pub(super) fn resume(&mut self, at: u32) {
-        self.open = Some(at);
+        self.open.get_or_insert(at);
     }
 }
 

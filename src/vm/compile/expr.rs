@@ -216,7 +216,7 @@ impl<'a> Compiler<'a> {
             && let Some(library) = self.imported.get(base.id.as_str())
         {
             if library.get(name).is_none() {
-                let known: Vec<_> = library.names().collect();
+                let known: Vec<_> = crate::vm::modules::offered(library).collect();
                 let construct = format!("{}.{name}", library.name);
                 let advice = format!("of {} there is {}", library.name, known.join(", "));
                 return Err(self.place.outside(&attribute.attr, construct, advice));

@@ -86,7 +86,8 @@ impl<'a> Compiler<'a> {
     /// that jumps elsewhere.
     pub(super) fn return_top(&mut self, line: u32) -> Result {
         let depth = self.frame.depth - 1;
-        if self.frame.blocks.iter().any(Block::has_way_out) {
+        let has_way_out = self.frame.blocks.iter().any(Block::has_way_out);
+        if has_way_out {
             let returned = self.hidden("returned");
             self.emit(Instruction::StoreFast(returned));
             self.leave(0)?;
@@ -96,7 +97,9 @@ impl<'a> Compiler<'a> {
         self.line = line;
         self.emit(Instruction::ReturnValue);
         self.frame.depth = depth;
-        self.resume_blocks(0);
+        if has_way_out {
+            self.resume_blocks(0);
+        }
         Ok(())
     }
 
