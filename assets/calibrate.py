@@ -1,6 +1,8 @@
 # What CPython spends from the order of a worker's birth to the worker's first line, once for each way to make one.
-# Prints one JSON object. Each row: from the order to the first line, and how much of that the new thread computed,
-# in nanoseconds. The monotonic clock is one for all processes; the CPU clocks of a new process or thread begin at 0.
+# Processes and interpreters are workers of the pools of `concurrent.futures`, with the modules these need in each.
+# Prints one JSON object. Each row: from the order to the first line, and how much of that the new thread computed, in
+# nanoseconds; and how much whoever ordered it computed for the order. The monotonic clock is one for all processes; the
+# CPU clocks of a new process or thread begin at 0.
 # Run anew for each repeat, so that a cold forkserver is cold.
 import sys
 import time
@@ -9,10 +11,17 @@ import time
 MODULE = time.process_time_ns()
 
 
-def in_process(pipe):
-    line, cpu = time.monotonic_ns(), time.process_time_ns()
-    pipe.send((line, cpu, MODULE, on_cpu_of_parent()))
-    pipe.close()
+# The worker's first line, once there is one.
+BORN = None
+
+
+def note():
+    global BORN
+    BORN = time.monotonic_ns(), time.process_time_ns(), MODULE, on_cpu_of_parent()
+
+
+def born():
+    return BORN
 
 
 def on_cpu_of_parent():
@@ -26,16 +35,28 @@ def on_cpu_of_parent():
 
 
 def process(method):
+    """A worker of a pool of processes: what its birth took, and what the pool took its maker before the birth was ordered
+    and after it, up to the first result. The CPU time of the maker is that of all its threads."""
     import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
 
     context = multiprocessing.get_context(method)
-    ours, theirs = context.Pipe(duplex=False)
-    worker = context.Process(target=in_process, args=(theirs,))
-    ordered = time.monotonic_ns()
-    worker.start()
-    line, cpu, module, parent = ours.recv()
-    worker.join()
-    return {"elapsed": line - ordered, "cpu": cpu, "module": module, "parent": parent}
+    start, seen = context.Process.start, []
+
+    def order(worker):
+        seen.append((time.monotonic_ns(), time.process_time_ns()))
+        start(worker)
+        seen.append((time.monotonic_ns(), time.process_time_ns()))
+
+    context.Process.start = order
+    began = time.process_time_ns()
+    with ProcessPoolExecutor(1, mp_context=context, initializer=note) as executor:
+        line, cpu, module, parent = executor.submit(born).result()
+        ended = time.process_time_ns()
+    context.Process.start = start
+    (ordered, before), (_, after) = seen
+    return {"elapsed": line - ordered, "cpu": cpu, "module": module, "parent": parent, "order": after - before,
+            "before": before - began, "after": ended - after}
 
 
 def thread():
@@ -49,26 +70,18 @@ def thread():
     return {"elapsed": seen[0][0] - ordered, "cpu": seen[0][1]}
 
 
+def born_in_thread():
+    return time.monotonic_ns(), time.thread_time_ns()
+
+
 def subinterpreter():
-    import os
-    import threading
-    from concurrent import interpreters
+    """A worker of a pool of interpreters: its thread, its interpreter, and the modules a pool needs in each."""
+    from concurrent.futures import InterpreterPoolExecutor
 
-    reader, writer = os.pipe()
-    code = f"import os, time; os.write({writer}, f'{{time.monotonic_ns()}} {{time.thread_time_ns()}}'.encode())"
-
-    def live():
-        interpreter = interpreters.create()
-        interpreter.exec(code)
-        interpreter.close()
-
-    worker = threading.Thread(target=live)
-    ordered = time.monotonic_ns()
-    worker.start()
-    worker.join()
-    os.close(writer)
-    line, cpu = os.read(reader, 100).split()
-    return {"elapsed": int(line) - ordered, "cpu": int(cpu)}
+    with InterpreterPoolExecutor(1) as executor:
+        ordered = time.monotonic_ns()
+        line, cpu = executor.submit(born_in_thread).result()
+    return {"elapsed": line - ordered, "cpu": cpu}
 
 
 def bare():
@@ -78,27 +91,42 @@ def bare():
     return int(subprocess.run([sys.executable, "-c", say], check=True, capture_output=True).stdout)
 
 
+def imports():
+    """What modules take that workloads import, in an interpreter that has what a pool needs: CPU time."""
+    import subprocess
+
+    say = "import concurrent.futures.process, time; began = time.process_time_ns(); import {}; print(time.process_time_ns() - began)"
+    found = {}
+    for module in ["asyncio", "hashlib", "urllib.request", "numpy"]:
+        done = subprocess.run([sys.executable, "-c", say.format(module)], capture_output=True)
+        if done.returncode == 0:
+            found[module] = int(done.stdout)
+    return found
+
+
 def main():
     import json
     import platform
-    from multiprocessing import resource_tracker
 
     if platform.python_implementation() != "CPython":
         sys.exit(f"{platform.python_implementation()} is not CPython")
+    # The first of this process, which loads what it needs. Its threads have ended before anything else is forked.
+    first_pool = process("fork")
+    from multiprocessing import resource_tracker
+
     # Started with the first worker that needs it, and part of no other's price.
     resource_tracker.ensure_running()
     # Before there is any thread beside this one, and before a sub-interpreter, beside which a fork is unsafe.
-    rows = {"bare": bare(), "fork": process("fork"), "spawn": process("spawn")}
+    rows = {"bare": bare(), "pool": first_pool, "fork": process("fork"), "spawn": process("spawn")}
     rows["forkserver_cold"] = process("forkserver")
     rows["forkserver"] = process("forkserver")
+    rows["imports"] = imports()
     thread()
     rows["thread"] = thread()
     try:
-        from concurrent import interpreters
-    except ImportError:
-        pass
-    else:
         rows["subinterpreter"] = subinterpreter()
+    except ImportError:  # before 3.14
+        pass
     print(json.dumps({"python": platform.python_version(), "rows": rows}))
 
 

@@ -18,12 +18,9 @@ which one JSON object a line is written; standard output unless said otherwise:
 
 With "wait": true it begins when a line comes in on standard input. Python 3.9 or later, nothing but the standard library.
 """
-import importlib.machinery
-import importlib.util
-import json
+# A worker process imports this file anew, so what only some need is imported where it is needed.
 import os
 import sys
-import threading
 import time
 
 
@@ -38,11 +35,12 @@ _modules = {}
 def load(file, name):
     """The workload's module: loaded once an interpreter, so threads share its globals and processes do not."""
     if file not in _modules:
+        from importlib.machinery import ModuleSpec, SourceFileLoader
         # The loader is named, since the file need not end in .py.
-        loader = importlib.machinery.SourceFileLoader(name, file)
-        spec = importlib.util.spec_from_file_location(name, file, loader=loader)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        loader = SourceFileLoader(name, file)
+        module = type(sys)(name)
+        module.__file__, module.__loader__, module.__spec__ = file, loader, ModuleSpec(name, loader, origin=file)
+        loader.exec_module(module)
         _modules[file] = module
     return _modules[file]
 
@@ -50,6 +48,8 @@ def load(file, name):
 def announce(report):
     """Says that the calling thread does tasks. One line is one write, so lines of several processes do not mix."""
     if report:
+        import json
+        import threading
         with open(report, "w") as out:
             out.write(json.dumps({"worker": threading.get_native_id(), "pid": os.getpid(), "at": time.monotonic_ns()}) + "\n")
 
@@ -78,16 +78,22 @@ def do(file, name, task, args):
         return False, told(error, file)
 
 
-def serve(file, name, next_task, tasks, threads, arguments, report):
-    """One process of the hybrid model: its threads take tasks from the counter that all processes share."""
+def serve(file, name, next_task, first, tasks, threads, arguments, report):
+    """One process of the hybrid model: its threads take tasks from the counter that all processes share.
+
+    The first task of each process is set apart for it, or the process that is up first would take them all."""
     from concurrent.futures import ThreadPoolExecutor
     done = []
+    own = [first]
 
     def work():
         announce(report)
         while True:
-            with next_task.get_lock():
-                task, next_task.value = next_task.value, next_task.value + 1
+            try:
+                task = own.pop()
+            except IndexError:
+                with next_task.get_lock():
+                    task, next_task.value = next_task.value, next_task.value + 1
             if task >= tasks:
                 return
             done.append((task, do(file, name, task, arguments[task])))
@@ -108,8 +114,8 @@ def inherit(file, name, counter):
     load(file, name)
 
 
-def serve_inherited(file, name, tasks, threads, arguments, report):
-    return serve(file, name, _counter, tasks, threads, arguments, report)
+def serve_inherited(file, name, first, tasks, threads, arguments, report):
+    return serve(file, name, _counter, first, tasks, threads, arguments, report)
 
 
 # ---- in the first interpreter ----
@@ -125,6 +131,7 @@ class Run:
         self.workers, self.tasks = order["workers"], order["tasks"]
 
     def say(self, **what):
+        import json
         self.out.write(json.dumps(what) + "\n")
         self.out.flush()
 
@@ -210,13 +217,13 @@ class Run:
         arguments = self.arguments(module.work)
         processes = self.order["processes"]
         context = multiprocessing.get_context("fork")
-        counter = context.Value("q", 0)
+        counter = context.Value("q", processes)
         self.begin()
         with ProcessPoolExecutor(processes, mp_context=context, initializer=inherit,
                                  initargs=(self.file, self.name, counter)) as pool:
             threads = self.workers // processes
-            serving = [pool.submit(serve_inherited, self.file, self.name, self.tasks, threads, arguments, self.report)
-                       for _ in range(processes)]
+            serving = [pool.submit(serve_inherited, self.file, self.name, first, self.tasks, threads, arguments, self.report)
+                       for first in range(processes)]
             for future in as_completed(serving):
                 for task, result in future.result():
                     self.done(task, result)
@@ -314,6 +321,7 @@ class Run:
 
 
 def main():
+    import json
     if hasattr(sys, "set_int_max_str_digits"):
         sys.set_int_max_str_digits(0)
     Run(json.loads(sys.argv[1])).carry_out()

@@ -1,22 +1,34 @@
 #!/usr/bin/env python3
 """Each workload under each model, as a ratio to one task after another: in the miniature and in a real CPython.
 
-    cargo build --release && python3 benches/ratios.py [--python PATH] [--free PATH] [--rounds 7] [--target 0.4] [WORKLOAD ...]
+    cargo build --release
+    python3 benches/ratios.py [--python PATH] [--free PATH] [--isolated PATH] [--rounds 7] [--target 0.4] [--csv FILE]
+                              [--models LIST] [WORKLOAD ...]
+    python3 benches/ratios.py --table FILE ...
 
 Both engines do the same tasks, interleaved, round by round. The size of a task is chosen for each engine so that one after
 another takes it `--target` seconds; where a workload has no size, or waits for a fixed time, both do the same. The last
-column is the miniature's ratio over CPython's: 1.00 is agreement. `--free` names a free-threaded build, which is
-then what the miniature's `free-threads` is set beside, with that build's own sequential run.
+column is the miniature's ratio over CPython's: 1.00 is agreement. The miniature starts its workers as `gilscope calibrate`
+finds that Python to do it, here and now.
+
+`--free` names a free-threaded build, which is then what the miniature's `free-threads` is set beside, with that build's own
+sequential run; `--isolated` one of 3.14 or later, the same for `subinterpreters`. What a Python is to read is copied to a
+folder of its own under /tmp, so that one which sees nothing else can be measured as well.
+
+`--csv` appends a line a pair to a file. `--table` measures nothing and makes the table in BENCHMARKS.md out of such files; of
+several lines about one pair the last counts.
 """
-import argparse, json, os, statistics, subprocess, sys
+import argparse, contextlib, csv, glob, json, os, re, shutil, signal, statistics, subprocess, sys, tempfile, threading
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from measure import HERE, PROGRAM, pythons
 
-DRIVER = os.path.join(HERE, "assets", "driver.py")
-FILES = os.path.join(HERE, "assets", "workloads")
-MODELS = ["threads", "processes:spawn", "processes:fork", "processes:forkserver", "hybrid", "subinterpreters", "free-threads",
+MODELS = ["threads", "free-threads", "subinterpreters", "processes:fork", "processes:forkserver", "processes:spawn", "hybrid",
           "coroutines"]
 WORKERS, TASKS = 2, 2
+FIELDS = ["workload", "model", "python", "startup", "rounds", "base_cpython", "base_miniature", "cpython", "miniature",
+          "ratio_cpython", "ratio_miniature", "quotient", "quotient_low", "quotient_high"]
+# How far from 1.00 the quotient may be, and where start-up decides.
+ROOM, ROOM_AT_START = 0.15, 0.30
 median = statistics.median
 
 
@@ -24,42 +36,102 @@ class Refused(Exception):
     """This engine does not do that, for the reason told."""
 
 
-def miniature(workload, model, args, workers=WORKERS, tasks=TASKS):
-    """How long a run of the miniature took, in seconds."""
-    family, _, start = model.partition(":")
-    size = ["-n", "2x2" if family == "hybrid" else str(workers), "--tasks", str(tasks)]
-    args = [word for name, value in args.items() for word in ("--arg", f"{name}={value}")]
-    done = subprocess.run([PROGRAM, "run", workload["id"], "-m", family, *(["--start", start] if start else []), *size, *args,
-                           "--json"], capture_output=True, text=True, timeout=120)
-    if done.returncode:
-        raise Refused(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit {done.returncode}")
-    return json.loads(done.stdout)["elapsed_ns"] / 1e9
+def ran(command, **more):
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL, **more)
 
 
-def cpython(python, workload, model, args, workers=WORKERS, tasks=TASKS):
-    """The same of a CPython."""
-    family, _, start = model.partition(":")
-    kinds = {argument["name"]: argument.get("kind") for argument in workload["arguments"]}
-    args = {name: {"mebibytes": value} if kinds.get(name) == "bytes" else value for name, value in args.items()}
-    order = {"file": os.path.join(FILES, workload["id"] + ".py"), "name": workload["id"], "model": family, "start": start,
-             "workers": 4 if family == "hybrid" else workers, "processes": 2, "tasks": tasks, "args": args, "switch_interval": None}
-    done = subprocess.run([python, DRIVER, json.dumps(order)], capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
-    said = {key: value for line in done.stdout.splitlines() for key, value in json.loads(line).items()}
-    if "failed" in said or "ended" not in said:
-        raise Refused(said.get("failed") or done.stderr[-200:])
-    if "error" in said:
-        raise Refused(said["error"])
-    return (said["ended"] - said["began"]) / 1e9
+class Miniature:
+    """The miniature, with its start-up as that of a Python."""
+
+    def __init__(self, folder, python):
+        self.env = {**os.environ, "XDG_CONFIG_HOME": folder}
+        done = ran([PROGRAM, "calibrate", "--python", python], env=self.env)
+        if done.returncode:
+            sys.exit(done.stderr.strip())
+        self.startup = None
+
+    def run(self, workload, model, args):
+        """How long a run took, in seconds."""
+        family, _, start = model.partition(":")
+        size = ["-n", "2x2" if family == "hybrid" else str(WORKERS), "--tasks", str(TASKS)]
+        args = [word for name, value in args.items() if value is not None for word in ("--arg", f"{name}={value}")]
+        done = ran([PROGRAM, "run", workload["id"], "-m", family, *(["--start", start] if start else []), *size, *args, "--json"],
+                   env=self.env)
+        if done.returncode:
+            raise Refused(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit {done.returncode}")
+        report = json.loads(done.stdout)
+        self.startup = (report["experiment"].get("startup") or {}).get("python", "")
+        return report["elapsed_ns"] / 1e9
 
 
-def sized(run, workload, target):
-    """Arguments with which `run` takes about `target` seconds one task after another."""
-    args = {argument["name"]: argument["default"] for argument in workload["arguments"]}
+class CPython:
+    """A real one, which finds the driver and the workloads in a folder."""
+
+    def __init__(self, folder, python, server):
+        self.folder, self.python, self.server = folder, python, server
+        # What is loaded is compiled by then, for the calibration as well.
+        ran([python, os.path.join(folder, "calibrate.py")])
+        self.version = ran([python, "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3])"]).stdout.strip()
+
+    def run(self, workload, model, args):
+        """The same."""
+        family, _, start = model.partition(":")
+        kinds = argument_kinds(workload)
+        given = {"bytes": lambda value: {"mebibytes": value}, "url": lambda _: f"http://127.0.0.1:{self.server}",
+                 "port": lambda _: self.server}
+        args = {name: given.get(kinds.get(name), lambda value: value)(value) for name, value in args.items()}
+        order = {"file": os.path.join(self.folder, workload["id"] + ".py"), "name": workload["id"], "model": family,
+                 "start": start, "workers": 2 * WORKERS if family == "hybrid" else WORKERS, "processes": 2, "tasks": TASKS,
+                 "args": args, "switch_interval": None}
+        done = ran([self.python, os.path.join(self.folder, "driver.py"), json.dumps(order)])
+        said = {key: value for line in done.stdout.splitlines() for key, value in json.loads(line).items()}
+        if "failed" in said or "ended" not in said:
+            raise Refused(said.get("failed") or done.stderr[-200:])
+        if "error" in said:
+            raise Refused(said["error"])
+        return (said["ended"] - said["began"]) / 1e9
+
+
+def argument_kinds(workload):
+    """Which arguments are no plain numbers, as the file's own metadata have it."""
+    with open(os.path.join(HERE, "assets", "workloads", workload["id"] + ".py")) as file:
+        tables = re.split(r"^# \[arguments\.(\w+)\]$", file.read(), flags=re.MULTILINE)[1:]
+    found = {name: re.search(r'^# kind = "(\w+)"$', text, re.MULTILINE) for name, text in zip(tables[::2], tables[1::2])}
+    return {name: kind[1] for name, kind in found.items() if kind}
+
+
+def slow_server():
+    """What the workloads of requests are answered by, in a thread of this process; its port. The miniature has its own."""
+    import asyncio
+    port, up = [], threading.Event()
+
+    async def answer(reader, writer):
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            path = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
+            await asyncio.sleep(float(path.removeprefix("/delay/")) if path.startswith("/delay/") else 0)
+            writer.write(b"HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nok\n")
+            await writer.drain()
+        writer.close()
+
+    async def main():
+        server = await asyncio.start_server(answer, "127.0.0.1", 0, backlog=4096)
+        port.append(server.sockets[0].getsockname()[1])
+        up.set()
+        await server.serve_forever()
+
+    threading.Thread(target=asyncio.run, args=(main(),), daemon=True).start()
+    up.wait()
+    return port[0]
+
+
+def sized(engine, workload, target):
+    """Arguments with which an engine takes about `target` seconds one task after another."""
+    args = {argument["name"]: argument.get("default") for argument in workload["arguments"]}
     size = next((argument for argument in workload["arguments"] if argument.get("size")), None)
-    if size is None or size["name"] == "seconds":
+    if size is None or workload["bound"] == "io":
         return args
     for _ in range(4):
-        took = run(workload, "sequential", args)
+        took = engine.run(workload, "sequential", args)
         if 0.9 < took / target < 1.1:
             break
         # Not more than tenfold at a time: a first run also pays for what is only paid once.
@@ -67,16 +139,82 @@ def sized(run, workload, target):
     return args
 
 
-def compared(options, workload, engines, model):
-    """Ratios of both engines, and the quotient, from interleaved rounds."""
-    times = {name: {"sequential": [], model: []} for name in engines}
+def compared(options, workload, real, mini, models):
+    """A line for each model, from interleaved rounds; what is refused is said and left out."""
+    engines = [(engine, sized(engine, workload, options.target)) for engine in (real, mini)]
+    times = {which: ([], []) for which in ["sequential", *models]}
     for _ in range(options.rounds):
-        for which in ("sequential", model):
-            for name, (run, args) in engines.items():
-                times[name][which].append(run(workload, which, args))
-    ratio = {name: median(took[model]) / median(took["sequential"]) for name, took in times.items()}
-    base = {name: median(took["sequential"]) for name, took in times.items()}
-    return ratio, base
+        for which in list(times):
+            try:
+                took = [engine.run(workload, which, args) for engine, args in engines]
+            except Refused as why:
+                print(f"{workload['id']:16} {which:21} – {why}", flush=True)
+                del times[which]
+                if which == "sequential":
+                    return
+                continue
+            for column, seconds in zip(times[which], took):
+                column.append(seconds)
+    bases = times.pop("sequential")
+    base = [median(column) for column in bases]
+    for model, columns in times.items():
+        took = [median(column) for column in columns]
+        ratio = [seconds / one for seconds, one in zip(took, base)]
+        each = sorted(m / mb / (c / cb) for c, m, cb, mb in zip(*columns, *bases))
+        yield {"workload": workload["id"], "model": model, "python": real.version, "startup": mini.startup,
+               "rounds": options.rounds, "base_cpython": base[0], "base_miniature": base[1], "cpython": took[0],
+               "miniature": took[1], "ratio_cpython": ratio[0], "ratio_miniature": ratio[1], "quotient": ratio[1] / ratio[0],
+               "quotient_low": each[0], "quotient_high": each[-1]}
+
+
+def startup_decides(row):
+    """Whether starting takes CPython longer than half of the work, which is all that two workers on two cores have to do."""
+    paid = row["model"].startswith("processes") or row["model"] in ("hybrid", "subinterpreters")
+    return paid and row["cpython"] > row["base_cpython"]
+
+
+def misses(row):
+    return abs(row["quotient"] - 1) > (ROOM_AT_START if startup_decides(row) else ROOM)
+
+
+def table(files):
+    """Markdown: a line a workload, a column a model; what misses is bold."""
+    rows = {}
+    for name in files:
+        with open(name, newline="") as file:
+            for row in csv.DictReader(file):
+                rows[row["workload"], row["model"]] = {
+                    name: value if name in ("workload", "model", "python", "startup") else float(value)
+                    for name, value in row.items()}
+    models = [model for model in MODELS if any(key[1] == model for key in rows)]
+    print("| workload |", " | ".join(model.removeprefix("processes:") for model in models), "|")
+    print("|---" * (len(models) + 1) + "|")
+    for workload in dict.fromkeys(key[0] for key in rows):
+        cells = []
+        for model in models:
+            row = rows.get((workload, model))
+            if row is None:
+                cells.append("–")
+                continue
+            quotient = f"{row['quotient']:.2f}"
+            quotient = f"**{quotient}**" if misses(row) else quotient
+            cells.append(f"{row['ratio_cpython']:.2f}, {row['ratio_miniature']:.2f}: {quotient}")
+        print(f"| `{workload}` |", " | ".join(cells), "|")
+    missed = [row for row in rows.values() if misses(row)]
+    print(f"\n{len(rows)} pairs, {len(missed)} missed.")
+    for row in missed:
+        print(f"{row['workload']} {row['model']}: {row['quotient']:.2f} [{row['quotient_low']:.2f}–{row['quotient_high']:.2f}] "
+              f"in {row['rounds']:.0f} rounds; {1e3 * row['cpython']:.1f} of {1e3 * row['base_cpython']:.1f} ms, "
+              f"{1e3 * row['miniature']:.1f} of {1e3 * row['base_miniature']:.1f} ms")
+
+
+def keep(path, row):
+    fresh = not os.path.exists(path)
+    with open(path, "a", newline="") as file:
+        writer = csv.DictWriter(file, FIELDS)
+        if fresh:
+            writer.writeheader()
+        writer.writerow({name: f"{value:.6f}" if isinstance(value, float) else value for name, value in row.items()})
 
 
 def main():
@@ -84,30 +222,49 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--python", default=list(found.values())[-1] if found else None)
     parser.add_argument("--free")
+    parser.add_argument("--isolated")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--target", type=float, default=0.4)
     parser.add_argument("--models", default=",".join(MODELS))
+    parser.add_argument("--csv")
+    parser.add_argument("--table", nargs="+", metavar="FILE")
     parser.add_argument("workloads", nargs="*")
     options = parser.parse_args()
-    listed = json.loads(subprocess.run([PROGRAM, "list", "workloads", "--json"], capture_output=True, text=True).stdout)
+    if options.table:
+        return table(options.table)
+    listed = json.loads(ran([PROGRAM, "list", "workloads", "--json"]).stdout)
+    unknown = set(options.workloads) - {workload["id"] for workload in listed}
+    if unknown:
+        sys.exit(f"no such workload: {', '.join(sorted(unknown))}")
+    # Who is set beside what: the models that need a Python of their own have it.
+    own = {"free-threads": options.free, "subinterpreters": options.isolated}
+    wanted = options.models.split(",")
+    plan = [(options.python, [model for model in wanted if model not in own]), *((own[it], [it]) for it in own if it in wanted)]
     print(f"{'workload':16} {'model':21} {'CPython':>8} {'miniature':>9} {'quotient':>8}   one at a time, s: CPython, miniature")
-    for workload in listed:
-        if options.workloads and workload["id"] not in options.workloads:
-            continue
-        for model in options.models.split(","):
-            python = options.free if model == "free-threads" else options.python
-            if not python:
+    # Its folder goes with it, however it ends.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="ratios-") as folder:
+        # Nobody compiles the standard library whenever a worker starts: those whose own folder lacks that, and must not be
+        # written to, find it here after the first time.
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = os.path.join(folder, "compiled")
+        # A task is to be the work of one thread.
+        os.environ["OPENBLAS_NUM_THREADS"] = "1"
+        for file in ["driver.py", "calibrate.py", *glob.glob("workloads/*.py", root_dir=os.path.join(HERE, "assets"))]:
+            shutil.copy(os.path.join(HERE, "assets", file), folder)
+        port = slow_server()
+        for python, models in plan:
+            if not python or not models:
                 continue
-            real = lambda *args, python=python: cpython(python, *args)
-            try:
-                engines = {"cpython": (real, sized(real, workload, options.target)),
-                           "miniature": (miniature, sized(miniature, workload, options.target))}
-                ratio, base = compared(options, workload, engines, model)
-            except Refused as why:
-                print(f"{workload['id']:16} {model:21} – {why}")
-                continue
-            print(f"{workload['id']:16} {model:21} {ratio['cpython']:8.3f} {ratio['miniature']:9.3f} "
-                  f"{ratio['miniature'] / ratio['cpython']:8.3f}   {base['cpython']:.3f}, {base['miniature']:.3f}", flush=True)
+            real, mini = CPython(folder, python, port), Miniature(os.path.join(folder, "config"), python)
+            for workload in listed:
+                if options.workloads and workload["id"] not in options.workloads:
+                    continue
+                for row in compared(options, workload, real, mini, models):
+                    if options.csv:
+                        keep(options.csv, row)
+                    print(f"{row['workload']:16} {row['model']:21} {row['ratio_cpython']:8.3f} {row['ratio_miniature']:9.3f} "
+                          f"{row['quotient']:8.3f}   {row['base_cpython']:.3f}, {row['base_miniature']:.3f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ const LANES: u32 = 64;
 const COLUMNS: usize = 200;
 const CORES: u16 = 8;
 const MILLIONS: [u64; 2] = [1, 10];
+/// Bytes that are gone through to have none of the log left in a cache.
+const OTHERS: usize = 128 << 20;
 
 /// Who shares a lock.
 #[derive(Clone, Copy)]
@@ -239,17 +241,55 @@ fn experiment(model: &str, workers: u32) -> Experiment {
     }
 }
 
+/// A lab at the end of a run of that log.
+fn ended(trace: &Trace) -> app::State {
+    let mut state = app::State::new(experiment("threads", LANES), Vec::new(), ModelChoice::built_in());
+    app::hear(&mut state, None, News::Resized(200, 60));
+    app::update(&mut state, None, Action::RunOrStop);
+    app::hear(&mut state, Some(trace), News::Began);
+    app::hear(&mut state, Some(trace), News::Tick(trace.now()));
+    app::hear(&mut state, Some(trace), News::Ended(Ending::Done));
+    state
+}
+
 /// The whole screen at the end of such a run: every query and every cell.
 #[divan::bench(args = MILLIONS)]
 fn full_frame_200x60(bencher: Bencher, millions: u64) {
     let trace = trace(Shape::Threads, millions * 1_000_000);
-    let mut state = app::State::new(experiment("threads", LANES), Vec::new(), ModelChoice::built_in());
-    app::hear(&mut state, None, News::Resized(200, 60));
-    app::update(&mut state, None, Action::RunOrStop);
-    app::hear(&mut state, Some(&trace), News::Began);
-    app::hear(&mut state, Some(&trace), News::Tick(trace.now()));
-    app::hear(&mut state, Some(&trace), News::Ended(Ending::Done));
+    let state = ended(&trace);
     let area = Rect::new(0, 0, 200, 60);
     let mut buffer = Buffer::empty(area);
     bencher.bench_local(|| ui::render(&state, Some(&trace), area, &mut buffer));
+}
+
+/// The same after something else had the caches: the first frame after a zoom, or after a while.
+#[divan::bench(args = MILLIONS)]
+fn cold_frame_200x60(bencher: Bencher, millions: u64) {
+    let trace = trace(Shape::Threads, millions * 1_000_000);
+    let state = ended(&trace);
+    let area = Rect::new(0, 0, 200, 60);
+    let mut buffer = Buffer::empty(area);
+    let mut other = vec![1_u64; OTHERS / 8];
+    bencher
+        .with_inputs(|| other.iter_mut().for_each(|word| *word = black_box(*word + 1)))
+        .bench_local_values(|()| ui::render(&state, Some(&trace), area, &mut buffer));
+}
+
+/// The windows of a frame over the whole run, with cold caches.
+#[divan::bench(args = MILLIONS)]
+fn cold_whole_run_threads(bencher: Bencher, millions: u64) {
+    cold_windows(bencher, &trace(Shape::Threads, millions * 1_000_000));
+}
+
+/// The windows of a frame over the whole run, with cold caches.
+#[divan::bench(args = MILLIONS)]
+fn cold_whole_run_processes(bencher: Bencher, millions: u64) {
+    cold_windows(bencher, &trace(Shape::Processes, millions * 1_000_000));
+}
+
+fn cold_windows(bencher: Bencher, trace: &Trace) {
+    let mut other = vec![1_u64; OTHERS / 8];
+    bencher
+        .with_inputs(|| other.iter_mut().for_each(|word| *word = black_box(*word + 1)))
+        .bench_local_values(|()| frame(trace, trace.begin_at(), trace.now()));
 }

@@ -1,8 +1,8 @@
 //! Where time comes from.
 //!
 //! One time base serves every process of a run: `CLOCK_MONOTONIC`, which the
-//! kernel's own records can be asked to use as well. Tests and the stepper use
-//! a clock they set by hand.
+//! kernel's own records can be asked to use as well. Tests use a clock they set by
+//! hand.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -66,7 +66,9 @@ fn processes_are_starting_until_they_do_tasks() {
             return;
         }
         let of = |state: &str| run["ledger_ns"][state].as_f64().unwrap_or_default();
-        assert!(of("starting") > 0.0 && of("unknown") < of("starting"), "{model}: {run:#}");
+        assert!(of("starting") > 0.0, "{model}: {run:#}");
+        // A forked child starts in a few milliseconds, and until it is observed it is not known what it does.
+        assert!(model == "processes:fork" || of("unknown") < of("starting"), "{model}: {run:#}");
         assert!(of("running") > 0.0, "{model}: {run:#}");
     }
 }

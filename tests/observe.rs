@@ -219,6 +219,71 @@ for _ in range(40):
     assert!(lanes(&report).iter().all(|lane| lane["end"] == "done"));
 }
 
+/// A lock that is taken too often to be watched, and threads that live for a moment: their states are used again.
+const COMING_AND_GOING: &str = "import threading, time
+def brief():
+    end = time.thread_time() + 0.003
+    while time.thread_time() < end: time.sleep(0)
+for _ in range(200):
+    threads = [threading.Thread(target=brief) for _ in range(3)]
+    for t in threads: t.start()
+    for t in threads: t.join()
+";
+
+#[test]
+fn where_the_lock_is_only_looked_at_no_thread_goes_on_after_its_end() {
+    let Some(python) = python() else { return };
+    let report = watch(&python, COMING_AND_GOING);
+    sound(&report);
+    let observer = &report["observer"];
+    if observer["switch_records_refused"].is_null() {
+        let mut sums = (0.0, 0.0);
+        for lane in lanes(&report).iter().filter(|lane| lane["name"] != "main") {
+            let ran: f64 = ["running", "native", "starting"].iter().map(|name| state(lane, name)).sum();
+            // A moment between two looks may be misjudged, a life after the end may not.
+            let most = nanos(&lane["on_cpu_ns"]) * 1.5 + 50e6;
+            assert!(ran <= most, "it ran for {ran} ns, and had a core for less: {lane:#}");
+            sums = (sums.0 + ran, sums.1 + nanos(&lane["on_cpu_ns"]));
+        }
+        assert!(sums.0 < sums.1 * 1.3, "they ran longer than they had cores: {sums:?}");
+        let mut tids: Vec<u64> = lanes(&report).iter().filter_map(|lane| lane["tid"].as_u64()).collect();
+        let all = tids.len();
+        tids.sort_unstable();
+        tids.dedup();
+        assert_eq!(tids.len(), all, "a thread has one lane");
+    }
+    let (shown, unseen) = (lanes(&report).len() as u64 - 1, observer["ended_unseen"].as_u64().unwrap_or(0));
+    assert!(shown + unseen >= 595 && shown >= 300, "{shown} of 600 have a lane, {unseen} are counted");
+    assert_eq!(observer["lanes_not_shown"], 0);
+}
+
+#[test]
+fn who_executes_another_program_holds_its_old_lock_no_longer_and_is_alone() {
+    let Some(python) = python() else { return };
+    for executor in ["run()", "t = threading.Thread(target=run); t.start(); t.join()"] {
+        let code = format!(
+            "import os, threading, time
+def run():
+    end = time.monotonic() + 0.3
+    while time.monotonic() < end: pass
+    os.execv('/bin/sleep', ['sleep', '1.5'])
+threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+{executor}
+"
+        );
+        let report = watch(&python, &code);
+        sound(&report);
+        assert_eq!(report["exit_status"], 0, "{report:#}");
+        let held: f64 = lanes(&report).iter().map(|lane| state(lane, "running")).sum();
+        assert!(held < nanos(&report["elapsed_ns"]) * 0.6, "{executor}: it sleeps as another program: {report:#}");
+        if report["observer"]["switch_records_refused"].is_null() {
+            let others = lanes(&report).iter().filter(|lane| lane["tid"] != report["pid"]);
+            let gone = others.map(|lane| state(lane, "done")).fold(f64::MAX, f64::min);
+            assert!(gone > 1e9, "{executor}: the others ended as it executed: {report:#}");
+        }
+    }
+}
+
 #[test]
 fn a_program_that_retakes_its_lock_all_the_time_is_sampled() {
     let Some(python) = python().filter(|_| exactly()) else { return };
@@ -361,13 +426,18 @@ fn isolated_subinterpreters_have_locks_of_their_own_and_the_fifth_lock_is_sample
             let mut own: Vec<u64> = lanes(&report).iter().filter_map(|lane| lane["lock"].as_u64()).collect();
             own.sort_unstable();
             own.dedup();
-            // Whom the fifth belongs to is not known before 3.13: it is not watched, and its holder's name is its maker's.
-            assert!(own.len() == count + 1 || count == 4 && own.len() == 4, "{:#}", report["lanes"]);
+            // Before 3.13 a holder's name may be its maker's. Who took a lock before it was watched (or the fifth, which is
+            // not) and keeps it is then not known, and that is what is said.
+            let names_are_vague = python.to_string_lossy().contains("3.12");
+            assert!(names_are_vague || own.len() == count + 1 || count == 4 && own.len() == 4, "{:#}", report["lanes"]);
             let observer = &report["observer"];
             if count == 2 {
                 assert_eq!(observer["engine"], "exact", "{observer}");
                 for lane in lanes(&report).iter().filter(|lane| lane["name"] != "main") {
-                    assert!(share(lane, &["running", "waiting_core"]) > 0.6, "{}: {lane:#}", python.display());
+                    let known = share(lane, &["running", "waiting_core"]);
+                    assert!(share(lane, &["native"]) < 0.2, "{}: {lane:#}", python.display());
+                    assert!(known + share(lane, &["unknown"]) > 0.6, "{}: {lane:#}", python.display());
+                    assert!(known > 0.6 || names_are_vague, "{}: {lane:#}", python.display());
                 }
             } else {
                 assert!(observer["reason"].as_str().is_some_and(|why| why.contains("a fifth")), "{observer}");
@@ -402,6 +472,20 @@ while time.monotonic() < end: pass
     let spinners: Vec<_> = lanes(&report).iter().filter(|lane| lane["name"] != "main").collect();
     assert_eq!(spinners.len(), 2);
     assert!(spinners.iter().all(|lane| share(lane, &["running", "waiting_core"]) > 0.5), "{report:#}");
+
+    // While a module is imported the GIL is counted as asked for, until it has said that it can do without.
+    let imports = "import importlib.util, sys, time
+spec = importlib.util.find_spec('_json')
+end = time.monotonic() + 1
+while spec.origin.endswith('.so') and time.monotonic() < end:
+    sys.modules.pop('_json', None)
+    importlib.util.module_from_spec(spec)
+assert not sys._is_gil_enabled()
+";
+    let report = watch(&python, imports);
+    assert_eq!(report["exit_status"], 0, "{report:#}");
+    assert_eq!(report["observer"]["alarms"], Value::Array(vec![]), "{report:#}");
+    assert_eq!((&report["observer"]["engine"], &report["python"]["gil_enabled"]), (&"no_lock".into(), &false.into()));
 
     // A module that does not say that it can do without.
     let folder = tempfile::tempdir().unwrap();
@@ -601,6 +685,77 @@ fn a_program_reads_nothing_unless_it_is_handed_our_input() {
     assert!(json(&without)["output"].as_str().is_some_and(|text| text.contains("EOFError")));
 }
 
+fn is_there(pid: &u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+/// A child that the program leaves behind, in a session of its own, with the program's own output; it prints its number.
+const LEAVES_ONE: &str = "import subprocess, sys, time
+child = subprocess.Popen(['sleep', '1000'], start_new_session=True)
+print(child.pid, flush=True)
+time.sleep(float(sys.argv[1]))
+";
+
+fn left_by(output: &Output) -> u32 {
+    let printed = String::from_utf8_lossy(&output.stdout);
+    printed.lines().next().and_then(|line| line.parse().ok()).unwrap_or_else(|| panic!("no number: {output:?}"))
+}
+
+#[test]
+fn where_gilscope_ends_the_program_it_ends_all_of_it_and_says_so() {
+    let Some(python) = python() else { return };
+    let python = python.display().to_string();
+    let args = ["watch", "--no-screen", "--for", "2s", "--python", &python, "-c", LEAVES_ONE, "1000"];
+    // Not before the pipe is closed by all who hold it.
+    let output = gilscope(&args);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(!is_there(&left_by(&output)), "{output:?}");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(printed.contains("ended by gilscope after") && !printed.contains("SIGTERM"), "{printed}");
+
+    // Through a shell that waits for it, and interrupted.
+    let folder = tempfile::tempdir().unwrap();
+    let wrapper = folder.path().join("python-in-a-shell");
+    std::fs::write(&wrapper, format!("#!/bin/sh\n'{python}' \"$@\"\necho done\n")).unwrap();
+    let mut mode = std::fs::metadata(&wrapper).unwrap().permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut mode, 0o755);
+    std::fs::set_permissions(&wrapper, mode).unwrap();
+    let code = format!("import os\nprint(os.getpid(), flush=True)\n{LEAVES_ONE}");
+    let wrapped = wrapper.display().to_string();
+    let mut gilscope = Command::new(env!("CARGO_BIN_EXE_gilscope"))
+        .args(["watch", "--no-screen", "--python", &wrapped, "-c", &code, "1000"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut printed = std::io::BufReader::new(gilscope.stdout.take().expect("it is piped"));
+    let mut line = || {
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut printed, &mut line).expect("a number");
+        line.trim().parse::<u32>().unwrap_or_else(|_| panic!("no number: {line}"))
+    };
+    let pids = [line(), line()];
+    assert!(pids.iter().all(is_there));
+    let pid = rustix::process::Pid::from_child(&gilscope);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert_eq!(gilscope.wait().expect("it is our child").code(), Some(130));
+    assert!(!pids.iter().any(is_there), "left behind: {pids:?}");
+}
+
+#[test]
+fn what_a_program_leaves_running_when_it_ends_by_itself_runs_on() {
+    let Some(python) = python() else { return };
+    // Without the program's output, whose end is waited for here.
+    let own = "start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL";
+    let code = LEAVES_ONE.replace("start_new_session=True", own);
+    let output = gilscope(&["watch", "--no-screen", "--python", &python.display().to_string(), "-c", &code, "0.5"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let pid = left_by(&output);
+    assert!(is_there(&pid));
+    let pid = rustix::process::Pid::from_raw(pid.cast_signed()).expect("a number");
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+}
+
 #[test]
 fn nothing_of_a_program_is_left_when_gilscope_is_killed() {
     let Some(python) = python() else { return };
@@ -622,8 +777,6 @@ time.sleep(1000)
         let mut printed = std::io::BufReader::new(gilscope.stdout.take().expect("it is piped"));
         std::io::BufRead::read_line(&mut printed, &mut line).expect("two numbers");
         let mut pids: Vec<u32> = line.split_whitespace().map(|pid| pid.parse().expect("a number")).collect();
-        let is_there =
-            |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
         assert!(pids.len() == 2 && pids.iter().all(is_there), "{line}");
         // And who keeps it: its parent, which is not gilscope itself.
         let keeper: u32 = std::fs::read_to_string(format!("/proc/{}/status", pids[0]))

@@ -91,3 +91,20 @@ fn has_async(id: &str) -> bool {
     let path = format!("{}/assets/workloads/{id}.py", env!("CARGO_MANIFEST_DIR"));
     std::fs::read_to_string(path).expect("it comes along").contains("async def work")
 }
+
+#[test]
+fn an_outcome_that_raises_is_a_failure_and_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("raises.py");
+    std::fs::write(&file, "def work():\n    return 1\n\ndef outcome():\n    return 1 // 0\n").expect("it is written");
+    let output = Command::new(env!("CARGO_BIN_EXE_gilscope"))
+        .arg("run")
+        .arg(&file)
+        .args(["-m", "threads", "-n", "1", "--json"])
+        .output()
+        .expect("the program runs");
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).expect("the JSON is complete all the same");
+    assert!(report["outcome"].as_str().is_some_and(|it| it.starts_with("× ZeroDivisionError")), "{report}");
+    assert_eq!(report["results"][0]["repr"], "1");
+}

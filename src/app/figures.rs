@@ -159,9 +159,9 @@ impl Figures {
         self.work.iter().find(|(drawn, _)| *drawn == lane).map(|(_, rate)| *rate)
     }
 
-    /// Off its core, or starting, or in C code: what a lane did most beside running, with its share of its life.
-    pub fn lane_else(&self, lane: LaneId) -> Option<(LaneState, f64)> {
-        Self::else_in(self.lanes.get(lane.index())?)
+    /// What a lane did in its life.
+    pub fn lane_life(&self, lane: LaneId) -> Option<&Ledger> {
+        self.lanes.get(lane.index())
     }
 
     /// Some lanes together.
@@ -178,12 +178,20 @@ impl Figures {
         (life(&times.0) > 0).then(|| share_of(&times.0, state))
     }
 
-    /// What was done most in such lives beside running, with its share.
-    pub fn else_in(times: &Ledger) -> Option<(LaneState, f64)> {
+    /// What was got done in such lives, bytecode or C code, whichever was more, with its share; none where nobody was
+    /// born.
+    pub fn work_in(times: &Ledger) -> Option<(LaneState, f64)> {
+        let native = times.0[LaneState::Native.index()] > times.0[LaneState::Running.index()];
+        let state = if native { LaneState::Native } else { LaneState::Running };
+        Some((state, Self::share_in(times, state)?))
+    }
+
+    /// What was done most in such lives beside that, with its share.
+    pub fn else_in(times: &Ledger, beside: LaneState) -> Option<(LaneState, f64)> {
         let states = &times.0;
         LaneState::ALL
             .into_iter()
-            .filter(|state| state.alive() && *state != LaneState::Running)
+            .filter(|state| state.alive() && *state != beside)
             .max_by_key(|state| states[state.index()])
             .map(|state| (state, share_of(states, state)))
             .filter(|(_, share)| *share > 0.0)

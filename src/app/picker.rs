@@ -4,6 +4,7 @@
 
 use super::action::Action;
 use super::compare::Screen;
+use super::origin::Origin;
 use super::state::{Phase, State};
 use super::update::Effect;
 use super::watch::Watch;
@@ -66,7 +67,7 @@ impl Picker {
 
 /// Whether the list is on the screen.
 pub fn is_open(state: &State) -> bool {
-    state.screen == Screen::Watch && state.watch.target.is_none()
+    state.screen == Screen::Watch && state.origin.program.is_none()
 }
 
 /// Does what was asked for while the list is on the screen.
@@ -109,6 +110,7 @@ fn attach(state: &mut State) -> Vec<Effect> {
 pub fn attached(state: &mut State) {
     let aside = Box::new(state.clone());
     state.watch = Watch::default();
+    state.origin = Origin::default();
     state.watch.picker.aside = Some(aside);
     state.message = None;
     state.ran = None;
@@ -134,8 +136,7 @@ pub fn leave(state: &mut State) -> Vec<Effect> {
 #[cfg(test)]
 mod tests {
     use super::super::update;
-    use super::super::watch::Target;
-    use super::super::{Bar, BarState, ModelChoice, News, hear};
+    use super::super::{Bar, BarState, ModelChoice, News, Program, hear};
     use super::*;
     use crate::event::Nanos;
     use crate::session::Experiment;
@@ -211,7 +212,7 @@ mod tests {
         let bar = Bar { model: "threads".to_owned(), workers: 4, label: String::new(), state: done };
         state.bars = vec![bar.clone()];
         hear(&mut state, None, News::Attached);
-        state.watch.target = Some(Target { pid: 10, ..Target::default() });
+        state.origin.program = Some(Program { pid: 10, ..Program::default() });
         hear(&mut state, None, News::Began);
         hear(&mut state, None, News::Resized(60, 15));
         assert!(update(&mut state, None, Action::ShowLab).is_empty() && state.screen == Screen::Watch);

@@ -3,16 +3,15 @@
 use std::sync::Arc;
 
 use crate::calibration::Calibration;
-use crate::engine::Description;
 use crate::event::{CoreId, Nanos};
 use crate::session::{Experiment, Length};
-use crate::trace::{CoreEvidence, Evidence, Trace};
 use crate::workload::ArgValue;
 
 use super::choice::{ModelChoice, WorkloadChoice};
 use super::compare::{Compare, Screen};
 use super::figures::Figures;
 use super::keymap::Keymap;
+use super::origin::Origin;
 use super::view::View;
 use super::watch::Watch;
 use super::words::Wording;
@@ -95,43 +94,6 @@ pub struct Code {
     pub lines: Vec<String>,
     /// The share of the last second spent on each line, 0 to 1, by index from 0; sampled.
     pub shares: Vec<f32>,
-}
-
-/// What the run on the screen comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
-    /// Which engine, large: `MINIATURE CPython`, `REAL CPython 3.13.1, GIL on`.
-    pub engine: String,
-    /// How its events come about.
-    pub evidence: Evidence,
-    /// How it is known who had a core; none before a run.
-    pub cores: Option<CoreEvidence>,
-    /// Why that is not known better, in a sentence.
-    pub reason: Option<String>,
-}
-
-impl Default for Origin {
-    /// The lab, before its first run.
-    fn default() -> Origin {
-        Origin { engine: "MINIATURE CPython".to_owned(), evidence: Evidence::Exact, cores: None, reason: None }
-    }
-}
-
-impl Origin {
-    /// Of a run: what its source says of itself, and its log of the lanes.
-    pub fn of(description: &Description, log: &Trace) -> Origin {
-        let python = description.program.as_ref().and_then(|program| program.python.as_ref());
-        let engine = match (description.engine, python) {
-            ("emulated", _) => "MINIATURE CPython".to_owned(),
-            (_, Some(python)) => format!("REAL {}", python.words()),
-            (_, None) => "a program, no Python seen in it yet".to_owned(),
-        };
-        // One lane that was only looked at makes the picture one that was looked at.
-        let sampled = log.lanes().any(|(_, lane)| lane.evidence == Evidence::Sampled);
-        let evidence = if sampled { Evidence::Sampled } else { Evidence::Exact };
-        let (cores, reason) = (Some(description.core_evidence), description.core_evidence_reason.clone());
-        Origin { engine, evidence, cores, reason }
-    }
 }
 
 /// What is known of the machine, by sampling.

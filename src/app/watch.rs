@@ -4,27 +4,23 @@
 //! lock that is taken thousands of times a second. So the figures come first,
 //! and the timeline shows those lanes that are kept waiting most.
 
-use std::collections::VecDeque;
+mod figures;
 
-use crate::engine::{self, Program, Status};
-use crate::event::{LaneId, Nanos, State as LaneState};
-use crate::session::{HeldIn, Places};
-use crate::trace::{Distribution, Trace};
+use crate::event::{LaneId, Nanos};
+use crate::session::Places;
+use crate::trace::Trace;
 
 use super::action::{Action, Group};
+use super::origin::Origin;
 use super::picker::Picker;
 use super::state::{Phase, State};
 use super::update::Effect;
 use super::view::Zoom;
 
-/// What the tables are of: this much of the time until now.
-pub const LATELY: Nanos = Nanos::from_secs(30);
+pub use figures::{Figures, Holder, LATELY};
 
 /// Of how much time the picture may still be frozen when a long wait is found.
 const KEPT: Nanos = Nanos::from_secs(60);
-
-/// Whoever is active for less than this part of its time counts as idle.
-const HARDLY: u64 = 1000;
 
 /// So many of those that wait most are looked at for long waits.
 const MOST_LOOKED_AT: usize = 64;
@@ -36,40 +32,11 @@ const LIMITS: [Nanos; 4] =
 /// How much time a cell of a sampled picture has at first.
 const SAMPLED_CELL: Nanos = Nanos::from_millis(10);
 
-/// How far apart the sums are kept from which what happened lately is told.
-const APART: Nanos = Nanos::from_secs(1);
-
-/// What is watched, as it says itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Target {
-    /// The program's name: `api.py`.
-    pub name: String,
-    /// Its process.
-    pub pid: u32,
-    /// The interpreter: `CPython 3.13.1, GIL on`.
-    pub interpreter: String,
-    /// Whether gilscope started it.
-    pub launched: bool,
-}
-
-/// How it is observed.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Engine {
-    /// In a few words: `EXACT`, `SAMPLED 1 kHz`.
-    pub words: String,
-    /// Whether figures are samples, and so have a margin.
-    pub sampled: bool,
-    /// Why not better, or what was missed.
-    pub note: Option<String>,
-}
-
 /// How a program that is watched does, as of now.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observation {
-    /// What it is.
-    pub target: Target,
-    /// How it is observed.
-    pub engine: Engine,
+    /// What it is, and how it is observed.
+    pub origin: Origin,
     /// Where the holders of locks were seen.
     pub places: Places,
     /// What it printed: its last lines.
@@ -78,57 +45,11 @@ pub struct Observation {
     pub ended: Option<String>,
 }
 
-impl Target {
-    /// A program as its observer knows it.
-    pub fn of(program: &Program) -> Target {
-        let interpreter =
-            program.python.as_ref().map_or_else(|| "CPython, not found yet".to_owned(), |python| python.words());
-        Target { name: script(&program.command), pid: program.pid, interpreter, launched: program.launched }
-    }
-}
-
-/// What a person calls a program: its script, its module, or `-c`, without the folder.
-fn script(command: &[String]) -> String {
-    let file = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
-    let mut words = command.iter().skip(1);
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            "-m" => return words.next().map_or_else(|| word.clone(), Clone::clone),
-            "-c" => return "python -c".to_owned(),
-            flag if flag.starts_with('-') => {}
-            path => return file(path),
-        }
-    }
-    command.first().map_or_else(String::new, |program| file(program))
-}
-
-impl Engine {
-    /// As the observer says how it goes.
-    pub fn of(status: &Status) -> Engine {
-        let (words, sampled) = match status.engine {
-            engine::Engine::Exact => ("EXACT", false),
-            engine::Engine::Sampled => ("SAMPLED 1 kHz", true),
-            engine::Engine::Mixed => ("PARTLY SAMPLED", true),
-            engine::Engine::NoLock => ("NO LOCK", false),
-            engine::Engine::CoresOnly => ("THREADS AND CORES ONLY", true),
-        };
-        let alarm = status.alarms.last().map(|alarm| alarm.text.clone());
-        let missed = (status.missed + status.records_lost > 0)
-            .then(|| format!("{} takes or drops missed, {} records lost", status.missed, status.records_lost));
-        let cores = status.switch_records_refused.as_ref().map(|why| format!("core times not known: {why}"));
-        Engine { words: words.to_owned(), sampled, note: alarm.or_else(|| status.reason.clone()).or(missed).or(cores) }
-    }
-}
-
 /// What is known on the Watch screen.
 #[derive(Clone, Debug, Default)]
 pub struct Watch {
-    /// What is watched; none before.
-    pub target: Option<Target>,
-    /// From what that is chosen.
+    /// From what one is chosen.
     pub picker: Picker,
-    /// How.
-    pub engine: Engine,
     /// The figures that stand on the screen.
     pub figures: Figures,
     /// Whether the table is by function rather than by thread.
@@ -147,102 +68,10 @@ pub struct Watch {
     pub leaving: bool,
     /// Up to when waits longer than the limit have been looked for.
     looked: Nanos,
-    history: VecDeque<Sums>,
-}
-
-/// The figures on the Watch screen.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Figures {
-    /// How much of the time any lock was held, 0 to 1; none if that was not observed, or there is no lock.
-    pub held: Option<f64>,
-    /// How long threads waited for a lock, since the beginning.
-    pub wait: Distribution,
-    /// Takes of all locks a second, since the beginning.
-    pub takes_per_second: f64,
-    /// Who held a lock while others waited, most first.
-    pub holders: Vec<Holder>,
-    /// The lanes that were kept waiting, by share of their time, most first; all that did anything lately.
-    pub waiters: Vec<(LaneId, f64)>,
-    /// How many lanes did nothing lately.
-    pub idle: usize,
-    /// How much time the tables are of.
-    pub span: Nanos,
-}
-
-/// A row of the table of holders.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Holder {
-    /// Whose lane; of the longest where a function is meant.
-    pub lane: LaneId,
-    /// The thread's name, or the function's.
-    pub name: String,
-    /// Where it held the lock, as far as it was seen.
-    pub place: Option<String>,
-    /// The asyncio task it ran there when it was last seen.
-    pub task: Option<String>,
-    /// Its share of the time, 0 to 1.
-    pub holds: f64,
-    /// Its share of all waiting, 0 to 1.
-    pub waiting: f64,
-}
-
-/// Sums at an instant.
-#[derive(Clone, Debug)]
-struct Sums {
-    at: Nanos,
-    /// How long all others waited while this lane held what they wanted.
-    waited: Vec<(LaneId, u64)>,
+    history: figures::History,
 }
 
 impl Watch {
-    /// Reads the figures anew from the log and from where holders were seen.
-    pub fn read(&mut self, log: &Trace, places: &Places) {
-        let now = log.now();
-        let waited = waited(log);
-        if self.history.back().is_none_or(|last| now - last.at >= APART) {
-            self.history.push_back(Sums { at: now, waited: waited.clone() });
-        }
-        // One is kept that is older than what is shown.
-        while self.history.get(1).is_some_and(|second| now - second.at >= LATELY) {
-            self.history.pop_front();
-        }
-        let from = (now - LATELY).max(log.begin_at());
-        let before = self.history.front().filter(|sums| sums.at > log.begin_at() && now - sums.at >= LATELY);
-        let since = |lane: LaneId, total: u64| {
-            let then = before.and_then(|sums| sums.waited.iter().find(|(known, _)| *known == lane));
-            total.saturating_sub(then.map_or(0, |(_, waited)| *waited))
-        };
-        let waited: Vec<(LaneId, u64)> = waited.into_iter().map(|(lane, total)| (lane, since(lane, total))).collect();
-        let span = now - from;
-        self.figures = Figures {
-            span,
-            wait: longest_wait(log),
-            held: held(log, from),
-            takes_per_second: takes(log),
-            holders: if self.by_function { by_function(places) } else { by_thread(log, places, &waited, from) },
-            ..Figures::default()
-        };
-        self.read_waiters(log, from);
-    }
-
-    fn read_waiters(&mut self, log: &Trace, from: Nanos) {
-        let mut waiters = Vec::new();
-        for (lane, _) in log.lanes() {
-            let ledger = log.lane_ledger_between(lane, from, log.now()).0;
-            let time = |state: LaneState| ledger[state.index()].0;
-            let alive: u64 = LaneState::ALL.into_iter().filter(|state| state.alive()).map(time).sum();
-            let did: u64 = LaneState::ALL.into_iter().filter(|state| state.on_core()).map(time).sum();
-            if (did + time(LaneState::WaitingGil)) * HARDLY < alive || alive == 0 {
-                self.figures.idle += usize::from(alive > 0);
-                continue;
-            }
-            waiters.push((lane, time(LaneState::WaitingGil) as f64 / alive.max(1) as f64));
-        }
-        // Figures that differ in what nobody reads do not change the order.
-        waiters.sort_by_key(|(lane, share)| (std::cmp::Reverse((share * 100.0).round() as u64), *lane));
-        self.figures.waiters = waiters;
-    }
-
     /// The first wait longer than the limit that was not looked at yet, if there is a limit: whose, and since when.
     fn long_wait(&mut self, log: &Trace) -> Option<(LaneId, Nanos)> {
         let from = self.looked.max(log.now() - KEPT);
@@ -270,6 +99,10 @@ impl Watch {
             (_, None) if log.locks().len() == 0 => "There is no lock: every thread runs whenever it can.".to_owned(),
             (Some(most), _) => {
                 let share = most.waiting * 100.0;
+                if self.by_function {
+                    let what = most.place.as_ref().unwrap_or(&most.name);
+                    return format!("{share:.0}% of all waiting fell while {what} held the lock.");
+                }
                 let place = most.place.as_ref().map(|place| format!(", mostly in {place}")).unwrap_or_default();
                 let advice = if most.holds > 0.5 { " Try: compare with it as a process." } else { "" };
                 format!("{share:.0}% of all waiting fell while {} held the lock{place}.{advice}", most.name)
@@ -284,13 +117,12 @@ impl Watch {
 
 /// Takes in how the program does.
 pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) {
-    let Observation { target, engine, places, output, ended } = seen;
-    if engine.sampled && state.view.zoom == Zoom::Turns {
+    let Observation { origin, places, output, ended } = seen;
+    if origin.is_sampled() && state.view.zoom == Zoom::Turns {
         // Ten samples a cell.
         state.view.zoom = Zoom::Cell(SAMPLED_CELL);
     }
-    state.watch.target = Some(target);
-    state.watch.engine = engine;
+    state.origin = origin;
     state.watch.output = output;
     let Some(log) = log else { return };
     state.watch.read(log, &places);
@@ -314,12 +146,12 @@ pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) {
 
 /// Whether leaving would end a program that we started and that still runs: then it is asked first.
 pub fn must_ask(state: &mut State) -> bool {
-    let Some(target) = state.watch.target.as_ref().filter(|target| target.launched) else { return false };
+    let Some(program) = state.origin.program.as_ref().filter(|program| program.launched) else { return false };
     if state.watch.ended.is_some() || state.watch.leaving {
         return false;
     }
     let key = state.keymap.key(Action::Quit);
-    state.message = Some(format!("{} still runs and ends with gilscope: {key} again leaves.", target.name));
+    state.message = Some(format!("{} still runs and ends with gilscope: {key} again leaves.", program.name));
     state.watch.leaving = true;
     true
 }
@@ -335,7 +167,9 @@ pub fn update(state: &mut State, action: Action) -> Option<Vec<Effect>> {
             let next = LIMITS.iter().position(|limit| Some(*limit) == watch.freeze_over).map_or(0, |at| at + 1);
             watch.freeze_over = LIMITS.get(next).copied();
         }
-        Action::ExactOnce if watch.engine.sampled && watch.ended.is_none() => return Some(vec![Effect::ExactOnce]),
+        Action::ExactOnce if state.origin.is_sampled() && watch.ended.is_none() => {
+            return Some(vec![Effect::ExactOnce]);
+        }
         Action::ExactOnce => state.message = Some("It is observed exactly already.".to_owned()),
         Action::ScrollUp | Action::ScrollDown => {
             let up = action == Action::ScrollUp;
@@ -354,89 +188,10 @@ fn step(at: usize, more: bool, most: usize) -> usize {
     if more { (at + 1).min(most.saturating_sub(1)) } else { at.saturating_sub(1) }
 }
 
-/// How long all others waited while each lane held what they wanted.
-fn waited(log: &Trace) -> Vec<(LaneId, u64)> {
-    let mut waited: Vec<(LaneId, u64)> = Vec::new();
-    for blame in log.blame() {
-        match waited.iter_mut().find(|(holder, _)| *holder == blame.holder) {
-            Some((_, sum)) => *sum += blame.ns.0,
-            None => waited.push((blame.holder, blame.ns.0)),
-        }
-    }
-    waited
-}
-
-fn by_thread(log: &Trace, places: &Places, waited: &[(LaneId, u64)], from: Nanos) -> Vec<Holder> {
-    let span = (log.now() - from).0.max(1) as f64;
-    let all: u64 = waited.iter().map(|(_, waited)| waited).sum();
-    let seen = places.by_lane();
-    let held = log.locks().flat_map(|(lock, _)| log.held_by(lock, from, log.now()));
-    let mut rows: Vec<Holder> = held
-        .filter(|(_, held)| held.0 > 0)
-        .map(|(lane, held)| {
-            let at = seen.iter().find(|row| row.lane == lane);
-            let waiting = waited.iter().find(|(holder, _)| *holder == lane).map_or(0, |(_, waited)| *waited);
-            Holder {
-                lane,
-                name: log.lane(lane).name.clone(),
-                place: at.map(place_words),
-                task: at.and_then(|row| row.place.task.as_ref()).map(ToString::to_string),
-                holds: held.0 as f64 / span,
-                waiting: waiting as f64 / all.max(1) as f64,
-            }
-        })
-        .collect();
-    rows.sort_by(|a, b| b.waiting.total_cmp(&a.waiting).then(b.holds.total_cmp(&a.holds)).then(a.lane.cmp(&b.lane)));
-    rows
-}
-
-fn by_function(places: &Places) -> Vec<Holder> {
-    let rows = places.by_function();
-    let (held, waited) = rows.iter().fold((0.0, 0.0), |(held, waited), row| (held + row.held, waited + row.waited));
-    let share = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
-    rows.iter()
-        .map(|row| Holder {
-            lane: row.lane,
-            name: row.place.function.to_string(),
-            place: Some(place_words(row)),
-            task: None,
-            holds: share(row.held, held),
-            waiting: share(row.waited, waited),
-        })
-        .collect()
-}
-
-/// A place in few words: `render    pdf.py:212`.
-fn place_words(row: &HeldIn) -> String {
-    let file = row.place.file.rsplit('/').next().unwrap_or_default();
-    let line = row.place.line.map(|line| format!(":{line}")).unwrap_or_default();
-    let function = row.place.function.rsplit('.').next().unwrap_or_default();
-    format!("{function} ({file}{line})")
-}
-
-/// The share of the time in which any lock was held; of several, the most held.
-fn held(log: &Trace, from: Nanos) -> Option<f64> {
-    let cells = log.locks().filter_map(|(lock, _)| log.lock_window(lock, from, log.now(), 1).pop());
-    let shares = cells.filter_map(|cell| {
-        let observed = ((log.now() - from) - cell.unknown).0;
-        (observed > 0).then(|| cell.held.0 as f64 / observed as f64)
-    });
-    shares.max_by(f64::total_cmp)
-}
-
-/// Of several locks, that of which most waited.
-fn longest_wait(log: &Trace) -> Distribution {
-    log.locks().map(|(lock, _)| log.lock_stats(lock).wait).max_by_key(|wait| wait.count).unwrap_or_default()
-}
-
-fn takes(log: &Trace) -> f64 {
-    let takes: u64 = log.locks().map(|(lock, _)| log.lock_stats(lock).takes).sum();
-    takes as f64 / log.elapsed().as_secs_f64().max(1e-3)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::State as LaneState;
     use crate::trace::testing::TraceBuilder;
 
     fn ms(millis: u64) -> Nanos {

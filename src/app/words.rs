@@ -7,14 +7,19 @@ use unicode_width::UnicodeWidthChar;
 use crate::event::{Nanos, State as LaneState};
 pub use crate::insight::words::{number, percent};
 use crate::session::{Experiment, format_duration};
-use crate::trace::{CoreEvidence, Evidence};
+use crate::trace::CoreEvidence;
 use crate::vm::Rules;
 
 pub use kitchen::Wording;
 
 use super::action::Action;
 use super::choice::ModelChoice;
-use super::state::{BarState, Origin, Phase, State};
+use super::figures::Figures;
+use super::origin::Origin;
+use super::state::{BarState, Phase, State};
+
+/// From this share of their time on, what the workers did beside running is named.
+const WORTH_SAYING: f64 = 0.3;
 
 /// A name from elsewhere, safe to draw: every character one column wide.
 pub fn sanitised(text: &str) -> String {
@@ -81,11 +86,7 @@ pub fn start_up(experiment: &Experiment) -> String {
 
 /// What the tool is and what it costs, from most to least needed.
 pub fn evidence(state: &State) -> Vec<String> {
-    let evidence = match state.origin.evidence {
-        Evidence::Exact => "exact",
-        Evidence::Sampled => "SAMPLED",
-    };
-    let mut words = vec![state.origin.engine.clone(), evidence.to_owned()];
+    let mut words = vec![state.origin.engine.clone(), state.origin.how.clone()];
     // Where the kernel tells it, it needs no words.
     match state.origin.cores {
         Some(CoreEvidence::Heartbeat) => words.push("cores by heartbeat".to_owned()),
@@ -276,7 +277,32 @@ fn seen(state: &State) -> String {
     if wants >= 0.2 {
         return short;
     }
-    format!("The workers run {} of their time.", percent(share(LaneState::Running)))
+    let runs = percent(share(LaneState::Running));
+    let other = state.figures.ledger.as_ref().and_then(|ledger| Figures::else_in(ledger, LaneState::Running));
+    match other.filter(|(_, share)| *share >= WORTH_SAYING) {
+        Some((other, share)) => {
+            format!("The workers run {runs} of their time; {} they {}.", percent(share), do_in(other))
+        }
+        None => format!("The workers run {runs} of their time."),
+    }
+}
+
+/// What several do in a state.
+const fn do_in(state: LaneState) -> &'static str {
+    match state {
+        LaneState::Starting => "start",
+        LaneState::Pickling | LaneState::Unpickling => "pickle or unpickle",
+        LaneState::Running => "run",
+        LaneState::WaitingGil => "wait for the GIL",
+        LaneState::WaitingCore => "want a core",
+        LaneState::WaitingLock => "want the program's own lock",
+        LaneState::Io => "wait for I/O",
+        LaneState::Native => "are in C code, the lock free",
+        LaneState::Suspended => "await",
+        LaneState::Ready => "could go on while the loop is busy",
+        LaneState::Idle => "have no task",
+        LaneState::Unborn | LaneState::Done | LaneState::Unknown => "were not seen",
+    }
 }
 
 /// The next key worth pressing.

@@ -3,6 +3,7 @@
 //! Elapsed times are those of a machine that does other things too; CPU times hardly mind. So what the new process or
 //! thread computed is taken as it is, and the rest of the elapsed time is the maker's and the kernel's share.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use super::{Calibration, Costs, Phases};
+use super::{Calibration, Costs, Imports, Phases};
 use crate::event::Nanos;
 use crate::program::{Exit, Lent, Program, guard};
 
@@ -80,6 +81,15 @@ struct Birth {
     module: Option<u64>,
     /// CPU time of its maker by then.
     parent: Option<u64>,
+    /// CPU time of whoever ordered it, for the order.
+    order: Option<u64>,
+}
+
+/// What the first pool of processes took the process that made it, in CPU time, but for the birth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+struct FirstPool {
+    before: u64,
+    after: u64,
 }
 
 /// What a round found.
@@ -93,12 +103,16 @@ struct Round {
 struct Rows {
     /// CPU time of an interpreter that does nothing.
     bare: u64,
+    pool: FirstPool,
     spawn: Birth,
     fork: Birth,
     forkserver_cold: Birth,
     forkserver: Birth,
     thread: Birth,
     subinterpreter: Option<Birth>,
+    /// By module, in CPU time; without those that are not there.
+    #[serde(default)]
+    imports: BTreeMap<String, u64>,
 }
 
 /// A Python that is being measured.
@@ -163,15 +177,19 @@ impl Measurement {
         let bare = of(&|rows| rows.bare);
         let (fork_ns, cpu) = whole(&|rows| &rows.spawn);
         let module = of(&|rows| rows.spawn.module.unwrap_or(rows.spawn.cpu));
+        let order = |get: &dyn Fn(&Rows) -> &Birth| Nanos(of(&|rows| get(rows).order.unwrap_or(0)));
         let spawn = phases(fork_ns, bare.min(module), module.saturating_sub(bare), cpu.saturating_sub(module));
+        let spawn = Phases { order_ns: order(&|rows| &rows.spawn), ..spawn };
         // A cold forkserver is a server and a worker of it.
         let server = |rows: &Rows| rows.forkserver_cold.elapsed.saturating_sub(rows.forkserver.elapsed);
         let server_cpu = of(&|rows| rows.forkserver_cold.parent.unwrap_or_else(|| server(rows)));
         let server =
             phases(of(&server).saturating_sub(server_cpu), bare.min(server_cpu), server_cpu.saturating_sub(bare), 0);
+        let warm = order(&|rows| &rows.forkserver);
+        let server = Phases { order_ns: order(&|rows| &rows.forkserver_cold) - warm, ..server };
         let copy = |get: &dyn Fn(&Rows) -> &Birth| {
             let (fork, cpu) = whole(get);
-            phases(fork, 0, 0, cpu)
+            Phases { order_ns: order(get), ..phases(fork, 0, 0, cpu) }
         };
         let (thread_fork, thread_cpu) = whole(&|rows| &rows.thread);
         let born: Vec<&Birth> = rounds.iter().filter_map(|rows| rows.subinterpreter.as_ref()).collect();
@@ -183,7 +201,23 @@ impl Measurement {
             let waits = median(born.iter().map(|birth| birth.elapsed.saturating_sub(birth.cpu)).collect());
             phases(waits, median(born.iter().map(|birth| birth.cpu).collect()), 0, 0)
         };
+        let mut import = |module: &str, other| {
+            let found: Vec<u64> = rounds.iter().filter_map(|rows| rows.imports.get(module).copied()).collect();
+            if found.is_empty() {
+                unmeasured.push(module.to_owned());
+                return other;
+            }
+            Nanos(median(found))
+        };
+        let imports = Imports {
+            asyncio_ns: import("asyncio", other.costs.imports.asyncio_ns),
+            hashlib_ns: import("hashlib", other.costs.imports.hashlib_ns),
+            urllib_request_ns: import("urllib.request", other.costs.imports.urllib_request_ns),
+            numpy_ns: import("numpy", other.costs.imports.numpy_ns),
+        };
         let costs = Costs {
+            imports,
+            pool: phases(0, of(&|rows| rows.pool.before), 0, of(&|rows| rows.pool.after)),
             spawn,
             fork: copy(&|rows| &rows.fork),
             server,
@@ -196,7 +230,14 @@ impl Measurement {
 }
 
 fn phases(fork: u64, init: u64, import: u64, prepare: u64) -> Phases {
-    Phases { fork_ns: Nanos(fork), init_ns: Nanos(init), import_ns: Nanos(import), prepare_ns: Nanos(prepare) }
+    let order_ns = Nanos::ZERO;
+    Phases {
+        fork_ns: Nanos(fork),
+        order_ns,
+        init_ns: Nanos(init),
+        import_ns: Nanos(import),
+        prepare_ns: Nanos(prepare),
+    }
 }
 
 /// Of none: 0.
@@ -249,17 +290,19 @@ mod tests {
     use super::*;
 
     fn round(spawn: u64) -> Round {
-        let birth = |elapsed, cpu| Birth { elapsed, cpu, module: None, parent: None };
+        let birth = |elapsed, cpu| Birth { elapsed, cpu, module: None, parent: None, order: Some(2) };
         Round {
             python: "3.13.0".to_owned(),
             rows: Rows {
                 bare: 15,
+                pool: FirstPool { before: 4, after: 3 },
                 spawn: Birth { module: Some(45), ..birth(spawn, 55) },
                 fork: birth(3, 1),
-                forkserver_cold: Birth { parent: Some(50), ..birth(90, 10) },
+                forkserver_cold: Birth { parent: Some(50), order: Some(7), ..birth(90, 10) },
                 forkserver: birth(20, 10),
                 thread: birth(5, 2),
                 subinterpreter: None,
+                imports: [("asyncio".to_owned(), spawn / 10), ("hashlib".to_owned(), 1)].into(),
             },
         }
     }
@@ -271,12 +314,16 @@ mod tests {
         let measured = Measurement { python: "python3".into(), version: "3.13.0".to_owned(), script, rounds };
         let other = Calibration::built_in();
         let found = measured.calibration(&other).unwrap();
-        assert_eq!(found.costs.spawn, phases(15, 15, 30, 10));
+        let ordered = |order, phases| Phases { order_ns: Nanos(order), ..phases };
+        assert_eq!(found.costs.spawn, ordered(2, phases(15, 15, 30, 10)));
         assert_eq!(found.costs.spawn.total(), Nanos(70), "the median, whatever disturbed one round");
-        assert_eq!(found.costs.server, phases(20, 15, 35, 0));
-        assert_eq!(found.costs.fork, phases(2, 0, 0, 1));
+        assert_eq!(found.costs.server, ordered(5, phases(20, 15, 35, 0)));
+        assert_eq!(found.costs.fork, ordered(2, phases(2, 0, 0, 1)));
+        assert_eq!(found.costs.pool, phases(0, 4, 0, 3));
         assert_eq!(found.costs.thread, phases(3, 2, 0, 0));
         assert_eq!(found.costs.subinterpreter, other.costs.subinterpreter);
-        assert_eq!(found.unmeasured, ["subinterpreter"]);
+        let wanted = Imports { asyncio_ns: Nanos(7), hashlib_ns: Nanos(1), ..other.costs.imports };
+        assert_eq!(found.costs.imports, wanted);
+        assert_eq!(found.unmeasured, ["subinterpreter", "urllib.request", "numpy"]);
     }
 }

@@ -11,13 +11,21 @@
 //! much that is; two workers on one core take twice as long to start, as they do in CPython; and nobody who stops the
 //! run has to wait for it, since a process that computes can be killed.
 //!
+//! The maker computes as well: a `ProcessPoolExecutor` makes queues, semaphores and two threads, which takes it a few
+//! milliseconds once, and half of one for each process. Where tasks are short this is as much as the births. So the
+//! maker has its part ([`Costs::pool`], [`Phases::order_ns`]), worked off by it in the same way and at the same place.
+//!
 //! The amounts come from a [`Calibration`]: the one that comes along, or one that was measured with the Python at hand
 //! ([`measure`]) and kept in the user's configuration ([`kept`]). Whatever shows a run names it.
 //!
+//! What a workload's own file imports is part of the price where CPython loads the file anew: `asyncio` takes it as long
+//! as the interpreter itself ([`Imports`]).
+//!
 //! # Not chosen
 //! Sleeping: it takes no core from anybody, and start-up does. A wall-clock span: a worker that has to wait for its core
-//! would be given the wait. A share of each phase for what the *maker* does meanwhile (`fork_ns`): the miniature makes
-//! the same system calls and pays for them itself, so that part is told and not worked off.
+//! would be given the wait. The rest of `fork_ns`, which is the kernel's and whatever is waited for: the miniature makes
+//! the same system calls and pays for them itself, so that part is told and not worked off. What handing over a task
+//! takes CPython, some 0.1 ms: it is no start-up, and the miniature has a pickle and two system calls of its own.
 
 pub mod kept;
 pub mod measure;
@@ -27,6 +35,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Nanos;
+use crate::workload;
 
 /// What the steps of one kind of birth cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +44,8 @@ pub struct Phases {
     /// From the order until the new process or thread computes, and whatever else it waits for: the maker's and the
     /// kernel's share.
     pub fork_ns: Nanos,
+    /// CPU time of whoever orders a process, for the order: a part of `fork_ns`.
+    pub order_ns: Nanos,
     /// CPU time until the interpreter is set up; of a thread or a sub-interpreter, all of it.
     pub init_ns: Nanos,
     /// CPU time for modules.
@@ -55,10 +66,45 @@ impl Phases {
     }
 }
 
+/// CPU time for modules that a workload may import and an interpreter of a pool has not loaded anyway; what the others
+/// cost cannot be told from nothing. One that two of them need is counted twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Imports {
+    /// `asyncio`.
+    pub asyncio_ns: Nanos,
+    /// `hashlib`.
+    pub hashlib_ns: Nanos,
+    /// `urllib.request`.
+    pub urllib_request_ns: Nanos,
+    /// `numpy`.
+    pub numpy_ns: Nanos,
+}
+
+impl Imports {
+    /// Each module with its name.
+    pub fn rows(&self) -> [(&'static str, Nanos); 4] {
+        [
+            ("asyncio", self.asyncio_ns),
+            ("hashlib", self.hashlib_ns),
+            ("urllib.request", self.urllib_request_ns),
+            ("numpy", self.numpy_ns),
+        ]
+    }
+
+    /// What a new interpreter spends for those that a file imports.
+    pub fn of(&self, source: &str) -> Nanos {
+        self.rows().into_iter().filter(|(module, _)| workload::imports(source, module)).map(|(_, cost)| cost).sum()
+    }
+}
+
 /// What births cost, by kind. All nothing: a bare miniature.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Costs {
+    /// A pool of processes, once a run, in the process that makes it: the births and the tasks apart. `init_ns` before the
+    /// first birth (queues, semaphores, modules that are loaded only now), `prepare_ns` after the last (its threads).
+    pub pool: Phases,
     /// A process by `spawn`.
     pub spawn: Phases,
     /// A process by `fork`.
@@ -71,13 +117,17 @@ pub struct Costs {
     pub thread: Phases,
     /// A sub-interpreter with its thread.
     pub subinterpreter: Phases,
+    /// What the workload's own modules cost whoever has to load them: every new interpreter, and every copy of a
+    /// forkserver, which has loaded no workload.
+    pub imports: Imports,
 }
 
 impl Costs {
     /// Each kind with its name, in the order of tables.
-    pub fn rows(&self) -> [(&'static str, &Phases); 6] {
+    pub fn rows(&self) -> [(&'static str, &Phases); 7] {
         [
             ("thread", &self.thread),
+            ("pool", &self.pool),
             ("fork", &self.fork),
             ("forkserver", &self.forkserver),
             ("server", &self.server),
@@ -119,7 +169,11 @@ impl Calibration {
             let before = error.span().map_or(0, |span| text[..span.start.min(text.len())].matches('\n').count());
             format!("line {}: {}", before + 1, error.message().replace('\n', " "))
         })?;
-        let parts = |phases: &Phases| [phases.fork_ns, phases.init_ns, phases.import_ns, phases.prepare_ns];
+        let parts = |it: &Phases| [it.fork_ns, it.order_ns, it.init_ns, it.import_ns, it.prepare_ns];
+        let long_import = read.costs.imports.rows().into_iter().find(|(_, cost)| *cost > MOST);
+        if let Some((module, _)) = long_import {
+            return Err(format!("costs.imports: more than {MOST} for {module} is no start-up"));
+        }
         let long = |(_, phases): &(&str, &Phases)| parts(phases).into_iter().any(|part| part > MOST);
         if let Some((kind, _)) = read.costs.rows().into_iter().find(long) {
             return Err(format!("costs.{kind}: more than {MOST} is no start-up"));
@@ -143,11 +197,18 @@ mod tests {
         let built_in = Calibration::built_in();
         let costs = &built_in.costs;
         let rising =
-            [costs.thread, costs.fork, costs.subinterpreter, costs.forkserver, costs.spawn].map(|kind| kind.total());
+            [costs.thread, costs.fork, costs.forkserver, costs.subinterpreter, costs.spawn].map(|kind| kind.total());
         assert!(rising.is_sorted(), "{rising:?}");
         assert!(costs.server.total() + costs.forkserver.total() > costs.spawn.total());
         assert_eq!(built_in.name(), format!("CPython {}", built_in.python));
         assert!(costs.rows().iter().all(|(_, phases)| phases.cpu() > Nanos::ZERO && phases.total() <= MOST));
+    }
+
+    #[test]
+    fn a_file_costs_what_it_imports() {
+        let imports = Imports { asyncio_ns: Nanos(3), hashlib_ns: Nanos(5), ..Imports::default() };
+        assert_eq!(imports.of("import asyncio, time\nimport hashlib\n"), Nanos(8));
+        assert_eq!(imports.of("def work():\n    return 'import asyncio'\n"), Nanos::ZERO);
     }
 
     #[test]

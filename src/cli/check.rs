@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering;
 use color_eyre::eyre::Result;
 use serde::Serialize;
 
-use crate::engine::{Engine, Python, Source, cpython};
+use crate::engine::{Engine, Python, cpython};
 use crate::event::{LaneId, Nanos, State};
 use crate::observe::pythons;
 use crate::session::{Phase, Record, Run, parse_duration};
@@ -127,8 +127,7 @@ pub fn check(options: &Check) -> Result<ExitCode> {
     let interrupted = interruption()?;
     let source = cpython::launch(&python.into_os_string(), &options.program, options.json, Stdio::null())
         .map_err(|error| refuse(format!("the program could not be started: {error}")))?;
-    let following =
-        Following { interrupted: Some(&interrupted), program: source.pids().first().copied(), ..Following::default() };
+    let following = Following { interrupted: Some(&interrupted), is_program: true, ..Following::default() };
     let run = Run::observing(Box::new(source), trace::DEFAULT_BUDGET);
     let record = headless::follow(run, &following, |_| {});
     if interrupted.load(Ordering::Relaxed) {

@@ -19,8 +19,8 @@ use super::output::{json, output};
 
 /// How often events are collected while nobody looks. Rings and lists hold far more than comes in between.
 const EVERY: Duration = Duration::from_millis(50);
-/// How long a program that is asked to end may take before it is made to.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// After so long a program that was asked to end, and is made to, is given up: whoever should do that is not there.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Set by Ctrl-C and by whoever asks the program to end.
 pub(super) fn interruption() -> Result<Arc<AtomicBool>> {
@@ -39,8 +39,8 @@ pub(super) struct Following<'a> {
     pub(super) interrupted: Option<&'a AtomicBool>,
     /// And after so long.
     pub(super) span: Option<Duration>,
-    /// It is a real program of ours: it is asked to end, and made to if it does not. All others are just stopped.
-    pub(super) program: Option<u32>,
+    /// It is a real program that we started: it is asked to end. All others are just stopped.
+    pub(super) is_program: bool,
     /// Whether the machine and the memory of the run's processes are sampled meanwhile.
     pub(super) sampled: bool,
 }
@@ -66,24 +66,16 @@ pub(super) fn follow(mut run: Run, following: &Following<'_>, mut each: impl FnM
         if !(enough || interrupted) || run.record().is_over() {
             continue;
         }
-        match (asked, following.program) {
-            (_, None) => run.stop(),
-            (None, Some(pid)) => {
+        match asked {
+            None if following.is_program => {
                 asked = Some(Instant::now());
-                signal(pid, rustix::process::Signal::TERM);
+                run.end();
             }
-            (Some(since), Some(pid)) if since.elapsed() > PATIENCE => signal(pid, rustix::process::Signal::KILL),
-            (Some(_), Some(_)) => {}
+            Some(since) if since.elapsed() < PATIENCE => {}
+            _ => run.stop(),
         }
     }
     run.into_record()
-}
-
-fn signal(pid: u32, signal: rustix::process::Signal) {
-    if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
-        // It has ended meanwhile: all the better.
-        let _ = rustix::process::kill_process(pid, signal);
-    }
 }
 
 /// How a report is laid out.
@@ -122,8 +114,10 @@ pub(super) fn print(record: &Record, workload: Option<&Workload>, format: Format
     Ok(())
 }
 
-/// The status of a program that was observed; `otherwise` if it is not known.
+/// The status of a program that was observed, or success if it was we who ended it; `otherwise` if it is not known.
 pub(super) fn status_of(record: &Record, otherwise: u8) -> ExitCode {
-    let status = record.description.program.as_ref().and_then(|program| program.exit_status);
-    ExitCode::from(status.unwrap_or(otherwise))
+    match &record.description.program {
+        Some(program) if program.ended_by_gilscope => ExitCode::SUCCESS,
+        program => ExitCode::from(program.as_ref().and_then(|program| program.exit_status).unwrap_or(otherwise)),
+    }
 }

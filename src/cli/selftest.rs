@@ -102,7 +102,9 @@ fn sees(verdicts: &[Verdict]) -> (Sees, Option<String>) {
 
 fn write_heading(path: &str, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{path}, {} programs, {} s each\n", KNOWN.len(), SPAN.as_secs())?;
-    writeln!(out, "{:<28}{:<14}{:<21}{:>10}{:>10}{:>9}", "program", "seen", "what", "it says", "we saw", "wrong")
+    writeln!(out, "What is not known may be part of it; wrong is what lies beyond that.\n")?;
+    let [program, seen, what] = ["program", "seen", "what"];
+    writeln!(out, "{program:<28}{seen:<13}{what:<20}{:>10}{:>10}{:>11}{:>8}", "it says", "we saw", "not known", "wrong")
 }
 
 fn write_rows(verdict: &Verdict, out: &mut impl Write) -> io::Result<()> {
@@ -115,19 +117,22 @@ fn write_rows(verdict: &Verdict, out: &mut impl Write) -> io::Result<()> {
     };
     let mut names = [verdict.title, engine];
     for finding in &verdict.findings {
-        let [reported, seen] = [finding.reported, finding.seen].map(|value| match finding.unit {
-            "ns" => Nanos(value).to_string(),
-            _ => value.to_string(),
-        });
+        let [reported, seen, unknown] =
+            [finding.reported, finding.seen, finding.unknown].map(|value| match finding.unit {
+                "ns" => Nanos(value).to_string(),
+                _ => value.to_string(),
+            });
+        let unknown = if finding.unknown == 0 { "-".to_owned() } else { unknown };
         let verdict =
             if finding.within { String::new() } else { format!("  ! more than {}", percent(finding.tolerance)) };
         let [title, engine] = std::mem::take(&mut names);
         let error = percent(finding.error);
-        writeln!(out, "{title:<28}{engine:<14}{:<21}{reported:>10}{seen:>10}{error:>9}{verdict}", finding.what)?;
+        let what = finding.what;
+        writeln!(out, "{title:<28}{engine:<13}{what:<20}{reported:>10}{seen:>10}{unknown:>11}{error:>8}{verdict}")?;
     }
     if verdict.unknown >= 0.005 {
         let much = if verdict.unknown > MOST_UNKNOWN { "  ! too much" } else { "" };
-        writeln!(out, "{:<42}not known: {} of its threads' time{much}", "", percent(verdict.unknown))?;
+        writeln!(out, "{:<41}not known: {} of its threads' time{much}", "", percent(verdict.unknown))?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use color_eyre::eyre::Result;
 
-use crate::engine::{Source, cpython};
+use crate::engine::cpython;
 use crate::event::Nanos;
 use crate::observe::pythons;
 use crate::session::{Record, Run as Session, parse_duration};
@@ -27,7 +27,8 @@ pub const OWN_FAILURE: u8 = 125;
 /// How the report is laid out, and how long is observed.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Reporting {
-    /// Observe for so long, then report; until the program ends unless said otherwise
+    /// Observe for so long, then report (watch ends the program first, and all that it made); without it until the
+    /// program ends by itself
     #[arg(long = "for", value_name = "SPAN", value_parser = parse_duration)]
     span: Option<Nanos>,
     /// Report as JSON (schema gilscope.run/1)
@@ -125,7 +126,8 @@ pub fn watch(options: &Watch) -> Result<ExitCode> {
         }));
     }
     match observe(source, &options.reporting, &interrupted, true) {
-        Ok((record, _)) => Ok(headless::status_of(&record, OWN_FAILURE)),
+        Ok((_, true)) => Ok(ExitCode::from(INTERRUPTED)),
+        Ok((record, false)) => Ok(headless::status_of(&record, OWN_FAILURE)),
         Err(error) => {
             complain(&format_args!("{error:#}"));
             Ok(ExitCode::from(OWN_FAILURE))
@@ -169,13 +171,12 @@ fn observe(
     interrupted: &std::sync::atomic::AtomicBool,
     launched: bool,
 ) -> Result<(Record, bool)> {
-    let pid = source.pids().first().copied();
     // A program that we started is asked to end when its time is over; one that was there is left alone.
     let run = Session::observing(Box::new(source), trace::DEFAULT_BUDGET);
     let following = Following {
         interrupted: Some(interrupted),
         span: reporting.span.map(Duration::from),
-        program: pid.filter(|_| launched),
+        is_program: launched,
         sampled: true,
     };
     let record = headless::follow(run, &following, |_| {});

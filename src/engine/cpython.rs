@@ -1,5 +1,6 @@
 //! Real CPython as a source: what the observer notices, in the words of every source.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::process::Stdio;
 
@@ -10,7 +11,7 @@ use crate::observe::notice::Notice;
 use crate::observe::trouble::Trouble;
 use crate::program::Tail;
 
-use super::{CoreEvidence, Description, Signal, Source};
+use super::{CoreEvidence, Description, ENDED_BY_US, Signal, Source};
 
 /// A program being observed.
 pub struct Observed {
@@ -18,25 +19,26 @@ pub struct Observed {
     description: Description,
     launched: Option<Launched>,
     output: Option<Tail>,
-    pid: u32,
+    /// The process of whoever can end the program and all that it made; none where we did not start it.
+    keeper: Option<u32>,
+    /// Whether it was asked to end.
+    asked: bool,
+    /// The processes that were seen.
+    pids: BTreeSet<u32>,
     over: bool,
 }
 
 /// Attaches to a running process. It goes on untouched when the source is dropped.
 pub fn attach(pid: u32) -> Result<Observed, Trouble> {
-    let observer = Observer::attach(pid)?;
-    Ok(Observed { description: describe(&observer), observer, launched: None, output: None, pid, over: false })
+    Ok(Observed::new(Observer::attach(pid)?, pid, None))
 }
 
 /// Starts a program; [`Source::go`] lets it execute. What it prints is kept if `captured`, else it is the terminal's;
 /// what it reads is `input`. It ends with us, however we end.
 pub fn launch(program: &OsString, args: &[OsString], captured: bool, input: Stdio) -> std::io::Result<Observed> {
-    let mut launched = launch::launch(program, args, captured, input)?;
-    let output = launched.output.take();
-    let pid = launched.pid;
+    let launched = launch::launch(program, args, captured, input)?;
     let command = [program].into_iter().chain(args).map(|part| part.to_string_lossy().into_owned());
-    let observer = Observer::follow(pid, command.collect());
-    Ok(Observed { description: describe(&observer), observer, launched: Some(launched), output, pid, over: false })
+    Ok(Observed::new(Observer::follow(launched.pid, command.collect()), launched.pid, Some(launched)))
 }
 
 fn describe(observer: &Observer) -> Description {
@@ -96,7 +98,7 @@ impl Source for Observed {
     }
 
     fn pids(&self) -> Vec<u32> {
-        vec![self.pid]
+        self.pids.iter().copied().collect()
     }
 
     fn lines(&self) -> Vec<(LaneId, Line)> {
@@ -111,6 +113,13 @@ impl Source for Observed {
         self.observer.stop();
     }
 
+    fn end(&mut self) {
+        if let Some(keeper) = self.keeper.filter(|_| !self.over) {
+            self.asked = true;
+            launch::end(keeper);
+        }
+    }
+
     fn suspend(&mut self) {
         // A terminal stops the program by itself; one we only look at is not ours to halt.
     }
@@ -119,6 +128,19 @@ impl Source for Observed {
 }
 
 impl Observed {
+    fn new(observer: Observer, pid: u32, mut launched: Option<Launched>) -> Observed {
+        Observed {
+            description: describe(&observer),
+            observer,
+            output: launched.as_mut().and_then(|launched| launched.output.take()),
+            keeper: launched.as_ref().map(|launched| launched.keeper.id()),
+            launched,
+            asked: false,
+            pids: BTreeSet::from([pid]),
+            over: false,
+        }
+    }
+
     fn tell(&mut self, notice: Notice, say: &mut dyn FnMut(Signal)) {
         match notice {
             Notice::Began(at) => say(Signal::Began(at)),
@@ -130,7 +152,10 @@ impl Observed {
                 self.description.locks.push(plan.clone());
                 say(Signal::LockAdded(plan));
             }
-            Notice::Born { lane, pid, tid } => say(Signal::Born { lane, pid, tid }),
+            Notice::Born { lane, pid, tid } => {
+                self.pids.insert(pid);
+                say(Signal::Born { lane, pid, tid });
+            }
             Notice::Needs { lane, lock } => {
                 if let Some(plan) = self.description.lanes.get_mut(lane.index()) {
                     plan.lock = Some(lock);
@@ -143,7 +168,12 @@ impl Observed {
             Notice::Sampled(lane) => say(Signal::LaneSampled(lane)),
             Notice::Place { at, lane, place } => say(Signal::Place { at, lane, place }),
             Notice::Upto(at) => say(Signal::Upto(at)),
-            Notice::LaneEnded { lane, how } => say(Signal::LaneEnded { lane, at: None, how }),
+            Notice::LaneEnded { lane, how } => {
+                // By which signal is no matter where it is our own.
+                let ours = self.asked && how.starts_with("killed");
+                let how = if ours { ENDED_BY_US.to_owned() } else { how };
+                say(Signal::LaneEnded { lane, at: None, how });
+            }
             Notice::Accounts { lane, accounts, slept } => {
                 say(Signal::Accounts { lane, accounts });
                 say(Signal::Slept { lane, calls: slept });
@@ -152,7 +182,8 @@ impl Observed {
                 self.description.observing = Some((*status).clone());
                 say(Signal::Observing(status));
             }
-            Notice::Program(program) => {
+            Notice::Program(mut program) => {
+                program.ended_by_gilscope = self.asked;
                 self.description.program = Some((*program).clone());
                 say(Signal::Program(program));
             }

@@ -201,7 +201,7 @@ impl Emulated {
             Report::Ready | Report::Started { .. } | Report::WorkerBorn { .. } => {}
             Report::TaskDone { task, outcome } => say(Signal::Task { task, outcome: outcome.into() }),
             Report::Outcome(Told::Repr(repr)) => say(Signal::Outcome(repr)),
-            Report::Outcome(Told::Error { text, .. } | Told::Killed(text)) => say(Signal::Outcome(format!("× {text}"))),
+            Report::Outcome(Told::Error { text, .. } | Told::Killed(text)) => say(Signal::OutcomeRaised(text)),
             Report::LaneEnded { lane, how } => {
                 let at = (how != LaneEnd::Done).then(|| Monotonic.now());
                 say(Signal::LaneEnded { lane, at, how: how.to_string() });

@@ -1,4 +1,4 @@
-//! Where events come from: emulated, observed, replayed; and the sampler of cores and memory.
+//! Where events come from: emulated, or observed; and the sampler of cores and memory.
 //!
 //! Whatever the source, it says the same [`Signal`]s, so everything to the
 //! right of this room is shared by all of them.
@@ -116,6 +116,8 @@ pub enum Signal {
     CpuTime(Nanos),
     /// What `outcome()` returned.
     Outcome(String),
+    /// `outcome()` raised: the last line of its traceback.
+    OutcomeRaised(String),
     /// The last result was received; nothing follows but [`Signal::Upto`].
     Ended(Nanos),
     /// The run was stopped before its end; nothing follows.
@@ -157,6 +159,9 @@ pub struct Description {
     pub observing: Option<Status>,
 }
 
+/// How a lane of a program ended that we asked to end.
+pub const ENDED_BY_US: &str = "ended by gilscope";
+
 /// Where a run's events come from.
 pub trait Source {
     /// What it is.
@@ -185,6 +190,10 @@ pub trait Source {
 
     /// Ends the run now, by force. [`Signal::LaneEnded`] follows for each lane that had not ended.
     fn stop(&mut self);
+
+    /// Asks a program that was started to be observed to end, with all that it made; those that do not are made to, within
+    /// a few seconds, and what is seen until then is said. Nothing to one that was running before, and to all others.
+    fn end(&mut self) {}
 
     /// Halts every process of the run.
     fn suspend(&mut self);

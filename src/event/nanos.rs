@@ -84,15 +84,21 @@ impl From<Nanos> for Duration {
     }
 }
 
-/// As people read spans: `870 ns`, `4.2 µs`, `5.16 ms`, `3.02 s`.
+/// As people read spans: `870 ns`, `4.20 µs`, `5.16 ms`, `3.02 s`; with a precision so many digits after the point, as
+/// numbers have it, and no padding.
 impl fmt::Display for Nanos {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (value, unit) = match self.0 {
-            0..1_000 => return f.pad(&format!("{} ns", self.0)),
+            0..1_000 if f.precision().is_none() => return f.pad(&format!("{} ns", self.0)),
+            0..1_000 => return write!(f, "{} ns", self.0),
             1_000..1_000_000 => (self.0 as f64 / 1e3, "µs"),
             1_000_000..1_000_000_000 => (self.0 as f64 / 1e6, "ms"),
             _ => (self.0 as f64 / 1e9, "s"),
         };
+        if let Some(digits) = f.precision() {
+            // `pad` would cut the text to so many letters.
+            return write!(f, "{value:.digits$} {unit}");
+        }
         let digits = match value {
             v if v < 9.995 => 2,
             v if v < 99.95 => 1,
@@ -119,6 +125,14 @@ mod tests {
         ] {
             assert_eq!(Nanos(nanos).to_string(), text);
         }
+    }
+
+    #[test]
+    fn a_precision_is_of_the_number_and_cuts_no_text() {
+        let spans = [Nanos(7), Nanos::from_millis(50), Nanos::from_secs(1)];
+        assert_eq!(spans.map(|span| format!("{span:.0}")), ["7 ns", "50 ms", "1 s"]);
+        assert_eq!(format!("{:.1}", Nanos(4_260)), "4.3 µs");
+        assert_eq!(format!("[{:>8}]", Nanos::from_millis(50)), "[ 50.0 ms]");
     }
 
     #[test]

@@ -140,7 +140,7 @@ impl Controller {
             record: spec.record,
             group: Group::Own,
         };
-        let mut child = birth.order().map_err(refused)?;
+        let mut child = birth.order(|| ()).map_err(refused)?;
         let first = Pid::from_child(&child);
         let [stdout, stderr] = [
             (child.stdout.take().expect("it leads, so its output is piped").into(), KEPT),

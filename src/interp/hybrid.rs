@@ -4,6 +4,18 @@
 //! The main thread touches no Python object and so never needs the lock: it
 //! reads pickles from the channel and queues them as they are. Each thread
 //! unpickles, works, pickles and answers for itself.
+//!
+//! # Who gets what arrives
+//! Gunicorn's workers accept from one listening socket, and whoever is idle is
+//! woken; in the driver that runs workloads in a real CPython the threads of
+//! all processes count up one number. Either way tasks go where there is
+//! somebody to begin them: a thread beside one that computes waits for its
+//! process's lock before it can even ask, and meanwhile another process has
+//! asked. So the master hands out breadth first, to the process with the
+//! fewest tasks, and counts one that is just coming up as if it were there
+//! (see [`super::hand_out`]). Not chosen: as many as there are threads to
+//! whoever is up first. With no more tasks than one process has threads that
+//! process would do them all, and the other cores nothing.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -43,8 +55,8 @@ pub(super) fn live(
     let interpreter = parent.copied(Some(lock));
     let [main_lane, lanes @ ..] = lanes else { return Err("a process without a lane is not planned for".to_owned()) };
     let mut main = interpreter.host(main_lane.id);
-    let price = interpreter.costs().fork;
-    if price.cpu() > Nanos::ZERO {
+    let price = interpreter.costs().fork.cpu();
+    if price > Nanos::ZERO {
         main.take(State::Starting);
         worker::bootstrap(&mut main, price);
         main.drop_to(State::Starting, Detail::Prepare);

@@ -8,7 +8,7 @@ use super::host::WorkerHost;
 use super::message::TaskOutcome;
 use super::pickles;
 use crate::calibration::Costs;
-use crate::event::{Detail, EventKind, LaneId, Line, LockId, State, TaskId};
+use crate::event::{Detail, EventKind, LaneId, Line, LockId, Nanos, State, TaskId};
 use crate::gil::Gil;
 use crate::model::Pool;
 use crate::record::{Recorder, Rings, SharedRing};
@@ -32,6 +32,8 @@ pub(super) struct Interpreter {
     rules: Rules,
     rings: Rings,
     costs: Costs,
+    /// What the modules cost that the file imports.
+    imports: Nanos,
     record: bool,
 }
 
@@ -61,7 +63,8 @@ impl Interpreter {
         let module = Arc::new(Module::new(Arc::new(program), name));
         let Settings { lock, rules, rings, costs, record } = settings;
         let lanes = (0..rings.shape().rings).map(|ring| rings.ring(ring)).collect();
-        Ok(Interpreter { gil: Gil::new(), lock, lanes, module, rules, rings, costs, record })
+        let imports = costs.imports.of(source);
+        Ok(Interpreter { gil: Gil::new(), lock, lanes, module, rules, rings, costs, imports, record })
     }
 
     /// After a fork, in the child: the same module with all that its globals had come to, under a new lock. (CPython's
@@ -69,13 +72,18 @@ impl Interpreter {
     /// here.)
     pub(super) fn copied(&self, lock: Option<LockId>) -> Interpreter {
         let (lanes, module, rings) = (self.lanes.clone(), Arc::clone(&self.module), self.rings.clone());
-        let (rules, costs, record) = (self.rules, self.costs, self.record);
-        Interpreter { gil: Gil::new(), lock, lanes, module, rules, rings, costs, record }
+        let (rules, costs, imports, record) = (self.rules, self.costs, self.imports, self.record);
+        Interpreter { gil: Gil::new(), lock, lanes, module, rules, rings, costs, imports, record }
     }
 
     /// What births are to cost.
     pub(super) fn costs(&self) -> &Costs {
         &self.costs
+    }
+
+    /// What it costs a new interpreter to load the modules that the file imports.
+    pub(super) fn imports(&self) -> Nanos {
+        self.imports
     }
 
     /// The shared memory.

@@ -45,6 +45,7 @@ mod controller;
 mod coroutines;
 mod first;
 mod fork;
+mod hand_out;
 mod host;
 mod hybrid;
 mod in_place;

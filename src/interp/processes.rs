@@ -9,6 +9,11 @@
 //! reads and writes without its lock, and pickles, unpickles and hands out
 //! tasks with it, as a real interpreter does. Having one thread, it may be
 //! copied.
+//!
+//! In CPython the pool has queues, semaphores and two threads of its own here,
+//! and each birth takes the maker some Python. This process computes as much
+//! where it would be computed: before the first birth, for each birth from its
+//! order to the fork, and after the last.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::{AsFd, OwnedFd};
@@ -24,7 +29,8 @@ use super::interpreter::told;
 use super::message::{LaneEnd, Reply, Report, Request, TaskOutcome, WORKER_LIMIT};
 use super::offspring::Offspring;
 use super::spawn::{Birth, DONE, Group, birth_ordered};
-use super::{hybrid, pickles, worker};
+use super::start_up::Owed;
+use super::{hand_out, hybrid, pickles, worker};
 use crate::event::{Detail, LaneId, Line, LockId, State, TaskId};
 use crate::model::{self, LanePlan, Role, Start};
 use crate::program::{Exit, this_program};
@@ -54,6 +60,14 @@ enum Stage {
     Gone,
 }
 
+impl Worker {
+    /// What counts when tasks are handed out.
+    fn crew(&self) -> Option<hand_out::Crew> {
+        let crew = hand_out::Crew { ready: self.stage == Stage::Ready, has: self.doing.len(), room: self.room };
+        (self.stage != Stage::Gone).then_some(crew)
+    }
+}
+
 /// The forkserver as the first process knows it.
 struct Server {
     lane: LaneId,
@@ -74,13 +88,15 @@ struct Pool<'a, 'i> {
     workers: Vec<Worker>,
     server: Option<Server>,
     tasks: VecDeque<TaskId>,
+    /// What CPython would have computed here.
+    owed: Owed,
 }
 
 /// Does all tasks. With main's lock held.
 pub(super) fn run(first: &First, main: &mut WorkerHost) {
     let tasks = (0..first.load.tasks).map(TaskId).collect();
-    let mut pool = Pool { first, main, workers: Vec::new(), server: None, tasks };
-    first.start(pool.main);
+    first.start(main);
+    let mut pool = Pool { first, main, workers: Vec::new(), server: None, tasks, owed: Owed::from_now() };
     pool.start();
     while pool.hand_out() {
         pool.listen();
@@ -99,7 +115,8 @@ fn refused(error: impl Into<std::io::Error>) -> String {
 impl Pool<'_, '_> {
     /// Starts all workers, none waiting for another to be ready.
     fn start(&mut self) {
-        let plan = &self.first.load.plan;
+        let (plan, costs) = (&self.first.load.plan, &self.first.load.costs);
+        self.owed.pay(costs.pool.init_ns + costs.pool.import_ns);
         let start = match plan.pool {
             model::Pool::Processes { start, .. } => start,
             // Gunicorn's master forks.
@@ -120,6 +137,7 @@ impl Pool<'_, '_> {
                 Err(why) => self.never_born(&lanes.iter().map(|lane| lane.id).collect::<Vec<_>>(), &why),
             }
         }
+        self.owed.pay(costs.pool.prepare_ns);
     }
 
     fn never_born(&mut self, lanes: &[LaneId], why: &str) {
@@ -143,6 +161,7 @@ impl Pool<'_, '_> {
                 if self.first.load.record {
                     birth_ordered(&self.first.rings.ring(main_thread.id.0), main_thread.id);
                 }
+                self.owed.pay(self.first.load.costs.forkserver.order_ns);
                 server.wanted.push((main_thread.id, lock, [theirs, writer]));
                 stderr = Some(reader);
             }
@@ -171,7 +190,9 @@ impl Pool<'_, '_> {
         let (program, record) = (this_program(), load.record);
         let birth =
             Birth { program: &program, role, lane: lane.id, channel: theirs, rings, record, group: Group::Makers };
-        let child = Offspring::from(birth.order().map_err(refused)?);
+        let price = if role == "server" { load.costs.server } else { load.costs.spawn };
+        let child = birth.order(|| self.owed.pay(price.order_ns)).map_err(refused)?;
+        let child = Offspring::from(child);
         let lock = lane.lock.ok_or("a process without a lock is not planned for")?;
         let boot =
             Request::Boot { file: load.file.clone(), rules: load.rules, lock, costs: Box::new(load.costs), record };
@@ -195,6 +216,7 @@ impl Pool<'_, '_> {
         if load.record {
             birth_ordered(&rings.ring(lane.0), lane);
         }
+        self.owed.pay(load.costs.fork.order_ns);
         let hybrid = matches!(load.plan.pool, model::Pool::Hybrid { .. });
         let pid = fork(theirs, rings, writer.as_fd(), |socket| match hybrid {
             true => hybrid::live(interpreter, load.record, lanes, lock, socket),
@@ -213,11 +235,8 @@ impl Pool<'_, '_> {
 
     /// Gives tasks to those who have room. Whether there is anything left to wait for.
     fn hand_out(&mut self) -> bool {
-        let has_room = |worker: &Worker| worker.stage == Stage::Ready && worker.doing.len() < worker.room;
-        while !self.tasks.is_empty() {
-            let free = self.workers.iter().enumerate().filter(|(_, worker)| has_room(worker));
-            let Some((worker, _)) = free.min_by_key(|(_, worker)| worker.doing.len()) else { break };
-            let task = self.tasks.pop_front().expect("there is one");
+        while let Some(worker) = hand_out::next(self.workers.iter().map(Worker::crew), self.tasks.len()) {
+            let task = self.tasks.pop_front().expect("nobody is to have one of none");
             self.hand(worker, task);
         }
         let busy = self.workers.iter().any(|worker| !worker.doing.is_empty());

@@ -60,10 +60,11 @@ pub(super) enum Group {
 
 impl Birth<'_> {
     /// Makes the process and records that it was ordered and executed. Returns when its program has been loaded.
+    /// In between the maker does what else belongs to an order.
     ///
     /// The child dies with the calling thread.
     #[expect(unsafe_code, reason = "what a child does between fork and exec")]
-    pub(super) fn order(self) -> std::io::Result<Child> {
+    pub(super) fn order(self, meanwhile: impl FnOnce()) -> std::io::Result<Child> {
         let mut command = Command::new(self.program);
         command
             .arg(SUBCOMMAND)
@@ -81,6 +82,7 @@ impl Birth<'_> {
         if let Some(ring) = &ring {
             birth_ordered(ring, self.lane);
         }
+        meanwhile();
         let (lane, channel, shared) = (self.lane, self.channel, self.rings.clone());
         let maker = rustix::process::getpid();
         let between = move || {

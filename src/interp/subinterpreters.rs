@@ -131,7 +131,7 @@ impl Pool<'_> {
         host.take(State::Starting);
         let prepared = interpreter.prepare(&mut host);
         prepared.map_err(|Failure { text, line }| format!("the file could not be loaded: line {line}: {text}"))?;
-        work_until(self.first.load.costs.subinterpreter.cpu());
+        work_until(self.first.load.costs.subinterpreter.cpu() + interpreter.imports());
         host.drop_to(State::Idle, Detail::None);
         while let Ok((task, call)) = self.calls.recv() {
             // There is room for another call now.

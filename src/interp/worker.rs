@@ -83,7 +83,7 @@ impl Booted {
 pub(super) fn live(born: Born) -> Result<(), String> {
     boot(born, |costs| costs.spawn)?.live(|interpreter, host, channel| {
         prepare(interpreter, host, channel)?;
-        work_until(interpreter.costs().spawn.cpu());
+        work_until(interpreter.costs().spawn.cpu() + interpreter.imports());
         host.drop_to(State::Idle, Detail::None);
         serve(interpreter, host, channel)
     })
@@ -101,8 +101,13 @@ pub(super) fn live_copied(
     let interpreter = parent.copied(Some(lock));
     let channel = Channel::new(socket, WORKER_LIMIT);
     Booted { lane, interpreter, channel }.live(|interpreter, host, channel| {
-        let price = if prepared { interpreter.costs().forkserver } else { interpreter.costs().fork };
-        let takes = prepared || price.cpu() > Nanos::ZERO;
+        // A forkserver of CPython's has not loaded the workload: its copies do.
+        let (price, imports) = match prepared {
+            true => (interpreter.costs().forkserver, interpreter.imports()),
+            false => (interpreter.costs().fork, Nanos::ZERO),
+        };
+        let price = price.cpu() + imports;
+        let takes = prepared || price > Nanos::ZERO;
         if prepared {
             let preparation = preparation(channel)?;
             host.take(State::Unpickling);
@@ -121,10 +126,10 @@ pub(super) fn live_copied(
 }
 
 /// What CPython runs in a copy before its first task, where that is to cost something. With the lock held.
-pub(super) fn bootstrap(host: &mut WorkerHost, price: Phases) {
-    if price.cpu() > Nanos::ZERO {
+pub(super) fn bootstrap(host: &mut WorkerHost, price: Nanos) {
+    if price > Nanos::ZERO {
         host.enter(State::Starting, Detail::Prepare);
-        work_until(price.cpu());
+        work_until(price);
     }
 }
 

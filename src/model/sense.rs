@@ -4,7 +4,7 @@
 //! itself) is a lesson and no reason.
 
 use super::{Model, Pool};
-use crate::workload::Workload;
+use crate::workload::{Workload, imports};
 
 /// A reason against a pair, as a sentence; none if there is nothing against it.
 type Objection = fn(&Model, &Workload) -> Option<String>;
@@ -24,17 +24,7 @@ impl Model {
 fn numpy_in_subinterpreters(model: &Model, workload: &Workload) -> Option<String> {
     let has_its_own = matches!((model.plan)(1, 1).pool, Pool::Subinterpreters { .. });
     let why = "imports numpy, which CPython refuses to load in a sub-interpreter (ImportError)";
-    (has_its_own && imports(workload, "numpy")).then(|| format!("{} {why}", workload.id))
-}
-
-/// Whether the file imports a module anywhere.
-fn imports(workload: &Workload, module: &str) -> bool {
-    workload.source.lines().map(str::trim_start).any(|line| {
-        let mut words = line.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '#'));
-        let imports = matches!(words.next(), Some("import" | "from"));
-        imports
-            && words.any(|word| word == module || word.strip_prefix(module).is_some_and(|rest| rest.starts_with('.')))
-    })
+    (has_its_own && imports(&workload.source, "numpy")).then(|| format!("{} {why}", workload.id))
 }
 
 /// An event loop runs coroutines.

@@ -13,7 +13,7 @@ use super::lock::Mode;
 use super::notice::{Engine, LockStatus, Notice, Status};
 use super::observed::{Process, Stage};
 use super::process;
-use super::watch::{Tracked, Watcher};
+use super::watch::{Item, Tracked, Watcher};
 
 /// More lanes than this are not kept: a program that makes a thread for each request goes on making them.
 pub(super) const MOST_LANES: u32 = 4096;
@@ -28,7 +28,8 @@ impl Watcher {
         let Some(tracked) = self.threads.get_mut(&tid).filter(|tracked| tracked.lane.is_none()) else { return };
         let Some(process) = self.processes.get_mut(&tracked.pid) else { return };
         if self.lanes >= MOST_LANES {
-            self.lanes_not_shown += 1;
+            let again = std::mem::replace(&mut tracked.is_turned_away, true);
+            self.lanes_not_shown += u64::from(!again);
             return;
         }
         let lane = LaneId(self.lanes);
@@ -78,13 +79,21 @@ impl Watcher {
         }
         let (records, now) = (self.recorder.is_on(), upto);
         for tid in ended {
-            if let Some(tracked) = self.threads.remove(&tid)
-                && let Some(lane) = tracked.lane
-            {
+            let Some(tracked) = self.threads.remove(&tid) else { continue };
+            if let Some(lane) = tracked.lane {
                 self.notices.push(accounts(lane, &tracked, records, now));
                 self.notices.push(Notice::LaneEnded { lane, how: "done".to_owned() });
+            } else if !tracked.is_turned_away && self.is_only_looked_at(tracked.pid) {
+                self.ended_unseen += 1;
             }
         }
+    }
+
+    /// Whether a thread of this process may take the lock and end, and nothing tells.
+    pub(super) fn is_only_looked_at(&self, pid: u32) -> bool {
+        let is_python = self.processes.get(&pid).is_some_and(|process| process.stage == Stage::Python);
+        let mut locks = self.locks.iter().filter(|lock| lock.pid == pid).peekable();
+        is_python && (locks.peek().is_none() || locks.any(|lock| lock.mode != Mode::Exact))
     }
 
     /// What is to be seen to now and then.
@@ -98,7 +107,7 @@ impl Watcher {
         }
     }
 
-    /// Without records an end is found out by looking; with them a whole process's is.
+    /// Where records do not tell of an end, or may have been lost, it is found out by looking.
     fn find_the_ended(&mut self, now: Nanos) {
         let gone: Vec<u32> = self
             .processes
@@ -107,23 +116,16 @@ impl Watcher {
             .filter(|pid| *pid != self.root && process::threads(*pid).is_empty())
             .collect();
         for pid in gone {
-            // Its last records may still be on their way: only what is left of it is ended here.
+            // Its last records may still be on their way: a process is forgotten once its threads have ended.
             if !self.threads.values().any(|tracked| tracked.pid == pid) {
                 self.processes.remove(&pid);
                 self.release(pid, now);
                 self.by_word.retain(|(of, _), _| *of != pid);
-            } else if !self.recorder.is_on() {
-                let of_pid = self.threads.values_mut().filter(|tracked| tracked.pid == pid);
-                of_pid.for_each(|tracked| tracked.thread.end(now));
             }
         }
-        if !self.recorder.is_on() {
-            for (tid, tracked) in &mut self.threads {
-                if process::name(tracked.pid, *tid).is_none() {
-                    tracked.thread.end(now);
-                    self.locks.iter_mut().for_each(|lock| lock.abandon(*tid));
-                }
-            }
+        if !self.recorder.is_on() || self.ends_lost_at.take_if(|at| *at + STATUS <= now).is_some() {
+            let gone = self.threads.iter().filter(|(tid, tracked)| !process::is_alive(tracked.pid, **tid));
+            self.pending.extend(gone.map(|(tid, _)| (now, Item::Gone { tid: *tid })));
         }
     }
 
@@ -190,6 +192,7 @@ impl Watcher {
             missed: self.locks.iter().map(|lock| lock.missed).sum(),
             records_lost: self.recorder.lost,
             lanes_not_shown: self.lanes_not_shown,
+            ended_unseen: self.ended_unseen,
             own_cpu: (super::own_time() - self.own_before).as_secs_f64() / elapsed,
             first_event_ns: self.first_event.map(|at| at - self.began),
             locks,

@@ -11,8 +11,9 @@
 //! one once more, stops itself, and executes the wanted program when it is
 //! continued. The keeper adopts whatever the program leaves behind
 //! (`PR_SET_CHILD_SUBREAPER`), so that all of it stays below the keeper. It
-//! sleeps on its maker's life: if that goes first, all of it is ended. If the
-//! program does, the keeper ends as the program ended.
+//! sleeps on its maker's life: if that goes first, or asks for it ([`end`]), all of it is ended. If the program ends by itself, the keeper
+//! ends as the program ended, and what the program left running on purpose (a
+//! daemon) runs on, as it would without gilscope.
 //!
 //! A program started like this may be looked into under the usual restrictions
 //! (Yama's), since it descends from us.
@@ -32,10 +33,10 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions, WaitStatus};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
-use crate::program::{KEPT, Tail, children, end_all_below, guard};
+use crate::program::{KEPT, Tail, children, descendants, end_all_below, guard};
 
 use super::process;
 
@@ -51,8 +52,10 @@ const NOT_EXECUTED: u8 = 127;
 /// What a terminal sends to all it has in the foreground: for the program, and not for its keeper.
 const UNHEEDED: [i32; 3] = [SIGINT, SIGQUIT, SIGHUP];
 
-/// How long a program whose maker is gone may take to end by itself.
+/// How long a program that is asked to end may take.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// And what it made, after that: a pool's workers, who tidies up behind it.
+const PATIENCE_WITH_OTHERS: Duration = Duration::from_secs(1);
 
 /// How often those that were left to the keeper are reaped.
 const REAPED: Timespec = Timespec { tv_sec: 0, tv_nsec: 500_000_000 };
@@ -116,6 +119,9 @@ fn keep(maker: Pid, program: &OsStr, args: impl Iterator<Item = OsString>) -> io
     for signal in UNHEEDED {
         signal_hook::flag::register(signal, Arc::default())?;
     }
+    // The maker's word that all of it is to end.
+    let (asked, told) = pipe()?;
+    signal_hook::low_level::pipe::register(SIGTERM, told)?;
     let mut command = Command::new("/proc/self/exe");
     let child = command.arg(AWAIT).arg(own.as_raw_nonzero().to_string()).arg(program).args(args).spawn()?;
     let program = pid_of(&child);
@@ -129,22 +135,20 @@ fn keep(maker: Pid, program: &OsStr, args: impl Iterator<Item = OsString>) -> io
     rustix::process::set_parent_process_death_signal(None)?;
     let end = rustix::process::pidfd_open(program, PidfdFlags::empty())?;
     loop {
-        let mut lives = [PollFd::new(&end, PollFlags::IN), PollFd::new(&life, PollFlags::IN)];
+        let mut lives = [&end, &life, &asked].map(|life| PollFd::new(life, PollFlags::IN));
         match poll(&mut lives, Some(&REAPED)) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
-        if let Some(status) = reap(program) {
-            // Those signals that we do not heed would not end us.
-            if let Some(signal) = status.terminating_signal().filter(|signal| UNHEEDED.contains(signal)) {
-                let _ = rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
-                let _ = signal_hook::low_level::emulate_default_handler(signal);
-            }
-            return Ok(guard::end_as(ExitStatus::from_raw(status.as_raw())));
+        let is_to_end = lives[1..].iter().any(|life| !life.revents().is_empty());
+        let mut ended = reap(program);
+        if is_to_end {
+            ended = end_all(program, ended);
         }
-        if !lives[1].revents().is_empty() {
-            end_all(program);
-            return Ok(ExitCode::from(NOT_EXECUTED));
+        match ended {
+            Some(status) => return Ok(guard::end_as(ExitStatus::from_raw(status.as_raw()))),
+            None if is_to_end => return Ok(ExitCode::from(NOT_EXECUTED)),
+            None => {}
         }
     }
 }
@@ -160,14 +164,42 @@ fn reap(program: Pid) -> Option<WaitStatus> {
     ended
 }
 
-/// Asks the program to end, and ends it and all that it made.
-fn end_all(program: Pid) {
-    let _ = rustix::process::kill_process(program, Signal::TERM);
-    let until = Instant::now() + PATIENCE;
-    while reap(program).is_none() && Instant::now() < until {
-        std::thread::sleep(Duration::from_millis(10));
-    }
+/// Asks the program to end, then all that it made, and ends those who do not; how the program ended, which it may have
+/// done before.
+fn end_all(program: Pid, ended: Option<WaitStatus>) -> Option<WaitStatus> {
+    let own = rustix::process::getpid().as_raw_nonzero().get().unsigned_abs();
+    let mut ended = ended;
+    let mut wait = |patience: Duration, enough: &dyn Fn(bool) -> bool| {
+        let until = Instant::now() + patience;
+        loop {
+            ended = reap(program).or(ended);
+            if enough(ended.is_some()) || Instant::now() >= until {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    send(Signal::TERM, &[program.as_raw_nonzero().get().unsigned_abs()]);
+    wait(PATIENCE, &|ended| ended);
+    send(Signal::TERM, &descendants(own));
+    wait(PATIENCE_WITH_OTHERS, &|_| children(own).is_empty());
+    // One that will not hear: how it ended is told as well.
+    send(Signal::KILL, &children(own));
+    wait(PATIENCE, &|ended| ended);
     end_all_below();
+    ended
+}
+
+fn send(signal: Signal, pids: &[u32]) {
+    for pid in pids.iter().filter_map(|pid| Pid::from_raw(pid.cast_signed())) {
+        // It may have ended by itself this instant.
+        let _ = rustix::process::kill_process(pid, signal);
+    }
+}
+
+/// Asks a keeper to end its program and all that it made; it does so within a few seconds, and ends as the program ended.
+pub fn end(keeper: u32) {
+    send(Signal::TERM, &[keeper]);
 }
 
 /// Starts a program, up to the point where it would execute. What it reads is `input`: nothing, or our own standard

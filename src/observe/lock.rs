@@ -119,6 +119,8 @@ pub struct Lock {
     /// Whether the thread state that took it last may be another thread's: then a look tells that it is held, and a write
     /// by whom.
     pub holder_is_vague: bool,
+    /// Whether it is held by a thread that cannot be named.
+    pub is_nameless: bool,
     /// When it was last looked at.
     pub looked_at: Nanos,
     /// Until then it is watched however often it is written: somebody asked for it.
@@ -126,6 +128,8 @@ pub struct Lock {
     holder: Option<u32>,
     last: Option<u32>,
     last_hit: Nanos,
+    /// Who wrote to it last, of what is recorded without a gap.
+    last_writer: Option<u32>,
     guard: Guard,
     /// Writes recorded.
     pub hits: u64,
@@ -163,11 +167,13 @@ impl Lock {
             look: true,
             new_until: Nanos::ZERO,
             holder_is_vague: false,
+            is_nameless: false,
             looked_at: Nanos::ZERO,
             bear_until: Nanos::ZERO,
             holder: None,
             last: None,
             last_hit: Nanos::ZERO,
+            last_writer: None,
             guard: Guard::default(),
             hits: 0,
             takes: 0,
@@ -185,6 +191,7 @@ impl Lock {
     /// Each write is recorded from now on.
     pub fn watch(&mut self) {
         self.mode = Mode::Exact;
+        self.last_writer = None;
         self.guard.reset();
         self.settled = false;
         self.look = true;
@@ -222,6 +229,7 @@ impl Lock {
         }
         self.hits += 1;
         self.last_hit = at;
+        self.last_writer = Some(tid);
         if self.settled {
             match self.holder {
                 Some(holder) if holder == tid => self.dropped(say),
@@ -247,6 +255,7 @@ impl Lock {
         if self.mode == Mode::Exact {
             self.settled = false;
             self.look = true;
+            self.last_writer = None;
         }
     }
 
@@ -260,15 +269,17 @@ impl Lock {
             return;
         }
         let known = exact && self.settled && from >= self.new_until;
-        let holder = match self.holder {
-            Some(_) if exact && self.settled && seen.locked && self.holder_is_vague => self.holder,
-            // Nobody wrote, so nobody is known.
-            _ if !exact && self.holder_is_vague => None,
-            _ => holder,
+        let holder = match () {
+            // Who wrote last to a lock that is held has taken it.
+            () if exact && seen.locked && self.holder_is_vague => self.last_writer,
+            // Nobody was seen to write, so nobody is known.
+            () if !exact && self.holder_is_vague => None,
+            () => holder,
         };
         let holds = if seen.locked { holder } else { None };
-        if seen.locked && holder.is_none() {
-            // A thread we cannot name holds it.
+        // A thread we cannot name holds it.
+        self.is_nameless = seen.locked && holder.is_none();
+        if self.is_nameless {
             self.look = true;
         } else if holds != self.holder {
             self.missed += u64::from(known);
@@ -294,10 +305,11 @@ impl Lock {
             }
         }
         self.counted = Some((seen.switch_number, self.handoffs));
-        if exact {
-            self.settled = true;
-        }
-        self.settled |= !exact;
+        // Without its name the next write would pass for a take, and every one after it for its opposite.
+        self.settled = match exact && self.is_nameless {
+            true => self.settled && self.holder.is_some(),
+            false => true,
+        };
     }
 
     /// Its holder ended or its process did.
@@ -360,6 +372,24 @@ mod tests {
     }
 
     #[test]
+    fn a_holder_without_a_name_does_not_turn_takes_into_drops() {
+        let mut lock = Lock::new(LockId(0), 1, 4096, 4112);
+        lock.watch();
+        lock.looked(Nanos(1_000_000), state(true, 5), None, &mut |_| {});
+        assert!(lock.look && !lock.settled);
+        assert_eq!(hit(&mut lock, 2_000_000, 7), [], "its drop, or the next one's take: nobody knows");
+        assert_eq!(look(&mut lock, 9_000_000, state(false, 5), 7), []);
+        assert_eq!(hit(&mut lock, 10_000_000, 8), [Change::Taken(8)]);
+
+        // One whose name is known by his take, and cannot be read just now, is still he.
+        lock.looked(Nanos(20_000_000), state(true, 6), None, &mut |_| {});
+        assert_eq!(hit(&mut lock, 21_000_000, 8), [Change::Dropped(8)]);
+        // A take that was missed, by nobody knows whom.
+        lock.looked(Nanos(30_000_000), state(true, 7), None, &mut |_| {});
+        assert_eq!(hit(&mut lock, 31_000_000, 9), []);
+    }
+
+    #[test]
     fn what_was_missed_is_found_and_counted() {
         let mut lock = settled();
         assert_eq!(hit(&mut lock, 2_000_000, 8), [Change::Dropped(7), Change::Taken(8)]);
@@ -406,6 +436,19 @@ mod tests {
             assert_eq!(said.is_empty(), vague, "{said:?}");
             assert_eq!(hit(&mut lock, 10_000_000, holder), [Change::Dropped(holder)]);
         }
+    }
+
+    #[test]
+    fn one_with_a_vague_name_that_held_it_before_it_was_watched_is_known_by_what_it_writes() {
+        let mut lock = Lock::new(LockId(1), 1, 4096, 4112);
+        lock.holder_is_vague = true;
+        lock.watch();
+        assert_eq!(look(&mut lock, 1_000_000, state(true, 5), 7), [], "7 made the thread state, and is not here");
+        assert!(!lock.settled && lock.look);
+        assert_eq!((hit(&mut lock, 2_000_000, 8), hit(&mut lock, 2_000_100, 8)), (vec![], vec![]));
+        assert_eq!(look(&mut lock, 9_000_000, state(true, 5), 7), [Change::Taken(8)]);
+        assert_eq!(hit(&mut lock, 10_000_000, 8), [Change::Dropped(8)]);
+        assert_eq!(lock.missed, 0);
     }
 
     #[test]

@@ -104,6 +104,8 @@ pub struct Program {
     pub ended: bool,
     /// With which status, if we started it: its own, or 128 and the number of the signal that killed it.
     pub exit_status: Option<u8>,
+    /// Whether gilscope asked it to end.
+    pub ended_by_gilscope: bool,
 }
 
 /// An interpreter.
@@ -202,6 +204,8 @@ pub struct Status {
     pub records_lost: u64,
     /// Threads beyond the most that have a lane.
     pub lanes_not_shown: u64,
+    /// Threads that ended before it was seen whether they run Python, while locks were only looked at: they have no lane.
+    pub ended_unseen: u64,
     /// Our own time on cores since the beginning, in cores: 0.01 is 1 % of one.
     pub own_cpu: f64,
     /// From the order to watch to the first thing seen.

@@ -34,6 +34,8 @@ pub(super) struct Process {
     pub(super) runtime: Option<Runtime>,
     /// Whether it is known who holds its lock.
     pub(super) is_followed: bool,
+    /// Whether one of its locks is held by a thread that cannot be named: it may be any that holds none.
+    pub(super) holder_unknown: bool,
     /// Its maker's mark ([`Runtime::mark`]), which it bears until it goes on as a Python of its own.
     pub(super) maker_mark: Option<u64>,
     /// Until when it was being found out whether it is Python.
@@ -45,11 +47,12 @@ pub(super) struct Process {
     pub(super) tried_at: Nanos,
     pub(super) tries: u32,
     pub(super) walked_at: Nanos,
-    /// Whether thread states may pass from one thread to another: there is more than one interpreter, and what one has
-    /// left behind is used anew by whoever enters it next.
-    pub(super) states_pass: bool,
-    /// Threads by the address of their state.
-    states: HashMap<u64, u32>,
+    /// What the list of interpreters began with then.
+    pub(super) walked_from: Option<u64>,
+    /// How long that took.
+    pub(super) walk_lasts: Nanos,
+    /// Our numbers of its threads, by its own.
+    numbers: HashMap<u32, u32>,
     /// The first of its locks: what its threads need.
     pub(super) lanes_lock: Option<LockId>,
     /// Its lock that is none, in a free-threaded build.
@@ -74,6 +77,7 @@ impl Process {
             stage: Stage::Waiting,
             runtime: None,
             is_followed: false,
+            holder_unknown: false,
             maker_mark: None,
             found_at: Nanos::ZERO,
             boots: false,
@@ -81,8 +85,9 @@ impl Process {
             tried_at: Nanos::ZERO,
             tries: 0,
             walked_at: Nanos::ZERO,
-            states_pass: false,
-            states: HashMap::new(),
+            walked_from: None,
+            walk_lasts: Nanos::ZERO,
+            numbers: HashMap::new(),
             lanes_lock: None,
             dormant: None,
             states_by_thread: HashMap::new(),
@@ -100,7 +105,7 @@ impl Process {
     /// What its threads are while they are awake and hold no lock.
     pub(super) fn awake(&self) -> Awake {
         match &self.runtime {
-            _ if self.stage != Stage::Python || !self.is_followed => Awake::Unknown,
+            _ if self.stage != Stage::Python || !self.is_followed || self.holder_unknown => Awake::Unknown,
             Some(runtime) if runtime.free_threaded && !self.has_lock() => Awake::Running,
             _ => Awake::Native,
         }
@@ -110,8 +115,9 @@ impl Process {
         self.lanes_lock.is_some()
     }
 
-    pub(super) fn forget_states(&mut self) {
-        self.states.clear();
+    /// A thread of its has ended: its number may be another's next time.
+    pub(super) fn forget(&mut self, tid: u32) {
+        self.numbers.retain(|_, known| *known != tid);
     }
 
     /// Who holds the lock at this address, and where. `None`: nobody does, or that cannot be read just now.
@@ -147,27 +153,27 @@ impl Process {
         let state = runtime.lock(&memory, address).ok()??;
         let holder = match state.last_holder {
             0 => None,
-            holder => match self.states.get(&holder).filter(|_| !self.states_pass) {
-                Some(tid) => Some(*tid),
-                None => {
-                    let tid = runtime.native_of(&memory, holder).and_then(|native| self.outside(native));
-                    if let Some(tid) = tid {
-                        self.states.insert(holder, tid);
-                    }
-                    tid
-                }
-            },
+            // Each time anew: a thread state is used again, by whoever comes next.
+            holder => runtime.native_of(&memory, holder).and_then(|native| self.outside(native)),
         };
         Some((state, holder))
     }
 
     /// Our number of the thread that the process knows by `native`. None: it has no such thread. A process that was just
     /// forked still has its maker's numbers in its memory.
-    pub(super) fn outside(&self, native: u32) -> Option<u32> {
-        if !self.namespaced {
-            let own = std::path::PathBuf::from(format!("/proc/{}/task/{native}", self.pid));
-            return own.exists().then_some(native);
+    pub(super) fn outside(&mut self, native: u32) -> Option<u32> {
+        if let Some(tid) = self.numbers.get(&native) {
+            return Some(*tid);
         }
-        process::threads(self.pid).into_iter().find(|tid| process::number_inside(self.pid, *tid) == Some(native))
+        let tid = match self.namespaced {
+            false => process::is_alive(self.pid, native).then_some(native),
+            true => {
+                let tids = process::threads(self.pid).into_iter();
+                self.numbers = tids.filter_map(|tid| Some((process::number_inside(self.pid, tid)?, tid))).collect();
+                self.numbers.get(&native).copied()
+            }
+        }?;
+        self.numbers.insert(native, tid);
+        Some(tid)
     }
 }

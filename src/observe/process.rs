@@ -105,13 +105,13 @@ pub fn name(pid: u32, tid: u32) -> Option<String> {
     Some(sanitised(String::from_utf8_lossy(&name).trim_end_matches('\n')))
 }
 
-/// A foreign name without what would steer a terminal, one question mark for each.
+/// A foreign text without what would steer a terminal, one question mark for each; all of it, however long.
 pub fn sanitised(name: &str) -> String {
     let steers = |c: char| {
         c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
     };
-    name.chars().take(64).map(|c| if steers(c) { '?' } else { c }).collect()
+    name.chars().map(|c| if steers(c) { '?' } else { c }).collect()
 }
 
 /// The command line of a process; empty if it does not tell.
@@ -136,6 +136,16 @@ fn parse_number_inside(status: &str) -> Option<u32> {
 /// Whether a process is a zombie: ended, and not yet waited for.
 pub fn is_zombie(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    is_dead(&stat)
+}
+
+/// Whether a thread is there and has not ended.
+pub fn is_alive(pid: u32, tid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/task/{tid}/stat")).is_ok_and(|stat| !is_dead(&stat))
+}
+
+/// Whether what the kernel says is of one who has ended.
+fn is_dead(stat: &str) -> bool {
     stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
 }
 
@@ -163,6 +173,8 @@ mod tests {
         let mapped = maps(pid).unwrap().into_iter().find(|mapped| mapped.path == path).unwrap();
         assert!(open_mapped(pid, &mapped).is_some());
         assert!(open_mapped(pid, &Mapped { inode: 0, ..mapped }).is_none(), "another file of that name is another");
+        assert!(is_alive(pid, pid) && !is_alive(pid, u32::MAX >> 2));
+        assert!(is_dead("7 (a) b) Z 1") && !is_dead("7 (a) Z) R 1"));
         assert!(threads(pid).contains(&pid) && !command(pid).is_empty());
         assert_eq!(maps(u32::MAX >> 2), Err(Trouble::NoSuchProcess(u32::MAX >> 2)));
     }
@@ -170,6 +182,8 @@ mod tests {
     #[test]
     fn a_name_cannot_steer_the_terminal() {
         assert_eq!(sanitised("a\x1b[31mb\u{202e}c"), "a?[31mb?c");
+        let long = "/srv/".repeat(40);
+        assert_eq!(sanitised(&long), long, "a path that was cut is another path");
         assert_eq!(parse_number_inside("Name:\tx\nNSpid:\t4242\t7\n"), Some(7));
     }
 

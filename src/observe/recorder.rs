@@ -1,11 +1,13 @@
 //! The kernel's records of a whole tree of processes, and the watchpoints on its locks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::io::Errno;
 
-use crate::perf::{self, CoreRing, Event, Record, Refused, Subject};
+use crate::clock::{Clock, Monotonic};
+use crate::event::Nanos;
+use crate::perf::{self, CoreRing, Event, Record, Refused, Subject, What};
 
 use super::process;
 
@@ -18,8 +20,31 @@ pub struct Recorder {
     rings: BTreeMap<u32, CoreRing>,
     /// Of threads beyond the first.
     trees: Vec<Event>,
+    /// Who has such an event, of those that were there when they were covered.
+    covered: Covered,
+    /// What was read while threads were being covered.
+    early: Vec<Record>,
     /// Records the kernel dropped.
     pub lost: u64,
+    /// Of which it has been said that they were.
+    lost_before: u64,
+}
+
+/// Which threads have an event on which core, since when: their own, or their maker's, which they have inherited.
+#[derive(Debug, Default)]
+struct Covered(HashMap<(u32, u32), Nanos>);
+
+impl Covered {
+    /// Whether a thread that was born like this has inherited its maker's event. To open another would record all it
+    /// does twice.
+    fn inherits(&mut self, tid: u32, core: u32, birth: Option<&(u32, Nanos)>) -> bool {
+        let Some((maker, at)) = birth else { return false };
+        let inherits = self.0.get(&(*maker, core)).is_some_and(|since| since <= at);
+        if inherits {
+            self.0.insert((tid, core), *at);
+        }
+        inherits
+    }
 }
 
 /// The watchpoints on one lock, of all threads that were there when it was armed; those to come inherit them.
@@ -39,31 +64,69 @@ impl Watchpoints {
 impl Recorder {
     /// Records the switches, births and ends of a process's threads, and of all that they make from now on.
     pub fn cover(&mut self, pid: u32) -> Result<(), Refused> {
-        let subject = Subject::Tree;
-        let mut covered = BTreeSet::new();
+        // A child may have been born of one that was covered before.
+        let mut covered = std::mem::take(&mut self.covered);
+        let opened = self.open_on_all(pid, Subject::Tree, &mut covered, |recorder, core, event| {
+            match recorder.rings.get(&core) {
+                Some(ring) => {
+                    event.output_into(ring.event()).map_err(Refused::Other)?;
+                    recorder.trees.push(event);
+                }
+                None => {
+                    recorder.rings.insert(core, CoreRing::map(event)?);
+                }
+            }
+            Ok(())
+        });
+        self.covered = covered;
+        opened?;
+        if self.rings.is_empty() { Err(Refused::Gone(pid)) } else { Ok(()) }
+    }
+
+    /// Opens an event for each thread of a process on each core, save where it has inherited its maker's.
+    fn open_on_all(
+        &mut self,
+        pid: u32,
+        subject: Subject,
+        covered: &mut Covered,
+        mut keep: impl FnMut(&mut Recorder, u32, Event) -> Result<(), Refused>,
+    ) -> Result<(), Refused> {
+        let mut seen = BTreeSet::new();
         for _ in 0..ROUNDS {
-            let new: Vec<u32> = process::threads(pid).into_iter().filter(|tid| covered.insert(*tid)).collect();
+            let new: Vec<u32> = process::threads(pid).into_iter().filter(|tid| seen.insert(*tid)).collect();
             if new.is_empty() {
                 break;
             }
+            let births = self.births();
             for (tid, core) in each_on_each_core(&new) {
-                let event = match perf::open(subject, tid, core) {
-                    Ok(event) => event,
-                    Err(Errno::SRCH | Errno::NODEV) => continue,
+                if covered.inherits(tid, core, births.get(&tid)) {
+                    continue;
+                }
+                match perf::open(subject, tid, core) {
+                    Ok(event) => {
+                        keep(self, core, event)?;
+                        covered.0.insert((tid, core), Monotonic.now());
+                    }
+                    Err(Errno::SRCH | Errno::NODEV) => {}
                     Err(error) => return Err(Refused::from_open(error, pid, subject)),
-                };
-                match self.rings.get(&core) {
-                    Some(ring) => {
-                        event.output_into(ring.event()).map_err(Refused::Other)?;
-                        self.trees.push(event);
-                    }
-                    None => {
-                        self.rings.insert(core, CoreRing::map(event)?);
-                    }
                 }
             }
         }
-        if self.rings.is_empty() { Err(Refused::Gone(pid)) } else { Ok(()) }
+        Ok(())
+    }
+
+    /// Who was born of whom and when, of all that has not been handed over yet.
+    fn births(&mut self) -> HashMap<u32, (u32, Nanos)> {
+        let mut early = std::mem::take(&mut self.early);
+        for ring in self.rings.values() {
+            self.lost += ring.drain(&mut |record| early.push(record));
+        }
+        self.early = early;
+        let birth = |record: &Record| match record.what {
+            What::Born { maker, .. } => Some((record.tid, (maker, record.at))),
+            _ => None,
+        };
+        self.early.iter().filter_map(birth).collect()
     }
 
     /// Whether there is anything to read.
@@ -72,27 +135,15 @@ impl Recorder {
     }
 
     /// Records writes to the four bytes at `word` by all threads of a process.
-    pub fn watch(&self, pid: u32, word: u64) -> Result<Watchpoints, Refused> {
-        let subject = Subject::Word(word);
+    pub fn watch(&mut self, pid: u32, word: u64) -> Result<Watchpoints, Refused> {
         let mut events = Vec::new();
-        let mut covered = BTreeSet::new();
-        for _ in 0..ROUNDS {
-            let new: Vec<u32> = process::threads(pid).into_iter().filter(|tid| covered.insert(*tid)).collect();
-            if new.is_empty() {
-                break;
+        self.open_on_all(pid, Subject::Word(word), &mut Covered::default(), |recorder, core, event| {
+            if let Some(ring) = recorder.rings.get(&core) {
+                event.output_into(ring.event()).map_err(Refused::Other)?;
+                events.push(event);
             }
-            for (tid, core) in each_on_each_core(&new) {
-                let Some(ring) = self.rings.get(&core) else { continue };
-                match perf::open(subject, tid, core) {
-                    Ok(event) => {
-                        event.output_into(ring.event()).map_err(Refused::Other)?;
-                        events.push(event);
-                    }
-                    Err(Errno::SRCH | Errno::NODEV) => {}
-                    Err(error) => return Err(Refused::from_open(error, pid, subject)),
-                }
-            }
-        }
+            Ok(())
+        })?;
         if events.is_empty() { Err(Refused::Gone(pid)) } else { Ok(Watchpoints(events)) }
     }
 
@@ -103,10 +154,12 @@ impl Recorder {
 
     /// Hands over what there is. Says whether records were lost.
     pub fn drain(&mut self, each: &mut dyn FnMut(Record)) -> bool {
-        let before = self.lost;
+        let before = self.lost_before;
+        self.early.drain(..).for_each(&mut *each);
         for ring in self.rings.values() {
             self.lost += ring.drain(each);
         }
+        self.lost_before = self.lost;
         self.lost != before
     }
 }
@@ -114,4 +167,24 @@ impl Recorder {
 fn each_on_each_core(tids: &[u32]) -> Vec<(u32, u32)> {
     let cores = perf::online_cores();
     tids.iter().flat_map(|tid| cores.iter().map(|core| (*tid, *core)).collect::<Vec<_>>()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_was_born_of_one_that_is_covered_is_covered_and_nobody_else() {
+        let mut covered = Covered::default();
+        covered.0.insert((7, 0), Nanos(100));
+        covered.0.insert((7, 1), Nanos(120));
+        assert!(!covered.inherits(8, 0, None), "nothing told of its birth: its maker was not covered");
+        assert!(!covered.inherits(8, 0, Some(&(9, Nanos(150)))));
+        // Born while its maker's events were being opened: one core has it, the other has not.
+        let birth = (7, Nanos(110));
+        assert!(covered.inherits(8, 0, Some(&birth)) && !covered.inherits(8, 1, Some(&birth)));
+        // And what it makes has what it has.
+        let child = (8, Nanos(115));
+        assert!(covered.inherits(10, 0, Some(&child)) && !covered.inherits(10, 1, Some(&child)));
+    }
 }

@@ -31,6 +31,8 @@ const MOST_INTERPRETERS: usize = 1024;
 const MOST_THREADS: usize = 65_536;
 /// A switch interval of more microseconds than this is none: 10,000 seconds.
 const MOST_INTERVAL: u64 = 10_000_000_000;
+/// `gil.enabled` of a free-threaded build that has its lock on (`_PyEval_EnableGILPermanent` in Python/ceval_gil.c).
+const ON_FOR_GOOD: i32 = i32::MAX;
 /// How often a walk is tried.
 const WALKS: usize = 4;
 
@@ -204,6 +206,11 @@ impl Runtime {
         Err(last)
     }
 
+    /// What the list of interpreters begins with: another, if there is one more.
+    pub fn first_interpreter(&self, memory: &dyn Memory) -> Option<u64> {
+        memory.word(self.address + self.layout.interpreters).ok()
+    }
+
     fn walk_once(&self, memory: &dyn Memory) -> Result<Vec<Interpreter>, Lost> {
         let layout = &self.layout;
         let mut found = Vec::new();
@@ -300,7 +307,7 @@ impl Runtime {
             bytes.get(at..at + 8).and_then(|it| it.try_into().ok()).map_or(0, u64::from_le_bytes)
         };
         let locked = word(layout.locked) as u32 as i32;
-        let enabled = layout.enabled.is_none_or(|at| word(at) as u32 != 0);
+        let enabled = layout.enabled.is_none_or(|at| word(at) as u32 as i32 == ON_FOR_GOOD);
         (0..=1).contains(&locked).then(|| LockState {
             locked: locked == 1,
             last_holder: word(layout.last_holder),
@@ -328,7 +335,7 @@ impl Runtime {
     /// each import of an extension module, counting the imports (`_PyEval_EnableGILTransient`), and for good by the
     /// greatest `int` (`_PyEval_EnableGILPermanent`).
     pub fn is_enabled(&self, memory: &dyn Memory, lock: u64) -> bool {
-        self.layout.lock.enabled.is_none_or(|at| memory.int(lock + at).is_ok_and(|it| it == i32::MAX))
+        self.layout.lock.enabled.is_none_or(|at| memory.int(lock + at).is_ok_and(|it| it == ON_FOR_GOOD))
     }
 
     /// Whether a thread state is attached, which means that its thread runs Python or waits to be let (free-threaded

@@ -24,9 +24,6 @@ use crate::event::{CoreId, Detail, Event, EventKind, LaneId, Line, LockId, Nanos
 
 use super::doing;
 
-/// Events kept of a thread of which it is not known whether it runs Python.
-const EARLY: usize = 512;
-
 /// Why a thread sleeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
@@ -119,7 +116,8 @@ impl Thread {
     }
 
     fn push(&mut self, at: Nanos, core: CoreId, kind: EventKind) {
-        if self.out.len() < EARLY || !self.ended {
+        // Whoever has ended does nothing any more, whatever a late look makes of him.
+        if !self.ended {
             self.out.push(Event { at, lane: LaneId(0), core, line: Line::NONE, kind });
         }
     }
@@ -343,6 +341,10 @@ impl Thread {
         if let Some(sleep) = self.sleep.as_mut().filter(|_| boots) {
             // As far as it was part of setting up it is told.
             sleep.since = at.max(sleep.since);
+            let since = sleep.since;
+            if let Some(reason) = sleep.reason.take() {
+                self.explain(since, reason);
+            }
         }
         let starts = self.state == State::Starting && !boots;
         if self.sleep.is_none() && self.holds.is_none() && !starts && !self.ended {
@@ -353,7 +355,8 @@ impl Thread {
     /// It was seen, awake, to run Python or native code, where there is no lock that would tell.
     pub fn seen(&mut self, at: Nanos, awake: Awake) {
         self.awake = awake;
-        if self.sleep.is_none() && self.holds.is_none() && !self.ended {
+        let is_awake = self.sleep.is_none() && self.state != State::WaitingCore;
+        if is_awake && self.holds.is_none() && !self.ended {
             self.wake(at);
         }
     }

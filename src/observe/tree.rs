@@ -19,8 +19,13 @@ const MOST_WATCHED: usize = 4;
 const NEW: Nanos = Nanos::from_millis(20);
 /// How often the list of a process's interpreters and threads is read when nothing calls for it.
 const WALKED: Nanos = Nanos::from_millis(100);
-/// How often when there are threads that may be Python's.
+/// How often when there are new threads that may be Python's; where takes are not recorded, at every pass, since then
+/// the list alone tells of a thread that lives for a moment.
 const WALKED_SOON: Nanos = Nanos::from_millis(4);
+/// How long a thread is new.
+const YOUNG: Nanos = Nanos::from_millis(100);
+/// A walk is repeated after so many times what it takes, at least.
+const WALKS_SHARE: u64 = 16;
 /// How long a process may take to load Python after it began to execute a program.
 const LOADING: Nanos = Nanos::from_secs(2);
 
@@ -150,8 +155,10 @@ impl Watcher {
     pub(super) fn care_for_processes(&mut self, now: Nanos) {
         let pids: Vec<u32> = self.processes.keys().copied().collect();
         for pid in pids {
-            let undecided =
-                self.threads.values().any(|it| it.pid == pid && it.lane.is_none() && !it.thread.has_ended());
+            let of_pid = self.threads.values().filter(|it| it.pid == pid);
+            let youngest =
+                of_pid.filter(|it| it.lane.is_none() && !it.thread.has_ended()).map(|it| it.thread.since).max();
+            let is_looked_at = self.is_only_looked_at(pid);
             let Some(process) = self.processes.get_mut(&pid) else { continue };
             match process.stage {
                 Stage::Waiting => {
@@ -169,7 +176,17 @@ impl Watcher {
                         self.walk(pid, now);
                         continue;
                     }
-                    let pause = if undecided { WALKED_SOON } else { WALKED };
+                    // Who has not shown himself to be Python's by then will hardly do so.
+                    let pause = match youngest.filter(|since| *since + YOUNG > now) {
+                        Some(_) if is_looked_at => Nanos::ZERO,
+                        Some(_) => WALKED_SOON,
+                        None => WALKED,
+                    };
+                    // Of one that is new the lock is to be watched before somebody takes it, which may be once for all.
+                    let runtime = process.runtime.as_ref();
+                    let first = runtime.and_then(|runtime| runtime.first_interpreter(&Remote(pid)));
+                    let pause = if first == process.walked_from { pause } else { Nanos::ZERO };
+                    let pause = pause.max(Nanos(process.walk_lasts.0.saturating_mul(WALKS_SHARE)));
                     if process.walked_at + pause <= now {
                         self.walk(pid, now);
                     }
@@ -212,7 +229,10 @@ impl Watcher {
             // The loader has not mapped its libraries yet, or it never will.
             Err(Trouble::NotPython { .. } | Trouble::Booting(_)) if process.since + LOADING > now => {}
             Err(_) if pid == self.root && !process::is_zombie(pid) && process.since + LOADING > now => {}
-            Err(_) => process.stage = Stage::Foreign,
+            Err(_) => {
+                process.stage = Stage::Foreign;
+                self.pending.push((now, Item::IsForeign { pid }));
+            }
         }
     }
 
@@ -221,7 +241,10 @@ impl Watcher {
         let Some(process) = self.processes.get_mut(&pid) else { return };
         process.walked_at = now;
         let Some(runtime) = process.runtime.clone() else { return };
-        let Ok(interpreters) = runtime.walk(&Remote(pid)) else {
+        process.walked_from = runtime.first_interpreter(&Remote(pid));
+        let walked = runtime.walk(&Remote(pid));
+        process.walk_lasts = Monotonic.now() - now;
+        let Ok(interpreters) = walked else {
             if process.stage == Stage::Waiting {
                 process.runtime = None;
                 if process.since + LOADING + LOADING < now {
@@ -235,6 +258,10 @@ impl Watcher {
             }
             return;
         };
+        if interpreters.iter().any(|interpreter| interpreter.lock.is_none()) {
+            // It is being made: again at the next pass.
+            process.walked_from = None;
+        }
         let mut locks: Vec<(u64, i64)> = Vec::new();
         for interpreter in &interpreters {
             if let Some(lock) = interpreter.lock
@@ -246,14 +273,14 @@ impl Watcher {
         if locks.is_empty() || runtime.free_threaded && !runtime.is_initialized(&Remote(pid)) {
             return;
         }
-        process.states_pass = interpreters.len() > 1;
+        let states = interpreters.iter().flat_map(|interpreter| &interpreter.threads);
+        let by_thread: Vec<(u32, u64)> =
+            states.filter_map(|state| Some((process.outside(state.native?)?, state.address))).collect();
+        let mut tids: Vec<u32> = by_thread.iter().map(|(tid, _)| *tid).collect();
         process.states_by_thread.clear();
         if runtime.free_threaded {
-            let states = interpreters.iter().flat_map(|interpreter| &interpreter.threads);
-            process.states_by_thread = states.filter_map(|state| Some((state.native?, state.address))).collect();
+            process.states_by_thread.extend(by_thread);
         }
-        let natives = interpreters.iter().flat_map(|interpreter| &interpreter.threads).filter_map(|state| state.native);
-        let mut tids: Vec<u32> = natives.filter_map(|native| process.outside(native)).collect();
         // The main thread first, then in the order of their numbers, which is nearly that of their births.
         tids.sort_unstable_by_key(|tid| (*tid != pid, *tid));
         if tids.is_empty() && runtime.layout.native_id.is_some() && process.stage == Stage::Waiting {

@@ -26,6 +26,7 @@ use super::lock::{Change, Lock, Mode};
 use super::notice::{Alarm, Notice, Program, Status};
 use super::observed::{Process, Stage};
 use super::pace::{Pace, Pause};
+use super::process;
 use super::recorder::{Recorder, Watchpoints};
 use super::runtime::{Files, LockState};
 use super::thread::{Awake, Reason, Thread};
@@ -50,6 +51,8 @@ pub(super) struct Tracked {
     needs: Option<LockId>,
     /// Whether its name has been read again.
     pub(super) named: bool,
+    /// Whether there was no lane left for it.
+    pub(super) is_turned_away: bool,
     pub(super) name: String,
     pub(super) doings: Doings,
     /// When it was last seen to fall asleep, if it has not been seen to wake since.
@@ -71,10 +74,18 @@ pub(super) enum Item {
         pid: u32,
         phase: Detail,
     },
+    /// A process executes something else than Python, which nobody starts any more.
+    IsForeign {
+        pid: u32,
+    },
     Doing {
         tid: u32,
         doing: Doing,
         first: bool,
+    },
+    /// A thread is not there any more, and no record has told of its end.
+    Gone {
+        tid: u32,
     },
     /// Without a lock: whether a thread runs Python, as its thread state tells.
     Attached {
@@ -110,6 +121,10 @@ pub struct Watcher {
     pub(super) notices: Vec<Notice>,
     pub(super) turn: usize,
     pub(super) places_at: Nanos,
+    /// When records were lost, among which may have been somebody's end.
+    pub(super) ends_lost_at: Option<Nanos>,
+    /// Threads that ended before it was seen whether they run Python.
+    pub(super) ended_unseen: u64,
     pace: Pace,
     /// Since when threads sleep that are not followed yet.
     asleep_at_birth: HashMap<u32, Nanos>,
@@ -145,6 +160,8 @@ impl Watcher {
             notices: vec![Notice::Began(began)],
             turn: 0,
             places_at: Nanos::ZERO,
+            ends_lost_at: None,
+            ended_unseen: 0,
             pace: Pace::default(),
             asleep_at_birth: HashMap::new(),
         }
@@ -216,13 +233,16 @@ impl Watcher {
                 What::Out { preempted: false } => self.fell_asleep(record.tid, record.at),
                 What::In => self.woke_up(record.tid, record.at),
                 // A child is to be watched at once, not when its time has come.
-                What::Born { parent } if record.pid == record.tid => self.process_born(record.pid, parent, record.at),
+                What::Born { parent, .. } if record.pid == record.tid => {
+                    self.process_born(record.pid, parent, record.at)
+                }
                 What::Exec => self.process_execs(record.pid, record.at),
                 _ => {}
             }
             self.pending.push((record.at, Item::Record(record)));
         }
         if lost {
+            self.ends_lost_at = Some(Monotonic.now());
             self.locks.iter_mut().for_each(Lock::records_lost);
         }
     }
@@ -263,11 +283,14 @@ impl Watcher {
                     let mut changes = Vec::new();
                     self.locks[lock].looked(from, state, holder, &mut |change| changes.push(change));
                     changes.into_iter().for_each(|change| self.change(lock, at, change));
+                    self.tell_nameless(self.locks[lock].pid, at);
                     if self.locks[lock].settled && !was_settled {
                         self.reveal(self.locks[lock].pid, at);
                     }
                 }
                 Item::Boots { pid, phase } => self.boots(pid, at, phase),
+                Item::IsForeign { pid } => self.reveal(pid, at),
+                Item::Gone { tid } => self.end_thread(tid, at),
                 Item::Attached { tid, attached } => {
                     if let Some(tracked) = self.threads.get_mut(&tid) {
                         let awake = if attached { Awake::Running } else { Awake::Native };
@@ -276,6 +299,19 @@ impl Watcher {
                 }
                 Item::Doing { tid, doing, first } => self.tell_doing(tid, at, doing, first),
             }
+        }
+    }
+
+    /// While a lock is held by a thread that cannot be named, nothing is known of those that hold none: each may be the one.
+    fn tell_nameless(&mut self, pid: u32, at: Nanos) {
+        let unknown = self.locks.iter().any(|lock| lock.pid == pid && lock.is_nameless);
+        let Some(process) = self.processes.get_mut(&pid) else { return };
+        if std::mem::replace(&mut process.holder_unknown, unknown) == unknown {
+            return;
+        }
+        let awake = process.awake();
+        for tracked in self.threads.values_mut().filter(|tracked| tracked.pid == pid) {
+            tracked.thread.seen(at.max(tracked.thread.since), awake);
         }
     }
 
@@ -299,7 +335,10 @@ impl Watcher {
                 }
             }
             What::Ended => self.end_thread(tid, at),
-            What::Exec => self.boots(pid, at, Detail::Exec),
+            What::Exec => {
+                self.only_one_is_left(pid, at);
+                self.boots(pid, at, Detail::Exec);
+            }
             What::In | What::Out { .. } => {
                 let Some(tracked) = self.threads.get_mut(&tid) else { return };
                 if at < tracked.thread.since {
@@ -311,6 +350,17 @@ impl Watcher {
                     _ => tracked.thread.switch_in(at, core),
                 }
             }
+        }
+    }
+
+    /// Who executes a program does so alone, and as its process's first thread, whichever he was before.
+    fn only_one_is_left(&mut self, pid: u32, at: Nanos) {
+        let others = self.threads.iter().filter(|(tid, tracked)| tracked.pid == pid && **tid != pid);
+        let others: Vec<u32> = others.map(|(tid, _)| *tid).collect();
+        others.into_iter().for_each(|tid| self.end_thread(tid, at));
+        if self.processes.contains_key(&pid) {
+            self.threads.retain(|tid, tracked| *tid != pid || !tracked.thread.has_ended());
+            self.track(pid, pid, at, false);
         }
     }
 
@@ -333,9 +383,15 @@ impl Watcher {
             }
             Change::Taken(tid) => {
                 let (id, pid) = (self.locks[lock].id, self.locks[lock].pid);
-                self.track(pid, tid, at, false);
+                if !self.threads.contains_key(&tid) {
+                    // Its end may have been told: a name that was read then may be that of one who is no more.
+                    if !process::is_alive(pid, tid) {
+                        return;
+                    }
+                    self.track(pid, tid, at, false);
+                }
                 self.make_lane(tid, at);
-                let Some(tracked) = self.threads.get_mut(&tid) else { return };
+                let Some(tracked) = self.threads.get_mut(&tid).filter(|it| !it.thread.has_ended()) else { return };
                 if tracked.thread.holds().is_some() {
                     tracked.thread.drop_lock(at);
                 }
@@ -398,6 +454,7 @@ impl Watcher {
             lane: None,
             needs: None,
             named: false,
+            is_turned_away: false,
             name: String::new(),
             doings: Doings::open(pid, tid),
             asleep: asleep.or((!born).then_some(at)),
@@ -422,7 +479,7 @@ impl Watcher {
         let pid = tracked.pid;
         self.locks.iter_mut().for_each(|lock| lock.abandon(tid));
         if let Some(process) = self.processes.get_mut(&pid) {
-            process.forget_states();
+            process.forget(tid);
         }
     }
 

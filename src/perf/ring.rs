@@ -42,6 +42,8 @@ pub enum What {
     Born {
         /// The process of its maker.
         parent: u32,
+        /// And its thread.
+        maker: u32,
     },
     /// It executes another program.
     Exec,
@@ -140,7 +142,8 @@ fn read(kind: u32, misc: u16, words: u64, word: impl Fn(u64) -> u64) -> Option<R
         // Processes of child and parent, threads of child and parent, time.
         RECORD_FORK | RECORD_EXIT if words >= 7 => {
             let (pid, parent, tid) = (low(word(1)), high(word(1)), low(word(2)));
-            let what = if kind == RECORD_FORK { What::Born { parent } } else { What::Ended };
+            let maker = high(word(2));
+            let what = if kind == RECORD_FORK { What::Born { parent, maker } } else { What::Ended };
             Some(Record { at: Nanos(word(3)), pid, tid, core: core(word(words - 1)), what })
         }
         _ => None,
@@ -164,8 +167,8 @@ mod tests {
         assert_eq!(of(RECORD_SWITCH, 1 << 13, &switch), expected(What::Out { preempted: false }));
         assert_eq!(of(RECORD_SWITCH, 1 << 13 | 1 << 14, &switch), expected(What::Out { preempted: true }));
         assert_eq!(of(RECORD_SAMPLE, 0, &[0, 7 << 32 | 5, 99, 4096, 3]), expected(What::Wrote { address: 4096 }));
-        let task = [0, 4 << 32 | 5, 4 << 32 | 7, 99, 4 << 32 | 4, 98, 3];
-        assert_eq!(of(RECORD_FORK, 0, &task), expected(What::Born { parent: 4 }));
+        let task = [0, 4 << 32 | 5, 6 << 32 | 7, 99, 4 << 32 | 4, 98, 3];
+        assert_eq!(of(RECORD_FORK, 0, &task), expected(What::Born { parent: 4, maker: 6 }));
         assert_eq!(of(RECORD_EXIT, 0, &task), expected(What::Ended));
         let comm = [0, 7 << 32 | 5, 0x6e6f_6874_7970, 0, 7 << 32 | 5, 99, 3];
         assert_eq!(of(RECORD_COMM, 1 << 13, &comm), expected(What::Exec));

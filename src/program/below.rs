@@ -14,6 +14,19 @@ pub fn children(pid: u32) -> Vec<u32> {
         .collect()
 }
 
+/// All that descend from a process; itself not.
+pub fn descendants(pid: u32) -> Vec<u32> {
+    let mut found = children(pid);
+    let mut next = 0;
+    while let Some(parent) = found.get(next).copied() {
+        next += 1;
+        // Who gets another parent meanwhile is met twice.
+        let new: Vec<u32> = children(parent).into_iter().filter(|child| !found.contains(child)).collect();
+        found.extend(new);
+    }
+    found
+}
+
 /// Kills the children of a process.
 pub(super) fn kill_children(pid: u32) {
     for child in children(pid).into_iter().filter_map(|child| Pid::from_raw(child.cast_signed())) {

@@ -24,7 +24,7 @@ pub mod guard;
 mod lent;
 mod output;
 
-pub use below::{children, end_all_below};
+pub use below::{children, descendants, end_all_below};
 pub use exit::{Exit, reap};
 pub use lent::Lent;
 pub(crate) use lent::path_of;

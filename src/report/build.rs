@@ -41,6 +41,7 @@ pub fn report(record: &Record, workload: Option<&Workload>, machine: &engine::ma
         command: program.map(|program| program.command.clone()),
         pid: program.map(|program| program.pid),
         exit_status: program.and_then(|program| program.exit_status),
+        ended_by_gilscope: program.is_some_and(|program| program.ended_by_gilscope),
         observer: record.description.observing.clone(),
         end,
         failure,

@@ -33,19 +33,20 @@ pub fn calibration_text(found: &Calibration, built_in: &Calibration, repeats: u3
     let _ = writeln!(out, " One more worker, from the order to its first line: median of {repeats}\n");
     let _ = writeln!(
         out,
-        " {:<22}{measured:>18}   {:>9}{:>9}{:>9}{:>9}{comes:>19}",
-        "", "fork", "init", "import", "prepare"
+        " {:<18}{measured:>15}  {:>9}{:>9}{:>9}{:>9}{:>9}{comes:>19}",
+        "", "fork", "order", "init", "import", "prepare"
     );
     for ((kind, phases), (_, other)) in found.costs.rows().into_iter().zip(built_in.costs.rows()) {
         if found.unmeasured.iter().any(|unmeasured| unmeasured == kind) {
-            let _ = writeln!(out, " {:<22}{:>18}   {:>36}{:>19}", words(kind), "–", "", other.total().to_string());
+            let _ = writeln!(out, " {:<18}{:>15}  {:>45}{:>19}", words(kind), "–", "", other.total().to_string());
             continue;
         }
-        let Phases { fork_ns, init_ns, import_ns, prepare_ns } = phases;
-        let [fork, init, import, prepare] = [fork_ns, init_ns, import_ns, prepare_ns].map(|part| cell(*part));
+        let Phases { fork_ns, order_ns, init_ns, import_ns, prepare_ns } = phases;
+        let [fork, order, init, import, prepare] =
+            [fork_ns, order_ns, init_ns, import_ns, prepare_ns].map(|part| cell(*part));
         let _ = writeln!(
             out,
-            " {:<22}{:>18}   {fork:>9}{init:>9}{import:>9}{prepare:>9}{:>19}",
+            " {:<18}{:>15}  {fork:>9}{order:>9}{init:>9}{import:>9}{prepare:>9}{:>19}",
             words(kind),
             phases.total().to_string(),
             other.total().to_string()
@@ -53,11 +54,16 @@ pub fn calibration_text(found: &Calibration, built_in: &Calibration, repeats: u3
     }
     let _ = writeln!(
         out,
-        "\n fork: the maker's and the kernel's share, and waits for a core; the rest: CPU time of the new\n process or thread, which is what the miniature works off."
+        "\n fork: the maker's and the kernel's share, and waits for a core; order: CPU time of the maker, a\n part of that; the rest: CPU time of the new process or thread. The miniature works off all but\n fork. pool: in the process that makes it, once."
     );
     if found.unmeasured.iter().any(|kind| kind == "subinterpreter") {
         let _ = writeln!(out, " – this Python has no `concurrent.interpreters` (3.14): the built-in figure is used.");
     }
+    let imports = found.costs.imports.rows().into_iter().map(|(module, cost)| {
+        let note = if found.unmeasured.iter().any(|it| it == module) { " (built in)" } else { "" };
+        format!("{module} {cost}{note}")
+    });
+    let _ = writeln!(out, " What a workload imports: {}.", imports.collect::<Vec<_>>().join(", "));
     let _ = match kept {
         Some(path) => writeln!(
             out,
@@ -75,8 +81,9 @@ fn cell(span: Nanos) -> String {
 
 fn words(kind: &str) -> &str {
     match kind {
-        "server" => "forkserver's own start",
-        "forkserver" => "forkserver, once up",
+        "pool" => "pool of processes",
+        "server" => "forkserver itself",
+        "forkserver" => "forkserver, up",
         "subinterpreter" => "sub-interpreter",
         kind => kind,
     }

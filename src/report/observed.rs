@@ -62,6 +62,7 @@ pub(super) fn footing(report: &Report, out: &mut impl Write) -> io::Result<()> {
         (status.records_lost, "records were lost by the kernel: that time is not exact"),
         (status.guard_trips, "times the lock was taken so often that it was sampled for ten seconds"),
         (status.lanes_not_shown, "threads beyond the first 4096 have no lane"),
+        (status.ended_unseen, "threads ended before it was seen whether they run Python: they have no lane"),
     ];
     for (count, what) in missed.into_iter().filter(|(count, _)| *count > 0) {
         writeln!(out, "\n{count} {what}")?;

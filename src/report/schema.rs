@@ -32,6 +32,8 @@ pub struct Report {
     pub pid: Option<u32>,
     /// Its exit status, if gilscope started it: 128 and the signal's number if one killed it.
     pub exit_status: Option<u8>,
+    /// Whether it did not end by itself: gilscope asked it to.
+    pub ended_by_gilscope: bool,
     /// How it was observed, and what that cost; null for the miniature.
     pub observer: Option<Status>,
     /// How it ended: `ended`, `stopped` or `failed`.

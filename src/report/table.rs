@@ -1,5 +1,6 @@
 //! A report as people read it.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use crate::event::{Nanos, State};
@@ -34,6 +35,7 @@ pub fn write_table(report: &Report, mut out: impl Write) -> io::Result<()> {
         None => observed::heading(report, &mut out)?,
     }
     let end = match report.end {
+        _ if report.ended_by_gilscope => crate::engine::ENDED_BY_US.to_owned(),
         "ended" => "done".to_owned(),
         "failed" => format!("failed: {}", printable(report.failure.as_deref().unwrap_or("no reason given"))),
         other => other.to_owned(),
@@ -87,16 +89,23 @@ fn lines(text: &str, columns: usize) -> Vec<String> {
 }
 
 fn ledger(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    let all: u64 = report.ledger_ns.values().map(|span| span.0).sum();
+    let rows = lives(&report.ledger_ns);
+    let all: u64 = rows.iter().map(|(_, span)| span.0).sum();
     writeln!(out, "\nwhere the workers' time went")?;
-    let mut rows: Vec<(State, Nanos)> =
-        State::ALL.into_iter().filter_map(|state| Some((state, *report.ledger_ns.get(state.name())?))).collect();
-    rows.sort_by_key(|(_, span)| std::cmp::Reverse(*span));
     for (state, span) in rows {
         let share = if all == 0 { 0.0 } else { span.0 as f64 / all as f64 * 100.0 };
         writeln!(out, "  {:<30}{:>10}  {share:>5.1}%", state.words(), span.to_string())?;
     }
     Ok(())
+}
+
+/// The states of those who were there, the longest first: who comes and goes is not born or done most of the time, and
+/// nobody's time goes there.
+fn lives(ledger: &BTreeMap<&'static str, Nanos>) -> Vec<(State, Nanos)> {
+    let lived = State::ALL.into_iter().filter(|state| !matches!(state, State::Unborn | State::Done));
+    let mut rows: Vec<(State, Nanos)> = lived.filter_map(|state| Some((state, *ledger.get(state.name())?))).collect();
+    rows.sort_by_key(|(_, span)| std::cmp::Reverse(*span));
+    rows
 }
 
 fn locks(report: &Report, out: &mut impl Write) -> io::Result<()> {
@@ -128,9 +137,10 @@ fn lanes(report: &Report, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\n{:<14}{:>7}{:>8}{:>11}{:>12}  end", "worker", "tasks", "runs", "waits GIL", "wants core")?;
     let workers = || report.lanes.iter().filter(|lane| lane.role == Role::Worker);
     for lane in workers().take(LISTED) {
+        let lived: u64 = lives(&lane.states_ns).iter().map(|(_, span)| span.0).sum();
         let share = |state: State| {
             let span = lane.states_ns.get(state.name()).map_or(0, |span| span.0);
-            format!("{:.0}%", span as f64 * 100.0 / report.elapsed_ns.0.max(1) as f64)
+            format!("{:.0}%", span as f64 * 100.0 / lived.max(1) as f64)
         };
         writeln!(
             out,
@@ -184,5 +194,21 @@ fn more(all: usize, out: &mut impl Write) -> io::Result<()> {
     match all.checked_sub(LISTED) {
         Some(rest) if rest > 0 => writeln!(out, "… and {rest} more (all of them with --json)"),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_s_time_goes_where_nobody_is() {
+        let ledger = BTreeMap::from([
+            ("unborn", Nanos(900)),
+            ("done", Nanos(800)),
+            ("running", Nanos(10)),
+            ("waiting_gil", Nanos(30)),
+        ]);
+        assert_eq!(lives(&ledger), [(State::WaitingGil, Nanos(30)), (State::Running, Nanos(10))]);
     }
 }

@@ -30,8 +30,8 @@ pub struct Options {
     pub watched: Option<Run>,
 }
 
-/// How long a program that is asked to end may take before it is made to.
-const PATIENCE: Nanos = Nanos::from_secs(3);
+/// After so long a program that was asked to end, and is made to, is given up: whoever should do that is not there.
+const PATIENCE: Nanos = Nanos::from_secs(10);
 
 /// How many of the last lines of a program's output are shown.
 const OUTPUT_LINES: usize = 1000;
@@ -105,22 +105,13 @@ impl World {
     /// What is known of the program that was watched; the program is left or, if we started it, ended.
     pub fn leave_watched(&mut self) -> Option<Record> {
         let mut run = self.watched.take()?;
-        let launched = |run: &Run| run.record().description.program.as_ref().is_some_and(|program| program.launched);
-        if launched(&run) {
-            let asked = Monotonic.now();
-            let pid =
-                run.pids().first().and_then(|pid| i32::try_from(*pid).ok()).and_then(rustix::process::Pid::from_raw);
-            for signal in [rustix::process::Signal::TERM, rustix::process::Signal::KILL] {
-                let until = asked + PATIENCE;
-                if let Some(pid) = pid.filter(|_| !run.record().is_over()) {
-                    // It may have ended by itself this instant.
-                    let _ = rustix::process::kill_process(pid, signal);
-                }
-                while !run.record().is_over() && Monotonic.now() < until {
-                    run.poll();
-                    std::thread::sleep(std::time::Duration::from_millis(5));
-                }
-            }
+        run.end();
+        let program = run.record().description.program.as_ref();
+        let until = Monotonic.now() + PATIENCE;
+        let is_ours = program.is_some_and(|program| program.launched);
+        while is_ours && !run.record().is_over() && Monotonic.now() < until {
+            run.poll();
+            std::thread::sleep(std::time::Duration::from_millis(5));
         }
         run.stop();
         Some(run.into_record())
@@ -376,13 +367,13 @@ impl World {
         let program = record.description.program.clone().unwrap_or_default();
         let ended = record.is_over().then(|| match (&record.phase, program.exit_status) {
             (Phase::Failed(why), _) => why.clone(),
+            _ if program.ended_by_gilscope => "gilscope ended it".to_owned(),
             (_, Some(0)) => "exit status 0".to_owned(),
             (_, Some(status)) => format!("exit status {status}"),
             (_, None) => "it is gone".to_owned(),
         });
         let seen = app::watch::Observation {
-            target: app::watch::Target::of(&program),
-            engine: record.description.observing.as_ref().map(app::watch::Engine::of).unwrap_or_default(),
+            origin: app::Origin::of(&record.description, &record.trace),
             places: record.places.clone(),
             output: lines[lines.len().saturating_sub(OUTPUT_LINES)..].to_vec(),
             ended,

@@ -1,7 +1,7 @@
 //! A run: a source, and everything it has said so far.
 
 use crate::engine::sampler::{Peaks, Sample};
-use crate::engine::{Accounts, CoreEvidence, Description, Signal, Slept, Source, TaskOutcome};
+use crate::engine::{Accounts, CoreEvidence, Description, ENDED_BY_US, Signal, Slept, Source, TaskOutcome};
 use crate::event::{LaneId, Line, Nanos, State};
 use crate::model::{LanePlan, Role};
 use crate::trace::{Evidence, LaneInfo, LockInfo, Trace};
@@ -45,6 +45,8 @@ pub struct Record {
     pub slept: Vec<Vec<(String, Slept)>>,
     /// What `outcome()` returned.
     pub outcome: Option<String>,
+    /// Whether it raised instead; what it raised is in `outcome`, after a ×.
+    pub outcome_raised: bool,
     /// What was printed: the last 1 MiB.
     pub output: String,
     /// The most memory it held.
@@ -68,6 +70,7 @@ impl Record {
     pub fn has_failures(&self) -> bool {
         self.results.iter().any(|result| !matches!(result, Some(TaskOutcome::Value(_))))
             || self.ends.iter().flatten().any(|end| is_fault(end))
+            || self.outcome_raised
     }
 
     /// Whether it is over, one way or another.
@@ -122,7 +125,7 @@ impl Record {
 
 /// Whether an end is none that was meant.
 fn is_fault(end: &str) -> bool {
-    !matches!(end, "done" | "still running")
+    !matches!(end, "done" | "still running" | ENDED_BY_US)
 }
 
 /// A run in progress.
@@ -170,6 +173,7 @@ impl Run {
             cpu_time: None,
             slept: vec![Vec::new(); lanes],
             outcome: None,
+            outcome_raised: false,
             output: String::new(),
             memory: Peaks::default(),
             phase: Phase::Booting,
@@ -233,6 +237,11 @@ impl Run {
         if !self.record.is_over() {
             self.record.phase = Phase::Stopped;
         }
+    }
+
+    /// Asks a program that was started to be observed to end; it is over once all that it made has ended.
+    pub fn end(&mut self) {
+        self.source.end();
     }
 
     /// Halts its processes: the program itself is being suspended.
@@ -339,6 +348,10 @@ impl Record {
             }
             Signal::CpuTime(time) => self.cpu_time = Some(time),
             Signal::Outcome(repr) => self.outcome = Some(repr),
+            Signal::OutcomeRaised(text) => {
+                self.outcome = Some(format!("× {text}"));
+                self.outcome_raised = true;
+            }
             Signal::Ended(at) => {
                 self.trace.end(at);
                 self.phase = Phase::Ended;

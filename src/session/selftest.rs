@@ -24,8 +24,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::Engine;
 use crate::engine::cpython;
-use crate::engine::{Engine, Source};
 use crate::event::{LaneId, Nanos, State};
 use crate::program::Lent;
 use crate::trace;
@@ -201,7 +201,6 @@ pub fn examine(
     let script = Lent::new("gilscope-selftest.py", known.source.as_bytes()).map_err(refused)?;
     let args = [script.path().into_os_string(), OsString::from(span.as_secs_f64().to_string())];
     let source = cpython::launch(&python.as_os_str().to_owned(), &args, true, Stdio::null()).map_err(refused)?;
-    let pid = source.pids().first().and_then(|pid| rustix::process::Pid::from_raw(i32::try_from(*pid).ok()?));
     let mut run = Run::observing(Box::new(source), trace::DEFAULT_BUDGET);
     let until = Instant::now() + span + PATIENCE;
     let mut why = None;
@@ -212,10 +211,7 @@ pub fn examine(
         let late = Instant::now() > until;
         if (late || interrupted()) && why.is_none() {
             why = Some(if late { NoVerdict::Refused("it does not end".to_owned()) } else { NoVerdict::Interrupted });
-            if let Some(pid) = pid {
-                // It may have ended by itself this instant.
-                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-            }
+            run.end();
         }
     }
     match why {

@@ -1,4 +1,4 @@
-//! The log: everything above it, live or replayed, asks it and nothing else.
+//! The log: everything above it, live or over, asks it and nothing else.
 //!
 //! Events go in by [`Trace::append`]; what was recorded comes out as cells of a
 //! window ([`Trace::lane_window`]), as what was at an instant

@@ -32,17 +32,19 @@ impl Window {
 
     /// Shows what lies in each cell, in order. `before` and `cell` are buffers that are used again.
     fn each<V: Value>(&self, column: &Column<V>, mut show: impl FnMut(usize, &Integral)) {
-        let mut walk = column.walk();
-        let mut before = walk.to(self.boundary(0)).clone();
-        let mut cell = before.clone();
-        for index in 0..self.cells {
-            let after = walk.to(self.boundary(index + 1));
+        let boundaries: Vec<u64> = (0..=self.cells).map(|index| self.boundary(index)).collect();
+        let (mut before, mut cell) = (Integral::default(), Integral::default());
+        column.walk().along(&boundaries, |index, after| {
+            if index == 0 {
+                (before, cell) = (after.clone(), after.clone());
+                return;
+            }
             difference(&after.sums, &before.sums, &mut cell.sums);
             cell.count = after.count.saturating_sub(before.count);
             before.sums.copy_from_slice(&after.sums);
             before.count = after.count;
-            show(index, &cell);
-        }
+            show(index - 1, &cell);
+        });
     }
 }
 

@@ -36,7 +36,7 @@ pub fn render(state: &State, log: Option<&Trace>, area: Rect, buf: &mut Buffer) 
     } else if state.screen == Screen::Compare {
         compare::render(state, &mut canvas);
     } else if state.screen == Screen::Watch {
-        watch::render(state, log.filter(|_| state.watch.target.is_some()), &mut canvas);
+        watch::render(state, log.filter(|_| state.origin.program.is_some()), &mut canvas);
     } else {
         lab::render(state, log, &mut canvas);
         if let Some(line) = state.settings {

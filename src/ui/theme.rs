@@ -209,6 +209,9 @@ fn nearest(rgb: (u8, u8, u8)) -> u8 {
 }
 
 #[cfg(test)]
+mod contrast;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -25,12 +25,10 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     }
 }
 
-/// How often one who finds an object locked looks again at once: it is held for nanoseconds, and whoever has the other core
-/// is about to let it go. (CPython has no such looks.)
-const LOOKS: u32 = 100;
-
-/// How often it then lets others have the core before it sleeps (CPython's `Python/lock.c`,
-/// `MAX_SPIN_COUNT`).
+/// How often one who finds an object locked lets others have the core before it sleeps (CPython's `Python/lock.c`,
+/// `MAX_SPIN_COUNT`). Not looked at in between: each look takes the memory away from the core that is at work in it. With a
+/// hundred looks before each yield the workload `counter` on two cores took 4.9 times as long as one task after the other,
+/// without them 1.1 times.
 const YIELDS: u32 = 40;
 
 /// What this thread wanted was in another's hands.
@@ -38,15 +36,11 @@ pub(super) fn met_another() {
     CONTENDED.set(CONTENDED.get().wrapping_add(1));
 }
 
-fn give_way(round: u32) {
-    if round < LOOKS { std::hint::spin_loop() } else { std::thread::yield_now() }
-}
-
 #[cold]
 fn wait_for<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     met_another();
-    for round in 0..LOOKS + YIELDS {
-        give_way(round);
+    for _ in 0..YIELDS {
+        std::thread::yield_now();
         match mutex.try_lock() {
             Ok(guard) => return guard,
             Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
@@ -56,8 +50,7 @@ fn wait_for<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A lock that is held for a few nanoseconds: whoever finds it taken looks again, and after a while lets others
-/// have the core first, as CPython does before it sleeps (`Python/lock.c`).
+/// A lock that is held for a few nanoseconds: whoever finds it taken lets others have the core until it is free.
 #[derive(Default)]
 pub(super) struct Turn(AtomicBool);
 
@@ -76,10 +69,8 @@ impl Turn {
     #[cold]
     fn wait(&self) {
         met_another();
-        let mut round = 0;
         while self.0.load(Relaxed) || self.0.compare_exchange(false, true, Acquire, Relaxed).is_err() {
-            give_way(round);
-            round = round.saturating_add(1);
+            std::thread::yield_now();
         }
     }
 }

@@ -273,8 +273,10 @@ fn what_the_source_says_of_itself_is_what_the_header_says() {
     let origin = Origin {
         engine: "REAL CPython 3.13.1, GIL on".to_owned(),
         evidence: Evidence::Sampled,
+        how: "SAMPLED".to_owned(),
         cores: Some(CoreEvidence::Heartbeat),
         reason: Some("the kernel forbids it".to_owned()),
+        ..Origin::default()
     };
     hear(&mut state, Some(&log), News::Origin(origin));
     let header = text(&draw(&state, Some(&log)));

@@ -1,13 +1,12 @@
 //! The Watch screen: a service with one thread that makes the others wait.
 
 use gilscope::app::picker::Candidate;
-use gilscope::app::watch::{Engine, Target};
-use gilscope::app::{Action, Axis, News, Screen, State, hear, update};
+use gilscope::app::{Action, Axis, News, Origin, Program, Screen, State, hear, update};
 use gilscope::event::{LaneId, Nanos, State as LaneState};
 use gilscope::observe::place::Place;
 use gilscope::session::Places;
-use gilscope::trace::Trace;
 use gilscope::trace::testing::TraceBuilder;
+use gilscope::trace::{Evidence, Trace};
 
 use super::{check, draw, text};
 
@@ -55,13 +54,14 @@ fn watched(size: (u16, u16), sampled: bool, locks: bool) -> (State, Option<Trace
     }
     state.screen = Screen::Watch;
     let interpreter = if locks { "CPython 3.13.1, GIL on" } else { "CPython 3.13.1, GIL disabled" };
-    state.watch.target =
-        Some(Target { name: "api.py".to_owned(), pid: 4242, interpreter: interpreter.to_owned(), launched: false });
-    state.watch.engine = if sampled {
-        let note = Some("14,000 takes/s: exact would slow it".to_owned());
-        Engine { words: "SAMPLED 1 kHz".to_owned(), sampled, note }
-    } else {
-        Engine { words: "EXACT".to_owned(), sampled, note: None }
+    let note = sampled.then(|| "14,000 takes/s: exact would slow it".to_owned());
+    state.origin = Origin {
+        engine: format!("REAL {interpreter}"),
+        evidence: if sampled { Evidence::Sampled } else { Evidence::Exact },
+        how: if sampled { "SAMPLED 1 kHz" } else { "EXACT" }.to_owned(),
+        note,
+        program: Some(Program { name: "api.py".to_owned(), pid: 4242, launched: false }),
+        ..Origin::default()
     };
     state.watch.read(&log, &places);
     state.ran = Some(state.experiment.clone());

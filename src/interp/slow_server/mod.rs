@@ -127,7 +127,7 @@ impl SlowServer {
         let (role, record) = ("slow-server", lane.is_some());
         let lane = lane.unwrap_or(LaneId(0));
         let birth = Birth { program, role, lane, channel: theirs, rings, record, group };
-        let process = Offspring::from(birth.order().map_err(ServerError::Spawn)?);
+        let process = Offspring::from(birth.order(|| ()).map_err(ServerError::Spawn)?);
         let mut server = SlowServer { process, channel: None, port, end: None };
         let told = channel.send_with(&Serve, [listener.as_fd()]);
         told.map_err(|error| ServerError::Spawn(io::Error::other(error.to_string())))?;

@@ -194,7 +194,7 @@ impl<V: Value> Column<V> {
 
     fn store(&mut self, at: u64, value: V) {
         let fits = match (self.blocks.back(), self.starts.back()) {
-            (Some(block), Some(start)) => usize::from(block.len) < BLOCK && at - start <= u64::from(u32::MAX),
+            (Some(block), Some(start)) => usize::from(block.len) < BLOCK && at - start < u64::from(u32::MAX),
             _ => false,
         };
         if !fits {

@@ -31,13 +31,42 @@ impl<'a, V: Value> Walk<'a, V> {
 
     /// The integral up to `to`, which is not before the last one asked for.
     pub(in crate::trace) fn to(&mut self, to: u64) -> &Integral {
+        let block = self.block_before(to, self.place.block);
+        let part = self.part_before(to, block);
+        self.reach(to, self.last_before(to, block, part))
+    }
+
+    /// Shows the integral up to each of some instants, which come in order.
+    ///
+    /// Where each of them lies is looked up in passes over all of them: the block, the part of the block, the
+    /// span. Within a pass no look-up waits for another, so the processor fetches many lines of memory at once; one
+    /// instant after another it would wait for each in turn, and in a long log nearly each is a line that no cache has.
+    pub(in crate::trace) fn along(&mut self, instants: &[u64], mut show: impl FnMut(usize, &Integral)) {
+        let mut block = self.place.block;
+        let blocks = instants.iter().map(|&to| {
+            block = self.block_before(to, block);
+            Place { block, index: 0 }
+        });
+        let mut goals: Vec<Place> = blocks.collect();
+        for (goal, &to) in goals.iter_mut().zip(instants) {
+            goal.index = self.part_before(to, goal.block);
+        }
+        for (goal, &to) in goals.iter_mut().zip(instants) {
+            *goal = self.last_before(to, goal.block, goal.index);
+        }
+        for (index, (goal, &to)) in goals.into_iter().zip(instants).enumerate() {
+            show(index, self.reach(to, goal));
+        }
+    }
+
+    /// The integral up to `to`, before which the span at `goal` is the last to begin.
+    fn reach(&mut self, to: u64, goal: Place) -> &Integral {
         if to < self.column.starts[0] {
             self.interpolate(to);
             return &self.out;
         }
-        let block = self.block_before(to);
-        if block != self.place.block || self.next_starts_before(to) {
-            self.go(self.last_before(to, block));
+        if goal != self.place {
+            self.go(goal);
         }
         self.out.sums.copy_from_slice(&self.sums);
         self.out.sums[self.value.key()] += to.saturating_sub(self.start);
@@ -45,14 +74,9 @@ impl<'a, V: Value> Walk<'a, V> {
         &self.out
     }
 
-    fn next_starts_before(&self, to: u64) -> bool {
-        self.column.after(self.place).is_some_and(|next| self.column.start(next) < to)
-    }
-
-    /// The last block that begins before `to`. Cells follow each other: it is often near.
-    fn block_before(&self, to: u64) -> usize {
+    /// The last block that begins before `to`, at or after `here`. Cells follow each other: it is often near.
+    fn block_before(&self, to: u64, here: usize) -> usize {
         let starts = &self.column.starts;
-        let here = self.place.block;
         let mut reach = 1;
         while starts.get(here + reach).is_some_and(|&start| start < to) {
             reach *= 2;
@@ -65,17 +89,21 @@ impl<'a, V: Value> Walk<'a, V> {
         low.saturating_sub(1).max(here)
     }
 
-    /// The last span in the block that begins before `to`, or its first.
-    fn last_before(&self, to: u64, block: usize) -> Place {
-        let stored = &self.column.blocks[block];
-        let Ok(offset) = u32::try_from(to - self.column.starts[block]) else {
-            return Place { block, index: usize::from(stored.len) - 1 };
-        };
-        // Counting all of a few is quicker than a binary search, which waits for memory at each step. What is not
-        // filled yet is never before anything.
-        let before = |starts: &[u32]| starts.iter().map(|&start| u32::from(start < offset)).sum::<u32>() as usize;
-        let part = before(&stored.signs).saturating_sub(1) * PART;
-        Place { block, index: part + before(&stored.at[part..part + PART]).saturating_sub(1) }
+    /// The part of the block in which the last span begins that begins before `to`: its first span.
+    fn part_before(&self, to: u64, block: usize) -> usize {
+        let signs = &self.column.blocks[block].signs;
+        count_before(signs, self.offset(to, block)).saturating_sub(1) * PART
+    }
+
+    /// The last span in that part of the block that begins before `to`, or the block's first.
+    fn last_before(&self, to: u64, block: usize, part: usize) -> Place {
+        let starts = &self.column.blocks[block].at[part..part + PART];
+        Place { block, index: part + count_before(starts, self.offset(to, block)).saturating_sub(1) }
+    }
+
+    /// How long after a block's beginning an instant is. What is not filled yet is before none.
+    fn offset(&self, to: u64, block: usize) -> u32 {
+        u32::try_from(to.saturating_sub(self.column.starts[block])).unwrap_or(u32::MAX)
     }
 
     /// To a span not before the present one: from here, from the mark before it, or from the mark after it,
@@ -188,4 +216,9 @@ impl<'a, V: Value> Walk<'a, V> {
         }
         self.out.count = from.count + share(until.count - from.count);
     }
+}
+
+/// Counting all of a few is quicker than a binary search, which waits for memory at each step.
+fn count_before(starts: &[u32], offset: u32) -> usize {
+    starts.iter().map(|&start| u32::from(start < offset)).sum::<u32>() as usize
 }

@@ -7,11 +7,11 @@ use super::super::canvas::Canvas;
 use super::super::theme::Ink;
 
 /// Columns of the screens' names, together.
-const TABS: usize = 16;
+const TABS: usize = 25;
 
 /// Two lines:
 /// ```text
-/// gilscope   1 Lab  2 Compare              MINIATURE CPython · exact · itself 0.8%
+/// gilscope   1 Lab  2 Compare  4 Watch     MINIATURE CPython · exact · itself 0.8%
 /// sum of squares w   4 THREADS, ONE GIL m   4 workers n           RUNNING 2.4 s
 /// ```
 pub fn render(state: &State, canvas: &mut Canvas) {
@@ -80,19 +80,28 @@ pub fn render(state: &State, canvas: &mut Canvas) {
     }
 }
 
-/// Each screen with its key; the one that is shown stands out, and stands alone where there is no room for both.
-fn tabs(state: &State, x: u16, end: u16, canvas: &mut Canvas) {
+/// Each screen with its key; the one that is shown stands out, and stands alone where there is no room for all.
+pub fn tabs(state: &State, x: u16, end: u16, canvas: &mut Canvas) {
     let tab = |(screen, action, name): (Screen, Action, &str)| (screen, format!("{} {name}", state.keymap.key(action)));
-    let mut tabs =
-        [(Screen::Lab, Action::ShowLab, "Lab"), (Screen::Compare, Action::ShowCompare, "Compare")].map(tab).to_vec();
+    let screens = [
+        (Screen::Lab, Action::ShowLab, "Lab"),
+        (Screen::Compare, Action::ShowCompare, "Compare"),
+        (Screen::Watch, Action::ShowWatch, "Watch"),
+    ];
+    let mut tabs = screens.map(tab).to_vec();
     let length = |tabs: &[(Screen, String)]| tabs.iter().map(|(_, tab)| tab.chars().count() as u16 + 2).sum::<u16>();
     if x + length(&tabs) > end {
         tabs.retain(|(screen, _)| *screen == state.screen);
     }
-    if x + length(&tabs) > end + 1 {
-        return;
-    }
     let mut x = x;
+    if x + length(&tabs) > end + 1 {
+        // Which screen it is says more than whose.
+        let name = length(&tabs).saturating_sub(2);
+        if state.screen == Screen::Lab || 1 + name > end {
+            return;
+        }
+        x = 1;
+    }
     for (screen, tab) in tabs {
         let ink = if screen == state.screen { Ink::Strong } else { Ink::Dim };
         x = canvas.text(x, 0, &tab, ink) + 2;

@@ -3,7 +3,7 @@
 use crate::app::words::{count, mark, percent};
 use crate::app::{Figures, State};
 use crate::event::{LaneId, State as LaneState};
-use crate::trace::Trace;
+use crate::trace::{Ledger, Trace};
 
 use super::super::canvas::Canvas;
 use super::super::glyphs::{MOST_ROWS, Mark, band_column, lane_column};
@@ -49,7 +49,7 @@ fn draw(state: &State, log: &Trace, scene: &Scene, row: &SceneRow, canvas: &mut 
                     if let Some(rate) = figures.lane_work(*lane).filter(|_| scene.gutters.right >= 10) {
                         return work(state, *lane, rate, x, canvas);
                     }
-                    shares(scene, figures.lane_share(*lane, LaneState::Running), figures.lane_else(*lane), x, canvas);
+                    shares(scene, figures.lane_life(*lane), x, canvas);
                 }
             }
         }
@@ -61,9 +61,7 @@ fn draw(state: &State, log: &Trace, scene: &Scene, row: &SceneRow, canvas: &mut 
                 canvas.text(x, canvas.height() / 2, &format!("× {lost} died"), Ink::Bad);
                 return;
             }
-            let sum = state.figures.sum_of(lanes);
-            let share = Figures::share_in(&sum, LaneState::Running);
-            shares(scene, share, Figures::else_in(&sum), x, canvas);
+            shares(scene, Some(&state.figures.sum_of(lanes)), x, canvas);
         }
     }
 }
@@ -103,17 +101,18 @@ fn columns(columns: impl Iterator<Item = [Mark; MOST_ROWS]>, left: u16, canvas: 
     }
 }
 
-/// What it did with its life: ran, and what else most.
-fn shares(scene: &Scene, runs: Option<f64>, other: Option<(LaneState, f64)>, x: u16, canvas: &mut Canvas) {
-    let Some(runs) = runs else { return };
+/// What it did with its life: ran, or was in C code if that was more, and what else most.
+fn shares(scene: &Scene, life: Option<&Ledger>, x: u16, canvas: &mut Canvas) {
+    let Some((life, (work, done))) = life.and_then(|life| Some((life, Figures::work_in(life)?))) else { return };
+    let other = Figures::else_in(life, work);
     let height = canvas.height();
     let middle = height / 2;
     let (first, second) = if height >= 3 { (middle, middle + 1) } else { (0, 1) };
     if scene.gutters.right < 10 {
-        canvas.text(x, middle, &format!("{:>4}", percent(runs)), Ink::Text);
+        canvas.text(x, middle, &format!("{:>4}", percent(done)), Ink::Text);
         return;
     }
-    canvas.text(x, first, &figure("runs", runs), Ink::Text);
+    canvas.text(x, first, &figure(short(work), done), Ink::Text);
     if let Some((other, share)) = other.filter(|_| height > 1) {
         let ink = if other == LaneState::WaitingGil { Ink::Waits } else { Ink::Dim };
         canvas.text(x, second, &figure(short(other), share), ink);
@@ -132,6 +131,7 @@ fn work(state: &State, lane: LaneId, rate: f64, x: u16, canvas: &mut Canvas) {
     let first = if height >= 3 { height / 2 } else { 0 };
     let runs = state.figures.lane_share(lane, LaneState::Running).unwrap_or(0.0);
     canvas.text(x, first, &figure("runs", runs), Ink::Text);
+    let other = state.figures.lane_life(lane).and_then(|life| Figures::else_in(life, LaneState::Running));
     let text = match state.alone {
         Some(alone) => figure("work", rate / alone),
         None => format!("{:>9}", format!("{}/ms", count(rate))),
@@ -140,7 +140,7 @@ fn work(state: &State, lane: LaneId, rate: f64, x: u16, canvas: &mut Canvas) {
     if height > 1 {
         canvas.text(x, first + 1, &text, if slow { Ink::Waits } else { Ink::Dim });
     }
-    if let Some((other, share)) = state.figures.lane_else(lane).filter(|(_, share)| height > 2 && *share >= 0.05) {
+    if let Some((other, share)) = other.filter(|(_, share)| height > 2 && *share >= 0.05) {
         canvas.text(x, first - 1, &figure(short(other), share), Ink::Dim);
     }
 }
@@ -160,7 +160,8 @@ const fn short(state: LaneState) -> &'static str {
         LaneState::WaitingGil => "waits",
         LaneState::WaitingCore => "core!",
         LaneState::Io => "I/O",
-        LaneState::Native => "C",
+        LaneState::Running => "runs",
+        LaneState::Native => "in C",
         LaneState::WaitingLock => "lock",
         LaneState::Suspended => "await",
         LaneState::Unknown => "?",

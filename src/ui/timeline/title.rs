@@ -89,6 +89,8 @@ fn parts(state: &State, log: &Trace, scene: &Scene) -> Vec<(String, Ink)> {
         let long = span(Nanos(state.experiment.switch_interval.0.saturating_mul(2)));
         let trigger = match (state.view.trigger, state.view.fired) {
             (Trigger::Anywhere, _) => "no trigger".to_owned(),
+            // Nobody takes what there is none of.
+            (Trigger::Take, false) if scene.locks.is_empty() => "no trigger: no lock".to_owned(),
             (Trigger::Take, true) => format!("trigger: {first} takes"),
             (Trigger::Take, false) => format!("no take by {first} to start at"),
             (Trigger::LongWait, true) => format!("trigger: {first} waits over {long}"),

@@ -37,7 +37,8 @@ pub fn render(state: &State, canvas: &mut Canvas) {
     canvas.text_before(holds + 5, 1, "holds", Ink::Dim);
     canvas.text(bar, 1, "of all waiting", Ink::Dim);
     let rows = usize::from(height - 2);
-    let named = if all.len() > rows { rows - 1 } else { all.len() };
+    // With room for one alone, whoever is first says more than all together.
+    let named = if all.len() > rows { (rows - 1).max(1) } else { all.len() };
     for (index, holder) in all.iter().take(named).enumerate() {
         let y = 2 + index as u16;
         if let Some(letter) = watch.letter(holder.lane).filter(|_| !watch.by_function) {
@@ -49,10 +50,15 @@ pub fn render(state: &State, canvas: &mut Canvas) {
             Some(task) => format!("task {task} in {place_words}"),
             None => place_words,
         };
+        // Where there is no room for the file, the function alone is better than half a file.
+        let words = match words.rsplit_once(" (") {
+            Some((function, _)) if words.chars().count() > usize::from(place.saturating_sub(1)) => function.to_owned(),
+            _ => words,
+        };
         canvas.text_to(3 + name, y, 2 + name + place, &sanitised(&words), Ink::Dim);
         figures(canvas, y, holds, bar, room, holder.holds, holder.waiting);
     }
-    if named < all.len() {
+    if named < all.len() && named < rows {
         let others = &all[named..];
         let sum = |part: fn(&Holder) -> f64| others.iter().map(part).sum::<f64>();
         let y = 2 + named as u16;

@@ -46,7 +46,7 @@ pub fn render(state: &State, log: &Trace, rows: u16, canvas: &mut Canvas) {
     let text = if wait.count == 0 {
         "No thread has had to wait for the lock.".to_owned()
     } else {
-        let margin = if state.watch.engine.sampled {
+        let margin = if state.origin.is_sampled() {
             if wide { "  (±1 ms, shorter waits not seen)" } else { " ±1 ms" }
         } else {
             ""

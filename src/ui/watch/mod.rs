@@ -27,6 +27,7 @@ use crate::app::{Action, Phase, State};
 use crate::trace::Trace;
 
 use super::canvas::{Canvas, wrapped};
+use super::panels::header::tabs;
 use super::theme::Ink;
 
 /// Rows of the table of holders: those with a name of their own, and all others.
@@ -37,7 +38,7 @@ pub fn render(state: &State, log: Option<&Trace>, canvas: &mut Canvas) {
     let (width, height) = (canvas.width(), canvas.height());
     header(state, canvas);
     let Some(log) = log else {
-        let text = state.message.clone().unwrap_or_else(|| match &state.watch.target {
+        let text = state.message.clone().unwrap_or_else(|| match &state.origin.program {
             Some(_) => "It has not begun yet.".to_owned(),
             None => "Nothing is watched yet. Choose a program, or from a shell: gilscope watch SCRIPT.py runs one and \
                      watches it, gilscope attach PID watches one that runs."
@@ -48,7 +49,7 @@ pub fn render(state: &State, log: Option<&Trace>, canvas: &mut Canvas) {
             canvas.text(1, 2 + y as u16, line, Ink::Text);
         }
         let top = 3 + lines.len() as u16;
-        if state.watch.target.is_none() && height > top + 1 {
+        if state.origin.program.is_none() && height > top + 1 {
             picker::render(state, &mut canvas.part(0, top, width, height - top - 1));
         }
         return keys(state, canvas);
@@ -86,10 +87,11 @@ fn header(state: &State, canvas: &mut Canvas) {
     let watch = &state.watch;
     let width = canvas.width();
     let mut parts = Vec::new();
-    if let Some(target) = &watch.target {
-        parts.push(format!("{} pid {}", sanitised(&target.name), target.pid));
-        parts.push(format!("REAL {}", target.interpreter));
-        parts.push(watch.engine.words.clone());
+    let origin = &state.origin;
+    if let Some(program) = &origin.program {
+        parts.push(format!("{} pid {}", sanitised(&program.name), program.pid));
+        parts.push(origin.engine.clone());
+        parts.push(origin.how.clone());
     } else {
         parts.push("gilscope".to_owned());
     }
@@ -98,6 +100,13 @@ fn header(state: &State, canvas: &mut Canvas) {
     }
     if state.figures.dropped > 0 {
         parts.push(format!("{} events lost", state.figures.dropped));
+    }
+    if origin.program.is_none() {
+        // Nothing is watched: the other screens can be gone to.
+        let name = canvas.text(1, 0, &parts.remove(0), Ink::Strong);
+        let left = width.saturating_sub(parts.join(" · ").chars().count() as u16 + 1);
+        canvas.text(left, 0, &parts.join(" · "), Ink::Text);
+        return tabs(state, name + 3, left, canvas);
     }
     let x = canvas.text_to(1, 0, width, &parts.join(" · "), Ink::Strong);
     let phase = match (&watch.ended, &state.phase) {
@@ -108,13 +117,13 @@ fn header(state: &State, canvas: &mut Canvas) {
     };
     let row = u16::from(x + phase.len() as u16 + 2 > width);
     let end = canvas.text_before(width.saturating_sub(1), row, &phase, Ink::Strong);
-    if let Some(note) = &watch.engine.note {
+    if let Some(note) = &origin.note {
         let end = if row == 1 { end.saturating_sub(1) } else { width };
         let exact = format!("   {} exact for 0.1 s", state.keymap.key(Action::ExactOnce));
         let note = sanitised(note);
         let fits = 1 + note.chars().count() + exact.chars().count() <= usize::from(end);
         let x = canvas.text_to(1, 1, end, &note, Ink::Waits);
-        if fits && watch.engine.sampled && watch.ended.is_none() {
+        if fits && origin.is_sampled() && watch.ended.is_none() {
             canvas.text(x, 1, &exact, Ink::Key);
         }
     }
@@ -123,17 +132,17 @@ fn header(state: &State, canvas: &mut Canvas) {
 /// What can be done, as far as there is room for it.
 fn keys(state: &State, canvas: &mut Canvas) {
     let key = |action| state.keymap.key(action);
-    let target = state.watch.target.as_ref();
-    let leave = match target {
-        Some(target) if state.watch.ended.is_none() && !target.launched => {
-            format!("leave ({} runs on)", sanitised(&target.name))
+    let program = state.origin.program.as_ref();
+    let leave = match program {
+        Some(program) if state.watch.ended.is_none() && !program.launched => {
+            format!("leave ({} runs on)", sanitised(&program.name))
         }
         _ => "leave".to_owned(),
     };
     let over = state.watch.freeze_over.map_or_else(|| "off".to_owned(), |span| format!("> {span:.0}"));
     let table = if state.watch.by_function { "by thread" } else { "by function" };
     let frozen = if state.view.frozen.is_some() { "go on" } else { "freeze" };
-    if target.is_none() {
+    if program.is_none() {
         let choose = format!("{} {}", key(Action::ScrollUp), key(Action::ScrollDown));
         let parts = [
             (key(Action::RunOrStop), "watch it".to_owned()),
@@ -158,14 +167,22 @@ fn keys(state: &State, canvas: &mut Canvas) {
     line_of_keys(&parts, canvas);
 }
 
+/// As many as there is room for; the last, which tells of all others, always.
 fn line_of_keys(parts: &[(String, String)], canvas: &mut Canvas) {
     let (width, y) = (canvas.width(), canvas.height().saturating_sub(1));
+    let length = |(key, what): &(String, String)| (key.chars().count() + 1 + what.chars().count()) as u16;
+    let Some((last, others)) = parts.split_last() else { return };
     let mut x = 1;
-    for (key, what) in parts {
-        let length = (key.chars().count() + 1 + what.chars().count()) as u16;
-        if x + length >= width {
-            break;
-        }
+    let mut fitting: Vec<_> = others
+        .iter()
+        .take_while(|part| {
+            x += length(part) + 3;
+            x + length(last) < width
+        })
+        .collect();
+    fitting.push(last);
+    x = 1;
+    for (key, what) in fitting {
         x = canvas.text(x, y, key, Ink::Key);
         x = canvas.text(x + 1, y, what, Ink::Text) + 3;
     }
@@ -183,6 +200,6 @@ fn rule(canvas: &mut Canvas, y: u16, heading: &str, right: &str) {
 
 /// A share with its margin, where it is a sample: of a thousand samples a second, one in a hundred either way.
 fn share(state: &State, share: f64) -> String {
-    let margin = if state.watch.engine.sampled { " ±1" } else { "" };
+    let margin = if state.origin.is_sampled() { " ±1" } else { "" };
     format!("{}{margin}", percent(share))
 }

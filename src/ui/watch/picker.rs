@@ -50,12 +50,30 @@ pub fn render(state: &State, canvas: &mut Canvas) {
         let version = row.version.as_deref().unwrap_or("no");
         canvas.text_to(12, y, 20, &sanitised(version), ink);
         let words = match &row.version {
-            Err(why) if row.command.is_empty() => why,
-            _ => &row.command,
+            Err(why) if row.command.is_empty() => why.as_str(),
+            _ => from_its_name(&row.command),
         };
         canvas.text_to(21, y, width, &sanitised(words), ink);
     }
     for (y, line) in (height.saturating_sub(below) + 1..height).zip(&reason) {
         canvas.text(1, y, line, Ink::Waits);
+    }
+}
+
+/// A command line without the folder of its program: what tells one from another comes after that.
+fn from_its_name(command: &str) -> &str {
+    let program = command.split(' ').next().unwrap_or_default();
+    program.rfind('/').map_or(command, |slash| &command[slash + 1..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::from_its_name;
+
+    #[test]
+    fn the_folder_of_the_program_is_left_out_and_nothing_else() {
+        assert_eq!(from_its_name("/usr/bin/python3.13 /srv/api.py --port 8000"), "python3.13 /srv/api.py --port 8000");
+        assert_eq!(from_its_name("python /srv/api.py"), "python /srv/api.py");
+        assert_eq!(from_its_name(""), "");
     }
 }

@@ -1,0 +1,120 @@
+//! What the picture is of, and how it is known: the same of a run in the lab and of a real program that is watched.
+
+use crate::engine::{self, Description, Status};
+use crate::trace::{CoreEvidence, Evidence, Trace};
+
+/// What the run on the screen comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Which engine, large: `MINIATURE CPython`, `REAL CPython 3.13.1, GIL on`.
+    pub engine: String,
+    /// Whether its figures are exact, or samples that have a margin.
+    pub evidence: Evidence,
+    /// How its events come about, in a few words: `exact`, `SAMPLED 1 kHz`.
+    pub how: String,
+    /// Why not better, or what was missed, of what is observed.
+    pub note: Option<String>,
+    /// How it is known who had a core; none before a run.
+    pub cores: Option<CoreEvidence>,
+    /// Why that is not known better, in a sentence.
+    pub reason: Option<String>,
+    /// The real program, where one is watched.
+    pub program: Option<Program>,
+}
+
+/// A real program that is watched.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Program {
+    /// What a person calls it: `api.py`.
+    pub name: String,
+    /// Its process.
+    pub pid: u32,
+    /// Whether gilscope started it: then it ends with gilscope.
+    pub launched: bool,
+}
+
+impl Default for Origin {
+    /// The lab, before its first run.
+    fn default() -> Origin {
+        Origin {
+            engine: "MINIATURE CPython".to_owned(),
+            evidence: Evidence::Exact,
+            how: "exact".to_owned(),
+            note: None,
+            cores: None,
+            reason: None,
+            program: None,
+        }
+    }
+}
+
+impl Origin {
+    /// Of a run: what its source says of itself, and its log of the lanes.
+    pub fn of(description: &Description, log: &Trace) -> Origin {
+        let program = description.program.as_ref();
+        let python = program.and_then(|program| program.python.as_ref());
+        let engine = match (description.engine, python) {
+            ("emulated", _) => "MINIATURE CPython".to_owned(),
+            (_, Some(python)) => format!("REAL {}", python.words()),
+            (_, None) => "REAL CPython, not found yet".to_owned(),
+        };
+        let (how, evidence) = match &description.observing {
+            Some(status) => how(status.engine),
+            // One lane that was only looked at makes the picture one that was looked at.
+            None if log.lanes().any(|(_, lane)| lane.evidence == Evidence::Sampled) => ("SAMPLED", Evidence::Sampled),
+            None => ("exact", Evidence::Exact),
+        };
+        Origin {
+            engine,
+            evidence,
+            how: how.to_owned(),
+            note: description.observing.as_ref().and_then(note),
+            cores: Some(description.core_evidence),
+            reason: description.core_evidence_reason.clone(),
+            program: program.map(|program| Program {
+                name: script(&program.command),
+                pid: program.pid,
+                launched: program.launched,
+            }),
+        }
+    }
+
+    /// Whether figures are samples, and so have a margin.
+    pub fn is_sampled(&self) -> bool {
+        self.evidence == Evidence::Sampled
+    }
+}
+
+const fn how(engine: engine::Engine) -> (&'static str, Evidence) {
+    match engine {
+        engine::Engine::Exact => ("EXACT", Evidence::Exact),
+        engine::Engine::Sampled => ("SAMPLED 1 kHz", Evidence::Sampled),
+        engine::Engine::Mixed => ("PARTLY SAMPLED", Evidence::Sampled),
+        engine::Engine::NoLock => ("NO LOCK", Evidence::Exact),
+        engine::Engine::CoresOnly => ("THREADS AND CORES ONLY", Evidence::Sampled),
+    }
+}
+
+/// The most urgent of what the observer has to say.
+fn note(status: &Status) -> Option<String> {
+    let alarm = status.alarms.last().map(|alarm| alarm.text.clone());
+    let missed = (status.missed + status.records_lost > 0)
+        .then(|| format!("{} takes or drops missed, {} records lost", status.missed, status.records_lost));
+    let cores = status.switch_records_refused.as_ref().map(|why| format!("core times not known: {why}"));
+    alarm.or_else(|| status.reason.clone()).or(missed).or(cores)
+}
+
+/// What a person calls a program: its script, its module, or `-c`, without the folder.
+fn script(command: &[String]) -> String {
+    let file = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    let mut words = command.iter().skip(1);
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "-m" => return words.next().map_or_else(|| word.clone(), Clone::clone),
+            "-c" => return "python -c".to_owned(),
+            flag if flag.starts_with('-') => {}
+            path => return file(path),
+        }
+    }
+    command.first().map_or_else(String::new, |program| file(program))
+}
