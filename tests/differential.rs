@@ -140,6 +140,103 @@ fn random_arithmetic_comes_to_what_python_says() {
     compare(&programs);
 }
 
+/// What `finally` protects is compiled once for each way out, by CPython as well: nesting multiplies.
+const MOST_STATEMENTS: u32 = 40;
+
+/// Writes statements that leave blocks in every way there is, nested at random.
+struct Jumps {
+    state: u64,
+    lines: String,
+    written: u32,
+}
+
+impl Jumps {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.state = self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.state >> 33) % limit
+    }
+
+    fn line(&mut self, indent: usize, text: &str) {
+        let _ = writeln!(self.lines, "{}{text}", "    ".repeat(indent));
+    }
+
+    fn block(&mut self, indent: usize, depth: u32, in_loop: bool) {
+        for _ in 0..=self.below(3) {
+            self.statement(indent, depth, in_loop);
+        }
+    }
+
+    fn statement(&mut self, indent: usize, depth: u32, in_loop: bool) {
+        self.written += 1;
+        let (kind, number) =
+            (if depth == 0 || self.written > MOST_STATEMENTS { self.below(9) } else { self.below(20) }, self.written);
+        match kind {
+            0..3 => self.line(indent, &format!("r.append({number})")),
+            3 if in_loop => self.line(indent, "break"),
+            4 if in_loop => self.line(indent, "continue"),
+            5 => self.line(indent, &format!("return {number}")),
+            6..8 => {
+                let raised = ["raise ValueError(n)", "x = {}[n]", "x = 1 // 0", "raise", "raise e"];
+                let raised = raised[self.below(5) as usize];
+                self.line(indent, raised);
+            }
+            3..9 => self.line(indent, "n += 1"),
+            9..13 => {
+                let (times, until) = (self.below(4), self.below(12));
+                let head =
+                    if kind < 11 { format!("for i{indent} in range({times}):") } else { format!("while n < {until}:") };
+                self.line(indent, &head);
+                self.line(indent + 1, "n += 1");
+                self.line(indent + 1, "if n > 40:");
+                self.line(indent + 2, "return 'deep'");
+                self.block(indent + 1, depth - 1, true);
+                if self.below(3) == 0 {
+                    self.line(indent, "else:");
+                    self.block(indent + 1, depth - 1, in_loop);
+                }
+            }
+            13 => {
+                let head = format!("if n % 3 == {}:", self.below(3));
+                self.line(indent, &head);
+                self.block(indent + 1, depth - 1, in_loop);
+            }
+            14 => {
+                self.line(indent, &format!("with locks[{}]:", indent.min(9)));
+                self.block(indent + 1, depth - 1, in_loop);
+            }
+            _ => {
+                self.line(indent, "try:");
+                self.block(indent + 1, depth - 1, in_loop);
+                let handles = self.below(3);
+                for class in ["ValueError", "LookupError", "ArithmeticError"].into_iter().take(handles as usize) {
+                    let name = if self.below(2) == 0 { "" } else { " as e" };
+                    self.line(indent, &format!("except {class}{name}:"));
+                    self.block(indent + 1, depth - 1, in_loop);
+                }
+                if handles == 0 || self.below(2) == 0 {
+                    self.line(indent, "finally:");
+                    self.block(indent + 1, depth - 1, in_loop);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn blocks_left_in_every_way_come_to_what_python_says() {
+    let program = |seed: u64| {
+        let mut jumps = Jumps { state: seed, lines: String::new(), written: 0 };
+        jumps.block(1, 4, false);
+        format!(
+            "import threading\nlocks = [threading.Lock() for i in range(10)]\n\ndef f(r):\n    n = 0\n    e = RuntimeError('first')\n{}    \
+             return n, e\n\ndef work():\n    r = []\n    try:\n        v = f(r)\n    except Exception as error:\n        v = repr(error)\n    \
+             return r[:60], v, [lock.locked() for lock in locks]\n",
+            jumps.lines
+        )
+    };
+    compare(&(0..1000).map(program).collect::<Vec<_>>());
+}
+
 #[test]
 fn the_bundled_workloads_return_what_python_returns() {
     let small = [

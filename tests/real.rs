@@ -193,7 +193,7 @@ fn a_function_of_ones_own_is_called_and_its_errors_have_their_line() {
     assert!(report["runs"][0]["repeats"] == 1 && report["runs"][0]["model"] == "coroutines", "{report:#}");
     for (target, said) in [
         ("mine:absent", "absent"),
-        ("nowhere:work", "No module named 'nowhere'"),
+        ("nowhere:work", "No module named 'nowhere': it is neither in /"),
         ("mine:needs", "what"),
         ("mine.py:fine()", "MODULE:FUNCTION"),
     ] {
@@ -383,6 +383,11 @@ fn a_check_fails_above_the_limit_and_says_who_waited_for_whom() {
     for said in ["GIL wait", "held it", "within the limit of 95.0 %", "all threads together"] {
         assert!(line.contains(said), "{said}: {line}");
     }
+    // Nobody lives so long: all of them together are judged.
+    let output = check("95%", &["--min-life", "60min", "--json", &script]);
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(found["thread"].is_null() && found["gil_wait"] == found["all_threads"], "{found:#}");
+    assert_eq!(found["min_life_ns"], 3_600_000_000_000_u64);
     // One that only sleeps waits for nobody.
     fs::write(folder.path().join("calm.py"), "import sys, time\ntime.sleep(0.3)\nprint(sys.argv[1])\n").unwrap();
     let output = check("1%", &["calm.py", "hello"]);

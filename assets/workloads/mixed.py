@@ -1,7 +1,7 @@
 # /// gilscope
 # title = "CPU and waiting in turns"
 # bound = "mixed"
-# watch = "While one thread sleeps another computes: threads gain a little, processes more."
+# watch = "While one thread sleeps another computes; who wakes up waits for who computes: the convoy effect."
 # [arguments.n]
 # help = "numbers to square in each round"
 # default = 100000

@@ -4,7 +4,8 @@
 //! Of each thread the share of its life that it waited for the GIL, and of these the greatest: one thread that is kept
 //! waiting is what users feel, and all threads taken together would hide it behind those that sleep. But a thread of a
 //! few milliseconds has waited half of its life if it waited once; so only threads that lived at least twenty switch
-//! intervals of CPython's are looked at, of which one interval is 5 %. If there was none, all together are taken.
+//! intervals of CPython's are looked at, of which one interval is 5 %, or as long as `--min-life` says. If there was none,
+//! all together are taken.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -17,7 +18,7 @@ use serde::Serialize;
 use crate::engine::{Engine, Python, cpython};
 use crate::event::{LaneId, Nanos, State};
 use crate::observe::pythons;
-use crate::session::{Experiment, Phase, Record, Run};
+use crate::session::{Phase, Record, Run, parse_duration};
 use crate::trace::{self, Blame};
 
 use super::headless::{self, Following, interruption};
@@ -27,13 +28,16 @@ use super::{FAILED, INTERRUPTED, complain, refuse};
 /// Run a Python program, observe its GIL, and fail if a thread waits for it too much: for continuous integration
 ///
 /// The figure is the share of its life that a thread waited for the GIL: that of the thread which waited most, among those
-/// that lived at least 100 ms; if none did, that of all threads together. Exit status: 0 within the limit, 1 above it, 2
+/// that lived as long as --min-life says; if none did, that of all threads together. Exit status: 0 within the limit, 1 above it, 2
 /// refused before anything ran or not observable, 130 interrupted; if the program itself fails, its own status.
 #[derive(Debug, clap::Args)]
 pub struct Check {
     /// The most of its life that a thread may wait for the GIL
     #[arg(long, value_name = "SHARE", default_value = "20%", value_parser = share)]
     max_gil_wait: f64,
+    /// A thread must live so long to be judged alone: for example 2s where threads live for one request each
+    #[arg(long, value_name = "SPAN", default_value = "100ms", value_parser = parse_duration)]
+    min_life: Nanos,
     /// The interpreter: a path or a name on PATH; python3 unless said otherwise
     #[arg(long, value_name = "PATH", default_value = "python3")]
     python: OsString,
@@ -44,9 +48,6 @@ pub struct Check {
     #[arg(value_name = "SCRIPT.py", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     program: Vec<OsString>,
 }
-
-/// A thread must have lived so long to be looked at alone: twenty of CPython's switch intervals.
-const LONG_ENOUGH: Nanos = Nanos(20 * Experiment::DEFAULT_SWITCH_INTERVAL.0);
 
 /// Reads `20%` or `0.2`.
 fn share(text: &str) -> Result<f64, String> {
@@ -66,6 +67,8 @@ struct Found {
     schema: &'static str,
     /// The most that was allowed, 0 to 1.
     max_gil_wait: f64,
+    /// How long a thread must have lived to be judged alone.
+    min_life_ns: Nanos,
     /// The figure that is held against it.
     gil_wait: f64,
     /// Whose figure it is; null if it is that of all threads together.
@@ -134,7 +137,7 @@ pub fn check(options: &Check) -> Result<ExitCode> {
     if let Phase::Failed(why) = &record.phase {
         return Err(refuse(why));
     }
-    let found = found(&record, options.max_gil_wait);
+    let found = found(&record, options);
     let mut out = output();
     if options.json {
         json(&found, &mut out)?;
@@ -155,11 +158,12 @@ pub fn check(options: &Check) -> Result<ExitCode> {
     }
 }
 
-fn found(record: &Record, limit: f64) -> Found {
+fn found(record: &Record, options: &Check) -> Found {
+    let limit = options.max_gil_wait;
     let blame = record.trace.blame();
     let waiters: Vec<Waiter> =
         (0..record.description.lanes.len()).map(|lane| waiter(record, &blame, LaneId(lane as u32))).collect();
-    let most = waiters.iter().filter(|waiter| waiter.lived_ns >= LONG_ENOUGH);
+    let most = waiters.iter().filter(|waiter| waiter.lived_ns >= options.min_life);
     let most = most.max_by(|one, other| one.share().total_cmp(&other.share())).cloned();
     let sum = |of: fn(&Waiter) -> Nanos| waiters.iter().map(of).sum::<Nanos>().0 as f64;
     let all = sum(|waiter| waiter.waited_ns) / sum(|waiter| waiter.lived_ns).max(1.0);
@@ -169,6 +173,7 @@ fn found(record: &Record, limit: f64) -> Found {
     Found {
         schema: "gilscope.check/1",
         max_gil_wait: limit,
+        min_life_ns: options.min_life,
         gil_wait,
         thread: most,
         all_threads: all,
@@ -226,9 +231,9 @@ fn sentence(found: &Found) -> String {
             )
         }
         None => format!(
-            "GIL wait {} of all threads' lives together, none of which lasted {LONG_ENOUGH}: {verdict} the limit of \
-             {limit} ({how})",
-            percent(found.gil_wait)
+            "GIL wait {} of all threads' lives together, none of which lasted {}: {verdict} the limit of {limit} ({how})",
+            percent(found.gil_wait),
+            found.min_life_ns
         ),
     }
 }

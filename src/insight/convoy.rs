@@ -57,7 +57,7 @@ fn find(facts: &Facts) -> Option<Said> {
     }
     let share = ratio(most.ns, charged().map(|blame| blame.ns).sum());
     let name = |lane| plain(&facts.trace.lane(lane).name);
-    Said::with(
+    Said::comparing(
         format!(
             "At {} of {} wake-ups from I/O {} waited a whole switch interval or more ({} on average); {} held the lock \
              for {} of that while it waited.",
@@ -69,6 +69,7 @@ fn find(facts: &Facts) -> Option<Said> {
             percent(share),
         ),
         "Try: a shorter switch interval, or the worker that computes as a process.",
+        "threads,processes",
     )
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::engine::sampler::Peaks;
 use crate::event::{LaneId, LockId, Nanos, State};
 use crate::model::Role;
-use crate::session::Record;
+use crate::session::{Experiment, Record};
 use crate::trace::{Ledger, Trace};
 
 /// Below this a run says little: it is two switch intervals of CPython.
@@ -28,6 +28,8 @@ pub struct Facts<'a> {
     pub memory: Option<&'a Peaks>,
     /// What the file's `outcome()` returned, if it has one and the run is over.
     pub outcome: Option<String>,
+    /// What was run, if it was an experiment.
+    pub experiment: Option<&'a Experiment>,
     /// The lanes that do tasks.
     pub workers: Vec<LaneId>,
     /// The locks that two workers or more share, with how many do.
@@ -46,13 +48,29 @@ impl<'a> Facts<'a> {
         }
         shared.retain(|_, sharers| *sharers >= 2);
         let ledger = trace.ledger();
-        Facts { trace, cores, switch_interval, alone: None, memory: None, outcome: None, workers, shared, ledger }
+        Facts {
+            trace,
+            cores,
+            switch_interval,
+            alone: None,
+            memory: None,
+            outcome: None,
+            experiment: None,
+            workers,
+            shared,
+            ledger,
+        }
     }
 
     /// Of a run's record.
     pub fn of_record(record: &'a Record, cores: usize) -> Facts<'a> {
         let facts = Facts::new(&record.trace, cores, record.switch_interval());
-        Facts { memory: Some(&record.memory), outcome: record.outcome.clone(), ..facts }
+        Facts {
+            memory: Some(&record.memory),
+            outcome: record.outcome.clone(),
+            experiment: record.experiment.as_ref(),
+            ..facts
+        }
     }
 
     /// Beside what was measured of the same work done one task at a time.
@@ -96,6 +114,11 @@ impl<'a> Facts<'a> {
     pub fn cores_busy(&self) -> f64 {
         let on_core: Vec<State> = State::ALL.into_iter().filter(|state| state.on_core()).collect();
         self.at_once(&on_core)
+    }
+
+    /// Whether workers have one memory: they share a lock, or have none.
+    pub fn are_threads(&self) -> bool {
+        !self.shared.is_empty() || self.workers.iter().any(|lane| self.trace.lane(*lane).lock.is_none())
     }
 
     /// What the workers are, for a sentence: threads where they share a lock, else workers.

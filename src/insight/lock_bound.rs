@@ -50,5 +50,9 @@ fn find(facts: &Facts) -> Option<Said> {
     if no_core >= NO_CORE {
         sentence += &format!(". For {} of the time a thread wanted a core (!)", percent(no_core));
     }
-    Said::with(sentence + ".", "Try: processes, each with a lock of its own.")
+    sentence += ".";
+    match facts.shared.len() {
+        1 => Said::comparing(sentence, "Try: processes, each with a lock of its own.", "threads,processes"),
+        _ => Said::comparing(sentence, "Try: more processes with fewer threads each.", "threads,processes"),
+    }
 }

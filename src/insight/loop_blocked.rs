@@ -62,7 +62,11 @@ fn find(facts: &Facts) -> Option<Said> {
             plain(&trace.lane(blocker).name),
             number(others),
         ),
-        "Try: the awaitable counterpart of the blocking call, or asyncio.to_thread.",
+        match span.state {
+            // Computing takes the loop's core and lock in another thread, too.
+            State::Running => "Try: the computation in pieces with await asyncio.sleep(0) between, or in a process.",
+            _ => "Try: the awaitable counterpart of the blocking call, or asyncio.to_thread.",
+        },
     )
 }
 

@@ -5,9 +5,11 @@
 //! ("held it while others waited"), never what would have been; what to try is
 //! kept apart and begins with "Try:". They stand in the registry from the most
 //! particular to the most general, so that the first that holds is the one to
-//! say where there is room for one.
+//! say where there is room for one. Before them all comes that other programs
+//! had the cores, which makes every other figure a doubtful one.
 
 mod convoy;
+mod cores_taken;
 mod facts;
 mod free_threads_contending;
 mod idle_workers;
@@ -26,6 +28,8 @@ use serde::Serialize;
 
 pub use facts::Facts;
 
+use crate::session::Experiment;
+
 /// A diagnosis.
 pub struct Insight {
     /// Its name in reports.
@@ -38,15 +42,21 @@ pub struct Insight {
 struct Said {
     sentence: String,
     advice: Option<&'static str>,
+    models: Option<&'static str>,
 }
 
 impl Said {
     fn new(sentence: String) -> Option<Said> {
-        Some(Said { sentence, advice: None })
+        Some(Said { sentence, advice: None, models: None })
     }
 
     fn with(sentence: String, advice: &'static str) -> Option<Said> {
-        Some(Said { sentence, advice: Some(advice) })
+        Some(Said { sentence, advice: Some(advice), models: None })
+    }
+
+    /// As [`Said::with`]; these models side by side show what the advice is worth.
+    fn comparing(sentence: String, advice: &'static str, models: &'static str) -> Option<Said> {
+        Some(Said { sentence, advice: Some(advice), models: Some(models) })
     }
 }
 
@@ -60,10 +70,14 @@ pub struct Finding {
     /// What to try, beginning with "Try:".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<&'static str>,
+    /// The command that tries it, if the run was an experiment and a comparison can tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
 }
 
 /// Every diagnosis, from the most particular to the most general.
 pub const ALL: &[Insight] = &[
+    cores_taken::INSIGHT,
     lost_updates::INSIGHT,
     loop_blocked::INSIGHT,
     convoy::INSIGHT,
@@ -85,9 +99,24 @@ pub fn find(facts: &Facts) -> Vec<Finding> {
     }
     let found = |insight: &Insight| {
         let said = (insight.find)(facts)?;
-        Some(Finding { id: insight.id, sentence: said.sentence, advice: said.advice })
+        let command = said.models.and_then(|models| Some(compare(facts.experiment?, models)));
+        Some(Finding { id: insight.id, sentence: said.sentence, advice: said.advice, command })
     };
     ALL.iter().filter_map(found).collect()
+}
+
+/// The command that does the same work under these models.
+fn compare(experiment: &Experiment, models: &str) -> String {
+    let quoted = |text: &str| match text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=".contains(c)) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    };
+    let mut command =
+        format!("gilscope compare {} -m {models} -n {}", quoted(&experiment.workload), experiment.workers);
+    for (name, value) in &experiment.args {
+        command += &format!(" --arg {}", quoted(&format!("{name}={value}")));
+    }
+    words::plain(&command)
 }
 
 #[cfg(test)]

@@ -26,8 +26,9 @@ fn find(facts: &Facts) -> Option<Said> {
     let workers = facts.workers.len() as u64;
     let share = percent(facts.share(State::Starting));
     let (each, work) = (Nanos(starting.0 / workers), Nanos(work.0 / workers));
-    Said::with(
-        format!("Start-up took {share} of the workers' time: {each} each on average, for {work} of work."),
-        "Try: more work for each worker, or threads, which start sooner.",
-    )
+    let sentence = format!("Start-up took {share} of the workers' time: {each} each on average, for {work} of work.");
+    if facts.are_threads() {
+        return Said::with(sentence, "Try: more work for each worker.");
+    }
+    Said::comparing(sentence, "Try: more work for each worker, or threads, which start sooner.", "processes,threads")
 }

@@ -372,3 +372,75 @@ fn lost_updates_are_told_where_some_were_lost_and_nowhere_else() {
     }
     assert!(!ids(&trace).contains(&"lost-updates"));
 }
+
+#[test]
+fn cores_were_taken_by_others_only_where_ours_left_some_free() {
+    let both = workers(2, true, &[(State::Running, 100), (State::WaitingCore, 100)]);
+    let found = on_cores(&both, 4);
+    assert_eq!(found[0].id, "cores-taken");
+    assert!(found[0].sentence.contains("for 50% of their time workers wanted one"), "{found:?}");
+    assert!(found[0].sentence.ends_with("was on 1.0 of 4."), "{found:?}");
+    // They took turns on the only core: nobody else was there.
+    let turns = TraceBuilder::new()
+        .lock("GIL of process 1")
+        .lane("process 1")
+        .running(ms(100))
+        .state(State::WaitingCore, ms(100))
+        .lock("GIL of process 2")
+        .lane("process 2")
+        .state(State::WaitingCore, ms(100))
+        .running(ms(100))
+        .build();
+    assert!(on_cores(&turns, 1).iter().all(|finding| finding.id != "cores-taken"));
+    assert!(on_cores(&turns, 2).iter().any(|finding| finding.id == "cores-taken"));
+    let little = workers(2, true, &[(State::Running, 100), (State::WaitingCore, 10)]);
+    assert!(!ids(&little).contains(&"cores-taken"));
+}
+
+#[test]
+fn with_a_task_for_each_idleness_is_said_to_come_before_or_after_it() {
+    let one_waits = |before: u64, after: u64| {
+        let mut builder = TraceBuilder::new().lock("GIL of process 1").lane("process 1").task_started(0);
+        builder = builder.running(ms(10 + before + after)).lock("GIL of process 2").lane("process 2");
+        if before > 0 {
+            builder = builder.state(State::Idle, ms(before));
+        }
+        builder = builder.task_started(1).running(ms(10));
+        if after > 0 {
+            builder = builder.state(State::Idle, ms(after));
+        }
+        builder.build()
+    };
+    assert!(sentence(&one_waits(0, 100), "idle-workers").contains("had no task any more: others were still at theirs"));
+    assert!(sentence(&one_waits(100, 0), "idle-workers").ends_with("the first came after 50.0 ms on average."));
+}
+
+#[test]
+fn pickling_is_told_where_it_is_more_than_the_work_however_little_both_are() {
+    let trace = |work| workers(2, true, &[(State::Idle, 100), (State::Unpickling, 10), (State::Running, work)]);
+    let said = sentence(&trace(5), "pickling-dominates");
+    assert_eq!(said, "Turning arguments and results into bytes and back took 20.0 ms, the work itself 10.0 ms.");
+    assert!(!ids(&trace(12)).contains(&"pickling-dominates"));
+}
+
+#[test]
+fn what_to_try_is_a_command_where_the_run_was_an_experiment_and_fits_the_model() {
+    let trace = turns(4, 20);
+    let experiment = crate::session::Experiment {
+        workload: "my work.py".to_owned(),
+        model: "threads".to_owned(),
+        workers: 4,
+        processes: None,
+        tasks: None,
+        args: vec![("n".to_owned(), crate::workload::ArgValue::Int(5))],
+        switch_interval: ms(5),
+        rules: crate::vm::Rules::V3_10,
+        start_up: None,
+        interpreter: crate::session::Interpreter::Miniature,
+    };
+    let command = |facts: Facts| find(&facts)[0].command.clone();
+    assert_eq!(command(Facts::new(&trace, 4, ms(5))), None);
+    let mut facts = Facts::new(&trace, 4, ms(5));
+    facts.experiment = Some(&experiment);
+    assert_eq!(command(facts).as_deref(), Some("gilscope compare 'my work.py' -m threads,processes -n 4 --arg n=5"));
+}

@@ -111,6 +111,8 @@ pub struct ModelReport {
     pub first_work_ns: Option<Nanos>,
     /// Cores busy over time, of the run nearest to the median.
     pub profile: Option<ProfileReport>,
+    /// Why its time says little, in a few words, if the machine was busy with something else; else null.
+    pub disturbed: Option<String>,
     /// What went wrong in the runs that are not counted.
     pub failures: Vec<String>,
 }
@@ -230,6 +232,7 @@ fn model(comparison: &Comparison, workload: &Workload, row: &Row) -> ModelReport
             cores_busy: run.profile.busy.clone(),
             starting: run.profile.starting.clone(),
         }),
+        disturbed: row.disturbed(comparison.cores),
         failures: row.runs.iter().filter_map(|run| run.failure.clone()).collect(),
     }
 }

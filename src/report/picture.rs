@@ -155,6 +155,7 @@ fn picture(comparison: &Comparison, row: &Row, cell: Nanos, widths: (usize, usiz
         );
         return;
     };
+    let said = row.disturbed(comparison.cores).unwrap_or_else(|| reasons(run));
     let (upper, lower) = blocks(run, cell, comparison.cores, chart);
     let figures = row.elapsed().map_or_else(String::new, |elapsed| {
         let whiskers = match row.whole().count() {
@@ -168,7 +169,7 @@ fn picture(comparison: &Comparison, row: &Row, cell: Nanos, widths: (usize, usiz
         };
         format!("{:<8} {whiskers:<17}  {gain}", elapsed.median.to_string())
     });
-    let _ = writeln!(out, "{}", format!(" {:<label$} {upper:<chart$}  {}", "", reasons(run)).trim_end());
+    let _ = writeln!(out, "{}", format!(" {:<label$} {upper:<chart$}  {said}", "").trim_end());
     let _ = writeln!(out, "{}", format!(" {:<label$} {lower:<chart$}  {figures}", short(&row.label, label)).trim_end());
 }
 

@@ -64,6 +64,9 @@ fn insights(report: &Report, out: &mut impl Write) -> io::Result<()> {
         for (index, line) in lines(&text, COLUMNS - 2).into_iter().enumerate() {
             writeln!(out, "{}{line}", if index == 0 { "· " } else { "  " })?;
         }
+        if let Some(command) = &finding.command {
+            writeln!(out, "      {command}")?;
+        }
     }
     Ok(())
 }

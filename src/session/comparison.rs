@@ -250,6 +250,22 @@ impl Row {
         median(self.whole().filter(seen).map(|run| run.cores_busy))
     }
 
+    /// Why its time says little, if the machine was busy with something else: its workers wanted cores of which they
+    /// left some free, or one run took more than twice as long as another. At most 36 characters.
+    pub fn disturbed(&self, cores: usize) -> Option<String> {
+        const TAKEN: f64 = 0.2;
+        const APART: f64 = 2.0;
+        let run = self.typical()?;
+        let waiting = run.share(State::WaitingCore) * run.workers as f64;
+        let taken = waiting.min(cores as f64 - run.cores_busy);
+        if taken > (run.cores_busy + waiting) * TAKEN {
+            return Some("other programs had the cores: repeat".to_owned());
+        }
+        let elapsed = self.elapsed()?;
+        let apart = elapsed.max.0 as f64 / elapsed.min.0.max(1) as f64;
+        (apart > APART).then(|| format!("its runs differ {apart:.1}×: repeat"))
+    }
+
     /// The first thing that went wrong.
     pub fn failure(&self) -> Option<&str> {
         self.runs.iter().find_map(|run| run.failure.as_deref())

@@ -30,8 +30,10 @@ pub struct Exception {
     pub line: Line,
     /// From the outermost call to the innermost, as a traceback prints it.
     pub traceback: Vec<Traced>,
-    /// What it was made with, if the program made it.
+    /// What it was made with: `args`.
     pub(crate) args: Vec<Value>,
+    /// What makes it the same object, however often it has been raised: `is`.
+    pub(crate) identity: Arc<()>,
 }
 
 /// One line of a traceback.
@@ -207,7 +209,17 @@ impl Kind {
     }
 
     pub(crate) fn exception(self, message: impl Into<String>) -> Exception {
-        Exception { kind: self, message: message.into(), line: Line::NONE, traceback: Vec::new(), args: Vec::new() }
+        let message = message.into();
+        let args = if message.is_empty() { Vec::new() } else { vec![Value::str(message.as_str())] };
+        Exception { kind: self, message, line: Line::NONE, traceback: Vec::new(), args, identity: Arc::default() }
+    }
+
+    /// An exception of this class that is made with more than its message.
+    #[cold]
+    pub(crate) fn raise_with(self, message: impl Into<String>, args: Vec<Value>) -> Raised {
+        let mut exception = self.exception(message);
+        exception.args = args;
+        Raised::Exception(Box::new(exception))
     }
 }
 
@@ -241,9 +253,7 @@ pub(crate) fn os_error(error: &std::io::Error) -> Raised {
     let text = error.to_string();
     let words = text.split(" (os error").next().unwrap_or(&text);
     let args = vec![Value::Int(number.into()), Value::str(words)];
-    let mut exception = kind.exception(format!("[Errno {number}] {words}"));
-    exception.args = args;
-    Raised::Exception(Box::new(exception))
+    kind.raise_with(format!("[Errno {number}] {words}"), args)
 }
 
 /// Larger than the miniature lets one object be. CPython's `MemoryError` has no text either.

@@ -2,9 +2,25 @@
 
 use std::sync::Arc;
 
+use super::code::Program;
 use super::exception::{Exception, Kind, Raised, type_error};
+use super::frame::Frame;
 use super::text;
 use super::value::Value;
+
+/// What the locals are called in which the exceptions being handled lie; of a function's, a later one is of a handler
+/// further within.
+pub(super) const RAISED: &str = "raised";
+
+/// The exception being handled, by the innermost of the functions called that handles one; unbound if none does.
+pub(super) fn handled(program: &Program, stack: &[Value], frames: &[Frame]) -> Value {
+    let lies_in = |frame: &Frame| {
+        let locals = &program.codes[frame.code as usize].locals;
+        let named = locals.iter().enumerate().rev().filter(|(_, name)| name.strip_prefix('.') == Some(RAISED));
+        named.map(|(slot, _)| &stack[frame.base + slot]).find(|value| matches!(value, Value::Exception(_))).cloned()
+    };
+    frames.iter().rev().find_map(lies_in).unwrap_or(Value::Unbound)
+}
 
 pub(super) fn make_exception(kind: Kind, args: &[Value]) -> Result<Value, Raised> {
     let message = match args {

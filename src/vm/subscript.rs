@@ -107,7 +107,7 @@ pub(crate) fn get(container: &Value, key: &Value) -> Result<Value, Raised> {
 #[cold]
 pub(crate) fn missing(key: &Value) -> Raised {
     match text::repr(key) {
-        Ok(key) => Kind::KeyError.raise(key),
+        Ok(shown) => Kind::KeyError.raise_with(shown, vec![key.clone()]),
         Err(raised) => raised,
     }
 }

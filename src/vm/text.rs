@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use num_bigint::BigInt;
+use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 
 use super::exception::{Kind, Raised, value_error};
 use super::limits;
@@ -69,13 +70,40 @@ pub(crate) fn str_repr(text: &str, out: &mut String) {
                 out.push(quote);
             }
             ' '..='~' => out.push(character),
-            '\0'..='\u{ff}' if !('\u{a1}'..='\u{ff}').contains(&character) || character == '\u{ad}' => {
-                let _ = write!(out, "\\x{:02x}", character as u32);
+            _ if is_printable(character) => out.push(character),
+            _ => {
+                let _ = match character as u32 {
+                    code @ ..=0xff => write!(out, "\\x{code:02x}"),
+                    code @ ..=0xffff => write!(out, "\\u{code:04x}"),
+                    code => write!(out, "\\U{code:08x}"),
+                };
             }
-            _ => out.push(character),
         }
     }
     out.push(quote);
+}
+
+/// `str.isprintable` of one character: neither of the categories "Other" nor "Separator", but for the space.
+fn is_printable(character: char) -> bool {
+    let group = character.general_category_group();
+    character == ' ' || !matches!(group, GeneralCategoryGroup::Other | GeneralCategoryGroup::Separator)
+}
+
+/// Decimal digits of whatever script as those of ASCII, which is how `int` and `float` read them
+/// (`_PyUnicode_TransformDecimalAndSpaceToASCII`). Unicode keeps the ten of a script together, zero first.
+pub(crate) fn ascii_digits(text: &str) -> String {
+    let is_digit = |code: u32| {
+        let category = char::from_u32(code).map(UnicodeGeneralCategory::general_category);
+        category == Some(GeneralCategory::DecimalNumber)
+    };
+    let read = |character: char| match character as u32 {
+        code if character.is_ascii() || !is_digit(code) => character,
+        code => {
+            let before = (1..=code).take_while(|back| is_digit(code - back)).count() as u32;
+            char::from_digit(before % 10, 10).unwrap_or(character)
+        }
+    };
+    text.chars().map(read).collect()
 }
 
 fn bytes_repr(bytes: &[u8], out: &mut String) {
@@ -203,14 +231,7 @@ impl Writer {
             }
             Value::Exception(exception) => {
                 self.out.push_str(exception.kind.name());
-                let args = &exception.args;
-                if args.is_empty() && !exception.message.is_empty() {
-                    self.out.push('(');
-                    str_repr(&exception.message, &mut self.out);
-                    self.out.push(')');
-                } else {
-                    self.items('(', args, ')', Arc::as_ptr(exception) as usize)?;
-                }
+                self.items('(', &exception.args, ')', Arc::as_ptr(exception) as usize)?;
             }
             Value::Iterator(_) | Value::Loop(_) => self.out.push_str("<iterator>"),
             Value::Object(object) => {

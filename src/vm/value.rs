@@ -300,7 +300,7 @@ impl Value {
             (Value::Native(a), Value::Native(b)) => std::ptr::eq(*a, *b),
             (Value::Module(a), Value::Module(b)) => std::ptr::eq(*a, *b),
             (Value::ExceptionType(a), Value::ExceptionType(b)) => a == b,
-            (Value::Exception(a), Value::Exception(b)) => Arc::ptr_eq(a, b),
+            (Value::Exception(a), Value::Exception(b)) => Arc::ptr_eq(&a.identity, &b.identity),
             (Value::Iterator(a), Value::Iterator(b)) => Arc::ptr_eq(a, b),
             (Value::Object(a), Value::Object(b)) => Arc::ptr_eq(a, b),
             _ => false,

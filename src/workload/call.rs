@@ -22,13 +22,20 @@ pub fn call(target: &str) -> Result<Workload, NoCall> {
         .split_once(':')
         .filter(|(module, function)| names(module) && names(function))
         .ok_or_else(|| NoCall(target.to_owned()))?;
+    let top = module.split('.').next().unwrap_or(module);
     let source = format!(
         "import importlib\n\
          import os\n\
          import sys\n\
          if os.getcwd() not in sys.path:\n    \
          sys.path.insert(0, os.getcwd())\n\
+         try:\n    \
          module = importlib.import_module(\"{module}\")\n\
+         except ModuleNotFoundError as error:\n    \
+         if error.name not in (\"{top}\", \"{module}\"):\n        \
+         raise\n    \
+         message = f\"{{error}}: it is neither in {{os.getcwd()}} nor where {{sys.executable}} finds its modules\"\n    \
+         raise ModuleNotFoundError(message, name=error.name) from None\n\
          called_file = getattr(module, \"__file__\", None)\n\
          work = module.{function}\n"
     );

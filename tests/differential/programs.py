@@ -518,3 +518,220 @@ def work():
         numpy.dot(numpy.ones((2, 3)), numpy.ones((2, 3)))
     except ValueError as e:
         return str(e)
+# ---
+def a(n):
+    while n < 5:
+        n += 1
+        try:
+            return 1
+        finally:
+            continue
+    return n
+def b(r):
+    for i in range(3):
+        try:
+            r.append(i)
+            return 1
+        finally:
+            continue
+    return r
+def c(r):
+    for i in range(3):
+        try:
+            for j in range(3):
+                try:
+                    return r
+                finally:
+                    r.append((i, j))
+                    if j == 1:
+                        break
+        finally:
+            r.append(i)
+            if i < 2:
+                continue
+    return 'end', r
+def d():
+    for i in 'ab':
+        for j in 'cd':
+            try:
+                return i + j
+            finally:
+                for k in 'ef':
+                    try:
+                        break
+                    finally:
+                        continue
+                else:
+                    continue
+                break
+def work():
+    return a(0), b([]), c([]), d()
+# ---
+import threading
+lock = threading.Lock()
+def f(out):
+    for i in range(3):
+        with lock:
+            try:
+                for j in range(2):
+                    try:
+                        return j
+                    finally:
+                        out.append(lock.locked())
+                        raise ValueError(i, j)
+            except ValueError as error:
+                out.append(error.args)
+                if i < 2:
+                    continue
+                return out, i
+def work():
+    return f([]), lock.locked()
+# ---
+def work():
+    out = []
+    for make in range(9):
+        try:
+            if make == 0:
+                {}['k']
+            if make == 1:
+                {}[(1, 'a')]
+            if make == 2:
+                1 // 0
+            if make == 3:
+                [][1]
+            if make == 4:
+                int('x')
+            if make == 5:
+                nobody
+            if make == 6:
+                b'\xff'.decode()
+            if make == 7:
+                1 + 'a'
+            if make == 8:
+                a, b = 1, 2, 3
+        except Exception as error:
+            out.append((repr(error), error.args, str(error)))
+    return out
+# ---
+def work():
+    for i in range(2):
+        try:
+            1 // 0
+        except ZeroDivisionError as e:
+            break
+    return e
+# ---
+def work():
+    for i in range(2):
+        try:
+            1 // 0
+        except ZeroDivisionError as e:
+            continue
+    return e
+# ---
+def work():
+    try:
+        try:
+            1 // 0
+        except ZeroDivisionError as e:
+            raise ValueError('second')
+    except ValueError as f:
+        return str(f), e
+# ---
+e = 'before'
+def g():
+    global e
+    try:
+        1 // 0
+    except ZeroDivisionError as e:
+        return 'left'
+def work():
+    return g(), e
+# ---
+def again():
+    raise
+def work():
+    out = []
+    try:
+        try:
+            1 // 0
+        except ZeroDivisionError as e:
+            first = e
+            again()
+    except ZeroDivisionError as f:
+        out.append((f is first, f == first, str(f)))
+        try:
+            raise f
+        except Exception as g:
+            out.append((g is f, g in [first]))
+        try:
+            again()
+        except Exception as g:
+            out.append(g is first)
+    try:
+        again()
+    except RuntimeError as e:
+        out.append(str(e))
+    return out
+# ---
+def again():
+    raise
+def work():
+    try:
+        try:
+            1 // 0
+        finally:
+            again()
+    except ZeroDivisionError as e:
+        pass
+    try:
+        try:
+            [][0]
+        except IndexError:
+            try:
+                {}['x']
+            except KeyError:
+                pass
+            raise
+    except LookupError as e:
+        return repr(e)
+# ---
+def left():
+    try:
+        try:
+            1 // 0
+        except ZeroDivisionError:
+            return 1
+    finally:
+        raise
+def work():
+    try:
+        left()
+    except RuntimeError as e:
+        return str(e)
+# ---
+def fails():
+    try:
+        1 // 0
+    except ZeroDivisionError:
+        raise ValueError('x')
+def work():
+    try:
+        fails()
+    except ValueError:
+        pass
+    try:
+        fails()
+    except (ValueError, nobody):
+        raise
+# ---
+def f(r):
+    try:
+        r.append([][0])
+        for i in range(2):
+            return 1
+        return 2
+    except IndexError:
+        return 'caught'
+def work():
+    return f([])

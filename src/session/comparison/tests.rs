@@ -115,3 +115,20 @@ fn a_profile_keeps_its_area_on_every_axis() {
         assert_eq!(cells.iter().flatten().count(), 1000_usize.div_ceil(axis as usize).min(200), "{axis}");
     }
 }
+
+#[test]
+fn a_busy_machine_is_said_of_a_row_and_one_s_own_crowd_is_not() {
+    let wanting = |workers: usize, cores_busy: f64, share: u64| {
+        let mut found = RunSummary { workers, ..run(100, cores_busy) };
+        found.ledger.0[State::Running.index()] = Nanos::from_millis((100 - share) * workers as u64);
+        found.ledger.0[State::WaitingCore.index()] = Nanos::from_millis(share * workers as u64);
+        row("threads", vec![found])
+    };
+    assert_eq!(wanting(1, 0.6, 40).disturbed(2).as_deref(), Some("other programs had the cores: repeat"));
+    // Eight on two cores keep one another waiting.
+    assert_eq!(wanting(8, 2.0, 75).disturbed(2), None);
+    assert_eq!(wanting(1, 0.95, 5).disturbed(2), None);
+    let apart = |longest| row("threads", vec![run(20, 1.0), run(25, 1.0), run(longest, 1.0)]).disturbed(2);
+    assert_eq!(apart(306).as_deref(), Some("its runs differ 15.3×: repeat"));
+    assert_eq!(apart(30), None);
+}

@@ -53,7 +53,8 @@ pub(super) fn float(call: &mut Call<'_>) -> Result<Value, Raised> {
         let found = value.type_name();
         return Err(type_error(format!("float() argument must be a string or a real number, not '{found}'")));
     };
-    let plain = string.as_str().trim();
+    let ascii = text::ascii_digits(string.as_str());
+    let plain = ascii.trim();
     // Rust reads what Python reads, but for underscores between digits.
     let digits = |character: Option<char>| character.is_some_and(|character| character.is_ascii_digit());
     let characters: Vec<char> = plain.chars().collect();
@@ -103,7 +104,8 @@ fn parse_int(string: &str, base: i64) -> Result<Value, Raised> {
     if base != 0 && !(2..=36).contains(&base) {
         return Err(value_error("int() base must be >= 2 and <= 36, or 0"));
     }
-    let trimmed = string.trim();
+    let ascii = text::ascii_digits(string);
+    let trimmed = ascii.trim();
     let (negative, digits) = match trimmed.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, trimmed.strip_prefix('+').unwrap_or(trimmed)),

@@ -24,6 +24,17 @@ pub(super) enum Block<'a> {
     Finally { body: &'a [ruff_python_ast::Stmt], range: Range },
     /// A `try` with handlers.
     Try { range: Range },
+    /// A handler: this is unbound on every way out of it.
+    Handling { variable: Variable<'a>, range: Range },
+}
+
+/// What a handler binds while it runs.
+#[derive(Clone, Copy)]
+pub(super) enum Variable<'a> {
+    /// The exception being handled, in a local of the compiler's.
+    Raised(u32),
+    /// The name after `as`.
+    Named(&'a str),
 }
 
 /// The instructions a handler protects. They are not one piece where a way out was compiled among them.
@@ -47,7 +58,7 @@ impl Range {
     }
 
     pub(super) fn resume(&mut self, at: u32) {
-        self.open = Some(at);
+        self.open.get_or_insert(at);
     }
 }
 
@@ -55,8 +66,16 @@ impl Block<'_> {
     pub(super) fn range(&mut self) -> Option<&mut Range> {
         match self {
             Block::Loop { .. } => None,
-            Block::With { range, .. } | Block::Finally { range, .. } | Block::Try { range } => Some(range),
+            Block::With { range, .. }
+            | Block::Finally { range, .. }
+            | Block::Try { range }
+            | Block::Handling { range, .. } => Some(range),
         }
+    }
+
+    /// Whether something is executed on the way out of it.
+    pub(super) fn has_way_out(&self) -> bool {
+        !matches!(self, Block::Loop { .. } | Block::Try { .. })
     }
 }
 
@@ -70,8 +89,6 @@ pub(super) struct Frame<'a> {
     pub by_name: HashMap<String, Vec<u32>>,
     pub globals: HashSet<String>,
     pub blocks: Vec<Block<'a>>,
-    /// Where the exceptions being handled lie, the innermost last.
-    pub handling: Vec<u32>,
     pub handlers: Vec<Handler>,
     pub depth: i32,
     pub max_depth: i32,
@@ -104,7 +121,6 @@ impl<'a> Frame<'a> {
             by_name: HashMap::new(),
             globals: HashSet::new(),
             blocks: Vec::new(),
-            handling: Vec::new(),
             handlers: Vec::new(),
             depth: 0,
             max_depth: 0,

@@ -22,6 +22,9 @@ impl<'a> Compiler<'a> {
     }
 
     fn expr_at(&mut self, expr: &'a Expr) -> Result {
+        if let Expr::StringLiteral(string) = expr {
+            self.refuse_surrogates(expr, string.value.to_str())?;
+        }
         if let Some(value) = literal(expr) {
             self.constant(value);
             return Ok(());
@@ -213,7 +216,7 @@ impl<'a> Compiler<'a> {
             && let Some(library) = self.imported.get(base.id.as_str())
         {
             if library.get(name).is_none() {
-                let known: Vec<_> = library.names().collect();
+                let known: Vec<_> = crate::vm::modules::offered(library).collect();
                 let construct = format!("{}.{name}", library.name);
                 let advice = format!("of {} there is {}", library.name, known.join(", "));
                 return Err(self.place.outside(&attribute.attr, construct, advice));

@@ -17,6 +17,7 @@ impl<'a> Compiler<'a> {
         for part in fstring.value.iter() {
             match part {
                 FStringPart::Literal(literal) => {
+                    self.refuse_surrogates(literal, &literal.value)?;
                     self.constant(Value::str(&*literal.value));
                     pieces += 1;
                 }
@@ -27,12 +28,21 @@ impl<'a> Compiler<'a> {
         Ok(())
     }
 
+    /// Half of a surrogate pair is a character to Python and none to Rust: the parser puts U+FFFD in its place.
+    pub(super) fn refuse_surrogates(&self, literal: impl Ranged + Copy, value: &str) -> Result {
+        if value.contains('\u{fffd}') && has_surrogate(&self.place.source[literal.range()]) {
+            return Err(self.place.outside(literal, "half of a surrogate pair", "write the whole character"));
+        }
+        Ok(())
+    }
+
     fn interpolated(&mut self, elements: &'a InterpolatedStringElements) -> Result<u32> {
         let mut pieces = 0;
         for element in elements.iter() {
             pieces += 1;
             let element = match element {
                 InterpolatedStringElement::Literal(literal) => {
+                    self.refuse_surrogates(literal, &literal.value)?;
                     self.constant(Value::str(&*literal.value));
                     continue;
                 }
@@ -70,4 +80,23 @@ impl<'a> Compiler<'a> {
         }
         Ok(pieces)
     }
+}
+
+/// Whether an escape in a literal's source names a code point that is no character.
+fn has_surrogate(source: &str) -> bool {
+    let mut rest = source;
+    while let Some(at) = rest.find('\\') {
+        rest = &rest[at + 1..];
+        let digits = match rest.chars().next() {
+            Some('u') => rest.get(1..5),
+            Some('U') => rest.get(1..9),
+            _ => None,
+        };
+        let code = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
+        if code.is_some_and(|code| (0xd800..0xe000).contains(&code)) {
+            return true;
+        }
+        rest = rest.get(rest.chars().next().map_or(0, char::len_utf8)..).unwrap_or_default();
+    }
+    false
 }

@@ -55,7 +55,7 @@ impl<'a> Compiler<'a> {
                 return Err(self.place.outside(alias, "import *", "name what you need"));
             }
             if library.get(&alias.name).is_none() {
-                let known: Vec<_> = library.names().collect();
+                let known: Vec<_> = modules::offered(library).collect();
                 let advice = format!("of {module} there is {}", known.join(", "));
                 return Err(self.place.outside(alias, format!("{module}.{}", alias.name), advice));
             }

@@ -53,7 +53,9 @@ impl<'a> Compiler<'a> {
         Ok(())
     }
 
-    /// Compiles what must run on the way out of the blocks above `keep`; a value to be returned may be on the stack.
+    /// Compiles what must run on the way out of the blocks above `keep`. What runs there may jump elsewhere, so the stack
+    /// must be that of the block which it belongs to: the iterators of the loops that are left go, and nothing may lie
+    /// above them. Whoever calls sets the depth that holds behind the way out.
     pub(super) fn leave(&mut self, keep: usize) -> Result {
         let line = self.line;
         let mut left = Vec::new();
@@ -69,12 +71,35 @@ impl<'a> Compiler<'a> {
                     let body: &'a [Stmt] = body;
                     self.body(body)?;
                 }
+                Block::Handling { variable, .. } => self.unbind(*variable)?,
+                Block::Loop { is_for: true, .. } => self.emit(Instruction::PopTop),
                 Block::Loop { .. } | Block::Try { .. } => {}
             }
             left.push(block);
             self.line = line;
         }
         self.frame.blocks.extend(left.into_iter().rev());
+        Ok(())
+    }
+
+    /// Returns what is on the stack. Where something runs before, the value waits for it in a local: it is forgotten if
+    /// that jumps elsewhere.
+    pub(super) fn return_top(&mut self, line: u32) -> Result {
+        let depth = self.frame.depth - 1;
+        let has_way_out = self.frame.blocks.iter().any(Block::has_way_out);
+        if has_way_out {
+            let returned = self.hidden("returned");
+            self.emit(Instruction::StoreFast(returned));
+            self.leave(0)?;
+            self.line = line;
+            self.emit(Instruction::LoadFast(returned));
+        }
+        self.line = line;
+        self.emit(Instruction::ReturnValue);
+        self.frame.depth = depth;
+        if has_way_out {
+            self.resume_blocks(0);
+        }
         Ok(())
     }
 

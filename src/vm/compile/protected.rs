@@ -4,10 +4,11 @@ use ruff_python_ast::{ExceptHandler, StmtTry, StmtWith};
 use ruff_text_size::Ranged;
 
 use crate::vm::code::Instruction;
+use crate::vm::raising::RAISED;
 use crate::vm::value::Value;
 
 use super::Result;
-use super::builder::{Block, Compiler, Range};
+use super::builder::{Block, Compiler, Range, Variable};
 
 impl<'a> Compiler<'a> {
     /// Refuses what awaits where nothing may.
@@ -104,15 +105,46 @@ impl<'a> Compiler<'a> {
         let end = self.label();
         self.jump(Instruction::JumpForward, end);
         self.handler(range, depth);
-        let raised = self.hidden("raised");
+        let raised = self.hidden(RAISED);
         self.emit(Instruction::StoreFast(raised));
-        self.frame.handling.push(raised);
-        self.body(&stmt.finalbody)?;
-        self.frame.handling.pop();
-        self.emit(Instruction::LoadFast(raised));
+        self.handling(Variable::Raised(raised), |compiler| {
+            compiler.body(&stmt.finalbody)?;
+            compiler.emit(Instruction::LoadFast(raised));
+            compiler.emit(Instruction::Reraise);
+            Ok(())
+        })?;
+        self.frame.depth = depth;
+        self.bind(end);
+        Ok(())
+    }
+
+    /// Compiles what runs while the variable is bound. On every way out, be it by an exception, it is unbound, as
+    /// CPython's `POP_EXCEPT` forgets the exception and as it deletes the name.
+    fn handling(&mut self, variable: Variable<'a>, compile: impl FnOnce(&mut Self) -> Result) -> Result {
+        let depth = self.frame.depth;
+        let range = Range::open(self.here());
+        self.frame.blocks.push(Block::Handling { variable, range });
+        compile(self)?;
+        let Some(Block::Handling { mut range, .. }) = self.frame.blocks.pop() else { return Ok(()) };
+        range.pause(self.here());
+        self.frame.depth = depth;
+        self.unbind(variable)?;
+        let end = self.label();
+        self.jump(Instruction::JumpForward, end);
+        self.handler(range, depth);
+        self.unbind(variable)?;
         self.emit(Instruction::Reraise);
         self.frame.depth = depth;
         self.bind(end);
+        Ok(())
+    }
+
+    pub(super) fn unbind(&mut self, variable: Variable<'a>) -> Result {
+        self.constant(Value::Unbound);
+        match variable {
+            Variable::Raised(slot) => self.emit(Instruction::StoreFast(slot)),
+            Variable::Named(name) => self.store_name(name)?,
+        }
         Ok(())
     }
 
@@ -127,10 +159,18 @@ impl<'a> Compiler<'a> {
         self.body(&stmt.orelse)?;
         self.jump(Instruction::JumpForward, end);
         self.handler(range, depth);
-        let raised = self.hidden("raised");
+        let raised = self.hidden(RAISED);
         self.emit(Instruction::StoreFast(raised));
-        self.frame.handling.push(raised);
-        for ExceptHandler::ExceptHandler(handler) in &stmt.handlers {
+        self.handling(Variable::Raised(raised), |compiler| compiler.clauses(&stmt.handlers, raised))?;
+        self.frame.depth = depth;
+        self.bind(end);
+        Ok(())
+    }
+
+    /// Tries the clauses in turn; what none of them matches is raised again.
+    fn clauses(&mut self, handlers: &'a [ExceptHandler], raised: u32) -> Result {
+        let handled = self.label();
+        for ExceptHandler::ExceptHandler(handler) in handlers {
             self.line = self.place.line(handler);
             let next = self.label();
             if let Some(class) = &handler.type_ {
@@ -141,24 +181,20 @@ impl<'a> Compiler<'a> {
                 self.emit(Instruction::PopTop);
                 self.jump(Instruction::PopJumpIfFalse, next);
             }
-            if let Some(name) = &handler.name {
-                self.emit(Instruction::LoadFast(raised));
-                self.store_name(name)?;
+            match &handler.name {
+                Some(name) => {
+                    self.emit(Instruction::LoadFast(raised));
+                    self.store_name(name)?;
+                    self.handling(Variable::Named(name), |compiler| compiler.body(&handler.body))?;
+                }
+                None => self.body(&handler.body)?,
             }
-            self.body(&handler.body)?;
-            // The name is deleted at the end of the handler, as Python does.
-            if let Some(name) = &handler.name {
-                self.constant(Value::Unbound);
-                self.store_name(name)?;
-            }
-            self.jump(Instruction::JumpForward, end);
+            self.jump(Instruction::JumpForward, handled);
             self.bind(next);
         }
-        self.frame.handling.pop();
         self.emit(Instruction::LoadFast(raised));
         self.emit(Instruction::Reraise);
-        self.frame.depth = depth;
-        self.bind(end);
+        self.bind(handled);
         Ok(())
     }
 
@@ -174,13 +210,7 @@ impl<'a> Compiler<'a> {
                 self.line = self.place.line(stmt);
                 self.emit(Instruction::RaiseVarargs(1));
             }
-            None => match self.frame.handling.last().copied() {
-                Some(raised) => {
-                    self.emit(Instruction::LoadFast(raised));
-                    self.emit(Instruction::Reraise);
-                }
-                None => self.emit(Instruction::RaiseVarargs(0)),
-            },
+            None => self.emit(Instruction::RaiseVarargs(0)),
         }
         Ok(())
     }

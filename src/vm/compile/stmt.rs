@@ -125,10 +125,7 @@ impl<'a> Compiler<'a> {
                     Some(value) => self.expr(value)?,
                     None => self.constant(Value::None),
                 }
-                self.leave(0)?;
-                self.line = self.place.line(stmt);
-                self.emit(Instruction::ReturnValue);
-                self.resume_blocks(0);
+                self.return_top(self.place.line(stmt))?;
             }
             Stmt::Break(_) | Stmt::Continue(_) => self.leave_loop(stmt)?,
             Stmt::Pass(_) => self.emit(Instruction::Nop),

@@ -31,6 +31,8 @@ fn what_is_outside_is_named_with_its_place_and_a_way_out() {
         ("import urllib.robotparser\n", "mytask.py:1:8: the module urllib.robotparser is outside"),
         ("from time import tzset\n", "mytask.py:1:18: time.tzset is outside"),
         ("import time\ntime.tzset()\n", "mytask.py:2:6: time.tzset is outside"),
+        ("x = 'a\\ud800'\n", "mytask.py:1:5: half of a surrogate pair is outside"),
+        ("x = f'{1}\\udfff'\n", "half of a surrogate pair is outside"),
         ("f = lambda x: x\n", "mytask.py:1:5: lambda is outside"),
         ("open('x')\n", "mytask.py:1:1: the builtin open is outside"),
         ("def f(*args):\n    pass\n", "mytask.py:1:7: the parameter *args is outside"),
@@ -108,4 +110,11 @@ proptest! {
             prop_assert!(!refused(&damaged).contains("please report"));
         }
     }
+}
+
+#[test]
+fn what_asyncio_offers_is_told_without_what_only_refuses() {
+    let error = refused("import asyncio\nasyncio.frobnicate()\n");
+    assert!(error.contains("of asyncio there is") && error.contains("gather") && !error.contains(" run,"), "{error}");
+    assert_eq!(refused("x = '\u{fffd}', r'\\ud800', '\\\\ud800'\n"), "");
 }

@@ -33,7 +33,7 @@ use super::iterate::Iteration;
 use super::limits;
 use super::methods;
 use super::quick::{add_in_place, power, slow_binary, small};
-use super::raising::{matches_exception, no_module, not_defined, raise, too_deep, unbound_local};
+use super::raising::{handled, matches_exception, no_module, not_defined, raise, too_deep, unbound_local};
 use super::thread::Thread;
 use super::value::{Function, Value};
 use super::{operate, subscript, text};
@@ -640,7 +640,7 @@ impl<H: Host> Thread<'_, H> {
                             push!(Value::Bool(caught));
                         }
                         Instruction::RaiseVarargs(count) => {
-                            let value = if count == 0 { Value::Unbound } else { pop!() };
+                            let value = if count == 0 { handled(program, stack, frames) } else { pop!() };
                             break 'raised raise(&value);
                         }
                         Instruction::Reraise => {

@@ -39,10 +39,12 @@ fn decode(call: &mut Call<'_>) -> Result<Value, Raised> {
         Ok(text) => Ok(Value::str(text)),
         Err(error) => {
             let at = error.valid_up_to();
-            Err(Kind::UnicodeDecodeError.raise(format!(
-                "'utf-8' codec can't decode byte 0x{:02x} in position {at}: invalid start byte",
-                bytes[at]
-            )))
+            let reason = "invalid start byte";
+            let (from, to) = (Value::Int(at as i64), Value::Int(at as i64 + 1));
+            Err(Kind::UnicodeDecodeError.raise_with(
+                format!("'utf-8' codec can't decode byte 0x{:02x} in position {at}: {reason}", bytes[at]),
+                vec![Value::str("utf-8"), value.clone(), from, to, Value::str(reason)],
+            ))
         }
     }
 }

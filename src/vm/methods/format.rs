@@ -87,6 +87,12 @@ pub(crate) fn format_value(value: &Value, spec: &Value) -> Result<String, Raised
         return text::str(value);
     }
     let parsed = parse(spec.as_str(), value)?;
+    let default = if matches!(value, Value::Str(_)) { Some('s') } else { None };
+    match (parsed.group, parsed.kind.or(default)) {
+        (None, _) | (_, None | Some('d' | 'e' | 'E' | 'f' | 'F' | 'g' | 'G' | '%')) => {}
+        (Some('_'), Some('b' | 'o' | 'x' | 'X')) => {}
+        (Some(group), Some(kind)) => return Err(value_error(format!("Cannot specify '{group}' with '{kind}'."))),
+    }
     let unknown = || {
         let kind = parsed.kind.unwrap_or(' ');
         value_error(format!("Unknown format code '{kind}' for object of type '{}'", value.type_name()))
@@ -182,9 +188,13 @@ fn float(spec: &Spec, value: f64) -> Result<String, Raised> {
             (Some('f'), precision) => fixed(magnitude, precision.unwrap_or(6)),
             (Some('%'), precision) => fixed(magnitude * 100.0, precision.unwrap_or(6)) + "%",
             (Some('e'), precision) => exponent(magnitude, precision.unwrap_or(6)),
-            (kind, precision) => general(magnitude, precision.unwrap_or(6).max(1), kind.is_none()),
+            (kind, precision) => general(magnitude, precision.unwrap_or(6).max(1), kind.is_none(), spec.alternate),
         }
     };
+    if spec.alternate && value.is_finite() && !body.contains('.') {
+        let end = body.find(['e', '%']).unwrap_or(body.len());
+        body.insert(end, '.');
+    }
     if upper {
         body = body.to_uppercase();
     }
@@ -207,12 +217,13 @@ fn exponent(value: f64, precision: usize) -> String {
     format!("{digits}e{sign}{:02}", exponent.abs())
 }
 
-/// `g`: so many figures, the shorter of two forms, no trailing zeros. Without a type, a float keeps its `.0`.
-fn general(value: f64, precision: usize, plain: bool) -> String {
+/// `g`: so many figures, the shorter of two forms, no trailing zeros, except with `#`. Without a type, a float keeps its
+/// `.0`.
+fn general(value: f64, precision: usize, plain: bool, alternate: bool) -> String {
     let text = exponent(value, precision - 1);
     let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
     let power: i64 = power.parse().unwrap_or(0);
-    let strip = |digits: &str| match digits.contains('.') {
+    let strip = |digits: &str| match digits.contains('.') && !alternate {
         true => digits.trim_end_matches('0').trim_end_matches('.').to_owned(),
         false => digits.to_owned(),
     };

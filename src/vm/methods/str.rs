@@ -233,9 +233,12 @@ fn encode(call: &mut Call<'_>) -> Result<Value, Raised> {
     if ascii && let Some((at, character)) = text.as_str().chars().enumerate().find(|(_, it)| !it.is_ascii()) {
         let code = character as u32;
         let escaped = if code < 0x100 { format!("\\x{code:02x}") } else { format!("\\u{code:04x}") };
-        return Err(Kind::UnicodeEncodeError.raise(format!(
-            "'ascii' codec can't encode character '{escaped}' in position {at}: ordinal not in range(128)"
-        )));
+        let reason = "ordinal not in range(128)";
+        let (from, to) = (Value::Int(at as i64), Value::Int(at as i64 + 1));
+        return Err(Kind::UnicodeEncodeError.raise_with(
+            format!("'ascii' codec can't encode character '{escaped}' in position {at}: {reason}"),
+            vec![Value::str("ascii"), value.clone(), from, to, Value::str(reason)],
+        ));
     }
     Ok(Value::bytes(text.as_str().as_bytes()))
 }

@@ -43,6 +43,11 @@ pub(crate) fn is_package(library: &Library) -> bool {
     library.functions.is_empty() && library.constants.iter().all(|(_, value)| matches!(value, Value::Module(_)))
 }
 
+/// What can be used of a module: `asyncio.run` is there only to say what is used in its place.
+pub(crate) fn offered(library: &'static Library) -> impl Iterator<Item = &'static str> {
+    library.names().filter(|name| (library.name, *name) != ("asyncio", "run"))
+}
+
 /// The methods of the modules' own objects.
 pub(crate) fn object_methods() -> impl Iterator<Item = &'static Native> {
     [

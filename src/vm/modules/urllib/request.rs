@@ -124,9 +124,7 @@ fn this(value: &Value) -> Result<&Response, Raised> {
 
 /// `URLError`, as it wraps what happened before the request was sent.
 fn url_error(reason: Value) -> Raised {
-    let mut exception = Kind::URLError.exception(format!("<urlopen error {}>", message(&reason)));
-    exception.args = vec![reason];
-    Raised::Exception(Box::new(exception))
+    Kind::URLError.raise_with(format!("<urlopen error {}>", message(&reason)), vec![reason])
 }
 
 fn message(reason: &Value) -> String {
@@ -146,9 +144,7 @@ fn wrapped(raised: Raised) -> Raised {
 
 /// One that is made with its text.
 fn raised(kind: Kind, text: String) -> Raised {
-    let mut exception = kind.exception(text.as_str());
-    exception.args = vec![Value::str(text)];
-    Raised::Exception(Box::new(exception))
+    kind.raise_with(text.as_str(), vec![Value::str(text.as_str())])
 }
 
 pub(super) fn urlopen(call: &mut Call<'_>) -> Result<Value, Raised> {

@@ -1,0 +1,56 @@
+//! Other programs took the cores: what the run took then says as much about them as about it.
+//!
+//! Wanting a core is no proof: one's own lanes keep one another waiting as well. They cannot where fewer of them are on
+//! cores than there are cores, so a lane that waits at such a moment waits for somebody else. The moments are looked at
+//! one by one, since on average a run may have left cores free that it lacked at times.
+
+use super::words::{mean, percent};
+use super::{Facts, Insight, Said};
+use crate::event::{LaneId, Nanos, State};
+
+/// Of the core time the run wanted, so much was taken by others: less is the usual noise of a machine.
+const TAKEN: f64 = 0.15;
+
+/// So many moments are looked at, spread evenly; fewer where there are many lanes.
+const LOOKS: usize = 512;
+
+/// So many lanes at moments are looked up in all.
+const LOOK_UPS: usize = 32_768;
+
+pub(super) const INSIGHT: Insight = Insight { id: "cores-taken", find };
+
+fn find(facts: &Facts) -> Option<Said> {
+    let without = facts.share(State::WaitingCore);
+    if without < TAKEN {
+        return None;
+    }
+    let lanes: Vec<LaneId> = facts.trace.lanes().map(|(lane, _)| lane).collect();
+    let looks = (LOOK_UPS / lanes.len().max(1)).clamp(32, LOOKS) as u64;
+    let (mut wanted, mut taken, mut on_cores) = (0, 0, 0);
+    for look in 0..looks {
+        let at = facts.trace.begin_at() + Nanos(facts.elapsed().0 / looks * look + facts.elapsed().0 / looks / 2);
+        let states = lanes.iter().filter_map(|lane| facts.trace.span_at(*lane, at)).map(|span| span.state);
+        let (mut on_core, mut waiting) = (0, 0);
+        for state in states {
+            on_core += usize::from(state.on_core());
+            waiting += usize::from(state == State::WaitingCore);
+        }
+        wanted += on_core + waiting;
+        taken += waiting.min(facts.cores.saturating_sub(on_core));
+        on_cores += on_core.min(facts.cores);
+    }
+    if (taken as f64) < wanted as f64 * TAKEN {
+        return None;
+    }
+    Said::with(
+        format!(
+            "Other programs took the cores (!): for {} of their time {} wanted one, while all of this run together was \
+             on {} of {}.",
+            percent(without),
+            facts.noun(),
+            mean(on_cores as f64 / looks as f64),
+            facts.cores,
+        ),
+        "Try: once more when the machine is quiet.",
+    )
+}
