@@ -123,7 +123,8 @@ impl Process {
     /// Who holds the lock at this address, and where. `None`: nobody does, or that cannot be read just now.
     pub(super) fn place_of_holder(&mut self, address: u64) -> Option<(u32, Place)> {
         let memory = Remote(self.pid);
-        let runtime = self.runtime.as_ref()?.address;
+        // What the frames look like is said by the interpreters that have debug offsets.
+        let runtime = self.runtime.as_ref().filter(|runtime| runtime.version.minor >= 13)?.address;
         if self.places.as_ref().is_none_or(|(known, ..)| *known != runtime) {
             let places = Places::new(FrameLayout::find(runtime, &memory)?);
             self.places = Some((runtime, places, Tasks::default()));

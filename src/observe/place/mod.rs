@@ -113,10 +113,11 @@ impl FrameLayout {
 
     /// Of the interpreter whose `_PyRuntime` lies at this address. `None`: not of a version from 3.13 to 3.15.
     pub fn find(runtime: u64, memory: &dyn Memory) -> Option<FrameLayout> {
+        let mut bytes = [0; FrameLayout::WORDS * 8];
+        memory.read(runtime, &mut bytes).ok()?;
+        let (read, _) = bytes.as_chunks::<8>();
         let mut words = [0; FrameLayout::WORDS];
-        for (at, word) in (runtime..).step_by(8).zip(&mut words) {
-            *word = memory.word(at).ok()?;
-        }
+        words.iter_mut().zip(read).for_each(|(word, bytes)| *word = u64::from_le_bytes(*bytes));
         FrameLayout::from_debug_offsets(&words)
     }
 
