@@ -1,6 +1,6 @@
 //! `gilscope selftest` against a real interpreter: what it says must follow from the figures it shows.
 
-#[allow(dead_code, reason = "other tests use the rest of it")]
+#[expect(dead_code, reason = "other tests use the rest of it")]
 #[path = "common/python.rs"]
 mod python;
 
