@@ -124,7 +124,7 @@ fn a_busy_machine_is_said_of_a_row_and_one_s_own_crowd_is_not() {
         found.ledger.0[State::WaitingCore.index()] = Nanos::from_millis(share * workers as u64);
         row("threads", vec![found])
     };
-    assert_eq!(wanting(1, 0.6, 40).disturbed(2).as_deref(), Some("other programs had the cores: repeat"));
+    assert_eq!(wanting(1, 0.6, 40).disturbed(2).as_deref(), Some("other programs took cores: repeat"));
     // Eight on two cores keep one another waiting.
     assert_eq!(wanting(8, 2.0, 75).disturbed(2), None);
     assert_eq!(wanting(1, 0.95, 5).disturbed(2), None);
