@@ -1,6 +1,5 @@
 use super::*;
 use crate::event::State;
-use crate::vm::Rules;
 use crate::workload::Bound;
 
 pub(in crate::session) fn run(millis: u64, cores_busy: f64) -> RunSummary {
@@ -29,19 +28,7 @@ fn row(model: &str, runs: Vec<RunSummary>) -> Row {
 }
 
 fn comparison(tasks: u32, workers: u32, cores: usize, rows: Vec<Row>) -> Comparison {
-    let experiment = Experiment {
-        workload: "w".to_owned(),
-        model: "sequential".to_owned(),
-        workers,
-
-        processes: None,
-        tasks: Some(tasks),
-        args: Vec::new(),
-        switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
-        rules: Rules::V3_10,
-        start_up: None,
-        interpreter: Interpreter::Miniature,
-    };
+    let experiment = Experiment { tasks: Some(tasks), ..Experiment::new("w", "sequential", workers) };
     let workload = Workload {
         id: "w".to_owned(),
         title: "w".to_owned(),
