@@ -19,7 +19,7 @@ use futures::{FutureExt, StreamExt};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use crate::app::{Action, News};
+use crate::app::Action;
 use crate::session::Record;
 use crate::terminal::{self, Screen};
 use crate::ui;
@@ -77,7 +77,7 @@ async fn stay(world: &mut World, screen: &mut Screen, signals: &Signals) -> Resu
     let mut busy = false;
     let mut tick = ticker(IDLE);
     let (columns, rows) = crossterm::terminal::size()?;
-    world.hear(News::Resized(columns, rows));
+    world.resized(columns, rows);
     let mut drawn = None;
     loop {
         if drawn != Some(world.state().revision) {

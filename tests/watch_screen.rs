@@ -94,6 +94,152 @@ fn a_launched_program_is_asked_about_before_it_is_ended() {
     assert_eq!(terminal.wait_exit().exit_code(), 0);
 }
 
+/// A terminal on a program that is given one of its own.
+fn interactive(python: &str, args: &[&str], columns: u16, rows: u16) -> Terminal {
+    let args = [&["watch", "--input", "terminal", "--python", python][..], args].concat();
+    let terminal = Terminal::gilscope(&args, columns, rows, &[]);
+    terminal.wait_for("WATCHING");
+    terminal.wait_for("a type into it");
+    terminal
+}
+
+#[test]
+fn a_program_with_a_terminal_of_its_own_is_typed_into_and_the_keys_come_back() {
+    let Some(python) = interpreter() else { return };
+    let python = python.to_str().expect("it is UTF-8");
+    let code = "import os, sys, time, signal\nprint('tty', os.isatty(0), os.isatty(1), os.getsid(0) == os.getpid())\n\
+                print('size', os.get_terminal_size())\nprint('so', input('who? ').upper() + '!')\n\
+                try:\n    time.sleep(1000)\nexcept KeyboardInterrupt:\n    print('inter' + 'rupted')\n\
+                signal.signal(signal.SIGWINCH, lambda *_: print('now', os.get_terminal_size()))\n\
+                print('rest', repr(sys.stdin.read()))\nsys.exit(3)\n";
+    let mut terminal = interactive(python, &["-c", code], 100, 30);
+    terminal.press("a");
+    terminal.wait_for("TYPING into the program");
+    terminal.wait_for("tty True True True");
+    terminal.wait_for("columns=98, lines=18");
+    terminal.wait_for("who?");
+    // Letters that are keys of gilscope's elsewhere.
+    terminal.press("quux\x7fe\r");
+    terminal.wait_for("so QUUE!");
+    terminal.press("\x03");
+    terminal.wait_for("interrupted");
+    terminal.resize(80, 24);
+    terminal.wait_for("columns=78, lines=12");
+    // Left, the keys are gilscope's; come back to, they are the program's.
+    terminal.press("\x1d");
+    terminal.wait("the rule without its mode", |screen| !screen.contains("TYPING"));
+    terminal.press("f");
+    terminal.press("a");
+    terminal.wait_for("TYPING into the program");
+    terminal.press("x\r\x04");
+    terminal.wait_for("rest 'x\\n'");
+    terminal.wait_for("ENDED");
+    terminal.wait_for("exit status 3");
+    // A key that was meant for the program leaves nothing.
+    terminal.press("qq");
+    terminal.wait_for("Esc the program has ended");
+    terminal.press("\x1b");
+    terminal.wait_for("q leave");
+    terminal.press("q");
+    assert_eq!(terminal.wait_exit().exit_code(), 3);
+    terminal.wait("its output, given back", |screen| screen.contains("so QUUE!"));
+}
+
+#[test]
+fn an_interactive_interpreter_is_worked_with() {
+    let Some(python) = interpreter() else { return };
+    let python = python.to_str().expect("it is UTF-8");
+    let mut terminal = interactive(python, &["-i", "-c", "answer = 41"], 120, 36);
+    terminal.press("a");
+    terminal.wait_for(">>>");
+    // An arrow goes back within the line.
+    terminal.press("answe + 1\x1b[D\x1b[D\x1b[D\x1b[Dr\r");
+    terminal.wait("the answer", |screen| screen.lines().any(|line| line.trim() == "42"));
+    terminal.press("\x1b");
+    terminal.wait("typing is left", |screen| !screen.contains("TYPING"));
+    terminal.press("q");
+    terminal.wait_for("q again leaves");
+    terminal.press("q");
+    assert_eq!(terminal.wait_exit().exit_code(), 0);
+}
+
+/// The processes that have this word on their command line.
+fn named(word: &str) -> Vec<i32> {
+    let all = std::fs::read_dir("/proc").expect("there is a /proc").flatten();
+    let pids = all.filter_map(|entry| entry.file_name().to_string_lossy().parse().ok());
+    let has = |pid: &i32| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0).any(|argument| argument == word.as_bytes())
+    };
+    pids.filter(has).collect()
+}
+
+#[test]
+fn killed_without_warning_it_leaves_nothing_behind_of_a_program_with_a_terminal_of_its_own() {
+    let Some(python) = interpreter() else { return };
+    let python = python.to_str().expect("it is UTF-8");
+    // It hears neither the hang-up nor what asks it to end, and has a child in a session of its own.
+    let word = format!("left-behind-{}", std::process::id());
+    let code = "import os, signal, subprocess, sys, time\n\
+                for it in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT): signal.signal(it, signal.SIG_IGN)\n\
+                child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(1000)', sys.argv[1]], \
+                start_new_session=True)\nprint('rea' + 'dy', flush=True)\ntime.sleep(1000)\n";
+    let mut terminal = interactive(python, &["-c", code, &word], 100, 30);
+    terminal.press("a");
+    terminal.wait_for("ready");
+    assert!(named(&word).len() >= 3, "gilscope, the program and its child: {:?}", named(&word));
+    rustix::process::kill_process(
+        rustix::process::Pid::from_raw(terminal.pid()).expect("it has a number"),
+        rustix::process::Signal::KILL,
+    )
+    .expect("it runs");
+    terminal.wait_exit();
+    let end = std::time::Instant::now() + terminal::PATIENCE;
+    while !named(&word).is_empty() {
+        assert!(std::time::Instant::now() < end, "left behind: {:?}", named(&word));
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_program_that_floods_its_terminal_is_watched_and_left_all_the_same() {
+    let Some(python) = interpreter() else { return };
+    let python = python.to_str().expect("it is UTF-8");
+    let flood = "while True: print('\\x1b[31mwave\\x1b[2J\\x07' + 'x' * 200)";
+    let mut terminal = interactive(python, &["-c", flood], 80, 24);
+    terminal.press("a");
+    terminal.wait_for("xxxxxxxx");
+    assert!(!terminal.text().contains('\u{7}'));
+    terminal.press("hello\x1b");
+    terminal.wait("typing is left", |screen| !screen.contains("TYPING"));
+    terminal.press("q");
+    terminal.wait_for("q again leaves");
+    terminal.press("q");
+    assert_eq!(terminal.wait_exit().exit_code(), 0);
+}
+
+#[test]
+fn what_cannot_be_typed_into_says_why() {
+    let Some(python) = interpreter() else { return };
+    let python = python.to_str().expect("it is UTF-8");
+    let mut terminal = Terminal::gilscope(&["watch", "--python", python, "-c", &busy(1000)], 100, 30, &[]);
+    terminal.wait_for("WATCHING");
+    terminal.press("a");
+    terminal.wait_for("--input terminal");
+    terminal.press("q");
+    terminal.wait_for("q again leaves");
+    terminal.press("q");
+    terminal.wait_exit();
+    let refused = Command::new(env!("CARGO_BIN_EXE_gilscope"))
+        .args(["attach", "1", "--input", "terminal"])
+        .stdin(Stdio::null())
+        .output()
+        .expect("it starts");
+    assert_eq!(refused.status.code(), Some(2));
+    let why = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(why.contains("gilscope watch") && why.contains("from where it was started"), "{why}");
+}
+
 #[test]
 fn a_program_that_was_running_runs_on_when_it_is_left() {
     let Some(python) = interpreter() else { return };

@@ -94,6 +94,7 @@ actions! {
     ExactOnce "exact-once" Program "watch: exact for 0.1 s all the same",
     ByFunction "by-function" Program "watch: the table by function or by thread",
     Output "output" Program "watch: what the program printed",
+    Type "type" Program "watch: type into the program; Esc leaves",
     Ledger "ledger" Program "compare: where the time went",
     Costs "costs" Program "compare: memory, start-up, hand-offs",
     Help "help" Program "this page",

@@ -70,6 +70,7 @@ pub fn sentence(state: &State, log: &Trace) -> Option<String> {
         text += &format!(" since {since}, for {}", span.to - span.from);
         if span.state == LaneState::Running {
             text += &seen_in(state, log, lane, at);
+            text += &taken_from(state, log, lane, at);
         }
     }
     if span.state == LaneState::Starting {
@@ -83,6 +84,20 @@ pub fn sentence(state: &State, log: &Trace) -> Option<String> {
         text += &work_here(state, log, lane, at);
     }
     Some(text)
+}
+
+/// From whom a lane that holds its lock took it over, where the cursor stands at that hand-off: within the cell.
+fn taken_from(state: &State, log: &Trace, lane: LaneId, at: Nanos) -> String {
+    let from = || {
+        let lock = log.lane(lane).lock?;
+        log.owner_at(lock, at).filter(|(owner, _)| *owner == lane)?;
+        let took = log.prev_handoff(lock, at + Nanos(1)).filter(|took| at - *took < state.view.axis.cell)?;
+        let before = log.prev_handoff(lock, took).unwrap_or(log.begin_at());
+        log.owner_at(lock, before).map(|(owner, _)| owner).filter(|owner| *owner != lane)
+    };
+    from().map_or(String::new(), |owner| {
+        format!(" · took the lock over from {}", sanitised(&state.watch.name(log, owner)))
+    })
 }
 
 /// How much a lane gets done about there.

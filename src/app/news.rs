@@ -2,6 +2,7 @@
 
 use crate::event::Nanos;
 use crate::insight::Facts;
+use crate::program::Printed;
 use crate::session::{Comparison, Length};
 use crate::trace::Trace;
 use crate::workload::ArgValue;
@@ -62,6 +63,8 @@ pub enum News {
     Attached,
     /// How the program that is watched does.
     Observed(Box<Observation>),
+    /// What the program that is watched printed so far; told at once while one types into it.
+    Printed(Printed),
     /// What the run on the screen comes from is known.
     Origin(Origin),
     /// The machine was sampled.
@@ -140,6 +143,12 @@ pub fn hear(state: &mut State, log: Option<&Trace>, news: News) -> Vec<Effect> {
             }
             state.compare.comparison = Some(*comparison);
         }
+        News::Printed(printed) => {
+            if state.watch.output == printed {
+                return effects;
+            }
+            state.watch.output = printed;
+        }
         News::Origin(origin) => state.origin = origin,
         News::Message(text) => state.message = Some(text),
     }
@@ -200,6 +209,7 @@ fn interval(state: &State) -> Nanos {
 fn facts<'a>(state: &State, log: &'a Trace) -> Facts<'a> {
     let mut facts = Facts::new(log, state.machine.cores.len().max(1), interval(state)).beside(state.alone);
     facts.outcome.clone_from(&state.outcome);
+    facts.is_program = state.origin.program.is_some();
     facts
 }
 

@@ -203,7 +203,12 @@ fn steps_go_from_hand_off_to_hand_off_and_pick_the_lane_that_took_over() {
     for (at, lane) in [(10, 1), (20, 0), (30, 1)] {
         update(&mut state, Some(&log), Action::NextHandoff);
         assert_eq!((state.view.cursor, state.view.picked), (Some(BEGIN + ms(at)), Some(LaneId(lane))));
+        let (sentence, other) = (cursor::sentence(&state, &log).unwrap(), log.lane(LaneId(1 - lane)).name.clone());
+        assert!(sentence.contains(&format!("took the lock over from {other}")), "{sentence}");
     }
+    state.view.cursor = state.view.cursor.map(|at| at + ms(5));
+    assert!(!cursor::sentence(&state, &log).unwrap().contains("took the lock"), "that was before");
+    state.view.cursor = state.view.cursor.map(|at| at - ms(5));
     update(&mut state, Some(&log), Action::PreviousHandoff);
     assert_eq!(state.view.cursor, Some(BEGIN + ms(20)));
     update(&mut state, Some(&log), Action::ToEnd);

@@ -3,6 +3,8 @@
 mod choose;
 mod look;
 
+use crossterm::event::KeyEvent;
+
 use crate::event::Nanos;
 use crate::session::{Contest, Experiment, Length};
 use crate::trace::Trace;
@@ -44,6 +46,8 @@ pub enum Effect {
     ExactOnce,
     /// Attach to this process: `News::Attached`, or `News::Message` if it cannot be.
     Attach(u32),
+    /// Hand this key to the program that is watched.
+    Press(KeyEvent),
     /// Leave the program that is watched; it runs on.
     LeaveWatched,
     /// Suspend the run's processes, give the terminal back, stop; then all of it backwards.
@@ -112,7 +116,7 @@ pub fn update(state: &mut State, log: Option<&Trace>, action: Action) -> Vec<Eff
             Some(effects) => return effects,
             None => look(state, log, action),
         },
-        Action::ExactOnce | Action::ByFunction | Action::Output => {
+        Action::ExactOnce | Action::ByFunction | Action::Output | Action::Type => {
             let key = state.keymap.key(Action::ShowWatch);
             state.message = Some(format!("{key} is for real programs; there this key has a meaning."));
         }

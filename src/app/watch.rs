@@ -7,8 +7,10 @@
 mod figures;
 pub mod point;
 pub mod rows;
+mod typing;
 
 use crate::event::{LaneId, Nanos};
+use crate::program::{Printed, last_words};
 use crate::session::Places;
 use crate::trace::Trace;
 
@@ -23,6 +25,7 @@ use super::words::span;
 
 pub use figures::{Also, Figures, Holder, LATELY, place_words};
 pub use rows::{Kind, Life, Row};
+pub use typing::{keys as typing_keys, typed};
 
 /// Of how much time the picture may still be frozen when a long wait is found.
 const KEPT: Nanos = Nanos::from_secs(60);
@@ -44,8 +47,8 @@ pub struct Observation {
     pub origin: Origin,
     /// Where the holders of locks were seen.
     pub places: Places,
-    /// What it printed: its last lines.
-    pub output: Vec<String>,
+    /// What it printed.
+    pub output: Printed,
     /// How it ended; none while it runs.
     pub ended: Option<String>,
 }
@@ -63,8 +66,10 @@ pub struct Watch {
     pub by_function: bool,
     /// The picture freezes at a wait longer than this.
     pub freeze_over: Option<Nanos>,
-    /// What the program printed: its last lines.
-    pub output: Vec<String>,
+    /// What the program printed.
+    pub output: Printed,
+    /// Whether the keys are the program's.
+    pub typing: bool,
     /// Whether its output is shown, and how many lines further up.
     pub output_scroll: Option<usize>,
     /// How many lanes are above the top of the screen.
@@ -126,11 +131,11 @@ impl Watch {
         )
     }
 
-    /// The last line a program printed that did not end well; it is most often the error.
+    /// What a program that did not end well last said.
     fn last_words(&self) -> String {
         let well = self.ended.as_deref().is_none_or(|how| how == "exit status 0");
-        let line = self.output.iter().rev().map(|line| line.trim()).find(|line| !line.is_empty() && !well);
-        line.map(|line| format!(" Its last line: {line}")).unwrap_or_default()
+        let said = last_words(&self.output.lines).filter(|_| !well);
+        said.map(|line| format!(" It said last: {line}")).unwrap_or_default()
     }
 }
 
@@ -263,6 +268,7 @@ fn change(state: &mut State, action: Action) -> Option<Vec<Effect>> {
     let watch = &mut state.watch;
     match action {
         Action::ByFunction => watch.by_function = !watch.by_function,
+        Action::Type => typing::begin(state),
         Action::Output => watch.output_scroll = if watch.output_scroll.is_none() { Some(0) } else { None },
         Action::ExactOnce if state.origin.is_sampled() && watch.ended.is_none() => {
             return Some(vec![Effect::ExactOnce]);
@@ -272,7 +278,7 @@ fn change(state: &mut State, action: Action) -> Option<Vec<Effect>> {
         Action::ScrollUp | Action::ScrollDown => {
             let up = action == Action::ScrollUp;
             match &mut watch.output_scroll {
-                Some(scroll) => *scroll = step(*scroll, up, watch.output.len()),
+                Some(scroll) => *scroll = step(*scroll, up, watch.output.lines.len()),
                 None => watch.scroll = step(watch.scroll, !up, watch.figures.rows.len()),
             }
         }

@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use crate::engine::{Engine, Python, cpython};
 use crate::event::{LaneId, Nanos, State};
+use crate::observe::launch::Streams;
 use crate::observe::pythons;
 use crate::session::{Phase, Record, Run, parse_duration};
 use crate::trace::{self, Blame};
@@ -125,7 +126,8 @@ pub fn check(options: &Check) -> Result<ExitCode> {
         return Err(refuse(format!("{} cannot be used: {why}", python.display())));
     }
     let interrupted = interruption()?;
-    let source = cpython::launch(&python.into_os_string(), &options.program, options.json, Stdio::null())
+    let streams = if options.json { Streams::Kept(Stdio::null()) } else { Streams::Passed(Stdio::null()) };
+    let source = cpython::launch(&python.into_os_string(), &options.program, streams)
         .map_err(|error| refuse(format!("the program could not be started: {error}")))?;
     let following = Following { interrupted: Some(&interrupted), is_program: true, ..Following::default() };
     let run = Run::observing(Box::new(source), trace::DEFAULT_BUDGET);

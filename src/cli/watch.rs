@@ -12,10 +12,12 @@ use color_eyre::eyre::Result;
 
 use crate::engine::cpython;
 use crate::event::Nanos;
+use crate::observe::launch::Streams;
 use crate::observe::pythons;
 use crate::session::{Record, Run as Session, parse_duration};
 use crate::terminal;
 use crate::trace;
+use crate::ui;
 
 use super::headless::{self, Following, Format, interruption};
 use super::output::output;
@@ -59,7 +61,8 @@ pub struct Watch {
     python: OsString,
     #[command(flatten)]
     reporting: Reporting,
-    /// What the program reads: nothing, or gilscope's own standard input (without a screen)
+    /// What the program reads: nothing, or what is typed. On the screen it then has a terminal of its own, shown in a
+    /// panel (the key a types into it); without a screen it reads gilscope's own standard input
     #[arg(long, value_name = "FROM", default_value = "none")]
     input: Input,
     /// Run a module, as python -m does; what follows are its arguments
@@ -68,7 +71,7 @@ pub struct Watch {
     /// Run code, as python -c does; what follows are its arguments
     #[arg(short = 'c', value_name = "CODE", num_args = 1.., allow_hyphen_values = true, conflicts_with = "program")]
     code: Option<Vec<OsString>>,
-    /// The script and its arguments
+    /// The script and its arguments; also options of the interpreter's own, as in -i script.py
     #[arg(value_name = "SCRIPT.py", trailing_var_arg = true, allow_hyphen_values = true)]
     program: Vec<OsString>,
 }
@@ -88,6 +91,9 @@ pub struct Attach {
     pid: Option<u32>,
     #[command(flatten)]
     reporting: Reporting,
+    /// Belongs to watch: here it is refused in words.
+    #[arg(long, value_name = "FROM", hide = true)]
+    input: Option<OsString>,
 }
 
 /// What differs by version, said once.
@@ -99,17 +105,22 @@ pub fn watch(options: &Watch) -> Result<ExitCode> {
     let python = pythons::find(&options.python).map_err(refuse)?;
     let args = arguments(options).map_err(refuse)?;
     let screen = options.reporting.wants_screen();
-    let input = match options.input {
+    let input = || match options.input {
         Input::None => Stdio::null(),
-        Input::Terminal if screen => {
-            return Err(refuse("--input terminal: on the screen the keys are gilscope's; add --no-screen"));
-        }
         Input::Terminal => Stdio::inherit(),
     };
-    let captured = screen || options.reporting.json || options.reporting.csv;
+    let streams = match options.input {
+        Input::Terminal if screen => {
+            let (columns, rows) = crossterm::terminal::size()?;
+            let (columns, rows) = ui::watch::panel(columns, rows);
+            Streams::Terminal { columns, rows }
+        }
+        _ if screen || options.reporting.json || options.reporting.csv => Streams::Kept(input()),
+        _ => Streams::Passed(input()),
+    };
     // On the screen signals are the loop's affair.
     let interrupted = if screen { Arc::default() } else { interruption()? };
-    let source = match cpython::launch(&python.into_os_string(), &args, captured, input) {
+    let source = match cpython::launch(&python.into_os_string(), &args, streams) {
         Ok(source) => source,
         Err(error) => {
             complain(&format_args!("the program could not be started: {error}"));
@@ -137,6 +148,12 @@ pub fn watch(options: &Watch) -> Result<ExitCode> {
 
 /// Observes a program that runs.
 pub fn attach(options: &Attach) -> Result<ExitCode> {
+    if options.input.is_some() {
+        return Err(refuse(
+            "--input is for a program that gilscope starts (gilscope watch): one that runs already reads from where it \
+             was started",
+        ));
+    }
     let Some(pid) = options.pid else { return choose(&options.reporting) };
     if options.reporting.wants_screen() {
         let source = cpython::attach(pid).map_err(refuse)?;
@@ -194,8 +211,17 @@ fn arguments(options: &Watch) -> Result<Vec<OsString>, String> {
         return Ok(with("-c", code));
     }
     let Some(script) = options.program.first() else {
+        // An interpreter without a program is an interactive one, or reads its program.
+        if options.input == Input::Terminal {
+            return Ok(Vec::new());
+        }
         return Err("what is to be run? A script, -m MODULE or -c CODE: gilscope watch SCRIPT.py".to_owned());
     };
+    // An option of the interpreter's: what it makes of it, and of all that follows, it says itself.
+    let text = script.to_string_lossy();
+    if text.starts_with('-') && !text.starts_with("--") {
+        return Ok(options.program.clone());
+    }
     match std::fs::File::open(script) {
         Err(error) => Err(format!("cannot read {}: {}", script.to_string_lossy(), reason(&error))),
         Ok(_) => Ok(options.program.clone()),

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::process::Stdio;
+
+use crossterm::event::KeyEvent;
 
 use crate::event::{LaneId, Line, Nanos};
 use crate::observe::Observer;
-use crate::observe::launch::{self, Launched};
+use crate::observe::launch::{self, Launched, Streams};
 use crate::observe::notice::Notice;
 use crate::observe::trouble::Trouble;
-use crate::program::Tail;
+use crate::program::{Output, Printed};
 
 use super::{CoreEvidence, Description, ENDED_BY_US, Signal, Source};
 
@@ -18,7 +19,7 @@ pub struct Observed {
     observer: Observer,
     description: Description,
     launched: Option<Launched>,
-    output: Option<Tail>,
+    output: Option<Output>,
     /// The process of whoever can end the program and all that it made; none where we did not start it.
     keeper: Option<u32>,
     /// Whether it was asked to end.
@@ -33,10 +34,9 @@ pub fn attach(pid: u32) -> Result<Observed, Trouble> {
     Ok(Observed::new(Observer::attach(pid)?, pid, None))
 }
 
-/// Starts a program; [`Source::go`] lets it execute. What it prints is kept if `captured`, else it is the terminal's;
-/// what it reads is `input`. It ends with us, however we end.
-pub fn launch(program: &OsString, args: &[OsString], captured: bool, input: Stdio) -> std::io::Result<Observed> {
-    let launched = launch::launch(program, args, captured, input)?;
+/// Starts a program; [`Source::go`] lets it execute. It ends with us, however we end.
+pub fn launch(program: &OsString, args: &[OsString], streams: Streams) -> std::io::Result<Observed> {
+    let launched = launch::launch(program, args, streams)?;
     let command = [program].into_iter().chain(args).map(|part| part.to_string_lossy().into_owned());
     Ok(Observed::new(Observer::follow(launched.pid, command.collect()), launched.pid, Some(launched)))
 }
@@ -106,7 +106,21 @@ impl Source for Observed {
     }
 
     fn output(&self) -> String {
-        self.output.as_ref().map_or_else(String::new, Tail::text)
+        self.output.as_ref().map_or_else(String::new, Output::text)
+    }
+
+    fn printed(&self) -> Printed {
+        self.output.as_ref().map_or_else(Printed::default, Output::printed)
+    }
+
+    fn press(&mut self, key: KeyEvent) -> bool {
+        !self.over && self.output.as_mut().is_some_and(|output| output.press(key))
+    }
+
+    fn resize_panel(&mut self, columns: u16, rows: u16) {
+        if let Some(output) = &mut self.output {
+            output.resize(columns, rows);
+        }
     }
 
     fn stop(&mut self) {

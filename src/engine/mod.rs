@@ -10,9 +10,12 @@ pub mod machine;
 pub mod sampler;
 pub mod switches;
 
+use crossterm::event::KeyEvent;
+
 use crate::event::{Event, LaneId, Line, LockId, Nanos, TaskId};
 pub use crate::observe::notice::{Alarm, Engine, LockStatus, Program, Python, Status};
 pub use crate::observe::thread::Slept;
+use crate::program::Printed;
 pub use crate::record::{Accounts, CoreEvidence};
 
 /// What a source says while it is polled.
@@ -187,6 +190,19 @@ pub trait Source {
 
     /// What was printed so far: the last 1 MiB.
     fn output(&self) -> String;
+
+    /// The last lines of that, as a panel shows them.
+    fn printed(&self) -> Printed {
+        Printed::of(&self.output())
+    }
+
+    /// A key for the program that was started, if it has a terminal of its own. Says whether the program can read it.
+    fn press(&mut self, _: KeyEvent) -> bool {
+        false
+    }
+
+    /// The panel of its output has so many columns and rows; a terminal of its own has as many.
+    fn resize_panel(&mut self, _columns: u16, _rows: u16) {}
 
     /// Ends the run now, by force. [`Signal::LaneEnded`] follows for each lane that had not ended.
     fn stop(&mut self);

@@ -27,6 +27,8 @@ pub enum State {
     Native,
     /// Blocked on a lock, queue, join or future of the program's own.
     WaitingLock,
+    /// Off core by itself, and nobody saw in what it slept: only where something real is observed.
+    Sleeping,
     /// A coroutine at `await`.
     Suspended,
     /// A coroutine that could go on while the loop is busy.
@@ -41,7 +43,7 @@ pub enum State {
 
 impl State {
     /// How many states there are.
-    pub const COUNT: usize = 15;
+    pub const COUNT: usize = 16;
 
     /// Every state, in the order of the ledger.
     pub const ALL: [State; State::COUNT] = [
@@ -55,6 +57,7 @@ impl State {
         State::Io,
         State::Native,
         State::WaitingLock,
+        State::Sleeping,
         State::Suspended,
         State::Ready,
         State::Idle,
@@ -85,6 +88,7 @@ impl State {
             State::Io => "io",
             State::Native => "native",
             State::WaitingLock => "waiting_lock",
+            State::Sleeping => "sleeping",
             State::Suspended => "suspended",
             State::Ready => "ready",
             State::Idle => "idle",
@@ -106,6 +110,7 @@ impl State {
             State::Io => "waits for I/O",
             State::Native => "C code, lock free",
             State::WaitingLock => "wants the program's own lock",
+            State::Sleeping => "sleeps, reason not seen",
             State::Suspended => "awaiting",
             State::Ready => "ready",
             State::Idle => "idle",
@@ -146,7 +151,7 @@ impl State {
             (Ready, _) => false,
             (_, Suspended | Ready) => matches!(self, Running | Starting),
             (Idle, Starting) => false,
-            (Running | Io | Native | WaitingLock, Starting) => false,
+            (Running | Io | Native | WaitingLock | Sleeping, Starting) => false,
             _ => true,
         }
     }

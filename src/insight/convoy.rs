@@ -5,7 +5,7 @@
 
 use super::facts::ratio;
 use super::words::{percent, plain};
-use super::{Facts, Insight, Said};
+use super::{Facts, Insight, Of, Said};
 use crate::event::{LaneId, Nanos, State};
 use crate::trace::Span;
 
@@ -24,7 +24,7 @@ const LOOKED_AT: usize = 4_000;
 /// So many lanes that do I/O are looked at.
 const LANES: usize = 32;
 
-pub(super) const INSIGHT: Insight = Insight { id: "convoy", find };
+pub(super) const INSIGHT: Insight = Insight { id: "convoy", of: Of::AnyProgram, find };
 
 /// What became of a lane's wake-ups.
 struct WakeUps {

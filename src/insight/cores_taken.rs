@@ -5,7 +5,7 @@
 //! one by one, since on average a run may have left cores free that it lacked at times.
 
 use super::words::{mean, percent};
-use super::{Facts, Insight, Said};
+use super::{Facts, Insight, Of, Said};
 use crate::event::{LaneId, Nanos, State};
 
 /// Of the core time the run wanted, so much was taken by others: less is the usual noise of a machine.
@@ -17,7 +17,7 @@ const LOOKS: usize = 512;
 /// So many lanes at moments are looked up in all.
 const LOOK_UPS: usize = 32_768;
 
-pub(super) const INSIGHT: Insight = Insight { id: "cores-taken", find };
+pub(super) const INSIGHT: Insight = Insight { id: "cores-taken", of: Of::AnyProgram, find };
 
 fn find(facts: &Facts) -> Option<Said> {
     let without = facts.share(State::WaitingCore);

@@ -30,6 +30,8 @@ pub struct Facts<'a> {
     pub outcome: Option<String>,
     /// What was run, if it was an experiment.
     pub experiment: Option<&'a Experiment>,
+    /// Whether it is a real program that is observed: every thread counts as a worker, and none does tasks of ours.
+    pub is_program: bool,
     /// The lanes that do tasks.
     pub workers: Vec<LaneId>,
     /// The locks that two workers or more share, with how many do.
@@ -56,6 +58,7 @@ impl<'a> Facts<'a> {
             memory: None,
             outcome: None,
             experiment: None,
+            is_program: false,
             workers,
             shared,
             ledger,
@@ -69,6 +72,7 @@ impl<'a> Facts<'a> {
             memory: Some(&record.memory),
             outcome: record.outcome.clone(),
             experiment: record.experiment.as_ref(),
+            is_program: record.experiment.is_none(),
             ..facts
         }
     }

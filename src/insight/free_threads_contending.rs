@@ -2,7 +2,7 @@
 //! to since, and its memory goes from core to core.
 
 use super::words::{mean, percent};
-use super::{Facts, Insight, Said};
+use super::{Facts, Insight, Of, Said};
 use crate::event::State;
 use crate::trace::Progress;
 
@@ -19,7 +19,7 @@ const SLOWED: f64 = 0.8;
 /// From here on they do not all run: less is the usual noise of a machine.
 const NO_CORE: f64 = 0.1;
 
-pub(super) const INSIGHT: Insight = Insight { id: "free-threads-contending", find };
+pub(super) const INSIGHT: Insight = Insight { id: "free-threads-contending", of: Of::Tasks, find };
 
 fn find(facts: &Facts) -> Option<Said> {
     let free = facts.workers.iter().filter(|lane| facts.trace.lane(**lane).lock.is_none());

@@ -1,7 +1,7 @@
 //! Workers stand without a task.
 
 use super::words::percent;
-use super::{Facts, Insight, Said};
+use super::{Facts, Insight, Of, Said};
 use crate::event::{LaneId, Nanos, State};
 
 /// A quarter of the workers might as well not be there.
@@ -10,7 +10,7 @@ const SHARE: f64 = 0.25;
 /// So many changes of a lane are looked at, from the beginning on.
 const LOOKED_AT: usize = 1_000;
 
-pub(super) const INSIGHT: Insight = Insight { id: "idle-workers", find };
+pub(super) const INSIGHT: Insight = Insight { id: "idle-workers", of: Of::Tasks, find };
 
 fn find(facts: &Facts) -> Option<Said> {
     let idle = facts.share(State::Idle);

@@ -1,7 +1,7 @@
 //! The waits for I/O overlap, since nobody holds the lock while waiting.
 
 use super::words::mean;
-use super::{Facts, Insight, Said};
+use super::{Facts, Insight, Of, Said};
 use crate::event::State;
 
 /// Waiting is what the run is about if the workers did it half their lives.
@@ -10,7 +10,7 @@ const WAITS: f64 = 0.5;
 /// One after another, one worker waits at any time; half as many again is overlap and no rounding.
 const AT_ONCE: f64 = 1.5;
 
-pub(super) const INSIGHT: Insight = Insight { id: "io-overlaps", find };
+pub(super) const INSIGHT: Insight = Insight { id: "io-overlaps", of: Of::Tasks, find };
 
 fn find(facts: &Facts) -> Option<Said> {
     let (io, suspended) = (facts.share(State::Io), facts.share(State::Suspended));

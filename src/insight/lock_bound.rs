@@ -2,7 +2,7 @@
 
 use super::facts::ratio;
 use super::words::{mean, number, percent};
-use super::{Facts, Insight, Said};
+use super::{Facts, Insight, Of, Said};
 use crate::event::{Nanos, State};
 
 /// A fifth of its life free, and something else limits the run as well.
@@ -14,7 +14,7 @@ const WAITS: f64 = 0.25;
 /// From here on a lack of cores is worth saying too: less is the usual noise of a machine.
 const NO_CORE: f64 = 0.1;
 
-pub(super) const INSIGHT: Insight = Insight { id: "lock-bound", find };
+pub(super) const INSIGHT: Insight = Insight { id: "lock-bound", of: Of::AnyProgram, find };
 
 fn find(facts: &Facts) -> Option<Said> {
     let waits = facts.share(State::WaitingGil);

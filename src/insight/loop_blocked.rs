@@ -1,7 +1,7 @@
 //! One coroutine keeps the event loop while others are ready to go on.
 
 use super::words::{number, plain};
-use super::{Facts, Insight, Said};
+use super::{Facts, Insight, Of, Said};
 use crate::event::{LaneId, Line, Nanos, State};
 use crate::trace::Span;
 
@@ -17,7 +17,7 @@ const LOOKED_AT: usize = 2_000;
 /// What one does who has the loop: a blocking call keeps it as much as computing does.
 const BUSY: [State; 4] = [State::Running, State::Io, State::Native, State::WaitingCore];
 
-pub(super) const INSIGHT: Insight = Insight { id: "loop-blocked", find };
+pub(super) const INSIGHT: Insight = Insight { id: "loop-blocked", of: Of::Tasks, find };
 
 fn find(facts: &Facts) -> Option<Said> {
     if facts.time(State::Ready) < SLOW {

@@ -1,9 +1,9 @@
 //! Threads that changed a shared counter lost some of the changes.
 
 use super::words::percent;
-use super::{Facts, Insight, Said};
+use super::{Facts, Insight, Of, Said};
 
-pub(super) const INSIGHT: Insight = Insight { id: "lost-updates", find };
+pub(super) const INSIGHT: Insight = Insight { id: "lost-updates", of: Of::Tasks, find };
 
 fn find(facts: &Facts) -> Option<Said> {
     let (expected, actual) = counted(facts.outcome.as_deref()?)?;

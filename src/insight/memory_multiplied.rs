@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::words::{bytes, number};
-use super::{Facts, Insight, Said};
+use super::{Facts, Insight, Of, Said};
 
 /// Below this nobody counts memory.
 const LEAST: u64 = 100 << 20;
@@ -11,7 +11,7 @@ const LEAST: u64 = 100 << 20;
 /// The largest process alone, and half as much again.
 const OF_LARGEST: f64 = 1.5;
 
-pub(super) const INSIGHT: Insight = Insight { id: "memory-multiplied", find };
+pub(super) const INSIGHT: Insight = Insight { id: "memory-multiplied", of: Of::Tasks, find };
 
 fn find(facts: &Facts) -> Option<Said> {
     let peaks = facts.memory?;

@@ -34,8 +34,20 @@ use crate::session::Experiment;
 pub struct Insight {
     /// Its name in reports.
     pub id: &'static str,
+    /// Of what it can be told.
+    of: Of,
     /// What it finds in a run, if it holds.
     find: fn(&Facts) -> Option<Said>,
+}
+
+/// Of what a diagnosis can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    /// Of workers that do tasks of ours. Of a real program nobody knows which of its threads those are: a thread that waits
+    /// for a connection all day is no I/O that overlaps with other work, and none is idle for want of tasks.
+    Tasks,
+    /// Also of a real program that is observed, of whose threads each counts: it is about the lock and the cores alone.
+    AnyProgram,
 }
 
 /// What there is to say of a run.
@@ -102,7 +114,7 @@ pub fn find(facts: &Facts) -> Vec<Finding> {
         let command = said.models.and_then(|models| Some(compare(facts.experiment?, models)));
         Some(Finding { id: insight.id, sentence: said.sentence, advice: said.advice, command })
     };
-    ALL.iter().filter_map(found).collect()
+    ALL.iter().filter(|insight| insight.of == Of::AnyProgram || !facts.is_program).filter_map(found).collect()
 }
 
 /// The command that does the same work under these models.

@@ -1,7 +1,7 @@
 //! Native code runs outside the lock, so threads do fill several cores.
 
 use super::words::mean;
-use super::{Facts, Insight, Said};
+use super::{Facts, Insight, Of, Said};
 use crate::event::State;
 
 /// A third of the workers' lives, nearly: less does not shape the run.
@@ -10,7 +10,7 @@ const SHARE: f64 = 0.3;
 /// Under the lock one thread is at work; a fifth more is overlap and no rounding.
 const AT_ONCE: f64 = 1.2;
 
-pub(super) const INSIGHT: Insight = Insight { id: "native-outside-lock", find };
+pub(super) const INSIGHT: Insight = Insight { id: "native-outside-lock", of: Of::AnyProgram, find };
 
 fn find(facts: &Facts) -> Option<Said> {
     let at_once = facts.at_once(&[State::Native]);

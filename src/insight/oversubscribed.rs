@@ -1,7 +1,7 @@
 //! The workers want more cores than there are.
 
 use super::words::{mean, percent};
-use super::{Facts, Insight, Said};
+use super::{Facts, Insight, Of, Said};
 use crate::event::State;
 
 /// So many cores more than there are: rounding and short bursts stay below.
@@ -10,7 +10,7 @@ const OVER: f64 = 0.5;
 /// Below a tenth it costs less than other programs do.
 const WITHOUT: f64 = 0.1;
 
-pub(super) const INSIGHT: Insight = Insight { id: "oversubscribed", find };
+pub(super) const INSIGHT: Insight = Insight { id: "oversubscribed", of: Of::AnyProgram, find };
 
 fn find(facts: &Facts) -> Option<Said> {
     let wanted = facts.cores_busy() + facts.at_once(&[State::WaitingCore]);

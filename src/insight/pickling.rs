@@ -2,7 +2,7 @@
 
 use super::facts::ratio;
 use super::words::percent;
-use super::{Facts, Insight, Said};
+use super::{Facts, Insight, Of, Said};
 use crate::event::{Nanos, State};
 use crate::model::Role;
 
@@ -15,7 +15,7 @@ const LEAST: f64 = 0.05;
 
 const BYTES: [State; 2] = [State::Pickling, State::Unpickling];
 
-pub(super) const INSIGHT: Insight = Insight { id: "pickling-dominates", find };
+pub(super) const INSIGHT: Insight = Insight { id: "pickling-dominates", of: Of::Tasks, find };
 
 fn find(facts: &Facts) -> Option<Said> {
     let workers: f64 = BYTES.iter().map(|state| facts.share(*state)).sum();

@@ -2,7 +2,7 @@
 
 use super::facts::ratio;
 use super::words::percent;
-use super::{Facts, Insight, Said};
+use super::{Facts, Insight, Of, Said};
 use crate::event::{Nanos, State};
 
 /// Half as long as the work: as many workers as cores then lose a third of what they could gain.
@@ -11,7 +11,7 @@ const OF_WORK: f64 = 0.5;
 /// Less than a tenth of the workers' lives dominates nothing, however short the work.
 const OF_LIVES: f64 = 0.1;
 
-pub(super) const INSIGHT: Insight = Insight { id: "start-up-dominates", find };
+pub(super) const INSIGHT: Insight = Insight { id: "start-up-dominates", of: Of::Tasks, find };
 
 fn find(facts: &Facts) -> Option<Said> {
     let starting = facts.time(State::Starting);

@@ -436,3 +436,21 @@ fn what_to_try_is_a_command_where_the_run_was_an_experiment_and_fits_the_model()
     facts.experiment = Some(&experiment);
     assert_eq!(command(facts).as_deref(), Some("gilscope compare 'my work.py' -m threads,processes -n 4 --arg n=5"));
 }
+
+#[test]
+fn of_a_real_program_only_what_is_about_its_lock_and_the_cores_is_told() {
+    let of_program = |trace: &Trace| -> Vec<&'static str> {
+        let mut facts = Facts::new(trace, 4, ms(5));
+        facts.is_program = true;
+        find(&facts).into_iter().map(|finding| finding.id).collect()
+    };
+    assert_eq!(of_program(&turns(4, 20)), ids(&turns(4, 20)));
+    assert!(of_program(&turns(4, 20)).contains(&"lock-bound"));
+    assert!(of_program(&beside_a_computing_one(5, 20)).contains(&"convoy"));
+    // Threads that wait for connections overlap with nothing, and whoever has no task may have none by intent.
+    for trace in [workers(4, false, &[(State::Io, 100)]), workers(4, false, &[(State::Running, 5), (State::Idle, 95)])]
+    {
+        assert!(!ids(&trace).is_empty());
+        assert_eq!(of_program(&trace), [""; 0]);
+    }
+}

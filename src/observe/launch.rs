@@ -15,6 +15,9 @@
 //! ends as the program ended, and what the program left running on purpose (a
 //! daemon) runs on, as it would without gilscope.
 //!
+//! Where the program gets a terminal of its own ([`Streams::Terminal`]), it leads a session there, which the kernel
+//! hangs up when we or it end.
+//!
 //! A program started like this may be looked into under the usual restrictions
 //! (Yama's), since it descends from us.
 //!
@@ -36,7 +39,8 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
-use crate::program::{KEPT, Tail, children, descendants, end_all_below, guard};
+use crate::program::pty::{self, PseudoTerminal};
+use crate::program::{KEPT, Output, Tail, children, descendants, end_all_below, guard};
 
 use super::process;
 
@@ -45,6 +49,10 @@ const KEEPER: &str = "__launch";
 
 /// And that of the program before it is the program.
 const AWAIT: &str = "__await";
+
+/// Their second argument: whether the program's terminal is its own, or whatever ours is.
+const OWN_TERMINAL: &str = "own-terminal";
+const SAME_TERMINAL: &str = "same-terminal";
 
 /// What it leaves with if the program cannot be executed, as shells do.
 const NOT_EXECUTED: u8 = 127;
@@ -68,7 +76,23 @@ pub struct Launched {
     /// The program's process.
     pub pid: u32,
     /// What it prints, if that is not for the terminal.
-    pub output: Option<Tail>,
+    pub output: Option<Output>,
+}
+
+/// What a program reads that is started, and where what it prints goes.
+#[derive(Debug)]
+pub enum Streams {
+    /// It reads this; what it prints goes where ours does.
+    Passed(Stdio),
+    /// It reads this; what it prints is kept.
+    Kept(Stdio),
+    /// All is a pseudo-terminal of its own.
+    Terminal {
+        /// How wide it is.
+        columns: u16,
+        /// How high.
+        rows: u16,
+    },
 }
 
 /// Whether this process is to become an observed program or its keeper. To be asked before any other argument is looked
@@ -77,12 +101,13 @@ pub fn is_wanted() -> bool {
     std::env::args_os().nth(1).is_some_and(|argument| argument == KEEPER || argument == AWAIT)
 }
 
-/// Lives as what its first argument says; the others are its maker's number, and the program with its arguments.
+/// Lives as what its first argument says; the others are its maker's number, whose terminal the program gets, and the
+/// program with its arguments.
 pub fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
     let role = args.next().unwrap_or_default();
     let maker = args.next().and_then(|maker| maker.to_str()?.parse().ok()).and_then(Pid::from_raw);
-    let (Some(maker), Some(program)) = (maker, args.next()) else {
+    let (Some(maker), Some(terminal), Some(program)) = (maker, args.next(), args.next()) else {
         let role = role.display();
         eprintln!("gilscope: `{role}` is how gilscope starts what it watches; see `gilscope --help`");
         return ExitCode::from(2);
@@ -92,7 +117,11 @@ pub fn main() -> ExitCode {
     if tied.is_err() || rustix::process::getppid() != Some(maker) {
         return ExitCode::from(NOT_EXECUTED);
     }
-    if role == AWAIT { become_program(&program, args) } else { keep(maker, &program, args).unwrap_or_else(complain) }
+    let told = match () {
+        () if role == AWAIT => become_program(terminal == OWN_TERMINAL, &program, args),
+        () => keep(maker, &terminal, &program, args),
+    };
+    told.unwrap_or_else(complain)
 }
 
 fn complain(why: io::Error) -> ExitCode {
@@ -101,17 +130,19 @@ fn complain(why: io::Error) -> ExitCode {
 }
 
 /// Waits to be continued, then becomes the program.
-fn become_program(program: &OsStr, args: impl Iterator<Item = OsString>) -> ExitCode {
-    if stop_here().is_err() {
-        return ExitCode::from(NOT_EXECUTED);
+fn become_program(leads: bool, program: &OsStr, args: impl Iterator<Item = OsString>) -> io::Result<ExitCode> {
+    if leads {
+        rustix::process::setsid()?;
+        rustix::process::ioctl_tiocsctty(io::stdin())?;
     }
+    stop_here()?;
     let error = Command::new(program).args(args).exec();
     eprintln!("gilscope: cannot run {}: {error}", process::sanitised(&program.to_string_lossy()));
-    ExitCode::from(NOT_EXECUTED)
+    Ok(ExitCode::from(NOT_EXECUTED))
 }
 
 /// Starts the program, stands still once it does, and when it is continued stays as long as the program or its maker.
-fn keep(maker: Pid, program: &OsStr, args: impl Iterator<Item = OsString>) -> io::Result<ExitCode> {
+fn keep(maker: Pid, terminal: &OsStr, program: &OsStr, args: impl Iterator<Item = OsString>) -> io::Result<ExitCode> {
     let own = rustix::process::getpid();
     rustix::process::set_child_subreaper(Some(own))?;
     let life = rustix::process::pidfd_open(maker, PidfdFlags::empty())?;
@@ -123,7 +154,8 @@ fn keep(maker: Pid, program: &OsStr, args: impl Iterator<Item = OsString>) -> io
     let (asked, told) = pipe()?;
     signal_hook::low_level::pipe::register(SIGTERM, told)?;
     let mut command = Command::new("/proc/self/exe");
-    let child = command.arg(AWAIT).arg(own.as_raw_nonzero().to_string()).arg(program).args(args).spawn()?;
+    command.arg(AWAIT).arg(own.as_raw_nonzero().to_string()).arg(terminal);
+    let child = command.arg(program).args(args).spawn()?;
     let program = pid_of(&child);
     match rustix::process::waitpid(Some(program), WaitOptions::UNTRACED)? {
         Some((_, status)) if status.stopped() => {}
@@ -202,18 +234,31 @@ pub fn end(keeper: u32) {
     send(Signal::TERM, &[keeper]);
 }
 
-/// Starts a program, up to the point where it would execute. What it reads is `input`: nothing, or our own standard
-/// input.
-pub fn launch(program: &OsString, args: &[OsString], captured: bool, input: Stdio) -> io::Result<Launched> {
+/// Starts a program, up to the point where it would execute.
+pub fn launch(program: &OsString, args: &[OsString], streams: Streams) -> io::Result<Launched> {
     let mut command = Command::new("/proc/self/exe");
-    command.arg(KEEPER).arg(std::process::id().to_string()).arg(program).args(args).stdin(input);
-    let mut output = None;
-    if captured {
-        let (reader, writer) = pipe()?;
-        command.stdout(writer.try_clone()?).stderr(writer);
-        output = Some(Tail::new(reader, KEPT));
-    }
+    let terminal = if matches!(streams, Streams::Terminal { .. }) { OWN_TERMINAL } else { SAME_TERMINAL };
+    command.arg(KEEPER).arg(std::process::id().to_string()).arg(terminal).arg(program).args(args);
+    let output = match streams {
+        Streams::Passed(input) => {
+            command.stdin(input);
+            None
+        }
+        Streams::Kept(input) => {
+            let (reader, writer) = pipe()?;
+            command.stdin(input).stdout(writer.try_clone()?).stderr(writer);
+            Some(Output::Pipe(Tail::new(reader, KEPT)))
+        }
+        Streams::Terminal { columns, rows } => {
+            let (terminal, program) = PseudoTerminal::open(columns, rows)?;
+            command.stdin(program.try_clone()?).stdout(program.try_clone()?).stderr(program);
+            command.env("TERM", pty::TERM).env_remove("COLUMNS").env_remove("LINES");
+            Some(Output::Terminal(Box::new(terminal)))
+        }
+    };
     let mut keeper = command.spawn()?;
+    // With it goes our hold on the program's side of a pipe or terminal.
+    drop(command);
     let pid = pid_of(&keeper);
     let stands = match rustix::process::waitpid(Some(pid), WaitOptions::UNTRACED) {
         Ok(Some((_, status))) if status.stopped() => children(keeper.id()).first().copied(),

@@ -28,6 +28,18 @@ pub trait Memory {
         self.read(address, second)
     }
 
+    /// The same, and then the word at another address; none if nothing lies there.
+    fn read_twice_and(
+        &self,
+        address: u64,
+        first: &mut [u8],
+        second: &mut [u8],
+        aside: u64,
+    ) -> Result<Option<u64>, Unreadable> {
+        self.read_twice(address, first, second)?;
+        Ok(self.word(aside).ok())
+    }
+
     /// Eight bytes.
     fn word(&self, address: u64) -> Result<u64, Unreadable> {
         let mut bytes = [0; 8];
@@ -48,20 +60,23 @@ pub trait Memory {
 pub struct Remote(pub u32);
 
 impl Remote {
-    /// Fills each piece with what lies at `address`, in one call.
+    /// Fills each piece with what lies at its address, in one call; says how many bytes that were, up to the first that
+    /// is not there.
     #[expect(unsafe_code, reason = "rustix has no process_vm_readv")]
-    fn fill<const N: usize>(self, address: u64, pieces: [&mut [u8]; N]) -> Result<(), Unreadable> {
-        let wanted: usize = pieces.iter().map(|piece| piece.len()).sum();
-        let ours = pieces.map(|piece| libc::iovec { iov_base: piece.as_mut_ptr().cast(), iov_len: piece.len() });
-        let theirs = ours.map(|piece| libc::iovec { iov_base: address as *mut libc::c_void, ..piece });
+    fn fill<const N: usize>(self, pieces: [(u64, &mut [u8]); N]) -> Result<usize, Unreadable> {
+        let address = pieces.first().map_or(0, |(address, _)| *address);
+        let mut theirs = [libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; N];
+        for (theirs, (address, piece)) in theirs.iter_mut().zip(&pieces) {
+            *theirs = libc::iovec { iov_base: *address as *mut libc::c_void, iov_len: piece.len() };
+        }
+        let ours = pieces.map(|(_, piece)| libc::iovec { iov_base: piece.as_mut_ptr().cast(), iov_len: piece.len() });
         let count = N as libc::c_ulong;
         // SAFETY: the kernel writes into each piece at most as many bytes as it has, and the pieces are borrowed for
         // us alone until it returns; it only reads the other process, whatever the address.
         let read =
             unsafe { libc::process_vm_readv(self.0 as libc::pid_t, ours.as_ptr(), count, theirs.as_ptr(), count, 0) };
         match usize::try_from(read) {
-            Ok(length) if length == wanted => Ok(()),
-            Ok(_) => Err(Unreadable::Nothing(address)),
+            Ok(length) => Ok(length),
             Err(_) => Err(match io::Error::last_os_error().raw_os_error() {
                 Some(libc::ESRCH) => Unreadable::Gone,
                 Some(libc::EPERM) => Unreadable::Denied,
@@ -73,11 +88,32 @@ impl Remote {
 
 impl Memory for Remote {
     fn read(&self, address: u64, into: &mut [u8]) -> Result<(), Unreadable> {
-        self.fill(address, [into])
+        let wanted = into.len();
+        let read = self.fill([(address, into)])?;
+        if read == wanted { Ok(()) } else { Err(Unreadable::Nothing(address)) }
     }
 
     fn read_twice(&self, address: u64, first: &mut [u8], second: &mut [u8]) -> Result<(), Unreadable> {
-        self.fill(address, [first, second])
+        let wanted = first.len() + second.len();
+        let read = self.fill([(address, first), (address, second)])?;
+        if read == wanted { Ok(()) } else { Err(Unreadable::Nothing(address)) }
+    }
+
+    fn read_twice_and(
+        &self,
+        address: u64,
+        first: &mut [u8],
+        second: &mut [u8],
+        aside: u64,
+    ) -> Result<Option<u64>, Unreadable> {
+        let wanted = first.len() + second.len();
+        let mut word = [0; 8];
+        let read = self.fill([(address, first), (address, second), (aside, &mut word)])?;
+        match read.checked_sub(wanted) {
+            Some(8) => Ok(Some(u64::from_le_bytes(word))),
+            Some(_) => Ok(None),
+            None => Err(Unreadable::Nothing(address)),
+        }
     }
 }
 
@@ -134,6 +170,10 @@ mod tests {
         let (mut first, mut second) = ([0; 8], [0; 8]);
         own.read_twice(&raw const value as u64, &mut first, &mut second).unwrap();
         assert_eq!((u64::from_le_bytes(first), second), (value, first));
+        let mut twice = |aside| own.read_twice_and(&raw const value as u64, &mut first, &mut second, aside);
+        assert_eq!(twice(&raw const value as u64), Ok(Some(value)));
+        assert_eq!(twice(8), Ok(None), "what lies aside may be gone");
+        assert_eq!(u64::from_le_bytes(first), value);
         assert_eq!(own.word(8), Err(Unreadable::Nothing(8)));
         assert_eq!(Remote(u32::MAX >> 2).word(8), Err(Unreadable::Gone));
     }

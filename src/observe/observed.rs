@@ -59,6 +59,8 @@ pub(super) struct Process {
     pub(super) dormant: Option<u64>,
     /// Thread states by thread, in a free-threaded build.
     pub(super) states_by_thread: HashMap<u32, u64>,
+    /// The thread state that held each lock last when it was looked at.
+    holders: HashMap<u64, u64>,
     /// How many of its threads beside the main one have a lane.
     pub(super) lanes: u32,
     /// What its threads are called unless they say otherwise.
@@ -91,6 +93,7 @@ impl Process {
             lanes_lock: None,
             dormant: None,
             states_by_thread: HashMap::new(),
+            holders: HashMap::new(),
             lanes: 0,
             common_name: process::name(pid, pid).unwrap_or_default(),
             namespaced: process::number_inside(pid, pid).is_some_and(|inside| inside != pid),
@@ -151,12 +154,14 @@ impl Process {
     pub(super) fn look(&mut self, address: u64) -> Option<(LockState, Option<u32>)> {
         let runtime = self.runtime.as_ref()?;
         let memory = Remote(self.pid);
-        let state = runtime.lock(&memory, address).ok()??;
-        let holder = match state.last_holder {
-            0 => None,
-            // Each time anew: a thread state is used again, by whoever comes next.
-            holder => runtime.native_of(&memory, holder).and_then(|native| self.outside(native)),
-        };
+        // Most often it is whoever it was at the last look. Whose thread that is is read each time anew: a thread state is
+        // used again, by whoever comes next.
+        let expected = self.holders.get(&address).copied().unwrap_or_default();
+        let (state, native) = runtime.lock_and_holder(&memory, address, expected).ok()??;
+        if state.last_holder != expected {
+            self.holders.insert(address, state.last_holder);
+        }
+        let holder = native.and_then(|native| self.outside(native));
         Some((state, holder))
     }
 

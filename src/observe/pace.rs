@@ -8,7 +8,8 @@
 //!
 //! # The choice
 //! - While something is to be sampled, a pass each millisecond, of which only
-//!   some do more than look at locks.
+//!   some do more than look at locks. A timer is always a little late; the next
+//!   pass is due from when this one was, so that there are a thousand a second.
 //! - While sleeps come and go unseen, as often as seems bearable.
 //! - While threads take turns, once a turn and in the middle of it: who has
 //!   just lost the lock is asleep by then, and will be for some milliseconds
@@ -43,8 +44,9 @@ const QUIET: Nanos = Nanos::from_millis(40);
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub struct Pace {
-    /// The last pass, and the last that was no mere look at locks.
+    /// The last pass, when it was due if something is sampled, and the last that was no mere look at locks.
     passed: Nanos,
+    was_due: Nanos,
     whole: Nanos,
     /// The last record of any kind.
     record: Nanos,
@@ -67,6 +69,9 @@ impl Pace {
     /// A pass begins. Says whether it is to see to everything, or just to look at locks.
     pub fn pass(&mut self, at: Nanos, sampling: bool) -> bool {
         self.passed = at;
+        let due = self.was_due + SAMPLED;
+        // What was missed is not made up for.
+        self.was_due = if (due..due + SAMPLED).contains(&at) { due } else { at };
         let whole = !sampling || at >= self.whole + ELSE;
         if whole {
             self.whole = at;
@@ -95,7 +100,7 @@ impl Pace {
     pub fn pause(&self, now: Nanos, sampling: bool) -> Pause {
         let recent = |at: Nanos, span: Nanos| at != Nanos::ZERO && at + span > self.passed;
         let (due, until_records) = match () {
-            () if sampling => (self.passed + SAMPLED, false),
+            () if sampling => (self.was_due + SAMPLED, false),
             () if recent(self.unseen, ALERT) => (self.passed + OFTEN, false),
             () if recent(self.turn, MIDDLE) => ((self.turn + MIDDLE).max(self.passed + OFTEN), false),
             () if recent(self.record, QUIET) => (self.passed + SELDOM, false),
@@ -160,6 +165,21 @@ mod tests {
         pace.pass(Nanos(1_100 * MS), false);
         pace.records(Nanos(1_100 * MS));
         assert_eq!(pause(&pace, 1_100 * MS, false), (6_000, false));
+    }
+
+    #[test]
+    fn a_thousand_looks_a_second_are_made_however_late_each_is() {
+        let mut pace = Pace::default();
+        let (mut now, mut looks) = (1_000 * MS, 0);
+        while now < 2_000 * MS {
+            pace.pass(Nanos(now), true);
+            looks += 1;
+            // The look itself takes a while, and the timer is late, once by far too much.
+            let late = if looks == 500 { 20_000 } else { 230 };
+            now += 40_000;
+            now += (pause(&pace, now, true).0 as u64 + late) * 1_000;
+        }
+        assert!((975..=981).contains(&looks), "{looks}");
     }
 
     #[test]

@@ -283,18 +283,49 @@ impl Runtime {
                 memory.int(pthread.wrapping_add(TID_IN_PTHREAD)).ok()? as u64
             }
         };
-        u32::try_from(native).ok().filter(|native| (1..1 << 23).contains(native))
+        thread_number(native)
     }
 
     /// The lock at this address, as it stands now: its holder and its count are of one moment. `None`: it was not to
     /// be had in one piece, or there is no lock yet.
     pub fn lock(&self, memory: &dyn Memory, lock: u64) -> Result<Option<LockState>, Unreadable> {
+        Ok(self.lock_and_native(memory, lock, 0)?.map(|(state, _)| state))
+    }
+
+    /// The same, and the thread of its last holder, as its process numbers it; `None` there: nobody has held it, or it
+    /// cannot be read. `expected`: the thread state that is probably the last holder, which spares a read if it is, and
+    /// nothing if not.
+    pub fn lock_and_holder(
+        &self,
+        memory: &dyn Memory,
+        lock: u64,
+        expected: u64,
+    ) -> Result<Option<(LockState, Option<u32>)>, Unreadable> {
+        let Some((state, native)) = self.lock_and_native(memory, lock, expected)? else { return Ok(None) };
+        let holder = match (state.last_holder, native) {
+            (0, _) => None,
+            (holder, Some(native)) if holder == expected => thread_number(native),
+            (holder, _) => self.native_of(memory, holder),
+        };
+        Ok(Some((state, holder)))
+    }
+
+    fn lock_and_native(
+        &self,
+        memory: &dyn Memory,
+        lock: u64,
+        expected: u64,
+    ) -> Result<Option<(LockState, Option<u64>)>, Unreadable> {
+        let aside = self.layout.native_id.filter(|_| expected != 0).map(|distance| expected.wrapping_add(distance));
         for _ in 0..WALKS {
             let (mut first, mut second) = ([0; 48], [0; 48]);
-            memory.read_twice(lock, &mut first, &mut second)?;
+            let native = match aside {
+                Some(aside) => memory.read_twice_and(lock, &mut first, &mut second, aside)?,
+                None => memory.read_twice(lock, &mut first, &mut second).map(|()| None)?,
+            };
             let state = self.lock_in(&first);
             if state == self.lock_in(&second) {
-                return Ok(state);
+                return Ok(state.map(|state| (state, native)));
             }
         }
         Ok(None)
@@ -354,6 +385,11 @@ impl Runtime {
 fn read(file: File, files: &mut Files) -> Option<Binary> {
     let meta = file.metadata().ok()?;
     *files.entry((meta.dev(), meta.ino())).or_insert_with(|| elf::inspect(file))
+}
+
+/// A word as the kernel's number of a thread, if it can be one.
+fn thread_number(word: u64) -> Option<u32> {
+    u32::try_from(word).ok().filter(|native| (1..1 << 23).contains(native))
 }
 
 #[cfg(test)]

@@ -12,11 +12,13 @@
 //!   shows is the log's affair.
 //! - A sleep has one reason, known when somebody looked while it lasted; the
 //!   state is then written back to the sleep's beginning. If nobody looked in
-//!   time it is unknown, save for one who is known to wait for the lock: he
-//!   waits until he has it, whatever wakes him in between.
+//!   time the reason is unknown, and the records say all the same that it was
+//!   off core: it is [`State::Sleeping`], save for one who is known to wait for
+//!   the lock: he waits until he has it, whatever wakes him in between.
 //! - Awake without the lock it runs native code.
 //!
-//! Nothing is guessed; what a short sleep was is not known.
+//! Nothing is guessed: the reason of the sleep before, at the same place in the
+//! program, may not be that of a short one after it.
 
 use std::collections::BTreeMap;
 
@@ -50,6 +52,8 @@ pub struct Slept {
 #[derive(Clone, Copy, Debug)]
 struct Sleep {
     since: Nanos,
+    /// Whether the kernel's records told of it: then it was off core, whatever else is known.
+    recorded: bool,
     reason: Option<Reason>,
 }
 
@@ -243,7 +247,7 @@ impl Thread {
         } else {
             self.switches.0 += 1;
             self.close_sleep(at);
-            self.sleep = Some(Sleep { since: at, reason: None });
+            self.sleep = Some(Sleep { since: at, recorded: true, reason: None });
         }
     }
 
@@ -251,13 +255,13 @@ impl Thread {
     /// there are no records.
     pub fn found_asleep(&mut self, at: Nanos, reason: Reason) {
         if self.sleep.is_none() {
-            self.sleep = Some(Sleep { since: at, reason: None });
+            self.sleep = Some(Sleep { since: at, recorded: false, reason: None });
         }
         if let Some(sleep) = &mut self.sleep
             && sleep.reason.is_some_and(|known| known != reason)
         {
             // Without records: another sleep.
-            *sleep = Sleep { since: at, reason: None };
+            *sleep = Sleep { since: at, recorded: false, reason: None };
         }
         self.explain(at, reason);
     }
@@ -276,6 +280,7 @@ impl Thread {
             return;
         }
         sleep.reason = Some(reason);
+        let recorded = sleep.recorded;
         if self.boots {
             return;
         }
@@ -295,6 +300,7 @@ impl Thread {
             Reason::OwnLock => (State::WaitingLock, Detail::None),
             Reason::Call(call) => doing::state_in(call),
             Reason::Unknown if self.wants.is_some() => (State::WaitingGil, Detail::None),
+            Reason::Unknown if recorded => (State::Sleeping, Detail::None),
             Reason::Unknown => (State::Unknown, Detail::None),
         };
         self.enter(since, to, detail);
@@ -305,7 +311,7 @@ impl Thread {
         if self.unresolved().is_some() {
             self.explain(at, Reason::Unknown);
         }
-        if let Some(Sleep { since, reason: Some(Reason::Call(call)) }) = self.sleep.take() {
+        if let Some(Sleep { since, reason: Some(Reason::Call(call)), .. }) = self.sleep.take() {
             let slept = self.slept.entry(call).or_default();
             slept.times += 1;
             slept.span += at - since;

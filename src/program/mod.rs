@@ -21,14 +21,16 @@
 mod below;
 mod exit;
 pub mod guard;
+mod keys;
 mod lent;
 mod output;
+pub mod pty;
 
 pub use below::{children, descendants, end_all_below};
 pub use exit::{Exit, reap};
 pub use lent::Lent;
 pub(crate) use lent::path_of;
-pub use output::{KEPT, Tail};
+pub use output::{KEPT, Output, Printed, Tail, last_words};
 
 use std::ffi::OsString;
 use std::io::{self, Write};

@@ -55,6 +55,7 @@ pub fn report(record: &Record, workload: Option<&Workload>, machine: &engine::ma
         results,
         outcome: record.outcome.clone(),
         output: record.output.clone(),
+        last_words: last_words(record),
         locks: record
             .description
             .locks
@@ -72,6 +73,13 @@ pub fn report(record: &Record, workload: Option<&Workload>, machine: &engine::ma
         context_switches: context_switches(record, &workers),
         events: Events { recorded: trace.events_recorded(), dropped: record.dropped() },
     }
+}
+
+fn last_words(record: &Record) -> Option<String> {
+    let program = record.description.program.as_ref()?;
+    let badly = program.exit_status.is_some_and(|status| status != 0) && !program.ended_by_gilscope;
+    let lines: Vec<&str> = record.output.lines().collect();
+    crate::program::last_words(&lines).filter(|_| badly).map(str::to_owned)
 }
 
 /// So many functions are told of.

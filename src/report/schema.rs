@@ -50,6 +50,9 @@ pub struct Report {
     pub outcome: Option<String>,
     /// What was printed: the last 1 MiB.
     pub output: String,
+    /// Of a real program that ended badly by itself, and whose output was kept: the error of its last traceback, or else its
+    /// last line.
+    pub last_words: Option<String>,
     /// The locks that workers use.
     pub locks: Vec<Lock>,
     /// Every lane.

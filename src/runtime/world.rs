@@ -13,6 +13,7 @@ use crate::event::Nanos;
 use crate::observe::pythons::Listing;
 use crate::session::{Comparer, Director, Miniature, Notice, Phase, Record, Run, Stage, is_whole};
 use crate::trace::{self, Trace};
+use crate::ui;
 use crate::workload::{self, Workload};
 
 use super::Wish;
@@ -32,9 +33,6 @@ pub struct Options {
 
 /// After so long a program that was asked to end, and is made to, is given up: whoever should do that is not there.
 const PATIENCE: Nanos = Nanos::from_secs(10);
-
-/// How many of the last lines of a program's output are shown.
-const OUTPUT_LINES: usize = 1000;
 
 /// The line shares are figures: they change four times a second at most.
 const LINES_EVERY: Nanos = Nanos::from_millis(250);
@@ -143,12 +141,24 @@ impl World {
     pub fn input(&mut self, input: Input) {
         match input {
             Input::Key(event) => {
+                if let Some(effects) = app::watch::typed(&mut self.state, event) {
+                    return self.carry_out(effects);
+                }
                 if let Some(action) = Key::from_event(event).and_then(|key| self.state.keymap.action(key)) {
                     self.act(action);
                 }
             }
-            Input::Resize(columns, rows) => self.hear(News::Resized(columns, rows)),
+            Input::Resize(columns, rows) => self.resized(columns, rows),
             _ => {}
+        }
+    }
+
+    /// The window has so many columns and rows.
+    pub fn resized(&mut self, columns: u16, rows: u16) {
+        self.hear(News::Resized(columns, rows));
+        if let Some(run) = &mut self.watched {
+            let (columns, rows) = ui::watch::panel(columns, rows);
+            run.resize_panel(columns, rows);
         }
     }
 
@@ -238,6 +248,11 @@ impl World {
                 Effect::ExactOnce => {
                     if let Some(run) = &mut self.watched {
                         run.exact_once();
+                    }
+                }
+                Effect::Press(key) => {
+                    if self.watched.as_mut().is_some_and(|run| !run.press(key)) {
+                        self.hear(News::Message("The program does not read: what was typed last is lost.".to_owned()));
                     }
                 }
                 Effect::Attach(pid) => match cpython::attach(pid) {
@@ -330,8 +345,13 @@ impl World {
         let Some(run) = self.watched.as_mut().filter(|run| !run.record().is_over()) else { return };
         let (before, _) = (run.record().phase.clone(), run.poll());
         let (after, over) = (run.record().phase.clone(), run.record().is_over());
+        // Who types looks for it.
+        let printed = (self.state.watch.typing && !over).then(|| run.printed());
         if before == Phase::Booting && after != Phase::Booting {
             self.hear(News::Began);
+        }
+        if let Some(printed) = printed {
+            self.hear(News::Printed(printed));
         }
         if over || now - self.watched_told >= LINES_EVERY {
             self.watched_told = now;
@@ -362,8 +382,6 @@ impl World {
     fn tell_watched(&mut self) {
         let Some(run) = &self.watched else { return };
         let record = run.record();
-        let output = run.output();
-        let lines: Vec<String> = output.lines().map(str::to_owned).collect();
         let program = record.description.program.clone().unwrap_or_default();
         let ended = record.is_over().then(|| match (&record.phase, program.exit_status) {
             (Phase::Failed(why), _) => why.clone(),
@@ -375,7 +393,7 @@ impl World {
         let seen = app::watch::Observation {
             origin: app::Origin::of(&record.description, &record.trace),
             places: record.places.clone(),
-            output: lines[lines.len().saturating_sub(OUTPUT_LINES)..].to_vec(),
+            output: run.printed(),
             ended,
         };
         self.hear(News::Observed(Box::new(seen)));

@@ -1,9 +1,12 @@
 //! A run: a source, and everything it has said so far.
 
+use crossterm::event::KeyEvent;
+
 use crate::engine::sampler::{Peaks, Sample};
 use crate::engine::{Accounts, CoreEvidence, Description, ENDED_BY_US, Signal, Slept, Source, TaskOutcome};
 use crate::event::{LaneId, Line, Nanos, State};
 use crate::model::{LanePlan, Role};
+use crate::program::Printed;
 use crate::trace::{Evidence, LaneInfo, LockInfo, Trace};
 
 use super::{Experiment, Places};
@@ -218,6 +221,21 @@ impl Run {
     /// What was printed so far: the last 1 MiB.
     pub fn output(&self) -> String {
         self.source.output()
+    }
+
+    /// The last lines of it, as a panel shows them.
+    pub fn printed(&self) -> Printed {
+        self.source.printed()
+    }
+
+    /// A key for the program. Says whether it can read it.
+    pub fn press(&mut self, key: KeyEvent) -> bool {
+        self.source.press(key)
+    }
+
+    /// The panel of its output has so many columns and rows.
+    pub fn resize_panel(&mut self, columns: u16, rows: u16) {
+        self.source.resize_panel(columns, rows);
     }
 
     /// Observes exactly for a moment, although it slows the program down.

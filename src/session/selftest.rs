@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::Engine;
 use crate::engine::cpython;
 use crate::event::{LaneId, Nanos, State};
+use crate::observe::launch::Streams;
 use crate::program::Lent;
 use crate::trace;
 
@@ -200,7 +201,8 @@ pub fn examine(
     let refused = |error: io::Error| NoVerdict::Refused(format!("the program could not be started: {error}"));
     let script = Lent::new("gilscope-selftest.py", known.source.as_bytes()).map_err(refused)?;
     let args = [script.path().into_os_string(), OsString::from(span.as_secs_f64().to_string())];
-    let source = cpython::launch(&python.as_os_str().to_owned(), &args, true, Stdio::null()).map_err(refused)?;
+    let source =
+        cpython::launch(&python.as_os_str().to_owned(), &args, Streams::Kept(Stdio::null())).map_err(refused)?;
     let mut run = Run::observing(Box::new(source), trace::DEFAULT_BUDGET);
     let until = Instant::now() + span + PATIENCE;
     let mut why = None;
@@ -231,7 +233,8 @@ fn judge(known: &Known, record: &Record) -> Result<Verdict, NoVerdict> {
     let accounts = &said.gilscope_selftest;
     let lanes: Vec<Option<LaneId>> = accounts.iter().map(|account| lane_of(record, account.thread)).collect();
     let wall: f64 = accounts.iter().map(|account| account.wall).sum();
-    let unknown: Nanos = lanes.iter().flatten().map(|lane| time(record, *lane, &[State::Unknown])).sum();
+    let unknown: Nanos =
+        lanes.iter().flatten().map(|lane| time(record, *lane, &[State::Unknown, State::Sleeping])).sum();
     let mut findings = Vec::new();
     for (what, quantity) in known.compared {
         if *quantity == Quantity::HandOffs {
@@ -246,7 +249,10 @@ fn judge(known: &Known, record: &Record) -> Result<Verdict, NoVerdict> {
         for (account, lane) in accounts.iter().zip(&lanes) {
             let Some((reported, states)) = quantity.of(account) else { continue };
             let time = |states| lane.map_or(Nanos::ZERO, |lane| time(record, lane, states));
-            let (seen, unknown) = (time(states), time(&[State::Unknown]));
+            // A sleep whose reason is not known may have been this one, if it is one.
+            let sleeps =
+                if states.iter().any(|state| state.on_core()) { Nanos::ZERO } else { time(&[State::Sleeping]) };
+            let (seen, unknown) = (time(states), time(&[State::Unknown]) + sleeps);
             sums = (sums.0 + reported, (sums.1.0 + seen, sums.1.1 + unknown), sums.2 + account.wall);
         }
         let nanos = |seconds: f64| (seconds.max(0.0) * 1e9) as u64;

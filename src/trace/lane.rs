@@ -23,6 +23,7 @@ const ORDER: [State; State::COUNT] = [
     State::Io,
     State::Native,
     State::WaitingLock,
+    State::Sleeping,
     State::Pickling,
     State::Unpickling,
     State::Ready,

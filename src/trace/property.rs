@@ -185,7 +185,8 @@ impl Run {
         let lane = &mut self.lanes[index];
         lane.core = CoreId(u16::from(number) % CORES);
         let lock = lane.lock.index();
-        let others = [State::Io, State::Native, State::Idle, State::WaitingLock, State::Done, State::Starting];
+        let others =
+            [State::Io, State::Native, State::Idle, State::WaitingLock, State::Sleeping, State::Done, State::Starting];
         let other = others[usize::from(number) % others.len()];
         match action % 16 {
             0..=4 if !lane.holds && self.locks[lock].holder().is_none() && lane.state.may_become(State::Running) => {

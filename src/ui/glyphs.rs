@@ -1,7 +1,7 @@
 //! From a cell of the log to what is drawn of it. Pure, and the heart of the
 //! screen's promise: ink is core time.
 //!
-//! A lane is a column of one to eight rows. On a core it is inked from the
+//! A lane is a column of one row to [`MOST_ROWS`]. On a core it is inked from the
 //! bottom up, as high as its share of the cell; off a core only the bottom row
 //! says what it waits for. A cell in which the lane changed state more than
 //! twice, and was not on a core nearly all the time, is shaded at full height instead: four lanes at a quarter of their
@@ -25,8 +25,8 @@ pub struct Mark {
 /// Nothing to draw.
 pub const BLANK: Mark = Mark { glyph: ' ', ink: Ink::Text };
 
-/// The most rows a lane can have.
-pub const MOST_ROWS: usize = 8;
+/// The most rows a lane can have: two lanes fill a tall screen.
+pub const MOST_ROWS: usize = 24;
 
 /// A lane's core time below which a busy cell has no ink: it would be a shade darker than it is.
 const TOO_LITTLE: f64 = 0.06;
@@ -47,6 +47,7 @@ pub const fn state_mark(state: State, lane: usize) -> Mark {
         State::WaitingCore => mark_of('!', Ink::NoCore),
         State::Io => mark_of('~', Ink::Io),
         State::WaitingLock => mark_of('=', Ink::OwnLock),
+        State::Sleeping => mark_of('?', Ink::Quiet),
         State::Suspended => mark_of('-', Ink::Quiet),
         State::Ready => mark_of(',', Ink::Quiet),
         State::Unknown => mark_of('╱', Ink::Unknown),
@@ -55,7 +56,7 @@ pub const fn state_mark(state: State, lane: usize) -> Mark {
 }
 
 /// The states in the order of the legend.
-pub const LEGEND: [State; 12] = [
+pub const LEGEND: [State; 13] = [
     State::Running,
     State::WaitingGil,
     State::WaitingCore,
@@ -65,6 +66,7 @@ pub const LEGEND: [State; 12] = [
     State::Pickling,
     State::Unpickling,
     State::WaitingLock,
+    State::Sleeping,
     State::Suspended,
     State::Ready,
     State::Unknown,
@@ -293,6 +295,7 @@ mod tests {
             (State::WaitingCore, "  !"),
             (State::Io, "  ~"),
             (State::WaitingLock, "  ="),
+            (State::Sleeping, "  ?"),
             (State::Suspended, "  -"),
             (State::Ready, "  ,"),
             (State::Idle, "   "),

@@ -146,7 +146,7 @@ fn threads_that_live_stand_above_those_that_ended_which_are_folded_by_name() {
 #[test]
 fn what_the_program_printed_cannot_reach_the_terminal() {
     let (mut state, log) = watched((80, 24), false, true);
-    state.watch.output = vec!["ready".to_owned(), "\u{1b}[2Jgone".to_owned()];
+    state.watch.output.lines = vec!["ready".to_owned(), "\u{1b}[2Jgone".to_owned()];
     update(&mut state, log.as_ref(), Action::Output);
     let buf = draw(&state, log.as_ref());
     assert!(buf.content.iter().all(|cell| !cell.symbol().contains('\u{1b}')));

@@ -237,11 +237,41 @@ fn a_function_that_can_be_called_by_its_name_is_given_as_it_is_called() {
 }
 
 #[test]
+fn while_one_types_every_key_is_the_programs_and_none_becomes_a_command_when_it_ends() {
+    use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+    let log = log();
+    let mut state = watching(&log);
+    let letter = KeyEvent::from(KeyCode::Char('q'));
+    assert_eq!(typed(&mut state, letter), None);
+    act(&mut state, Some(&log), Action::Type);
+    assert!(!state.watch.typing, "it reads nothing");
+    assert!(state.message.as_ref().is_some_and(|why| why.contains("--input terminal")), "{:?}", state.message);
+    state.watch.output.takes_keys = true;
+    for leave in [KeyEvent::from(KeyCode::Esc), KeyEvent::new(KeyCode::Char('5'), KeyModifiers::CONTROL)] {
+        act(&mut state, Some(&log), Action::Type);
+        assert_eq!((state.watch.typing, state.watch.output_scroll), (true, Some(0)));
+        let interrupt = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
+        for key in [letter, interrupt] {
+            assert_eq!(typed(&mut state, key), Some(vec![Effect::Press(key)]));
+        }
+        assert_eq!(typed(&mut state, leave), Some(Vec::new()));
+        assert!(!state.watch.typing);
+    }
+    act(&mut state, Some(&log), Action::Type);
+    let seen = Observation { ended: Some("exit status 0".to_owned()), ..Observation::default() };
+    hear(&mut state, Some(&log), News::Observed(Box::new(seen)));
+    // Keys on their way to it are no commands.
+    assert_eq!(typed(&mut state, letter), Some(Vec::new()));
+    assert_eq!(typed(&mut state, KeyCode::Esc.into()), Some(Vec::new()));
+    assert_eq!(typed(&mut state, letter), None);
+}
+
+#[test]
 fn a_program_that_did_not_end_well_is_quoted() {
     let log = log();
     let mut watch = Watch { ended: Some("exit status 2".to_owned()), ..Watch::default() };
-    watch.output = ["usage: x", "x: error: no such option", "  "].map(str::to_owned).to_vec();
-    assert_eq!(watch.sentence(&log), "The program has ended: exit status 2. Its last line: x: error: no such option");
+    watch.output.lines = ["usage: x", "x: error: no such option", "  "].map(str::to_owned).to_vec();
+    assert_eq!(watch.sentence(&log), "The program has ended: exit status 2. It said last: x: error: no such option");
     watch.ended = Some("exit status 0".to_owned());
     assert_eq!(watch.sentence(&log), "The program has ended: exit status 0.");
 }

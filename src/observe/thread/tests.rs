@@ -40,14 +40,34 @@ fn a_sleep_is_told_from_its_beginning_once_somebody_looked() {
 }
 
 #[test]
-fn a_sleep_nobody_saw_is_unknown() {
+fn a_sleep_nobody_saw_is_off_core_for_a_reason_nobody_knows() {
     let mut thread = watched();
     thread.take(Nanos(10), GIL);
     thread.drop_lock(Nanos(20));
     thread.switch_out(Nanos(21), CORE, false);
     thread.switch_in(Nanos(22), CORE);
     thread.explain(Nanos(23), Reason::OwnLock);
-    let expected = [(10, State::Running), (20, State::Native), (21, State::Unknown), (22, State::Native)];
+    let expected = [(10, State::Running), (20, State::Native), (21, State::Sleeping), (22, State::Native)];
+    assert_eq!(states(&mut thread), expected);
+}
+
+#[test]
+fn a_sleep_that_no_record_told_of_and_nobody_can_explain_is_not_observed() {
+    let mut thread = watched();
+    thread.found_asleep(Nanos(20), Reason::Unknown);
+    thread.found_awake(Nanos(30));
+    assert_eq!(states(&mut thread), [(30, State::Native)], "unknown before, and until then");
+}
+
+#[test]
+fn the_reason_of_one_sleep_is_not_taken_for_that_of_the_next() {
+    let mut thread = watched();
+    thread.switch_out(Nanos(10), CORE, false);
+    thread.explain(Nanos(12), Reason::Call(libc::SYS_clock_nanosleep as u32));
+    thread.switch_in(Nanos(20), CORE);
+    thread.switch_out(Nanos(21), CORE, false);
+    thread.give_up_on_sleep(Nanos(200));
+    let expected = [(10, State::Io), (20, State::Native), (21, State::Sleeping)];
     assert_eq!(states(&mut thread), expected);
 }
 

@@ -73,6 +73,7 @@ fn reason(run: &RunSummary) -> String {
         LaneState::Starting => "start-up",
         LaneState::WaitingGil => "waits GIL",
         LaneState::WaitingLock => "own lock",
+        LaneState::Sleeping => "sleeps",
         LaneState::Native => "C code",
         LaneState::Io => "I/O",
         state => state.words(),

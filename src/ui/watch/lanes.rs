@@ -47,7 +47,7 @@ pub fn render(state: &State, log: &Trace, canvas: &mut Canvas) {
     let count = usize::from(axis.cells).min(((until - axis.from).0).div_ceil(axis.cell.0.max(1)) as usize);
     let picture = Picture { axis, to: axis.at(count as u16), count, left: gutters.left };
     let (order, waits) = if log.locks().len() > 0 { ("most kept waiting first", "waits") } else { ("threads", "") };
-    rule(canvas, 0, &format!("{order} · {} a cell", axis.cell), waits);
+    heading(state, &picture, order, waits, canvas);
     let recorded = |cell: usize| axis.at(cell as u16 + 1).min(until) - axis.at(cell as u16).max(begin);
 
     // Letters in the lock's row are those of the table; whoever has none is a dot.
@@ -225,11 +225,31 @@ fn together(log: &Trace, row: &Row, picture: &Picture) -> Vec<Ledger> {
     cells
 }
 
+/// The rule above the picture, with the mark of the cursor's column, since rows may be full of ink. The heading gives way
+/// to it: to the right, or where there is no room, to fewer words.
+fn heading(state: &State, picture: &Picture, order: &str, right: &str, canvas: &mut Canvas) {
+    let cell = format!("{} a cell", picture.axis.cell);
+    let whole = format!("{order} · {cell}");
+    let length = |text: &str| text.chars().count() as u16 + 2;
+    let mark = state.view.cursor.and_then(|at| picture.axis.cell_of(at)).map(|cell| picture.left + cell);
+    let end = canvas.width().saturating_sub(length(right) + 1);
+    let (x, text) = match mark {
+        Some(mark) if mark > length(&whole) => (1, &whole),
+        Some(mark) if mark + 1 + length(&whole) <= end => (mark + 1, &whole),
+        Some(mark) if mark > length(&cell) => (1, &cell),
+        Some(mark) => (mark + 1, &cell),
+        None => (1, &whole),
+    };
+    rule(canvas, 0, "", right);
+    canvas.text_to(x, 0, end.max(x), &format!(" {text} "), Ink::Dim);
+    if let Some(mark) = mark {
+        canvas.set(mark, 0, '▾', Ink::Key);
+    }
+}
+
 fn cursor(state: &State, picture: &Picture, height: u16, canvas: &mut Canvas) {
     let Some(cell) = state.view.cursor.and_then(|at| picture.axis.cell_of(at)) else { return };
     let x = picture.left + cell;
-    // Where rows are full of ink the mark in the rule tells the column.
-    canvas.set(x, 0, '▾', Ink::Key);
     for y in 1..height.saturating_sub(1) {
         if canvas.glyph(x, y) == ' ' {
             canvas.set(x, y, '╎', Ink::Key);

@@ -22,7 +22,7 @@ mod meters;
 mod output;
 mod picker;
 
-use crate::app::watch::said;
+use crate::app::watch::{self, said};
 use crate::app::words::{percent, sanitised, span};
 use crate::app::{Action, Phase, State};
 use crate::trace::Trace;
@@ -59,7 +59,7 @@ pub fn render(state: &State, log: Option<&Trace>, canvas: &mut Canvas) {
     let sentence = wrapped(&sanitised(&text), usize::from(width.saturating_sub(2)));
     let sentence_rows = (sentence.len() as u16).min(4);
     // From the bottom: keys, sentence. Blank rows go first where there is little room.
-    let roomy = height >= 22;
+    let roomy = height >= ROOMY;
     let keys_at = height.saturating_sub(1);
     let sentence_at = keys_at.saturating_sub(sentence_rows + u16::from(roomy));
     for (y, line) in sentence.iter().take(usize::from(sentence_rows)).enumerate() {
@@ -69,8 +69,7 @@ pub fn render(state: &State, log: Option<&Trace>, canvas: &mut Canvas) {
     }
     keys(state, canvas);
 
-    let top = 2 + u16::from(roomy);
-    let meters = if height >= 18 { 3 } else { 2 };
+    let (top, meters) = (2 + u16::from(roomy), meter_rows(height));
     meters::render(state, log, meters, &mut canvas.part(0, top, width, meters));
     let rest = top + meters;
     let room = sentence_at.saturating_sub(rest + u16::from(roomy));
@@ -83,6 +82,21 @@ pub fn render(state: &State, log: Option<&Trace>, canvas: &mut Canvas) {
     let table = if log.locks().len() == 0 || state.view.big { 0 } else { table };
     holders::render(state, &mut canvas.part(0, rest, width, table));
     lanes::render(state, log, &mut canvas.part(0, rest + table, width, room - table));
+}
+
+/// From so many rows on blank ones set the parts off.
+const ROOMY: u16 = 22;
+
+/// Rows of the meters.
+const fn meter_rows(height: u16) -> u16 {
+    if height >= 18 { 3 } else { 2 }
+}
+
+/// The columns and rows of the panel with what the program printed, on a screen of this size, above a sentence of two
+/// rows: a terminal of its own is as large, however long the sentence is at the moment.
+pub fn panel(width: u16, height: u16) -> (u16, u16) {
+    let around = 3 * u16::from(height >= ROOMY) + meter_rows(height) + 6;
+    (width.saturating_sub(2).max(10), height.saturating_sub(around).max(2))
 }
 
 /// What is watched, with what; and what it costs.
@@ -156,17 +170,20 @@ fn keys(state: &State, canvas: &mut Canvas) {
         ];
         return line_of_keys(&parts, canvas);
     }
+    if state.watch.typing {
+        return line_of_keys(&watch::typing_keys(state), canvas);
+    }
     if points && state.watch.output_scroll.is_none() {
         let both = |first, second| format!("{}/{}", key(first), key(second));
         let goes_on = if state.view.frozen.is_some() && state.watch.ended.is_none() { "go on" } else { "cursor off" };
         let parts = [
             (key(Action::Freeze), goes_on.to_owned()),
+            (key(Action::Quit), leave),
             (key(Action::NextLane), "lane".to_owned()),
             (both(Action::PreviousHandoff, Action::NextHandoff), "waits".to_owned()),
             ("←→".to_owned(), "cursor".to_owned()),
             (both(Action::ZoomIn, Action::ZoomOut), "zoom".to_owned()),
             (key(Action::WholeRun), "whole run".to_owned()),
-            (key(Action::Quit), leave),
             (key(Action::Help), "help".to_owned()),
         ];
         return line_of_keys(&parts, canvas);
@@ -179,6 +196,9 @@ fn keys(state: &State, canvas: &mut Canvas) {
         (key(Action::Output), "output".to_owned()),
         (key(Action::Help), "help".to_owned()),
     ];
+    if state.watch.output.takes_keys && state.watch.ended.is_none() {
+        parts.insert(1, (key(Action::Type), "type into it".to_owned()));
+    }
     if state.watch.picker.is_behind() {
         parts.insert(0, (key(Action::Close), "the list".to_owned()));
     }
@@ -210,7 +230,9 @@ fn line_of_keys(parts: &[(String, String)], canvas: &mut Canvas) {
 fn rule(canvas: &mut Canvas, y: u16, heading: &str, right: &str) {
     let width = canvas.width();
     canvas.row(0, width, y, '─', Ink::Rule);
-    canvas.text(1, y, &format!(" {heading} "), Ink::Dim);
+    if !heading.is_empty() {
+        canvas.text(1, y, &format!(" {heading} "), Ink::Dim);
+    }
     if !right.is_empty() {
         canvas.text_before(width.saturating_sub(1), y, &format!(" {right} "), Ink::Dim);
     }
