@@ -39,6 +39,11 @@ pub fn memory_available() -> Option<u64> {
     Some(system.cgroup_limits().map_or(available, |limits| available.min(limits.free_memory)))
 }
 
+/// How much address space each process may take, in bytes (`ulimit -v`). `None`: as much as there is.
+pub fn address_space_allowed() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::As).current
+}
+
 /// The cores this process may run on, by its affinity mask. `None`: not known.
 pub fn cores_of_affinity() -> Option<Vec<CoreId>> {
     let mask = rustix::thread::sched_getaffinity(None).ok()?;

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions};
 
 use super::channel::{Channel, ChannelError, Received};
-use super::connections::{self, TooMany};
+use super::descriptors::{self, TooMany};
 use super::message::{CONTROL_LIMIT, LaneEnd, Load, Order, Report, TaskOutcome};
 use super::slow_server::{self, ServerError, SlowServer};
 use super::spawn::{Birth, DONE, Group};
@@ -120,9 +120,10 @@ impl Controller {
     ///
     /// Where the workload wants the slow server it is started, too, and told of by its lane if the plan has one for it.
     pub fn start_program(program: &Path, mut spec: RunSpec) -> Result<Controller, StartError> {
+        descriptors::check_processes(&spec.plan)?;
         let wants = workload::wants(&spec.source, &spec.args);
         if let Some(wanted) = &wants.connections {
-            connections::check(wanted, &spec.plan, spec.tasks)?;
+            descriptors::check(wanted, &spec.plan, spec.tasks)?;
         }
         let listener = wants.server.as_ref().map(|wanted| listen(wanted, &mut spec.args)).transpose()?;
         let refused = |source| StartError::Spawn { program: program.to_owned(), source };

@@ -171,9 +171,10 @@ impl fmt::Display for LaneEnd {
     }
 }
 
-/// The last line that says something, after a colon.
+/// The last line that says something, after a colon. Where Rust was told to add a backtrace, that says nothing to a user.
 fn last_words(stderr: &str) -> String {
-    let last = stderr.lines().map(str::trim).rfind(|line| !line.is_empty() && !line.starts_with("note: "));
+    let said = stderr.lines().map(str::trim).take_while(|line| *line != "stack backtrace:");
+    let last = said.filter(|line| !line.is_empty() && !line.starts_with("note: ")).last();
     last.map(|line| format!(": {line}")).unwrap_or_default()
 }
 

@@ -40,9 +40,9 @@
 
 mod channel;
 pub mod child;
-mod connections;
 mod controller;
 mod coroutines;
+mod descriptors;
 mod first;
 mod fork;
 mod hand_out;
@@ -64,7 +64,7 @@ mod threads;
 mod worker;
 
 pub use channel::ChannelError;
-pub use connections::{TooMany, check as check_connections};
 pub use controller::{Controller, RunSpec, StartError};
+pub use descriptors::{TooMany, check as check_connections};
 pub use message::{LaneEnd, Report, TaskOutcome, signal_name};
 pub use slow_server::{ServerError, SlowServer};

@@ -12,7 +12,7 @@ use crate::vm::Rules;
 use crate::workload::{ArgValue, Workload};
 
 use super::Interpreter;
-use super::memory::shortage;
+use super::memory::{Room, shortage};
 
 /// A workload, a model, and the settings of both.
 #[derive(Clone, Debug, PartialEq)]
@@ -126,8 +126,8 @@ impl Experiment {
             return Err(why);
         }
         let args = self.all_args(workload);
-        let short = |available| shortage(workload, &args, &plan, self.task_count(), available);
-        if let Some(why) = machine::memory_available().and_then(short) {
+        let room = Room { available: machine::memory_available(), address_space: machine::address_space_allowed() };
+        if let Some(why) = shortage(workload, &args, &plan, self.task_count(), room) {
             return Err(why);
         }
         Ok((model, plan, args))

@@ -1,12 +1,14 @@
-//! Whether the connections that a workload wants can be had, asked before
-//! anything of a run is started: each is an open file in the process that
-//! holds it and another in the slow server, and each has a port of its own.
+//! Whether the open files that a run takes can be had, asked before anything
+//! of it is started. A process costs its maker a channel and a pipe; a
+//! connection is an open file in the process that holds it and another in the
+//! slow server, and has a port of its own. (The accounts that the kernel keeps
+//! of a thread are a file, too, but a run goes on without.)
 
 use std::fs;
 
 use rustix::process::{Resource, getrlimit};
 
-use crate::model::Plan;
+use crate::model::{Plan, Pool};
 use crate::workload::Wanted;
 
 /// Open files of a process that are not connections: standard streams, channels, the recorder.
@@ -14,6 +16,12 @@ const OTHERS: u64 = 64;
 
 /// And for each thread or process: the kernel's accounts of a thread, or the channel and the pipe of a process.
 const A_THREAD: u64 = 4;
+
+/// Open files of the process that makes the others, beside those for them, while it makes one.
+const MAKERS: u64 = 14;
+
+/// And for each of the others: its channel and its pipe.
+const A_PROCESS: u64 = 2;
 
 /// Why they cannot be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +42,22 @@ pub enum TooMany {
         /// The argument that asks for them.
         argument: String,
         /// The most it could ask for.
+        possible: u64,
+    },
+    /// The process that makes the others may not have so many files open.
+    #[error(
+        "{processes} processes take {needed} open files in the one that starts them, and here it may have {allowed}: allow \
+         more with `ulimit -n {needed}` in this shell (above its hard limit only root can), or take {}",
+        if *possible > 0 { format!("at most {possible} of them") } else { "threads".to_owned() }
+    )]
+    Processes {
+        /// How many processes.
+        processes: u64,
+        /// How many files that takes.
+        needed: u64,
+        /// The hard limit.
+        allowed: u64,
+        /// How many processes could be had.
         possible: u64,
     },
     /// There are not so many ports.
@@ -66,9 +90,26 @@ fn local_ports() -> u64 {
     }
 }
 
-/// Refuses what would fail in the middle of the run.
+/// Refuses connections that would fail in the middle of the run.
 pub fn check(wanted: &Wanted, plan: &Plan, tasks: u32) -> Result<(), TooMany> {
     allow(wanted, plan, tasks, allowed_files(), local_ports())
+}
+
+/// Refuses processes that would fail to start.
+pub fn check_processes(plan: &Plan) -> Result<(), TooMany> {
+    allow_processes(plan, allowed_files())
+}
+
+fn allow_processes(plan: &Plan, allowed: u64) -> Result<(), TooMany> {
+    let processes = match plan.pool {
+        Pool::Processes { .. } | Pool::Hybrid { .. } => plan.worker_processes() as u64,
+        _ => return Ok(()),
+    };
+    let needed = MAKERS + A_PROCESS * processes;
+    if needed <= allowed {
+        return Ok(());
+    }
+    Err(TooMany::Processes { processes, needed, allowed, possible: allowed.saturating_sub(MAKERS) / A_PROCESS })
 }
 
 fn allow(wanted: &Wanted, plan: &Plan, tasks: u32, allowed: u64, ports: u64) -> Result<(), TooMany> {
@@ -122,6 +163,20 @@ mod tests {
         assert_eq!(allow(&wanted(possible), &plan("threads", 4), 4, 4_096, 28_232), Ok(()));
         assert_eq!(allow(&wanted(10_000), &plan("threads", 4), 4, needed, 28_232), Ok(()));
         assert!(allow(&wanted(10_000), &plan("threads", 4), 4, needed - 1, 28_232).is_err());
+    }
+
+    #[test]
+    fn processes_take_open_files_of_their_maker_and_threads_do_not() {
+        for model in ["processes", "processes:fork", "processes:forkserver", "hybrid"] {
+            let refused = allow_processes(&plan(model, 64), 20).unwrap_err();
+            let TooMany::Processes { possible, needed, .. } = refused else { panic!("{refused:?}") };
+            assert_eq!(possible, 3, "{refused}");
+            assert_eq!(allow_processes(&plan(model, 64), needed), Ok(()));
+            assert!(allow_processes(&plan(model, 64), needed - 1).is_err());
+        }
+        for model in ["threads", "sequential", "subinterpreters", "coroutines"] {
+            assert_eq!(allow_processes(&plan(model, 64), 20), Ok(()), "{model}");
+        }
     }
 
     #[test]
