@@ -63,6 +63,8 @@ pub struct Pause {
     pub span: Duration,
     /// Whether the kernel's rings end it.
     pub until_records: bool,
+    /// Whether a mere look at locks follows: nothing else is to end so short a pause.
+    pub is_nap: bool,
 }
 
 impl Pace {
@@ -106,7 +108,8 @@ impl Pace {
             () if recent(self.record, QUIET) => (self.passed + SELDOM, false),
             () => (self.passed + QUIET, true),
         };
-        Pause { span: Duration::from(due.max(now) - now), until_records }
+        let is_nap = sampling && due < self.whole + ELSE;
+        Pause { span: Duration::from(due.max(now) - now), until_records, is_nap }
     }
 }
 
@@ -117,7 +120,7 @@ mod tests {
     const MS: u64 = 1_000_000;
 
     fn pause(pace: &Pace, now: u64, sampling: bool) -> (u128, bool) {
-        let Pause { span, until_records } = pace.pause(Nanos(now), sampling);
+        let Pause { span, until_records, .. } = pace.pause(Nanos(now), sampling);
         (span.as_micros(), until_records)
     }
 
@@ -188,6 +191,8 @@ mod tests {
         let whole: Vec<bool> = (0..7).map(|pass| pace.pass(Nanos((1_000 + pass) * MS), true)).collect();
         assert_eq!(whole, [true, false, false, true, false, false, true]);
         assert_eq!(pause(&pace, 1_006 * MS, true), (1_000, false));
+        assert!(pace.pause(Nanos(1_006 * MS), true).is_nap, "the pass after a whole one is a look");
+        assert!(!pace.pause(Nanos(1_006 * MS), false).is_nap);
         assert!(pace.pass(Nanos(1_007 * MS), false));
     }
 }
