@@ -48,6 +48,8 @@ pub struct Pace {
     passed: Nanos,
     was_due: Nanos,
     whole: Nanos,
+    /// Whether there are passes that are mere looks at locks.
+    looks: bool,
     /// The last record of any kind.
     record: Nanos,
     /// The last hand-off.
@@ -70,7 +72,7 @@ pub struct Pause {
 impl Pace {
     /// A pass begins. Says whether it is to see to everything, or just to look at locks.
     pub fn pass(&mut self, at: Nanos, sampling: bool) -> bool {
-        self.passed = at;
+        (self.passed, self.looks) = (at, sampling);
         let due = self.was_due + SAMPLED;
         // What was missed is not made up for.
         self.was_due = if (due..due + SAMPLED).contains(&at) { due } else { at };
@@ -108,7 +110,8 @@ impl Pace {
             () if recent(self.record, QUIET) => (self.passed + SELDOM, false),
             () => (self.passed + QUIET, true),
         };
-        let is_nap = sampling && due < self.whole + ELSE;
+        // Where every pass is whole, each pause is one that an end must be able to end.
+        let is_nap = sampling && self.looks && due < self.whole + ELSE;
         Pause { span: Duration::from(due.max(now) - now), until_records, is_nap }
     }
 }
@@ -194,5 +197,6 @@ mod tests {
         assert!(pace.pause(Nanos(1_006 * MS), true).is_nap, "the pass after a whole one is a look");
         assert!(!pace.pause(Nanos(1_006 * MS), false).is_nap);
         assert!(pace.pass(Nanos(1_007 * MS), false));
+        assert!(!pace.pause(Nanos(1_007 * MS), true).is_nap, "where all is looked at an end ends the pause");
     }
 }
