@@ -23,15 +23,13 @@ fn count(haystack: &[u8], needle: &[u8]) -> usize {
 
 /// The terminal is given back: as often left as entered, cursor shown last.
 fn assert_given_back(terminal: &Terminal) {
-    let raw = terminal.raw();
+    terminal.wait_until("the terminal as it was", |screen| !screen.alternate_screen() && !screen.hide_cursor());
     let end = Instant::now() + PATIENCE;
     while count(&terminal.raw(), LEAVE_ALTERNATE) < count(&terminal.raw(), ENTER_ALTERNATE) && Instant::now() < end {
         std::thread::sleep(Duration::from_millis(20));
     }
-    assert_eq!(count(&terminal.raw(), ENTER_ALTERNATE), count(&terminal.raw(), LEAVE_ALTERNATE), "{raw:?}");
-    terminal.screen(|screen| {
-        assert!(!screen.alternate_screen() && !screen.hide_cursor());
-    });
+    let raw = terminal.raw();
+    assert_eq!(count(&raw, ENTER_ALTERNATE), count(&raw, LEAVE_ALTERNATE), "{raw:?}");
 }
 
 /// The processes whose parents lead up to `root`, found in /proc.

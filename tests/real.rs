@@ -131,7 +131,10 @@ fn a_real_run_is_observed_and_its_workers_are_those_that_did_tasks() {
     for run in [threads, processes] {
         let all: u64 = run["ledger_ns"].as_object().unwrap().values().map(nanos).sum();
         assert_eq!(all, 2 * nanos(&run["each_elapsed_ns"][0]), "{run:#}");
-        assert!(run["cores_busy"].as_f64().unwrap() > 0.3, "{run:#}");
+        // However few cores others leave, what was busy is what the lanes had.
+        let had: u64 = ["running", "native", "starting"].iter().map(|name| state(run, name)).sum();
+        let busy = run["cores_busy"].as_f64().unwrap() * nanos(&run["each_elapsed_ns"][0]) as f64;
+        assert!(had > 0 && (0.8..2.0).contains(&(busy / had as f64)), "{run:#}");
     }
 }
 
@@ -361,7 +364,8 @@ fn a_check_fails_above_the_limit_and_says_who_waited_for_whom() {
         let args = ["check", "--python", &python, "--max-gil-wait", limit];
         gilscope_in(folder.path(), &[&args[..], more].concat())
     };
-    let output = check("20%", &["--json", &script]);
+    // Each waits half of its life; less where others want the cores, too.
+    let output = check("5%", &["--json", &script]);
     if json(&output)["observed"] == "cores_only" || json(&output)["observed"] == "no_lock" {
         eprintln!("skipped: there is no GIL to be observed here");
         return;
@@ -372,7 +376,7 @@ fn a_check_fails_above_the_limit_and_says_who_waited_for_whom() {
         (&found["schema"], &found["ok"], &found["exit_status"]),
         (&"gilscope.check/1".into(), &false.into(), &0.into())
     );
-    assert!((0.2..0.8).contains(&found["gil_wait"].as_f64().unwrap()), "{found:#}");
+    assert!((0.05..0.8).contains(&found["gil_wait"].as_f64().unwrap()), "{found:#}");
     assert!(found["all_threads"].as_f64() < found["gil_wait"].as_f64(), "the main thread only joins: {found:#}");
     assert!(found["thread"]["name"] != found["thread"]["waited_for"] && found["thread"]["waited_for"].is_string());
 

@@ -45,8 +45,9 @@ fn a_program_is_watched_to_its_end_and_its_output_and_status_are_passed_on() {
     terminal.wait_for("exit status 3");
     terminal.press("q");
     assert_eq!(terminal.wait_exit().exit_code(), 3);
-    terminal.wait("its output, given back", |screen| screen.contains("upward"));
-    terminal.screen(|screen| assert!(!screen.alternate_screen() && !screen.hide_cursor()));
+    terminal.wait_until("the terminal as it was, with the program's output", |screen| {
+        !screen.alternate_screen() && !screen.hide_cursor() && screen.contents().contains("upward")
+    });
 }
 
 #[test]

@@ -14,6 +14,8 @@ mod run;
 pub mod selftest;
 mod size;
 mod summary;
+#[cfg(test)]
+mod testing;
 
 pub use comparer::{Comparer, ComparisonNotice, Contest};
 pub use comparison::{Comparison, Ideal, Profile, Progress, Row, RunSummary, Spread, median};

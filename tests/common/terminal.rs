@@ -91,8 +91,13 @@ impl Terminal {
 
     /// Waits until the screen's text is as wanted; panics with the screen when it does not come to that.
     pub fn wait(&self, what: &str, wanted: impl Fn(&str) -> bool) {
+        self.wait_until(what, |screen| wanted(&screen.contents()));
+    }
+
+    /// Waits until the screen is as wanted: what a program sent last may still be under way when it has ended.
+    pub fn wait_until(&self, what: &str, wanted: impl Fn(&vt100::Screen) -> bool) {
         let end = Instant::now() + PATIENCE;
-        while !wanted(&self.text()) {
+        while !self.screen(&wanted) {
             assert!(Instant::now() < end, "waited in vain for {what}; the screen:\n{}", self.text());
             thread::sleep(Duration::from_millis(20));
         }

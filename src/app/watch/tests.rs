@@ -4,9 +4,8 @@ use super::super::{ModelChoice, News, hear, update as act};
 use super::*;
 use crate::event::State as LaneState;
 use crate::observe::place::Place;
-use crate::session::{Experiment, Interpreter};
+use crate::session::Experiment;
 use crate::trace::testing::TraceBuilder;
-use crate::vm::Rules;
 
 fn ms(millis: u64) -> Nanos {
     Nanos::from_millis(millis)
@@ -59,18 +58,7 @@ fn place(function: &str, file: &str, line: u32) -> Place {
 
 /// The program above on the Watch screen; while the lock was held by `hog` it was seen in `render` and, later, in `dump`.
 fn watching(log: &Trace) -> State {
-    let experiment = Experiment {
-        workload: "sum-squares".to_owned(),
-        model: "threads".to_owned(),
-        workers: 4,
-        processes: None,
-        tasks: None,
-        args: Vec::new(),
-        switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
-        rules: Rules::V3_10,
-        start_up: None,
-        interpreter: Interpreter::Miniature,
-    };
+    let experiment = Experiment::new("sum-squares", "threads", 4);
     let mut state = State::new(experiment.clone(), Vec::new(), ModelChoice::built_in());
     state.screen = super::super::Screen::Watch;
     state.ran = Some(experiment);
