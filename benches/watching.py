@@ -3,7 +3,8 @@
 
     cargo build --release && python3 benches/watching.py [SECTION ...]
 
-Sections: exact cost retake many fidelity (all of them unless said otherwise). PYTHONS=path:path adds interpreters to those found.
+Sections: exact cost turns retake many fidelity (all of them unless said otherwise). PYTHONS=path:path adds interpreters to those found;
+PAIRS=20 is how many times a program runs alone and watched.
 """
 import json, os, statistics, subprocess, sys, tempfile, time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -23,7 +24,22 @@ def spin(index):
 threads = [threading.Thread(target=spin, args=(index,)) for index in range(count)]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
-print(sum(done))
+print(sum(done), time.process_time())
+"""
+
+# Threads that compute; every tenth of a second it says when it is and how much all of them have done.
+METER = """
+import sys, threading, time
+count, done = int(sys.argv[1]), [0] * int(sys.argv[1])
+def spin(index):
+    mine = 0
+    while True:
+        for _ in range(1000): mine += 1
+        done[index] = mine
+for index in range(count): threading.Thread(target=spin, args=(index,), daemon=True).start()
+while True:
+    time.sleep(0.1)
+    print(time.monotonic(), sum(done), flush=True)
 """
 
 # Drops and retakes the lock as fast as it can, and says how often it did so in each tenth of a second.
@@ -92,14 +108,21 @@ def exact(seconds="10"):
 def cost():
     file = script(SPIN)
     for version, python in list(all_pythons().items())[-1:]:
-        alone, seen, own = [], [], []
-        for _ in range(7):
-            alone.append(int(subprocess.run([python, file, "4", "4"], capture_output=True, text=True).stdout))
-            report = watched(python, file, "4", "4")
-            seen.append(int(report["output"].split()[-1]))
-            own.append(report["observer"]["own_cpu"])
-        ratios = [b / a for a, b in zip(alone, seen)]
-        print(f"cost: {version}, 4 threads: work watched / alone {spread(ratios)} (wanted: ≥ 0.99); own CPU {median(own):.2%} (≤ 1.5 %)")
+        own, done = [], {True: [], False: []}
+        # In turn, and each first as often as second: what else the machine does falls on both alike.
+        for pair in range(int(os.environ.get("PAIRS", "20"))):
+            for watches in ((False, True) if pair % 2 else (True, False)):
+                if watches:
+                    report = watched(python, file, "4", "2")
+                    said = report["output"]
+                    own.append(report["observer"]["own_cpu"])
+                else:
+                    said = subprocess.run([python, file, "4", "2"], capture_output=True, text=True).stdout
+                done[watches].append([float(word) for word in said.split()[-2:]])
+        pairs = list(zip(done[True], done[False]))
+        print(f"cost: {version}, 4 threads, {len(pairs)} pairs: work watched / alone {quartiles([a[0] / b[0] for a, b in pairs])} "
+              f"(wanted: ≥ 0.99); work a second on a core {quartiles([a[0] / a[1] / (b[0] / b[1]) for a, b in pairs])}; "
+              f"own CPU {median(own):.2%} (≤ 1.5 %)")
         attached = []
         for _ in range(9):
             program = subprocess.Popen([python, file, "2", "3"], stdout=subprocess.DEVNULL)
@@ -109,6 +132,39 @@ def cost():
             attached.append(json.loads(done.stdout)["observer"]["first_event_ns"] / 1e6)
         print(f"cost: attach to first event {spread(attached)} ms (wanted: ≤ 50)")
     os.unlink(file)
+
+
+def turns(rounds=int(os.environ.get("TURNS", "24"))):
+    """One process, attached to and left by turns: what differs between two processes, or drifts in seconds, is not in it."""
+    file = script(METER)
+    for version, python in list(all_pythons().items())[-1:]:
+        program = subprocess.Popen([python, file, "4"], stdout=subprocess.PIPE, text=True)
+        time.sleep(1)
+        spans = []
+        for turn in range(2 * rounds):
+            if turn % 2:
+                begin = time.monotonic()
+                subprocess.run([PROGRAM, "attach", str(program.pid), "--for", "2s", "--json"], stdout=subprocess.DEVNULL)
+                spans.append((begin + 0.2, begin + 2.0))
+            else:
+                begin = time.monotonic()
+                time.sleep(2)
+                spans.append((begin + 0.1, begin + 2.0))
+        program.kill()
+        said = [tuple(map(float, line.split())) for line in program.communicate()[0].splitlines() if len(line.split()) == 2]
+        rates = []
+        for begin, end in spans:
+            inside = [it for it in said if begin <= it[0] <= end]
+            rates.append((inside[-1][1] - inside[0][1]) / (inside[-1][0] - inside[0][0]))
+        # Each turn that was watched beside the two that were not.
+        ratios = [2 * rates[at] / (rates[at - 1] + rates[at + 1]) for at in range(1, len(rates) - 1, 2)]
+        print(f"turns: {version}, 4 threads, {len(ratios)} times: work a second attached to / left alone {quartiles(ratios)} (wanted: ≥ 0.99)")
+    os.unlink(file)
+
+
+def quartiles(values):
+    low, middle, high = statistics.quantiles(values, n=4)
+    return f"{middle:.4f}, half of them within {low:.4f}–{high:.4f}"
 
 
 def retake():
@@ -178,7 +234,7 @@ def figures(report):
             "rate": lock["handoffs"] / (report["elapsed_ns"] / 1e9), "wait": wait}
 
 
-SECTIONS = dict(exact=exact, cost=cost, retake=retake, many=many, fidelity=fidelity)
+SECTIONS = dict(exact=exact, cost=cost, turns=turns, retake=retake, many=many, fidelity=fidelity)
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or SECTIONS:

@@ -74,10 +74,10 @@ fn state(lane: &Value, state: &str) -> f64 {
     nanos(&lane["states_ns"][state])
 }
 
-/// Its share of the time it was there and seen.
+/// Its share of the time it was there and it was seen what it did.
 fn share(lane: &Value, of: &[&str]) -> f64 {
     let all: f64 = lane["states_ns"].as_object().expect("it has states").iter().map(|(_, span)| nanos(span)).sum();
-    let without: f64 = ["unborn", "done", "unknown"].iter().map(|name| state(lane, name)).sum();
+    let without: f64 = ["unborn", "done", "unknown", "sleeping"].iter().map(|name| state(lane, name)).sum();
     of.iter().map(|name| state(lane, name)).sum::<f64>() / (all - without).max(1.0)
 }
 
@@ -442,7 +442,7 @@ fn isolated_subinterpreters_have_locks_of_their_own_and_the_fifth_lock_is_sample
                 assert_eq!(observer["engine"], "exact", "{observer}");
                 for lane in lanes(&report).iter().filter(|lane| lane["name"] != "main") {
                     let known = share_of_life(lane, &["running", "waiting_core"]);
-                    let unknown = share_of_life(lane, &["unknown"]);
+                    let unknown = share_of_life(lane, &["unknown", "sleeping"]);
                     assert!(share_of_life(lane, &["native"]) < 0.2, "{}: {lane:#}", python.display());
                     assert!(known + unknown > 0.6, "{}: {lane:#}", python.display());
                     assert!(known > 0.6 || names_are_vague, "{}: {lane:#}", python.display());
@@ -743,6 +743,38 @@ fn a_program_reads_nothing_unless_it_is_handed_our_input() {
     let without = run(&[]);
     assert_eq!(without.status.code(), Some(1));
     assert!(json(&without)["output"].as_str().is_some_and(|text| text.contains("EOFError")));
+    assert_eq!(json(&without)["last_words"], "EOFError: EOF when reading a line");
+}
+
+#[test]
+fn sleeps_that_are_over_before_anybody_looks_are_off_core_and_not_unobserved() {
+    let Some(python) = python() else { return };
+    if !exactly() {
+        return;
+    }
+    let report =
+        watch(&python, "import time\nend = time.time() + 2\nwhile time.time() < end:\n    time.sleep(0.002)\n");
+    sound(&report);
+    let main = named(&report, "main");
+    let [slept, unseen] = ["sleeping", "unknown"].map(|it| state(main, it) / nanos(&report["elapsed_ns"]));
+    assert!(unseen < 0.15, "{main}");
+    assert!(slept > 0.0 && slept + state(main, "io") / nanos(&report["elapsed_ns"]) > 0.4, "{main}");
+}
+
+#[test]
+fn a_program_without_anything_to_run_is_an_interpreter_that_reads_it() {
+    let Some(python) = python() else { return };
+    let python = python.display().to_string();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_gilscope"))
+        .args(["watch", "--json", "--python", &python, "--input", "terminal"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let _ = std::io::Write::write_all(&mut child.stdin.take().expect("it is piped"), b"print(6 * 7)\n");
+    assert_eq!(json(&child.wait_with_output().expect("it ends"))["output"], "42\n");
+    let refused = gilscope(&["watch", "--json", "--python", &python]);
+    assert_eq!(refused.status.code(), Some(2), "without input there is nothing to run");
 }
 
 fn is_there(pid: &u32) -> bool {

@@ -190,11 +190,16 @@ fn observe(mut watcher: Watcher, ended: Option<OwnedFd>, shared: &Shared) {
 /// Waits until the next pass is due, or the end of what is observed. Says whether it was that.
 fn wait(watcher: &Watcher, life: Option<&OwnedFd>) -> bool {
     let pause = watcher.pause();
+    let span = Timespec { tv_sec: pause.span.as_secs() as i64, tv_nsec: i64::from(pause.span.subsec_nanos()) };
+    if pause.is_nap {
+        // A thousand times a second it counts that this is the cheapest of all waits.
+        let _ = rustix::thread::nanosleep(&span);
+        return false;
+    }
     let mut awaited: Vec<PollFd<'_>> = life.into_iter().map(|life| PollFd::new(life, PollFlags::IN)).collect();
     if pause.until_records {
         awaited.extend(watcher.rings().map(|ring| PollFd::from_borrowed_fd(ring, PollFlags::IN)));
     }
-    let span = Timespec { tv_sec: pause.span.as_secs() as i64, tv_nsec: i64::from(pause.span.subsec_nanos()) };
     // Whatever ends it, a pass is right.
     let _ = rustix::event::poll(&mut awaited, Some(&span));
     life.is_some() && !awaited[0].revents().is_empty()

@@ -59,6 +59,8 @@ pub(super) struct Process {
     pub(super) dormant: Option<u64>,
     /// Thread states by thread, in a free-threaded build.
     pub(super) states_by_thread: HashMap<u32, u64>,
+    /// When it was last looked with which interpreter its list begins.
+    head_at: Nanos,
     /// The thread state that held each lock last when it was looked at.
     holders: HashMap<u64, u64>,
     /// How many of its threads beside the main one have a lane.
@@ -93,6 +95,7 @@ impl Process {
             lanes_lock: None,
             dormant: None,
             states_by_thread: HashMap::new(),
+            head_at: Nanos::ZERO,
             holders: HashMap::new(),
             lanes: 0,
             common_name: process::name(pid, pid).unwrap_or_default(),
@@ -116,6 +119,16 @@ impl Process {
 
     pub(super) fn has_lock(&self) -> bool {
         self.lanes_lock.is_some()
+    }
+
+    /// Whether its list of interpreters begins with another than when it was walked; not looked at more often than so.
+    pub(super) fn has_new_head(&mut self, now: Nanos, every: Nanos) -> bool {
+        if self.head_at + every > now {
+            return false;
+        }
+        self.head_at = now;
+        let memory = Remote(self.pid);
+        self.runtime.as_ref().and_then(|runtime| runtime.first_interpreter(&memory)) != self.walked_from
     }
 
     /// A thread of its has ended: its number may be another's next time.

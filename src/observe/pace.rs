@@ -48,6 +48,8 @@ pub struct Pace {
     passed: Nanos,
     was_due: Nanos,
     whole: Nanos,
+    /// Whether there are passes that are mere looks at locks.
+    looks: bool,
     /// The last record of any kind.
     record: Nanos,
     /// The last hand-off.
@@ -63,12 +65,14 @@ pub struct Pause {
     pub span: Duration,
     /// Whether the kernel's rings end it.
     pub until_records: bool,
+    /// Whether a mere look at locks follows: nothing else is to end so short a pause.
+    pub is_nap: bool,
 }
 
 impl Pace {
     /// A pass begins. Says whether it is to see to everything, or just to look at locks.
     pub fn pass(&mut self, at: Nanos, sampling: bool) -> bool {
-        self.passed = at;
+        (self.passed, self.looks) = (at, sampling);
         let due = self.was_due + SAMPLED;
         // What was missed is not made up for.
         self.was_due = if (due..due + SAMPLED).contains(&at) { due } else { at };
@@ -106,7 +110,9 @@ impl Pace {
             () if recent(self.record, QUIET) => (self.passed + SELDOM, false),
             () => (self.passed + QUIET, true),
         };
-        Pause { span: Duration::from(due.max(now) - now), until_records }
+        // Where every pass is whole, each pause is one that an end must be able to end.
+        let is_nap = sampling && self.looks && due < self.whole + ELSE;
+        Pause { span: Duration::from(due.max(now) - now), until_records, is_nap }
     }
 }
 
@@ -117,7 +123,7 @@ mod tests {
     const MS: u64 = 1_000_000;
 
     fn pause(pace: &Pace, now: u64, sampling: bool) -> (u128, bool) {
-        let Pause { span, until_records } = pace.pause(Nanos(now), sampling);
+        let Pause { span, until_records, .. } = pace.pause(Nanos(now), sampling);
         (span.as_micros(), until_records)
     }
 
@@ -188,6 +194,9 @@ mod tests {
         let whole: Vec<bool> = (0..7).map(|pass| pace.pass(Nanos((1_000 + pass) * MS), true)).collect();
         assert_eq!(whole, [true, false, false, true, false, false, true]);
         assert_eq!(pause(&pace, 1_006 * MS, true), (1_000, false));
+        assert!(pace.pause(Nanos(1_006 * MS), true).is_nap, "the pass after a whole one is a look");
+        assert!(!pace.pause(Nanos(1_006 * MS), false).is_nap);
         assert!(pace.pass(Nanos(1_007 * MS), false));
+        assert!(!pace.pause(Nanos(1_007 * MS), true).is_nap, "where all is looked at an end ends the pause");
     }
 }

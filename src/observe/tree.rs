@@ -17,6 +17,8 @@ use crate::model::LockPlan;
 const MOST_WATCHED: usize = 4;
 /// How long a lock is compared with itself at each pass after it was first seen.
 const NEW: Nanos = Nanos::from_millis(20);
+/// How often it is looked for a new interpreter where locks are only looked at.
+const HEADED: Nanos = Nanos::from_millis(12);
 /// How often the list of a process's interpreters and threads is read when nothing calls for it.
 const WALKED: Nanos = Nanos::from_millis(100);
 /// How often when there are new threads that may be Python's; where takes are not recorded, at every pass, since then
@@ -159,6 +161,7 @@ impl Watcher {
             let youngest =
                 of_pid.filter(|it| it.lane.is_none() && !it.thread.has_ended()).map(|it| it.thread.since).max();
             let is_looked_at = self.is_only_looked_at(pid);
+            let is_sampled = is_looked_at && self.locks.iter().any(|lock| lock.pid == pid);
             let Some(process) = self.processes.get_mut(&pid) else { continue };
             match process.stage {
                 Stage::Waiting => {
@@ -183,9 +186,9 @@ impl Watcher {
                         None => WALKED,
                     };
                     // Of one that is new the lock is to be watched before somebody takes it, which may be once for all.
-                    let runtime = process.runtime.as_ref();
-                    let first = runtime.and_then(|runtime| runtime.first_interpreter(&Remote(pid)));
-                    let pause = if first == process.walked_from { pause } else { Nanos::ZERO };
+                    // Where locks are only looked at a moment later will do.
+                    let is_new = process.has_new_head(now, if is_sampled { HEADED } else { Nanos::ZERO });
+                    let pause = if is_new { Nanos::ZERO } else { pause };
                     let pause = pause.max(Nanos(process.walk_lasts.0.saturating_mul(WALKS_SHARE)));
                     if process.walked_at + pause <= now {
                         self.walk(pid, now);
