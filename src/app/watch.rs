@@ -9,7 +9,7 @@ pub mod point;
 pub mod rows;
 
 use crate::event::{LaneId, Nanos};
-use crate::session::Places;
+use crate::session::{Places, Wants};
 use crate::trace::Trace;
 
 use super::action::{Action, Group};
@@ -21,11 +21,14 @@ use super::update::Effect;
 use super::view::Zoom;
 use super::words::span;
 
-pub use figures::{Also, Figures, Holder, LATELY, place_words};
+pub use figures::{Also, Figures, Holder, LATELY, Stops, place_words};
 pub use rows::{Kind, Life, Row};
 
 /// Of how much time the picture may still be frozen when a long wait is found.
 const KEPT: Nanos = Nanos::from_secs(60);
+
+/// From this share of the time on it is said what keeps threads from running without a GIL.
+const WORTH_SAYING: f64 = 0.05;
 
 /// So many of those that wait most are looked at for long waits.
 const MOST_LOOKED_AT: usize = 64;
@@ -44,6 +47,8 @@ pub struct Observation {
     pub origin: Origin,
     /// Where the holders of locks were seen.
     pub places: Places,
+    /// What threads were seen to wait for in locks of the program's own.
+    pub wants: Wants,
     /// What it printed: its last lines.
     pub output: Vec<String>,
     /// How it ended; none while it runs.
@@ -59,6 +64,8 @@ pub struct Watch {
     pub figures: Figures,
     /// Where the holders of locks were seen, as of these figures.
     pub places: Places,
+    /// What threads were seen to wait for in locks of the program's own, as of these figures.
+    pub wants: Wants,
     /// Whether the table is by function rather than by thread.
     pub by_function: bool,
     /// The picture freezes at a wait longer than this.
@@ -103,7 +110,7 @@ impl Watch {
         }
         let most = self.figures.holders.first().filter(|holder| holder.waiting >= 0.2);
         match (most, self.figures.held) {
-            (_, None) if log.locks().len() == 0 => "There is no lock: every thread runs whenever it can.".to_owned(),
+            (_, None) if !log.has_gil() => self.said_without_gil(),
             (Some(most), _) if self.by_function => self.said_of_functions(most),
             (Some(most), _) => said_of_thread(most),
             (None, Some(held)) if held < 0.5 => {
@@ -111,6 +118,19 @@ impl Watch {
             }
             (None, _) => "No one thread makes the others wait.".to_owned(),
         }
+    }
+
+    /// What there is to say where there is no GIL: what else keeps threads from running.
+    fn said_without_gil(&self) -> String {
+        let mut text = "GIL disabled: every thread runs whenever it can.".to_owned();
+        if let Some(stops) = self.figures.stops.as_ref().filter(|stops| stops.share >= WORTH_SAYING) {
+            let by = stops.by.as_ref().map_or_else(String::new, |by| format!(", mostly by {by}"));
+            text += &format!(" For {:.0}% of the time the world was stopped{by}.", stops.share * 100.0);
+        }
+        if let Some((what, _)) = self.figures.wanted.as_ref().filter(|(_, share)| *share >= WORTH_SAYING) {
+            text += &format!(" Where threads wait for one another, it is mostly for {what}.");
+        }
+        text
     }
 
     /// The two functions during which others waited most, if the second is not far behind.
@@ -169,7 +189,7 @@ pub fn said(state: &State, log: &Trace) -> String {
 
 /// Takes in how the program does.
 pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) {
-    let Observation { origin, places, output, ended } = seen;
+    let Observation { origin, places, wants, output, ended } = seen;
     if origin.is_sampled() && state.view.zoom == Zoom::Turns {
         // Ten samples a cell.
         state.view.zoom = Zoom::Cell(SAMPLED_CELL);
@@ -179,6 +199,7 @@ pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) {
     let Some(log) = log else { return };
     // While the picture stands still the figures do, too: they are of what it shows. What has ended changes no more.
     if state.view.frozen.is_none() || ended.is_some() {
+        state.watch.wants = wants;
         state.watch.read(log, &places);
     } else {
         // Once it goes on, waits are looked for that come then.

@@ -27,6 +27,9 @@ pub enum State {
     Native,
     /// Blocked on a lock, queue, join or future of the program's own.
     WaitingLock,
+    /// Kept waiting by a stop-the-world of a free-threaded build: its thread state is `_Py_THREAD_SUSPENDED` until the
+    /// world goes on, or it wants to stop the world itself and not all others stand still yet.
+    WaitingWorld,
     /// A coroutine at `await`.
     Suspended,
     /// A coroutine that could go on while the loop is busy.
@@ -41,7 +44,7 @@ pub enum State {
 
 impl State {
     /// How many states there are.
-    pub const COUNT: usize = 15;
+    pub const COUNT: usize = 16;
 
     /// Every state, in the order of the ledger.
     pub const ALL: [State; State::COUNT] = [
@@ -55,6 +58,7 @@ impl State {
         State::Io,
         State::Native,
         State::WaitingLock,
+        State::WaitingWorld,
         State::Suspended,
         State::Ready,
         State::Idle,
@@ -85,6 +89,7 @@ impl State {
             State::Io => "io",
             State::Native => "native",
             State::WaitingLock => "waiting_lock",
+            State::WaitingWorld => "waiting_world",
             State::Suspended => "suspended",
             State::Ready => "ready",
             State::Idle => "idle",
@@ -106,6 +111,7 @@ impl State {
             State::Io => "waits for I/O",
             State::Native => "C code, lock free",
             State::WaitingLock => "wants the program's own lock",
+            State::WaitingWorld => "waits for stop-the-world",
             State::Suspended => "awaiting",
             State::Ready => "ready",
             State::Idle => "idle",
@@ -146,7 +152,7 @@ impl State {
             (Ready, _) => false,
             (_, Suspended | Ready) => matches!(self, Running | Starting),
             (Idle, Starting) => false,
-            (Running | Io | Native | WaitingLock, Starting) => false,
+            (Running | Io | Native | WaitingLock | WaitingWorld, Starting) => false,
             _ => true,
         }
     }

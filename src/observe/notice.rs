@@ -1,9 +1,11 @@
 //! What the observer says.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::event::{Event, LaneId, LockId, Nanos};
-use crate::model::{LanePlan, LockPlan};
+use crate::model::{LanePlan, LockKind, LockPlan};
 use crate::record::Accounts;
 
 use super::place::Place;
@@ -71,6 +73,17 @@ pub enum Notice {
         accounts: Accounts,
         /// In which system calls it slept.
         slept: Vec<(String, Slept)>,
+        /// What it waited for, as [`Notice::WaitsFor`] says it.
+        waited_for: Vec<(String, Slept)>,
+    },
+    /// What a lane that sleeps in a lock of the program's own, or since the world is stopped, waits for.
+    WaitsFor {
+        /// When it was seen.
+        at: Nanos,
+        /// Which lane.
+        lane: LaneId,
+        /// What, in words: `the lock of a dict object`.
+        what: Arc<str>,
     },
     /// Where a lane that holds its lock is.
     Place {
@@ -160,6 +173,8 @@ pub enum Engine {
 pub struct LockStatus {
     /// Which.
     pub lock: LockId,
+    /// What it is.
+    pub kind: LockKind,
     /// How it is followed now.
     pub engine: Engine,
     /// How long each take and drop was recorded.

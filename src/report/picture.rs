@@ -196,6 +196,7 @@ fn words(state: State) -> &'static str {
     match state {
         State::Starting => "start-up",
         State::WaitingLock => "own lock",
+        State::WaitingWorld => "stop-the-world",
         state => state.words(),
     }
 }

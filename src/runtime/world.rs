@@ -375,6 +375,7 @@ impl World {
         let seen = app::watch::Observation {
             origin: app::Origin::of(&record.description, &record.trace),
             places: record.places.clone(),
+            wants: record.wants.clone(),
             output: lines[lines.len().saturating_sub(OUTPUT_LINES)..].to_vec(),
             ended,
         };

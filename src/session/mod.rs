@@ -14,6 +14,7 @@ mod run;
 pub mod selftest;
 mod size;
 mod summary;
+mod wants;
 
 pub use comparer::{Comparer, ComparisonNotice, Contest};
 pub use comparison::{Comparison, Ideal, Profile, Progress, Row, RunSummary, Spread, median};
@@ -26,3 +27,4 @@ pub use notes::{NotesFigure, NotesTable};
 pub use places::{HeldIn, Places};
 pub use run::{Phase, Record, Run};
 pub use size::{Sizing, Step};
+pub use wants::Wants;

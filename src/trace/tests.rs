@@ -13,7 +13,7 @@ fn event(lane: LaneId, at: Nanos, kind: EventKind) -> Event {
 
 fn two_threads() -> (Trace, LaneId, LaneId, LockId) {
     let mut trace = Trace::default();
-    let lock = trace.add_lock(LockInfo { name: "GIL".into(), process: 0, of_workers: true });
+    let lock = trace.add_lock(LockInfo { kind: LockKind::Gil, name: "GIL".into(), process: 0, of_workers: true });
     let one = trace.add_lane(LaneInfo::new("thread 1", Role::Worker, Some(lock)));
     let two = trace.add_lane(LaneInfo::new("thread 2", Role::Worker, Some(lock)));
     (trace, one, two, lock)

@@ -68,6 +68,7 @@ fn reason(run: &RunSummary) -> String {
         LaneState::Starting => "start-up",
         LaneState::WaitingGil => "waits GIL",
         LaneState::WaitingLock => "own lock",
+        LaneState::WaitingWorld => "stop-the-world",
         LaneState::Native => "C code",
         LaneState::Io => "I/O",
         state => state.words(),

@@ -163,6 +163,7 @@ const fn short(state: LaneState) -> &'static str {
         LaneState::Running => "runs",
         LaneState::Native => "in C",
         LaneState::WaitingLock => "lock",
+        LaneState::WaitingWorld => "stop",
         LaneState::Suspended => "await",
         LaneState::Unknown => "?",
         other => other.words(),
