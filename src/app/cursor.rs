@@ -165,9 +165,9 @@ fn stopped_by(state: &State, log: &Trace, lane: LaneId, span: Span) -> String {
         .into_iter()
         .filter(|(by, _)| *by != lane)
         .take(NAMED)
-        .map(|(by, held)| format!("{} {held}", sanitised(&state.watch.name(log, by))))
+        .map(|(by, held)| format!("; {} had it stopped for {held} of that", sanitised(&state.watch.name(log, by))))
         .collect();
-    if by.is_empty() { String::new() } else { format!("; stopped by {} of it", by.join(", ")) }
+    by.concat()
 }
 
 /// In which function a holder of the lock was, as far as it was seen while it held it, or how much earlier or later.

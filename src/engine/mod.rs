@@ -89,8 +89,8 @@ pub enum Signal {
         at: Nanos,
         /// Which lane.
         lane: LaneId,
-        /// What, in words.
-        what: std::sync::Arc<str>,
+        /// What.
+        what: crate::observe::parking::Wanted,
     },
     /// What a lane waited for in such sleeps, how often and how long, as far as it was seen.
     WaitedFor {

@@ -1,13 +1,12 @@
 //! What the observer says.
 
-use std::sync::Arc;
-
 use serde::Serialize;
 
 use crate::event::{Event, LaneId, LockId, Nanos};
 use crate::model::{LanePlan, LockKind, LockPlan};
 use crate::record::Accounts;
 
+use super::parking::Wanted;
 use super::place::Place;
 use super::thread::Slept;
 
@@ -82,8 +81,8 @@ pub enum Notice {
         at: Nanos,
         /// Which lane.
         lane: LaneId,
-        /// What, in words: `the lock of a dict object`.
-        what: Arc<str>,
+        /// What.
+        what: Wanted,
     },
     /// Where a lane that holds its lock is.
     Place {

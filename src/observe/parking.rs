@@ -13,8 +13,10 @@
 //! handful of reads at fixed distances, asked once a sleep, and whatever is read may be garbage: then the answer is none.
 //!
 //! # Not chosen
-//! Who holds it: a `PyMutex` does not say. Locks that are a semaphore on the heap (`PyThread_type_lock`, in 3.13 still
-//! `threading.RLock`): nothing leads from there to the object.
+//! Who holds it: a `PyMutex` does not say. Locks that are a semaphore on the heap (`PyThread_type_lock`: in 3.13
+//! `threading.RLock`, in its first patch levels `threading.Lock`, too): nothing leads from there to the object.
+
+use std::sync::Arc;
 
 use super::layout::TID_IN_PTHREAD;
 use super::memory::Memory;
@@ -60,7 +62,21 @@ pub enum Parked {
     Mutex,
 }
 
+/// What somebody waits for, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// `the lock of a dict object`.
+    pub words: Arc<str>,
+    /// Whether that is a lock that another has, rather than something that is to happen.
+    pub is_lock: bool,
+}
+
 impl Parked {
+    /// Whether what is waited for is a lock that another has.
+    pub fn is_lock(&self) -> bool {
+        matches!(self, Parked::Object(_) | Parked::Lock(_) | Parked::Interpreter | Parked::Mutex)
+    }
+
     /// Whether it waits because of a stop-the-world.
     pub fn is_of_world(&self) -> bool {
         matches!(self, Parked::Suspended | Parked::Stopping | Parked::Turn)

@@ -16,7 +16,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::os::fd::BorrowedFd;
-use std::sync::Arc;
 
 use crate::clock::{Clock, Monotonic};
 use crate::event::{Detail, LaneId, LockId, Nanos};
@@ -27,7 +26,7 @@ use super::lock::{Change, Lock, Mode};
 use super::notice::{Alarm, Notice, Program, Status};
 use super::observed::{Process, Stage};
 use super::pace::{Pace, Pause};
-use super::parking::Parked;
+use super::parking::{Parked, Wanted};
 use super::process;
 use super::recorder::{Recorder, Watchpoints};
 use super::runtime::{Files, LockState};
@@ -436,7 +435,10 @@ impl Watcher {
     fn tell_doing(&mut self, tid: u32, at: Nanos, doing: Doing, parked: Option<Parked>, first: bool) {
         let records = self.recorder.is_on();
         let Some(pid) = self.threads.get(&tid).map(|tracked| tracked.pid) else { return };
-        let what: Option<Arc<str>> = parked.as_ref().map(|parked| self.words_for(pid, parked).into());
+        let what = parked.as_ref().map(|parked| Wanted {
+            words: self.words_for(pid, parked).into(),
+            is_lock: parked.is_lock(),
+        });
         let reason = match doing {
             Doing::Running => None,
             Doing::In { .. } if parked.is_some_and(|parked| parked.is_of_world()) => Some(Reason::World),
@@ -460,7 +462,7 @@ impl Watcher {
             None => {}
         }
         if let Some(what) = what
-            && tracked.thread.waits_for(at, &what)
+            && tracked.thread.waits_for(at, &what.words)
             && let Some(lane) = tracked.lane
         {
             self.notices.push(Notice::WaitsFor { at, lane, what });

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use crate::engine::{Engine, Slept, Status};
-use crate::event::LaneId;
+use crate::event::{LaneId, Nanos};
 
 use super::printable;
 use super::schema::Report;
@@ -49,6 +49,10 @@ pub(super) fn worlds(report: &Report, out: &mut impl Write) -> io::Result<()> {
         let times = if world.stops == 1 { "once".to_owned() } else { format!("{} times", world.stops) };
         let by: Vec<String> = world.by.iter().take(NAMED).map(|by| format!("{} {}", lane_name(report, by.lane), by.ns)).collect();
         writeln!(out, "\n{name}: {times}, {} in all ({share:.1}%), by {}", world.stopped_ns, by.join(", "))?;
+        let status = report.observer.iter().flat_map(|status| &status.locks).find(|lock| lock.lock == world.id);
+        if let Some(sampled) = status.map(|status| status.sampled_ns).filter(|sampled| *sampled > Nanos::ZERO) {
+            writeln!(out, "  for {sampled} it was only looked at: short stops were not seen")?;
+        }
         let spans = &world.stop_ns;
         if spans.count > 0 {
             let (p50, p95, p99, max) = (spans.p50, spans.p95, spans.p99, spans.max);

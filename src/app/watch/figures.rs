@@ -215,12 +215,12 @@ impl Watch {
         })
     }
 
-    /// What most waits are for in locks of the program's own. Who waits for the end of another waits for its work.
+    /// For which lock of the program's own most waits are.
     fn wanted(&self, log: &Trace, from: Nanos) -> Option<(String, f64)> {
         let ledger = log.ledger_between(from, log.now()).0;
         let alive: u64 = State::ALL.into_iter().filter(|it| it.alive()).map(|it| ledger[it.index()].0).sum();
         let share = ledger[State::WaitingLock.index()].0 as f64 / alive.max(1) as f64;
-        let (what, _) = self.wants.most(from).filter(|(what, _)| !what.starts_with("the end of "))?;
+        let (what, _) = self.wants.most_for_a_lock(from)?;
         Some((what.to_owned(), share))
     }
 

@@ -45,7 +45,7 @@ pub fn render(state: &State, log: &Trace, rows: u16, canvas: &mut Canvas) {
         return;
     }
     if !log.has_gil() {
-        let text = state.watch.figures.stops.as_ref().map_or_else(String::new, stops);
+        let text = state.watch.figures.stops.as_ref().map_or_else(String::new, |it| stops(it, canvas.width() >= 100));
         canvas.text_to(1, 2, canvas.width(), &sanitised(&text), Ink::Text);
         return;
     }
@@ -66,13 +66,15 @@ pub fn render(state: &State, log: &Trace, rows: u16, canvas: &mut Canvas) {
 }
 
 /// How often the world was stopped, in a sentence.
-fn stops(stops: &Stops) -> String {
+fn stops(stops: &Stops, wide: bool) -> String {
     if stops.times == 0 {
         return "The world has not been stopped so far.".to_owned();
     }
     let times = if stops.times == 1 { "once".to_owned() } else { format!("{} times", stops.times) };
-    let by = stops.by.as_ref().map_or_else(String::new, |by| format!(", mostly by {by}"));
+    let mostly = if wide { "mostly " } else { "" };
+    let by = stops.by.as_ref().map_or_else(String::new, |by| format!(", {mostly}by {by}"));
     let share = if stops.share < 0.005 { format!("{:.1}%", stops.share * 100.0) } else { percent(stops.share) };
     let stop = &stops.stop;
-    format!("The world was stopped {times}, {share} of the time: half {}, longest {}{by}", stop.p50, stop.max)
+    let what = if wide { "The world was stopped" } else { "Stopped" };
+    format!("{what} {times}, {share} of the time: half {}, longest {}{by}", stop.p50, stop.max)
 }
