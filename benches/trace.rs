@@ -9,7 +9,6 @@ use gilscope::model::{LockKind, Role};
 use gilscope::session::Experiment;
 use gilscope::trace::{CoreEvidence, LaneInfo, LockInfo, Trace};
 use gilscope::ui;
-use gilscope::vm::Rules;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -227,18 +226,7 @@ fn ten_thousand_lanes_in_one_band(bencher: Bencher, millions: u64) {
 }
 
 fn experiment(model: &str, workers: u32) -> Experiment {
-    Experiment {
-        start_up: None,
-        workload: "sum-squares".to_owned(),
-        model: model.to_owned(),
-        workers,
-        processes: None,
-        tasks: None,
-        args: Vec::new(),
-        switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
-        rules: Rules::default(),
-        interpreter: gilscope::session::Interpreter::Miniature,
-    }
+    Experiment::new("sum-squares", model, workers)
 }
 
 /// A lab at the end of a run of that log.

@@ -107,6 +107,18 @@ fn what_a_program_raises_cannot_steer_the_terminal() {
 }
 
 #[test]
+fn a_run_whose_tasks_failed_is_not_headed_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = file(folder.path(), "all.py", "def work():\n    raise ValueError(1)\n");
+    let said = String::from_utf8(gilscope(&["run", &all, "-n", "2"]).stdout).unwrap();
+    assert!(said.lines().nth(1).unwrap().starts_with("FAILED: no task came to a value; over after "), "{said}");
+    assert!(!said.contains("Try: "), "advice on no work: {said}");
+    let one = file(folder.path(), "one.py", "def work(task):\n    return 1 // task\n");
+    let said = String::from_utf8(gilscope(&["run", &one, "-n", "2"]).stdout).unwrap();
+    assert!(said.lines().nth(1).unwrap().starts_with("done, but 1 of 2 tasks FAILED; after "), "{said}");
+}
+
+#[test]
 fn the_lab_without_a_terminal_is_refused_and_names_the_command_that_needs_none() {
     for args in [&[][..], &["lab"]] {
         let output = gilscope(args);

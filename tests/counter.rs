@@ -57,8 +57,9 @@ fn count(workload: &str, model: &str, rules: &str) -> Counted {
 fn since_3_10_adding_one_loses_nothing_and_before_it_does() {
     let now = count("counter", "threads", "3.10");
     assert_eq!((now.lost(), now.says()), (0, None));
-    let before = count("counter", "threads", "3.9");
-    assert!(before.share() > 0.01, "{}", before.share());
+    // What is lost hangs on where a few turns happen to end: little of one run, not of several.
+    let before: Vec<f64> = (0..5).map(|_| count("counter", "threads", "3.9").share()).collect();
+    assert!(before.iter().any(|share| *share > 0.05), "{before:?}");
 }
 
 #[test]

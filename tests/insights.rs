@@ -77,6 +77,23 @@ fn holds_or(id: &str, args: &[&str], but_for_cores: impl Fn(&Value) -> bool) {
     panic!("{id} does not hold of {args:?}: {seen:#?}");
 }
 
+/// It does, in one run of several that had two cores. Whether they get in each other's way shows only where two run at
+/// once: with other programs on the cores all the time there is nothing to see, and that is said.
+fn holds_with_two_cores(id: &str, args: &[&str]) {
+    let mut seen = Vec::new();
+    for _ in 0..TRIES {
+        let report = run(args);
+        if found(&report).contains(&id) {
+            return;
+        }
+        if report["cores_busy"].as_f64().unwrap() > 1.5 {
+            seen.push(format!("{} {}", report["insights"], report["ledger_ns"]));
+        }
+    }
+    assert!(seen.is_empty(), "{id} does not hold of {args:?}: {seen:#?}");
+    eprintln!("skipped: {TRIES} times other programs had the cores");
+}
+
 /// How many workers were in some states at once, on average.
 fn at_once(report: &Value, states: &[&str]) -> f64 {
     let sum: u64 = states.iter().map(|state| report["ledger_ns"][*state].as_u64().unwrap_or(0)).sum();
@@ -211,7 +228,7 @@ fn workers_without_a_task_are_idle_and_those_with_one_each_are_not() {
 fn threads_without_a_lock_contend_for_a_shared_counter_and_not_for_their_own() {
     let counting = |workload, model| [&[workload, "-m", model, "-n", "4"], &["--arg", "n=1000000"][..]].concat();
     if two_cores() {
-        holds("free-threads-contending", &counting("counter", "free-threads"));
+        holds_with_two_cores("free-threads-contending", &counting("counter", "free-threads"));
     }
     never_holds("free-threads-contending", &counting("counter-local", "free-threads"));
     never_holds("free-threads-contending", &counting("counter", "threads"));

@@ -140,7 +140,6 @@ mod tests {
     use super::*;
     use crate::event::Nanos;
     use crate::session::Experiment;
-    use crate::vm::Rules;
 
     fn candidate(pid: u32, version: Result<&str, &str>) -> Candidate {
         Candidate {
@@ -151,18 +150,7 @@ mod tests {
     }
 
     fn open() -> State {
-        let experiment = Experiment {
-            workload: "sum-squares".to_owned(),
-            model: "threads".to_owned(),
-            workers: 4,
-            processes: None,
-            tasks: None,
-            args: Vec::new(),
-            switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
-            rules: Rules::V3_10,
-            start_up: None,
-            interpreter: crate::session::Interpreter::Miniature,
-        };
+        let experiment = Experiment::new("sum-squares", "threads", 4);
         let mut state = State::new(experiment, Vec::new(), ModelChoice::built_in());
         update(&mut state, None, Action::ShowWatch);
         let rows = vec![candidate(30, Err("no")), candidate(10, Ok("3.13.1")), candidate(20, Ok("3.11.2"))];

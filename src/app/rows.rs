@@ -215,21 +215,9 @@ mod tests {
     use crate::event::Nanos;
     use crate::session::Experiment;
     use crate::trace::testing::TraceBuilder;
-    use crate::vm::Rules;
 
     fn screen(columns: u16, rows: u16) -> State {
-        let experiment = Experiment {
-            start_up: None,
-            workload: "sum-squares".to_owned(),
-            model: "threads".to_owned(),
-            workers: 4,
-            processes: None,
-            tasks: None,
-            args: Vec::new(),
-            switch_interval: Nanos::from_millis(5),
-            rules: Rules::default(),
-            interpreter: crate::session::Interpreter::Miniature,
-        };
+        let experiment = Experiment::new("sum-squares", "threads", 4);
         let mut state = State::new(experiment, Vec::new(), ModelChoice::built_in());
         state.size = (columns, rows);
         state

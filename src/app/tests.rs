@@ -16,18 +16,7 @@ fn ms(millis: u64) -> Nanos {
 }
 
 fn lab() -> State {
-    let experiment = Experiment {
-        workload: "sum-squares".to_owned(),
-        model: "threads".to_owned(),
-        workers: 2,
-        processes: None,
-        tasks: None,
-        args: Vec::new(),
-        switch_interval: ms(5),
-        rules: Rules::V3_10,
-        start_up: None,
-        interpreter: crate::session::Interpreter::Miniature,
-    };
+    let experiment = Experiment::new("sum-squares", "threads", 2);
     let workload = |id: &str| WorkloadChoice {
         id: id.to_owned(),
         title: id.to_owned(),

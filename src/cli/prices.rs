@@ -18,7 +18,6 @@ use crate::engine::machine::Machine;
 use crate::model::{self, Model};
 use crate::report::{Price, StartUp, prices_text};
 use crate::session::{Contest, Experiment, Row, Spread};
-use crate::vm::Rules;
 use crate::workload::{ArgValue, Workload};
 
 use super::compare::print;
@@ -130,17 +129,8 @@ fn more(model: &Model) -> u32 {
 fn contest(models: &[&Model], workers: u32, seconds: f64, repeats: u32) -> Contest {
     Contest {
         experiment: Experiment {
-            workload: WORKLOAD.to_owned(),
-            model: "sequential".to_owned(),
-            workers,
-
-            processes: None,
-            tasks: None,
             args: vec![("seconds".to_owned(), ArgValue::Float(seconds))],
-            switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
-            rules: Rules::V3_10,
-            start_up: None,
-            interpreter: crate::session::Interpreter::Miniature,
+            ..Experiment::new(WORKLOAD, "sequential", workers)
         },
         models: models.iter().map(|model| model.id.to_owned()).collect(),
         repeats,

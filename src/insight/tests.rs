@@ -427,16 +427,8 @@ fn pickling_is_told_where_it_is_more_than_the_work_however_little_both_are() {
 fn what_to_try_is_a_command_where_the_run_was_an_experiment_and_fits_the_model() {
     let trace = turns(4, 20);
     let experiment = crate::session::Experiment {
-        workload: "my work.py".to_owned(),
-        model: "threads".to_owned(),
-        workers: 4,
-        processes: None,
-        tasks: None,
         args: vec![("n".to_owned(), crate::workload::ArgValue::Int(5))],
-        switch_interval: ms(5),
-        rules: crate::vm::Rules::V3_10,
-        start_up: None,
-        interpreter: crate::session::Interpreter::Miniature,
+        ..crate::session::Experiment::new("my work.py", "threads", 4)
     };
     let command = |facts: Facts| find(&facts)[0].command.clone();
     assert_eq!(command(Facts::new(&trace, 4, ms(5))), None);

@@ -435,10 +435,9 @@ impl Watcher {
     fn tell_doing(&mut self, tid: u32, at: Nanos, doing: Doing, parked: Option<Parked>, first: bool) {
         let records = self.recorder.is_on();
         let Some(pid) = self.threads.get(&tid).map(|tracked| tracked.pid) else { return };
-        let what = parked.as_ref().map(|parked| Wanted {
-            words: self.words_for(pid, parked).into(),
-            is_lock: parked.is_lock(),
-        });
+        let what = parked
+            .as_ref()
+            .map(|parked| Wanted { words: self.words_for(pid, parked).into(), is_lock: parked.is_lock() });
         let reason = match doing {
             Doing::Running => None,
             Doing::In { .. } if parked.is_some_and(|parked| parked.is_of_world()) => Some(Reason::World),

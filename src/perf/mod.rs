@@ -74,7 +74,9 @@ impl Refused {
                     _ => Refused::Policy,
                 }
             }
-            Errno::NOENT | Errno::OPNOTSUPP | Errno::NOSPC | Errno::BUSY if matches!(subject, Subject::Word(_) | Subject::Byte(_)) => {
+            Errno::NOENT | Errno::OPNOTSUPP | Errno::NOSPC | Errno::BUSY
+                if matches!(subject, Subject::Word(_) | Subject::Byte(_)) =>
+            {
                 Refused::NoWatchpoint
             }
             Errno::NOSYS | Errno::NOENT | Errno::OPNOTSUPP => Refused::Missing,

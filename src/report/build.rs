@@ -29,6 +29,10 @@ pub fn report(record: &Record, workload: Option<&Workload>, machine: &engine::ma
         _ => ("stopped", None),
     };
     let program = record.description.program.as_ref();
+    let results: Vec<TaskResult> = record.results.iter().map(task_result).collect();
+    // Where no task came to a value there was no work whose time could be explained.
+    let worked = results.is_empty() || results.iter().any(|result| matches!(result, TaskResult::Value { .. }));
+    let insights = if worked { insight::find(&Facts::of_record(record, machine.logical_cores)) } else { Vec::new() };
     Report {
         schema: "gilscope.run/1",
         engine: record.description.engine,
@@ -48,7 +52,7 @@ pub fn report(record: &Record, workload: Option<&Workload>, machine: &engine::ma
         failure,
         elapsed_ns: elapsed,
         cores_busy: record.cores_busy(),
-        results: record.results.iter().map(task_result).collect(),
+        results,
         outcome: record.outcome.clone(),
         output: record.output.clone(),
         locks: record
@@ -64,7 +68,7 @@ pub fn report(record: &Record, workload: Option<&Workload>, machine: &engine::ma
         ledger_ns: states(&trace.ledger()),
         blame: trace.blame(),
         held_in: held_in(record),
-        insights: insight::find(&Facts::of_record(record, machine.logical_cores)),
+        insights,
         memory: memory(record),
         context_switches: context_switches(record, &workers),
         events: Events { recorded: trace.events_recorded(), dropped: record.dropped() },

@@ -183,7 +183,6 @@ mod tests {
     use super::*;
     use crate::session::{Experiment, Profile, RunSummary};
     use crate::trace::Ledger;
-    use crate::vm::Rules;
 
     /// A run of two workers whose time went into one state beside running.
     fn run(millis: u64, state: State, share: u64) -> RunSummary {
@@ -211,19 +210,7 @@ mod tests {
     fn sleeping(threads: RunSummary, processes: RunSummary) -> NotesReport {
         let table = NotesTable::all().into_iter().find(|table| table.workload == "sleep").unwrap();
         let workload = crate::workload::load("sleep").unwrap();
-        let experiment = Experiment {
-            workload: "sleep".to_owned(),
-            model: "sequential".to_owned(),
-            workers: 4,
-
-            processes: None,
-            tasks: None,
-            args: Vec::new(),
-            switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
-            rules: Rules::V3_10,
-            start_up: None,
-            interpreter: crate::session::Interpreter::Miniature,
-        };
+        let experiment = Experiment::new("sleep", "sequential", 4);
         let row = |model: &str, run| Row {
             model: model.to_owned(),
             label: model.to_owned(),

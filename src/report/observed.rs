@@ -41,13 +41,15 @@ fn how(status: &Status) -> String {
 /// How often all threads were made to stand still, for how long, and by whom.
 pub(super) fn worlds(report: &Report, out: &mut impl Write) -> io::Result<()> {
     for world in &report.stop_the_world {
-        let (name, share) = (printable(&world.name), world.stopped_ns.0 as f64 * 100.0 / report.elapsed_ns.0.max(1) as f64);
+        let (name, share) =
+            (printable(&world.name), world.stopped_ns.0 as f64 * 100.0 / report.elapsed_ns.0.max(1) as f64);
         if world.stops == 0 {
             writeln!(out, "\n{name}: never")?;
             continue;
         }
         let times = if world.stops == 1 { "once".to_owned() } else { format!("{} times", world.stops) };
-        let by: Vec<String> = world.by.iter().take(NAMED).map(|by| format!("{} {}", lane_name(report, by.lane), by.ns)).collect();
+        let by: Vec<String> =
+            world.by.iter().take(NAMED).map(|by| format!("{} {}", lane_name(report, by.lane), by.ns)).collect();
         writeln!(out, "\n{name}: {times}, {} in all ({share:.1}%), by {}", world.stopped_ns, by.join(", "))?;
         let status = report.observer.iter().flat_map(|status| &status.locks).find(|lock| lock.lock == world.id);
         if let Some(sampled) = status.map(|status| status.sampled_ns).filter(|sampled| *sampled > Nanos::ZERO) {

@@ -36,7 +36,7 @@ pub fn write_table(report: &Report, mut out: impl Write) -> io::Result<()> {
     }
     let end = match report.end {
         _ if report.ended_by_gilscope => crate::engine::ENDED_BY_US.to_owned(),
-        "ended" => "done".to_owned(),
+        "ended" => ended(report),
         "failed" => format!("failed: {}", printable(report.failure.as_deref().unwrap_or("no reason given"))),
         other => other.to_owned(),
     };
@@ -53,6 +53,16 @@ pub fn write_table(report: &Report, mut out: impl Write) -> io::Result<()> {
         writeln!(out, "\n{} of {} events were lost", report.events.dropped, report.events.recorded)?;
     }
     Ok(())
+}
+
+/// A run that came to its end, and what became of its tasks.
+fn ended(report: &Report) -> String {
+    let raised = |result: &&TaskResult| matches!(result, TaskResult::Error { .. });
+    match (report.results.iter().filter(raised).count(), report.results.len()) {
+        (0, _) => "done".to_owned(),
+        (failed, all) if failed == all => "FAILED: no task came to a value; over".to_owned(),
+        (failed, all) => format!("done, but {failed} of {all} tasks FAILED;"),
+    }
 }
 
 fn insights(report: &Report, out: &mut impl Write) -> io::Result<()> {

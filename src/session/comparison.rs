@@ -259,7 +259,7 @@ impl Row {
         let waiting = run.share(State::WaitingCore) * run.workers as f64;
         let taken = waiting.min(cores as f64 - run.cores_busy);
         if taken > (run.cores_busy + waiting) * TAKEN {
-            return Some("other programs had the cores: repeat".to_owned());
+            return Some("other programs took cores: repeat".to_owned());
         }
         let elapsed = self.elapsed()?;
         let apart = elapsed.max.0 as f64 / elapsed.min.0.max(1) as f64;

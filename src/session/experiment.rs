@@ -46,6 +46,22 @@ impl Experiment {
     /// CPython's default (`sys.getswitchinterval()`).
     pub const DEFAULT_SWITCH_INTERVAL: Nanos = Nanos::from_millis(5);
 
+    /// A task a worker, the workload's own arguments, and everything else as in a CPython of today; its start-up is free.
+    pub fn new(workload: &str, model: &str, workers: u32) -> Experiment {
+        Experiment {
+            workload: workload.to_owned(),
+            model: model.to_owned(),
+            workers,
+            processes: None,
+            tasks: None,
+            args: Vec::new(),
+            switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
+            rules: Rules::V3_10,
+            start_up: None,
+            interpreter: Interpreter::Miniature,
+        }
+    }
+
     /// How many tasks there are.
     pub fn task_count(&self) -> u32 {
         self.tasks.unwrap_or(self.workers)

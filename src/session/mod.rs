@@ -14,6 +14,8 @@ mod run;
 pub mod selftest;
 mod size;
 mod summary;
+#[cfg(test)]
+mod testing;
 mod wants;
 
 pub use comparer::{Comparer, ComparisonNotice, Contest};

@@ -8,10 +8,9 @@ use serde::Deserialize;
 use crate::calibration::Calibration;
 use crate::event::Nanos;
 use crate::model;
-use crate::vm::Rules;
 use crate::workload::{self, ArgValue};
 
-use super::{Comparison, Contest, Experiment, Interpreter, Row};
+use super::{Comparison, Contest, Experiment, Row};
 
 /// A table of the notes.
 #[derive(Clone, Debug, Deserialize)]
@@ -84,17 +83,9 @@ impl NotesTable {
         }
         let contest = |(workers, models)| Contest {
             experiment: Experiment {
-                workload: self.workload.clone(),
-                model: "sequential".to_owned(),
-                workers,
-
-                processes: None,
-                tasks: None,
                 args: self.args.iter().map(|(name, value)| (name.clone(), *value)).collect(),
-                switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
-                rules: Rules::V3_10,
                 start_up: start_up.cloned(),
-                interpreter: Interpreter::Miniature,
+                ..Experiment::new(&self.workload, "sequential", workers)
             },
             models,
             repeats: repeats.unwrap_or(self.repeats),

@@ -201,7 +201,8 @@ fn between_the_order_of_its_birth_and_its_first_core_a_lane_has_none() {
 fn a_stopped_world_is_no_gil_and_is_had_beside_one() {
     let builder = TraceBuilder::new().lock("GIL").world("stop-the-world");
     let trace = builder.lane("one").running(MS(2)).stopping(MS(3)).running(MS(1)).state(State::Io, MS(4));
-    let trace = trace.lane("two").state(State::WaitingGil, MS(2)).state(State::WaitingWorld, MS(4)).running(MS(4)).build();
+    let trace =
+        trace.lane("two").state(State::WaitingGil, MS(2)).state(State::WaitingWorld, MS(4)).running(MS(4)).build();
     assert_eq!((trace.check(), trace.anomalies()), (Ok(()), Anomalies::default()));
     let (gil, world) = (LockId(0), LockId(1));
     assert_eq!(trace.gils().map(|(lock, _)| lock).collect::<Vec<_>>(), [gil]);

@@ -6,7 +6,6 @@ use gilscope::model::Role;
 use gilscope::session::{Comparison, Experiment, Profile, Progress, Row, RunSummary};
 use gilscope::trace::testing::TraceBuilder;
 use gilscope::trace::{Ledger, Trace};
-use gilscope::vm::Rules;
 use gilscope::workload::Bound;
 
 const SOURCE: &str = "\
@@ -27,18 +26,7 @@ fn ms(millis: f64) -> Nanos {
 
 /// A lab with four cores, ready to run.
 pub fn lab(model: &str, workers: u32) -> State {
-    let experiment = Experiment {
-        workload: "sum-squares".to_owned(),
-        model: model.to_owned(),
-        workers,
-        processes: None,
-        tasks: None,
-        args: Vec::new(),
-        switch_interval: Nanos::from_millis(5),
-        rules: Rules::V3_10,
-        start_up: None,
-        interpreter: gilscope::session::Interpreter::Miniature,
-    };
+    let experiment = Experiment::new("sum-squares", model, workers);
     let workload = |id: &str, title: &str, bound, watch: &str| WorkloadChoice {
         id: id.to_owned(),
         title: title.to_owned(),

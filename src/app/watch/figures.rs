@@ -204,7 +204,8 @@ impl Watch {
 
     /// How often the world was stopped; of several, that which was stopped most often.
     fn stops(&self, log: &Trace, from: Nanos) -> Option<Stops> {
-        let (world, stats) = log.worlds().map(|(world, _)| (world, log.lock_stats(world))).max_by_key(|it| it.1.takes)?;
+        let (world, stats) =
+            log.worlds().map(|(world, _)| (world, log.lock_stats(world))).max_by_key(|it| it.1.takes)?;
         let by = log.held_by(world, from, log.now()).into_iter().max_by_key(|(_, held)| *held);
         Some(Stops {
             times: stats.takes,

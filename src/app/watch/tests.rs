@@ -5,9 +5,8 @@ use super::*;
 use crate::event::State as LaneState;
 use crate::observe::parking::Wanted;
 use crate::observe::place::Place;
-use crate::session::{Experiment, Interpreter, Wants};
+use crate::session::{Experiment, Wants};
 use crate::trace::testing::TraceBuilder;
-use crate::vm::Rules;
 
 fn ms(millis: u64) -> Nanos {
     Nanos::from_millis(millis)
@@ -60,18 +59,7 @@ fn place(function: &str, file: &str, line: u32) -> Place {
 
 /// The program above on the Watch screen; while the lock was held by `hog` it was seen in `render` and, later, in `dump`.
 fn watching(log: &Trace) -> State {
-    let experiment = Experiment {
-        workload: "sum-squares".to_owned(),
-        model: "threads".to_owned(),
-        workers: 4,
-        processes: None,
-        tasks: None,
-        args: Vec::new(),
-        switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
-        rules: Rules::V3_10,
-        start_up: None,
-        interpreter: Interpreter::Miniature,
-    };
+    let experiment = Experiment::new("sum-squares", "threads", 4);
     let mut state = State::new(experiment.clone(), Vec::new(), ModelChoice::built_in());
     state.screen = super::super::Screen::Watch;
     state.ran = Some(experiment);
@@ -292,7 +280,10 @@ fn without_a_gil_it_is_told_what_else_keeps_threads_from_running() {
     state.view.picked = Some(LaneId(1));
     state.view.cursor = Some(log.begin_at() + ms(30));
     let text = said(&state, &log);
-    assert!(text.contains("worker wants the program's own lock since") && text.ends_with(": the lock of a dict object"), "{text}");
+    assert!(
+        text.contains("worker wants the program's own lock since") && text.ends_with(": the lock of a dict object"),
+        "{text}"
+    );
     state.view.cursor = Some(log.begin_at() + ms(45));
     let text = said(&state, &log);
     assert!(text.contains("worker waits for stop-the-world since"), "{text}");

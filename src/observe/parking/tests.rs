@@ -83,7 +83,11 @@ fn what_is_waited_for_is_told_by_what_lies_there() {
     ] {
         assert_eq!(asked(address, true), Some(expected), "{address:#x}");
     }
-    assert_eq!(asked(OBJECT + 16, false), Some(Parked::Lock("_thread.lock".to_owned())), "with a GIL heads are shorter");
+    assert_eq!(
+        asked(OBJECT + 16, false),
+        Some(Parked::Lock("_thread.lock".to_owned())),
+        "with a GIL heads are shorter"
+    );
     assert_eq!(asked(OBJECT + 10, false), Some(Parked::Mutex), "and objects have no lock");
     assert_eq!(asked(8, true), None, "nothing lies there");
 }

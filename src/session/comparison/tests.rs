@@ -1,6 +1,5 @@
 use super::*;
 use crate::event::State;
-use crate::vm::Rules;
 use crate::workload::Bound;
 
 pub(in crate::session) fn run(millis: u64, cores_busy: f64) -> RunSummary {
@@ -29,19 +28,7 @@ fn row(model: &str, runs: Vec<RunSummary>) -> Row {
 }
 
 fn comparison(tasks: u32, workers: u32, cores: usize, rows: Vec<Row>) -> Comparison {
-    let experiment = Experiment {
-        workload: "w".to_owned(),
-        model: "sequential".to_owned(),
-        workers,
-
-        processes: None,
-        tasks: Some(tasks),
-        args: Vec::new(),
-        switch_interval: Experiment::DEFAULT_SWITCH_INTERVAL,
-        rules: Rules::V3_10,
-        start_up: None,
-        interpreter: Interpreter::Miniature,
-    };
+    let experiment = Experiment { tasks: Some(tasks), ..Experiment::new("w", "sequential", workers) };
     let workload = Workload {
         id: "w".to_owned(),
         title: "w".to_owned(),
@@ -124,7 +111,7 @@ fn a_busy_machine_is_said_of_a_row_and_one_s_own_crowd_is_not() {
         found.ledger.0[State::WaitingCore.index()] = Nanos::from_millis(share * workers as u64);
         row("threads", vec![found])
     };
-    assert_eq!(wanting(1, 0.6, 40).disturbed(2).as_deref(), Some("other programs had the cores: repeat"));
+    assert_eq!(wanting(1, 0.6, 40).disturbed(2).as_deref(), Some("other programs took cores: repeat"));
     // Eight on two cores keep one another waiting.
     assert_eq!(wanting(8, 2.0, 75).disturbed(2), None);
     assert_eq!(wanting(1, 0.95, 5).disturbed(2), None);

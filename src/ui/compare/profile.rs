@@ -46,7 +46,12 @@ pub fn render(comparison: &Comparison, index: usize, row: &Row, cell: Nanos, col
     }
     let x = left + columns.cells + 1;
     let end = x + columns.right;
-    canvas.text_to(x, 0, end, &reason(run), Ink::Dim);
+    let (said, ink) = match row.disturbed(comparison.cores) {
+        Some(why) if why.chars().count() > usize::from(columns.right) => ("disturbed: redo".to_owned(), Ink::Bad),
+        Some(why) => (why, Ink::Bad),
+        None => (reason(run), Ink::Dim),
+    };
+    canvas.text_to(x, 0, end, &said, ink);
     let median = elapsed.median.to_string();
     let gain = gain(comparison, row);
     let ink = if gain == "no gain" { Ink::Text } else { Ink::Strong };
