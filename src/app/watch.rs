@@ -45,6 +45,8 @@ const SAMPLED_CELL: Nanos = Nanos::from_millis(10);
 pub struct Observation {
     /// What it is, and how it is observed.
     pub origin: Origin,
+    /// Whether it is known that it has no GIL: a free-threaded build that has not turned it on.
+    pub gil_disabled: bool,
     /// Where the holders of locks were seen.
     pub places: Places,
     /// What threads were seen to wait for in locks of the program's own.
@@ -60,6 +62,8 @@ pub struct Observation {
 pub struct Watch {
     /// From what one is chosen.
     pub picker: Picker,
+    /// Whether it is known that the program has no GIL.
+    pub gil_disabled: bool,
     /// The figures that stand on the screen.
     pub figures: Figures,
     /// Where the holders of locks were seen, as of these figures.
@@ -110,7 +114,8 @@ impl Watch {
         }
         let most = self.figures.holders.first().filter(|holder| holder.waiting >= 0.2);
         match (most, self.figures.held) {
-            (_, None) if !log.has_gil() => self.said_without_gil(),
+            (_, None) if self.gil_disabled => self.said_without_gil(),
+            (_, None) if !log.has_gil() => "No GIL has been found in it: its threads and cores are seen.".to_owned(),
             (Some(most), _) if self.by_function => self.said_of_functions(most),
             (Some(most), _) => said_of_thread(most),
             (None, Some(held)) if held < 0.5 => {
@@ -189,12 +194,13 @@ pub fn said(state: &State, log: &Trace) -> String {
 
 /// Takes in how the program does.
 pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) {
-    let Observation { origin, places, wants, output, ended } = seen;
+    let Observation { origin, gil_disabled, places, wants, output, ended } = seen;
     if origin.is_sampled() && state.view.zoom == Zoom::Turns {
         // Ten samples a cell.
         state.view.zoom = Zoom::Cell(SAMPLED_CELL);
     }
     state.origin = origin;
+    state.watch.gil_disabled = gil_disabled;
     state.watch.output = output;
     let Some(log) = log else { return };
     // While the picture stands still the figures do, too: they are of what it shows. What has ended changes no more.

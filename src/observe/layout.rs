@@ -320,6 +320,29 @@ mod tests {
     }
 
     #[test]
+    fn where_the_world_is_is_known_by_the_sizes_of_free_threaded_builds_alone() {
+        let found = |minor: u64, free_threaded: u64, sizes: (u64, u64)| {
+            let mut words = [0_u64; 73];
+            (words[0], words[1], words[2]) = (COOKIE, 3 << 24 | minor << 16 | 0xf0, free_threaded);
+            (words[3], words[6]) = sizes;
+            let mut image = Image::default();
+            image.put(4096, words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>());
+            let layout = Layout::from_debug_offsets(&image, 4096).unwrap().unwrap().2.unwrap();
+            (layout.world, layout.all_worlds, layout.sizes)
+        };
+        assert_eq!(found(13, 1, (328_320, 215_616)), (Some(10_744), Some(10_336), Some((328_320, 215_616))));
+        assert_eq!(found(14, 1, (362_368, 246_720)), (Some(10_848), Some(10_552), Some((362_368, 246_720))));
+        assert_eq!(found(14, 1, (328_320, 215_616)).0, None, "another version's");
+        assert_eq!(
+            found(13, 1, (328_328, 215_624)),
+            (None, None, Some((328_328, 215_624))),
+            "a patch level that moved it"
+        );
+        assert_eq!(found(13, 0, (328_320, 215_616)).0, None, "with a GIL there is none");
+        assert_eq!(found(13, 1, (1 << 40, 215_616)).2, None, "no structure is so large");
+    }
+
+    #[test]
     fn who_sleeps_in_the_lock_wants_it_or_was_made_to_drop_it() {
         let lock = LockLayout::WITH_GIL;
         assert!(lock.is_waited_on(1000, 1032) && lock.is_waited_on(1000, 1072) && lock.is_waited_on(1000, 1080));

@@ -18,10 +18,12 @@
 
 use super::layout::Layout;
 use super::lock::Lock;
-use super::memory::Memory;
+use super::memory::{Memory, Remote};
 use super::notice::Notice;
 use super::observed::Process;
+use super::recorder::Watchpoints;
 use super::runtime::LockState;
+use super::tree::NEW;
 use super::watch::Watcher;
 use crate::event::Nanos;
 use crate::model::{LockKind, LockPlan};
@@ -89,7 +91,7 @@ impl Watcher {
     pub(super) fn meet_world(&mut self, pid: u32, main: u64, now: Nanos) {
         let Some(process) = self.processes.get_mut(&pid).filter(|process| process.worlds.is_none()) else { return };
         let Some(runtime) = &process.runtime else { return };
-        let memory = super::memory::Remote(pid);
+        let memory = Remote(pid);
         let Some(worlds) = Worlds::find(&memory, &runtime.layout, runtime.address, main) else { return };
         let index = self.locks.len();
         if index >= usize::from(u16::MAX) {
@@ -108,20 +110,22 @@ impl Watcher {
         lock.kind = kind;
         let words: Vec<u64> = [Some(worlds.main), worlds.all].into_iter().flatten().map(|it| it + STOPPED).collect();
         lock.words = words.len();
-        let watchpoints = if self.recorder.is_on() {
-            let watched = words.iter().map(|word| self.recorder.watch(pid, Subject::Byte(*word)));
-            watched.reduce(|all, next| Ok(all?.and(next?))).unwrap_or(Err(crate::perf::Refused::Gone(pid)))
-        } else {
-            Err(crate::perf::Refused::Gone(pid))
-        };
-        match watchpoints {
+        let mut watched = Ok(Watchpoints::default());
+        for word in &words {
+            let more = self.recorder.watch(pid, Subject::Byte(*word));
+            watched = watched.and_then(|all| Ok(all.and(more.map_err(|why| why.to_string())?)));
+        }
+        if !self.recorder.is_on() {
+            watched = Err(self.refused.clone().unwrap_or_default());
+        }
+        match watched {
             Ok(watchpoints) => {
                 lock.watch();
-                lock.new_until = now + super::tree::NEW;
+                lock.new_until = now + NEW;
                 self.watchpoints.push(Some(watchpoints));
             }
             Err(why) => {
-                lock.reason = Some(why.to_string());
+                lock.reason = Some(why);
                 self.watchpoints.push(None);
             }
         }
@@ -133,7 +137,7 @@ impl Watcher {
 impl Process {
     /// Whether the world stands still, and who stopped it.
     pub(super) fn look_at_world(&mut self) -> Option<(LockState, Option<u32>)> {
-        let (runtime, memory) = (self.runtime.as_ref()?, super::memory::Remote(self.pid));
+        let (runtime, memory) = (self.runtime.as_ref()?, Remote(self.pid));
         let state = self.worlds?.look(&memory)?;
         let native = (state.last_holder != 0).then(|| runtime.native_of(&memory, state.last_holder)).flatten();
         Some((state, native.and_then(|native| self.outside(native))))

@@ -64,6 +64,7 @@ fn watched(size: (u16, u16), sampled: bool, locks: bool) -> (State, Option<Trace
         program: Some(Program { name: "api.py".to_owned(), pid: 4242, launched: false }),
         ..Origin::default()
     };
+    state.watch.gil_disabled = !locks;
     state.watch.read(&log, &places);
     state.ran = Some(state.experiment.clone());
     state.phase = gilscope::app::Phase::Running;
@@ -111,6 +112,7 @@ fn the_moments_at_which_a_free_threaded_interpreter_stops_all_threads_are_a_lane
         let (mut state, _) = watched(size, false, false);
         let log = stopped();
         state.watch = Default::default();
+        state.watch.gil_disabled = true;
         let want = Wanted { words: "the lock of a dict object".into(), is_lock: true };
         state.watch.wants.saw(log.begin_at() + ms(75), LaneId(1), want);
         state.watch.read(&log, &Places::default());
@@ -118,6 +120,14 @@ fn the_moments_at_which_a_free_threaded_interpreter_stops_all_threads_are_a_lane
         state.view.until = log.now();
         (state, Some(log))
     });
+}
+
+#[test]
+fn a_gil_that_was_not_found_is_not_called_disabled() {
+    let (mut state, log) = watched((80, 24), true, false);
+    state.watch.gil_disabled = false;
+    let text = text(&draw(&state, log.as_ref()));
+    assert!(!text.contains("LOCK HELD  GIL disabled") && text.contains("No GIL has been found in it"), "{text}");
 }
 
 #[test]

@@ -268,7 +268,11 @@ fn without_a_gil_it_is_told_what_else_keeps_threads_from_running() {
     let what = |words: &str, is_lock| Wanted { words: words.into(), is_lock };
     wants.saw(log.begin_at() + ms(30), LaneId(1), what("the lock of a dict object", true));
     wants.saw(log.begin_at() + ms(45), LaneId(1), what("the world to go on", false));
-    hear(&mut state, Some(&log), News::Observed(Box::new(Observation { wants, ..Observation::default() })));
+    hear(
+        &mut state,
+        Some(&log),
+        News::Observed(Box::new(Observation { wants, gil_disabled: true, ..Observation::default() })),
+    );
     let stops = state.watch.figures.stops.clone().expect("it is seen");
     assert_eq!((stops.times, stops.stop.max, stops.by.as_deref()), (2, ms(10), Some("collector")));
     assert!((stops.share - 0.2).abs() < 1e-9, "{stops:?}");

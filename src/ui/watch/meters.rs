@@ -24,7 +24,7 @@ pub fn render(state: &State, log: &Trace, rows: u16, canvas: &mut Canvas) {
             canvas.bar(LEFT, 0, (held * f64::from(width) * 8.0).round() as u32, Ink::Waits);
             canvas.text(LEFT + width + 2, 0, &share(state, held), Ink::Strong);
         }
-        None if !log.has_gil() => _ = canvas.text(LEFT, 0, "GIL disabled: there is none", Ink::Text),
+        None if state.watch.gil_disabled => _ = canvas.text(LEFT, 0, "GIL disabled: there is none", Ink::Text),
         None => canvas.row(LEFT, LEFT + width, 0, '╱', Ink::Unknown),
     }
     canvas.text(1, 1, "CORES BUSY", Ink::Strong);
