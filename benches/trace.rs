@@ -5,7 +5,7 @@
 use divan::{Bencher, black_box};
 use gilscope::app::{self, Action, Ending, ModelChoice, News};
 use gilscope::event::{CoreId, Detail, Event, EventKind, LaneId, Line, LockId, Nanos, State};
-use gilscope::model::Role;
+use gilscope::model::{LockKind, Role};
 use gilscope::session::Experiment;
 use gilscope::trace::{CoreEvidence, LaneInfo, LockInfo, Trace};
 use gilscope::ui;
@@ -35,7 +35,7 @@ fn trace(shape: Shape, events: u64) -> Trace {
         Shape::Processes => LANES,
     };
     for process in 0..locks {
-        trace.add_lock(LockInfo { name: "GIL".into(), process, of_workers: true });
+        trace.add_lock(LockInfo { kind: LockKind::Gil, name: "GIL".into(), process, of_workers: true });
     }
     for lane in 0..LANES {
         let lock = LockId((lane % locks) as u16);
@@ -164,7 +164,7 @@ const TASKS: u32 = 10_000;
 /// Tasks that are awaiting, ready and running in turns, until there are so many events.
 fn coroutines(events: u64) -> Trace {
     let mut trace = Trace::new(usize::MAX);
-    let lock = trace.add_lock(LockInfo { name: "GIL".into(), process: 0, of_workers: true });
+    let lock = trace.add_lock(LockInfo { kind: LockKind::Gil, name: "GIL".into(), process: 0, of_workers: true });
     trace.add_lane(LaneInfo::new("loop", Role::Loop, Some(lock)));
     for task in 1..=TASKS {
         trace.add_lane(LaneInfo::new(format!("task {task}"), Role::Worker, Some(lock)));

@@ -248,7 +248,7 @@ fn what_each_model_records_keeps_the_invariants_of_the_log() {
         let mut trace = Trace::default();
         let plan = run.controller.plan();
         for lock in &plan.locks {
-            trace.add_lock(LockInfo { name: lock.name.clone(), process: lock.process, of_workers: lock.of_workers });
+            trace.add_lock(LockInfo::from(lock));
         }
         for lane in &plan.lanes {
             trace.add_lane(LaneInfo::new(lane.name.clone(), lane.role, lane.lock));

@@ -68,9 +68,20 @@ pub fn sentence(state: &State, log: &Trace) -> Option<String> {
     } else {
         let since = instant(span.from - begin, state.view.axis.cell);
         text += &format!(" since {since}, for {}", span.to - span.from);
-        if span.state == LaneState::Running {
-            text += &seen_in(state, log, lane, at);
-            text += &taken_from(state, log, lane, at);
+        match span.state {
+            LaneState::Running => {
+                text += &seen_in(state, log, lane, at);
+                text += &taken_from(state, log, lane, at);
+            }
+            LaneState::WaitingLock => {
+                let what = state.watch.wants.seen_within(lane, span.from, span.to, at);
+                text += &what.map_or_else(String::new, |what| format!(": {}", sanitised(what)));
+            }
+            LaneState::WaitingWorld => text += &stopped_by(state, log, lane, span),
+            _ => {}
+        }
+        if log.world_of(lane).and_then(|world| log.owner_at(world, at)).is_some_and(|(owner, _)| owner == lane) {
+            text += "; it has stopped the world";
         }
     }
     if span.state == LaneState::Starting {
@@ -161,6 +172,19 @@ fn birth(log: &Trace, lane: LaneId) -> String {
         text += &format!(": {}", steps.join(", "));
     }
     text
+}
+
+/// Who had stopped the world while a lane waited for it to go on, and for how long.
+fn stopped_by(state: &State, log: &Trace, lane: LaneId, span: Span) -> String {
+    let Some(world) = log.world_of(lane) else { return String::new() };
+    let by: Vec<String> = log
+        .held_during(world, span)
+        .into_iter()
+        .filter(|(by, _)| *by != lane)
+        .take(NAMED)
+        .map(|(by, held)| format!("; {} had it stopped for {held} of that", sanitised(&state.watch.name(log, by))))
+        .collect();
+    by.concat()
 }
 
 /// In which function a holder of the lock was, as far as it was seen while it held it, or how much earlier or later.

@@ -114,9 +114,9 @@ pub fn place(log: &Trace, lane: LaneId) -> Option<usize> {
     workers.binary_search(&lane).ok().or_else(server)
 }
 
-/// The locks that workers use.
+/// The GILs that workers use.
 pub fn worker_locks(log: &Trace) -> Vec<LockId> {
-    log.locks().filter(|(_, info)| info.of_workers).map(|(lock, _)| lock).collect()
+    log.gils().filter(|(_, info)| info.of_workers).map(|(lock, _)| lock).collect()
 }
 
 /// Whether several threads share each of several locks.

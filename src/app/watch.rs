@@ -11,7 +11,7 @@ mod typing;
 
 use crate::event::{LaneId, Nanos};
 use crate::program::{Printed, last_words};
-use crate::session::Places;
+use crate::session::{Places, Wants};
 use crate::trace::Trace;
 
 use super::action::{Action, Group};
@@ -23,12 +23,15 @@ use super::update::Effect;
 use super::view::Zoom;
 use super::words::span;
 
-pub use figures::{Also, Figures, Holder, LATELY, place_words};
+pub use figures::{Also, Figures, Holder, LATELY, Stops, place_words};
 pub use rows::{Kind, Life, Row};
 pub use typing::{keys as typing_keys, typed};
 
 /// Of how much time the picture may still be frozen when a long wait is found.
 const KEPT: Nanos = Nanos::from_secs(60);
+
+/// From this share of the time on it is said what keeps threads from running without a GIL.
+const WORTH_SAYING: f64 = 0.05;
 
 /// So many of those that wait most are looked at for long waits.
 const MOST_LOOKED_AT: usize = 64;
@@ -45,8 +48,12 @@ const SAMPLED_CELL: Nanos = Nanos::from_millis(10);
 pub struct Observation {
     /// What it is, and how it is observed.
     pub origin: Origin,
+    /// Whether it is known that it has no GIL: a free-threaded build that has not turned it on.
+    pub gil_disabled: bool,
     /// Where the holders of locks were seen.
     pub places: Places,
+    /// What threads were seen to wait for in locks of the program's own.
+    pub wants: Wants,
     /// What it printed.
     pub output: Printed,
     /// How it ended; none while it runs.
@@ -58,10 +65,14 @@ pub struct Observation {
 pub struct Watch {
     /// From what one is chosen.
     pub picker: Picker,
+    /// Whether it is known that the program has no GIL.
+    pub gil_disabled: bool,
     /// The figures that stand on the screen.
     pub figures: Figures,
     /// Where the holders of locks were seen, as of these figures.
     pub places: Places,
+    /// What threads were seen to wait for in locks of the program's own, as of these figures.
+    pub wants: Wants,
     /// Whether the table is by function rather than by thread.
     pub by_function: bool,
     /// The picture freezes at a wait longer than this.
@@ -108,7 +119,8 @@ impl Watch {
         }
         let most = self.figures.holders.first().filter(|holder| holder.waiting >= 0.2);
         match (most, self.figures.held) {
-            (_, None) if log.locks().len() == 0 => "There is no lock: every thread runs whenever it can.".to_owned(),
+            (_, None) if self.gil_disabled => self.said_without_gil(),
+            (_, None) if !log.has_gil() => "No GIL has been found in it: its threads and cores are seen.".to_owned(),
             (Some(most), _) if self.by_function => self.said_of_functions(most),
             (Some(most), _) => said_of_thread(most),
             (None, Some(held)) if held < 0.5 => {
@@ -116,6 +128,19 @@ impl Watch {
             }
             (None, _) => "No one thread makes the others wait.".to_owned(),
         }
+    }
+
+    /// What there is to say where there is no GIL: what else keeps threads from running.
+    fn said_without_gil(&self) -> String {
+        let mut text = "GIL disabled: every thread runs whenever it can.".to_owned();
+        if let Some(stops) = self.figures.stops.as_ref().filter(|stops| stops.share >= WORTH_SAYING) {
+            let by = stops.by.as_ref().map_or_else(String::new, |by| format!(", mostly by {by}"));
+            text += &format!(" For {:.0}% of the time the world was stopped{by}.", stops.share * 100.0);
+        }
+        if let Some((what, _)) = self.figures.wanted.as_ref().filter(|(_, share)| *share >= WORTH_SAYING) {
+            text += &format!(" Where threads wait for one another, it is mostly for {what}.");
+        }
+        text
     }
 
     /// The two functions during which others waited most, if the second is not far behind.
@@ -174,16 +199,18 @@ pub fn said(state: &State, log: &Trace) -> String {
 
 /// Takes in how the program does.
 pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) {
-    let Observation { origin, places, output, ended } = seen;
+    let Observation { origin, gil_disabled, places, wants, output, ended } = seen;
     if origin.is_sampled() && state.view.zoom == Zoom::Turns {
         // Ten samples a cell.
         state.view.zoom = Zoom::Cell(SAMPLED_CELL);
     }
     state.origin = origin;
+    state.watch.gil_disabled = gil_disabled;
     state.watch.output = output;
     let Some(log) = log else { return };
     // While the picture stands still the figures do, too: they are of what it shows. What has ended changes no more.
     if state.view.frozen.is_none() || ended.is_some() {
+        state.watch.wants = wants;
         state.watch.read(log, &places);
     } else {
         // Once it goes on, waits are looked for that come then.

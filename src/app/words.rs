@@ -297,6 +297,7 @@ const fn do_in(state: LaneState) -> &'static str {
         LaneState::WaitingCore => "want a core",
         LaneState::WaitingLock => "want the program's own lock",
         LaneState::Sleeping => "sleep, nobody saw in what",
+        LaneState::WaitingWorld => "wait for stop-the-world",
         LaneState::Io => "wait for I/O",
         LaneState::Native => "are in C code, the lock free",
         LaneState::Suspended => "await",

@@ -188,9 +188,11 @@ impl Observed {
                 let how = if ours { ENDED_BY_US.to_owned() } else { how };
                 say(Signal::LaneEnded { lane, at: None, how });
             }
-            Notice::Accounts { lane, accounts, slept } => {
+            Notice::WaitsFor { at, lane, what } => say(Signal::WaitsFor { at, lane, what }),
+            Notice::Accounts { lane, accounts, slept, waited_for } => {
                 say(Signal::Accounts { lane, accounts });
                 say(Signal::Slept { lane, calls: slept });
+                say(Signal::WaitedFor { lane, what: waited_for });
             }
             Notice::Status(status) => {
                 self.description.observing = Some((*status).clone());

@@ -86,6 +86,22 @@ pub enum Signal {
         /// The calls by name.
         calls: Vec<(String, Slept)>,
     },
+    /// What a lane was seen to wait for that slept in a lock of the program's own, or since the world was stopped.
+    WaitsFor {
+        /// When.
+        at: Nanos,
+        /// Which lane.
+        lane: LaneId,
+        /// What.
+        what: crate::observe::parking::Wanted,
+    },
+    /// What a lane waited for in such sleeps, how often and how long, as far as it was seen.
+    WaitedFor {
+        /// Which lane.
+        lane: LaneId,
+        /// What, in words.
+        what: Vec<(String, Slept)>,
+    },
     /// How the observing goes.
     Observing(Box<Status>),
     /// What is observed.

@@ -29,6 +29,9 @@ pub enum State {
     WaitingLock,
     /// Off core by itself, and nobody saw in what it slept: only where something real is observed.
     Sleeping,
+    /// Kept waiting by a stop-the-world of a free-threaded build: its thread state is `_Py_THREAD_SUSPENDED` until the
+    /// world goes on, or it wants to stop the world itself and not all others stand still yet.
+    WaitingWorld,
     /// A coroutine at `await`.
     Suspended,
     /// A coroutine that could go on while the loop is busy.
@@ -43,7 +46,7 @@ pub enum State {
 
 impl State {
     /// How many states there are.
-    pub const COUNT: usize = 16;
+    pub const COUNT: usize = 17;
 
     /// Every state, in the order of the ledger.
     pub const ALL: [State; State::COUNT] = [
@@ -58,6 +61,7 @@ impl State {
         State::Native,
         State::WaitingLock,
         State::Sleeping,
+        State::WaitingWorld,
         State::Suspended,
         State::Ready,
         State::Idle,
@@ -89,6 +93,7 @@ impl State {
             State::Native => "native",
             State::WaitingLock => "waiting_lock",
             State::Sleeping => "sleeping",
+            State::WaitingWorld => "waiting_world",
             State::Suspended => "suspended",
             State::Ready => "ready",
             State::Idle => "idle",
@@ -111,6 +116,7 @@ impl State {
             State::Native => "C code, lock free",
             State::WaitingLock => "wants the program's own lock",
             State::Sleeping => "sleeps, reason not seen",
+            State::WaitingWorld => "waits for stop-the-world",
             State::Suspended => "awaiting",
             State::Ready => "ready",
             State::Idle => "idle",
@@ -151,7 +157,7 @@ impl State {
             (Ready, _) => false,
             (_, Suspended | Ready) => matches!(self, Running | Starting),
             (Idle, Starting) => false,
-            (Running | Io | Native | WaitingLock | Sleeping, Starting) => false,
+            (Running | Io | Native | WaitingLock | WaitingWorld | Sleeping, Starting) => false,
             _ => true,
         }
     }

@@ -13,7 +13,7 @@ mod sequential;
 mod subinterpreters;
 mod threads;
 
-pub use plan::{LanePlan, LockPlan, Plan, Pool, Role, Start};
+pub use plan::{LanePlan, LockKind, LockPlan, Plan, Pool, Role, Start};
 
 /// Every model, in the order of pickers and lists.
 pub static ALL: &[&Model] = &[

@@ -61,12 +61,28 @@ pub struct LanePlan {
     pub parent: Option<LaneId>,
 }
 
+/// What a lock is. Whoever counts hand-offs, holders and waits for the lock asks for GILs; a stopped world is no lock that
+/// threads take turns on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LockKind {
+    /// A GIL (Python/ceval_gil.c).
+    #[default]
+    Gil,
+    /// The world of a free-threaded build (`stop_the_world` in Python/pystate.c): whoever has stopped all other threads, to
+    /// collect garbage for instance, has it until he starts them again.
+    StopTheWorld,
+}
+
 /// A lock of the run to come.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LockPlan {
     /// Its number.
     pub id: LockId,
-    /// Its name on the screen: `GIL`, `GIL of process 2`.
+    /// What it is.
+    #[serde(default)]
+    pub kind: LockKind,
+    /// Its name on the screen: `GIL`, `GIL of process 2`, `stop-the-world`.
     pub name: String,
     /// Which process it lives in.
     pub process: u32,
@@ -130,7 +146,7 @@ impl Plan {
     /// Adds a lock that lives in `process`.
     pub(super) fn lock(&mut self, name: impl Into<String>, process: u32, of_workers: bool) -> LockId {
         let id = LockId(u16::try_from(self.locks.len()).expect("the ceilings on workers are far below 65536"));
-        self.locks.push(LockPlan { id, name: name.into(), process, of_workers });
+        self.locks.push(LockPlan { id, kind: LockKind::Gil, name: name.into(), process, of_workers });
         id
     }
 

@@ -9,7 +9,7 @@ use crate::model::{LanePlan, Role};
 use crate::record::Accounts;
 
 use super::doing;
-use super::lock::Mode;
+use super::lock::{Lock, Mode};
 use super::notice::{Engine, LockStatus, Notice, Status};
 use super::observed::{Process, Stage};
 use super::process;
@@ -50,8 +50,8 @@ impl Watcher {
         };
         self.notices.push(Notice::Lane(plan));
         self.notices.push(Notice::Born { lane, pid: tracked.pid, tid });
-        let sampled = self.locks.iter().any(|lock| lock.pid == tracked.pid && lock.mode != Mode::Exact);
-        if sampled || process.dormant.is_some() || !self.recorder.is_on() {
+        let sampled = |lock: &Lock| lock.is_gil() && lock.pid == tracked.pid && lock.mode != Mode::Exact;
+        if self.locks.iter().any(sampled) || process.dormant.is_some() || !self.recorder.is_on() {
             self.notices.push(Notice::Sampled(lane));
         }
     }
@@ -92,7 +92,7 @@ impl Watcher {
     /// Whether a thread of this process may take the lock and end, and nothing tells.
     pub(super) fn is_only_looked_at(&self, pid: u32) -> bool {
         let is_python = self.processes.get(&pid).is_some_and(|process| process.stage == Stage::Python);
-        let mut locks = self.locks.iter().filter(|lock| lock.pid == pid).peekable();
+        let mut locks = self.gils().filter(|lock| lock.pid == pid).peekable();
         is_python && (locks.peek().is_none() || locks.any(|lock| lock.mode != Mode::Exact))
     }
 
@@ -158,6 +158,7 @@ impl Watcher {
             .iter()
             .map(|lock| LockStatus {
                 lock: lock.id,
+                kind: lock.kind,
                 engine: if lock.mode == Mode::Exact { Engine::Exact } else { Engine::Sampled },
                 exact_ns: lock.spans.0,
                 sampled_ns: lock.spans.1,
@@ -165,8 +166,8 @@ impl Watcher {
                 handoffs_seen: lock.switches_seen,
             })
             .collect();
-        let live: Vec<_> = self.locks.iter().filter(|lock| lock.pid != 0).collect();
-        let considered = if live.is_empty() { self.locks.iter().collect() } else { live };
+        let live: Vec<_> = self.gils().filter(|lock| lock.pid != 0).collect();
+        let considered = if live.is_empty() { self.gils().collect() } else { live };
         let exact = considered.iter().filter(|lock| lock.mode == Mode::Exact).count();
         let is_python = self.processes.values().any(|process| process.stage == Stage::Python);
         let engine = match (considered.len(), exact) {
@@ -256,7 +257,8 @@ fn accounts(lane: LaneId, tracked: &Tracked, records: bool, now: Nanos) -> Notic
         involuntary: records.then_some(thread.switches.1),
     };
     let slept = thread.slept.iter().map(|(call, slept)| (doing::call_name(*call), *slept)).collect();
-    Notice::Accounts { lane, accounts, slept }
+    let waited_for = thread.waited_for_until(now).into_iter().map(|(what, slept)| (what.to_string(), slept)).collect();
+    Notice::Accounts { lane, accounts, slept, waited_for }
 }
 
 /// What a lane is called: by its own name if it has one, else by its number.

@@ -134,7 +134,19 @@ pub struct Layout {
     pub native_id: Option<u64>,
     /// In a thread state: attached 1, detached 0, suspended 2 (free-threaded builds).
     pub thread_state: Option<u64>,
+    /// The sizes of the runtime and of an interpreter (from 3.13).
+    pub sizes: Option<(u64, u64)>,
+    /// In an interpreter: `stoptheworld`, in the free-threaded builds where that is known.
+    pub world: Option<u64>,
+    /// In the runtime: the same of all interpreters.
+    pub all_worlds: Option<u64>,
 }
+
+/// Where free-threaded builds keep `struct _stoptheworld_state`, which the debug offsets do not tell: by minor version and
+/// the size of the structure it lies in, so that a patch level that moved it is not misread. In an interpreter ...
+const WORLDS: [(u8, u64, u64); 2] = [(13, 215_616, 10_744), (14, 246_720, 10_848)];
+/// ... and in the runtime: of 3.13.5, 3.13.15, and 3.14.7.
+const ALL_WORLDS: [(u8, u64, u64); 3] = [(13, 328_320, 10_336), (13, 328_384, 10_360), (14, 362_368, 10_552)];
 
 /// In glibc's `struct pthread`, the kernel's number of the thread.
 pub const TID_IN_PTHREAD: u64 = 720;
@@ -183,6 +195,9 @@ impl Layout {
             thread_id,
             native_id,
             thread_state: None,
+            sizes: None,
+            world: None,
+            all_worlds: None,
         })
     }
 
@@ -214,6 +229,10 @@ impl Layout {
             locked: inside(known.lock + 3),
             last_holder: inside(known.lock + 4),
         };
+        let known_by = |places: &[(u8, u64, u64)], size: u64| {
+            let known = places.iter().find(|(minor, of, _)| free_threaded && (*minor, *of) == (version.minor, size));
+            known.map(|(.., distance)| *distance)
+        };
         let layout = Layout {
             finalizing: words[4],
             interpreters: words[5],
@@ -227,6 +246,9 @@ impl Layout {
             thread_id: words[known.thread_id],
             native_id: Some(words[known.thread_id + 1]),
             thread_state: Some(known.thread_state),
+            sizes: Some((words[3], words[6])).filter(|sizes| sizes.0.max(sizes.1) < 4 << 20),
+            world: known_by(&WORLDS, words[6]),
+            all_worlds: known_by(&ALL_WORLDS, words[3]),
         };
         Ok(Some((version, free_threaded, layout.is_plausible().then_some(layout))))
     }
@@ -295,6 +317,29 @@ mod tests {
         assert_eq!(Layout::from_debug_offsets(&image, 4096).unwrap().unwrap().2, None);
         image.set_word(4096 + 8, 0x0310_00f0);
         assert_eq!(Layout::from_debug_offsets(&image, 4096).unwrap().unwrap().2, None, "3.16 is not known");
+    }
+
+    #[test]
+    fn where_the_world_is_is_known_by_the_sizes_of_free_threaded_builds_alone() {
+        let found = |minor: u64, free_threaded: u64, sizes: (u64, u64)| {
+            let mut words = [0_u64; 73];
+            (words[0], words[1], words[2]) = (COOKIE, 3 << 24 | minor << 16 | 0xf0, free_threaded);
+            (words[3], words[6]) = sizes;
+            let mut image = Image::default();
+            image.put(4096, words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>());
+            let layout = Layout::from_debug_offsets(&image, 4096).unwrap().unwrap().2.unwrap();
+            (layout.world, layout.all_worlds, layout.sizes)
+        };
+        assert_eq!(found(13, 1, (328_320, 215_616)), (Some(10_744), Some(10_336), Some((328_320, 215_616))));
+        assert_eq!(found(14, 1, (362_368, 246_720)), (Some(10_848), Some(10_552), Some((362_368, 246_720))));
+        assert_eq!(found(14, 1, (328_320, 215_616)).0, None, "another version's");
+        assert_eq!(
+            found(13, 1, (328_328, 215_624)),
+            (None, None, Some((328_328, 215_624))),
+            "a patch level that moved it"
+        );
+        assert_eq!(found(13, 0, (328_320, 215_616)).0, None, "with a GIL there is none");
+        assert_eq!(found(13, 1, (1 << 40, 215_616)).2, None, "no structure is so large");
     }
 
     #[test]

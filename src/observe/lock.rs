@@ -18,6 +18,7 @@
 use std::collections::VecDeque;
 
 use crate::event::{LockId, Nanos};
+use crate::model::LockKind;
 
 use super::runtime::LockState;
 
@@ -100,12 +101,16 @@ pub enum Change {
 pub struct Lock {
     /// Its number.
     pub id: LockId,
+    /// What it is.
+    pub kind: LockKind,
     /// The process it lives in.
     pub pid: u32,
     /// Where it lies.
     pub address: u64,
     /// The word that is watched.
     pub word: u64,
+    /// How many words are, each by a debug register.
+    pub words: usize,
     /// How it is followed.
     pub mode: Mode,
     /// Why it is not followed exactly.
@@ -158,9 +163,11 @@ impl Lock {
     pub fn new(id: LockId, pid: u32, address: u64, word: u64) -> Lock {
         Lock {
             id,
+            kind: LockKind::Gil,
             pid,
             address,
             word,
+            words: 1,
             mode: Mode::Sampled { until: None },
             reason: None,
             settled: false,
@@ -186,6 +193,11 @@ impl Lock {
             spanned: None,
             trips: 0,
         }
+    }
+
+    /// Whether it is a GIL.
+    pub fn is_gil(&self) -> bool {
+        self.kind == LockKind::Gil
     }
 
     /// Each write is recorded from now on.

@@ -4,7 +4,7 @@
 use crate::clock::{Clock, Monotonic};
 use crate::event::Nanos;
 
-use super::doing;
+use super::doing::{self, Doing};
 use super::layout::Layout;
 use super::lock::Mode;
 use super::memory::Remote;
@@ -40,7 +40,8 @@ impl Watcher {
             let from = Monotonic.now();
             lock.look = false;
             lock.looked_at = from;
-            let Some((state, holder)) = process.look(lock.address) else { continue };
+            let seen = if lock.is_gil() { process.look(lock.address) } else { process.look_at_world() };
+            let Some((state, holder)) = seen else { continue };
             let at = Monotonic.now();
             self.samples += 1;
             self.pending.push((at, Item::Lock { lock: index, from, state, holder }));
@@ -75,7 +76,7 @@ impl Watcher {
             return;
         }
         self.places_at = now;
-        for lock in &self.locks {
+        for lock in self.locks.iter().filter(|lock| lock.is_gil()) {
             let Some(process) = self.processes.get_mut(&lock.pid) else { continue };
             let Some((tid, place)) = process.place_of_holder(lock.address) else { continue };
             if let Some(lane) = self.threads.get(&tid).and_then(|tracked| tracked.lane) {
@@ -90,7 +91,7 @@ impl Watcher {
             return Reason::Call(call);
         }
         let layout: Option<&Layout> = self.processes.get(&pid).and_then(|process| process.layout());
-        let wanted = self.locks.iter().filter(|lock| lock.pid == pid).find(|lock| {
+        let wanted = self.gils().filter(|lock| lock.pid == pid).find(|lock| {
             layout.is_some_and(|layout| {
                 layout.lock.is_waited_on(lock.address, argument) || layout.lock.is_forced(lock.address, argument)
             })
@@ -101,11 +102,21 @@ impl Watcher {
     /// Looks at what those sleep in that have fallen asleep since they were last looked at; without records, at
     /// everybody, a few at a time.
     pub(super) fn look_at_threads(&mut self, now: Nanos) {
+        let processes = &self.processes;
         let look = |tracked: &mut Tracked, tid: u32, first: bool, pending: &mut Vec<(Nanos, Item)>| {
             let doing = tracked.doings.read();
             let at = Monotonic.now();
             tracked.looked_at = at;
-            pending.push((at, Item::Doing { tid, doing, first }));
+            let parked = match doing {
+                // Read at once: it lies on the sleeper's stack.
+                Doing::In { call, argument } if doing::is_futex(call) && tracked.lane.is_some() => {
+                    processes.get(&tracked.pid).and_then(|process| process.parked(argument))
+                }
+                _ => None,
+            };
+            // Of one who has woken up meanwhile and sleeps again it would be another's.
+            let parked = parked.filter(|_| tracked.doings.read() == doing);
+            pending.push((at, Item::Doing { tid, doing, parked, first }));
         };
         if self.recorder.is_on() {
             for (tid, tracked) in &mut self.threads {

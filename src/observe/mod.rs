@@ -37,6 +37,7 @@ pub mod memory;
 pub mod notice;
 mod observed;
 pub mod pace;
+pub mod parking;
 pub mod place;
 pub mod process;
 pub mod pythons;
@@ -46,6 +47,7 @@ pub mod thread;
 mod tree;
 pub mod trouble;
 pub mod watch;
+pub mod world;
 
 use std::os::fd::OwnedFd;
 use std::process::{Child, ExitStatus};

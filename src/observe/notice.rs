@@ -3,9 +3,10 @@
 use serde::Serialize;
 
 use crate::event::{Event, LaneId, LockId, Nanos};
-use crate::model::{LanePlan, LockPlan};
+use crate::model::{LanePlan, LockKind, LockPlan};
 use crate::record::Accounts;
 
+use super::parking::Wanted;
 use super::place::Place;
 use super::thread::Slept;
 
@@ -71,6 +72,17 @@ pub enum Notice {
         accounts: Accounts,
         /// In which system calls it slept.
         slept: Vec<(String, Slept)>,
+        /// What it waited for, as [`Notice::WaitsFor`] says it.
+        waited_for: Vec<(String, Slept)>,
+    },
+    /// What a lane that sleeps in a lock of the program's own, or since the world is stopped, waits for.
+    WaitsFor {
+        /// When it was seen.
+        at: Nanos,
+        /// Which lane.
+        lane: LaneId,
+        /// What.
+        what: Wanted,
     },
     /// Where a lane that holds its lock is.
     Place {
@@ -160,6 +172,8 @@ pub enum Engine {
 pub struct LockStatus {
     /// Which.
     pub lock: LockId,
+    /// What it is.
+    pub kind: LockKind,
     /// How it is followed now.
     pub engine: Engine,
     /// How long each take and drop was recorded.

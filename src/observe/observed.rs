@@ -6,11 +6,13 @@ use crate::event::{LockId, Nanos};
 
 use super::layout::Layout;
 use super::memory::Remote;
+use super::parking::{self, Parked};
 use super::place::task::Tasks;
 use super::place::{FrameLayout, Place, Places};
 use super::process;
 use super::runtime::{LockState, Runtime};
 use super::thread::Awake;
+use super::world::Worlds;
 
 /// What a process is to us.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +59,10 @@ pub(super) struct Process {
     pub(super) lanes_lock: Option<LockId>,
     /// Its lock that is none, in a free-threaded build.
     pub(super) dormant: Option<u64>,
+    /// Its worlds, in a free-threaded build in which they are known.
+    pub(super) worlds: Option<Worlds>,
+    /// Its interpreters.
+    pub(super) interpreters: Vec<u64>,
     /// Thread states by thread, in a free-threaded build.
     pub(super) states_by_thread: HashMap<u32, u64>,
     /// When it was last looked with which interpreter its list begins.
@@ -94,6 +100,8 @@ impl Process {
             numbers: HashMap::new(),
             lanes_lock: None,
             dormant: None,
+            worlds: None,
+            interpreters: Vec::new(),
             states_by_thread: HashMap::new(),
             head_at: Nanos::ZERO,
             holders: HashMap::new(),
@@ -176,6 +184,12 @@ impl Process {
         }
         let holder = native.and_then(|native| self.outside(native));
         Some((state, holder))
+    }
+
+    /// What somebody waits for who sleeps on the word at `futex`, from 3.13 on, if it is one of CPython's own mutexes.
+    pub(super) fn parked(&self, futex: u64) -> Option<Parked> {
+        let runtime = self.runtime.as_ref().filter(|runtime| runtime.layout.sizes.is_some())?;
+        parking::parked(&Remote(self.pid), runtime, &self.interpreters, futex)
     }
 
     /// Our number of the thread that the process knows by `native`. None: it has no such thread. A process that was just

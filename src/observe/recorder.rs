@@ -52,6 +52,12 @@ impl Covered {
 pub struct Watchpoints(Vec<Event>);
 
 impl Watchpoints {
+    /// These and those.
+    pub fn and(mut self, other: Watchpoints) -> Watchpoints {
+        self.0.extend(other.0);
+        self
+    }
+
     /// Whether writes are recorded from now on.
     pub fn enable(&self, on: bool) {
         // One whose thread has ended needs no switching.
@@ -134,10 +140,10 @@ impl Recorder {
         !self.rings.is_empty()
     }
 
-    /// Records writes to the four bytes at `word` by all threads of a process.
-    pub fn watch(&mut self, pid: u32, word: u64) -> Result<Watchpoints, Refused> {
+    /// Records writes to a word or a byte by all threads of a process.
+    pub fn watch(&mut self, pid: u32, subject: Subject) -> Result<Watchpoints, Refused> {
         let mut events = Vec::new();
-        self.open_on_all(pid, Subject::Word(word), &mut Covered::default(), |recorder, core, event| {
+        self.open_on_all(pid, subject, &mut Covered::default(), |recorder, core, event| {
             if let Some(ring) = recorder.rings.get(&core) {
                 event.output_into(ring.event()).map_err(Refused::Other)?;
                 events.push(event);

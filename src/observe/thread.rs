@@ -21,6 +21,7 @@
 //! program, may not be that of a short one after it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::event::{CoreId, Detail, Event, EventKind, LaneId, Line, LockId, Nanos, State};
 
@@ -33,6 +34,8 @@ pub enum Reason {
     WantsLock(LockId),
     /// It wants a lock of the program's own.
     OwnLock,
+    /// It waits because of a stop-the-world.
+    World,
     /// It is in this system call.
     Call(u32),
     /// It is not known.
@@ -49,13 +52,32 @@ pub struct Slept {
     pub span: Nanos,
 }
 
-#[derive(Clone, Copy, Debug)]
+impl Slept {
+    fn add(&mut self, span: Nanos) {
+        self.times += 1;
+        self.span += span;
+    }
+}
+
+/// Books a wait.
+fn add_to(sums: &mut BTreeMap<Arc<str>, Slept>, what: &Arc<str>, span: Nanos) {
+    if sums.len() < MOST_WAITED_FOR || sums.contains_key(what) {
+        sums.entry(Arc::clone(what)).or_default().add(span);
+    }
+}
+
+#[derive(Clone, Debug)]
 struct Sleep {
     since: Nanos,
     /// Whether the kernel's records told of it: then it was off core, whatever else is known.
     recorded: bool,
     reason: Option<Reason>,
+    /// What it waits for in words, if that is known.
+    what: Option<Arc<str>>,
 }
+
+/// So many things that a thread waits for are told apart.
+const MOST_WAITED_FOR: usize = 64;
 
 /// What a thread is while it is awake and holds no lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +98,8 @@ pub struct Thread {
     /// What it is while awake.
     pub awake: Awake,
     holds: Option<LockId>,
+    /// The world that it has stopped.
+    stops: Option<LockId>,
     wants: Option<LockId>,
     sleep: Option<Sleep>,
     state: State,
@@ -89,6 +113,8 @@ pub struct Thread {
     pub switches: (u64, u64),
     /// What it slept in.
     pub slept: BTreeMap<u32, Slept>,
+    /// What it waited for in locks of the program's own, in words.
+    waited_for: BTreeMap<Arc<str>, Slept>,
     ended: bool,
     out: Vec<Event>,
 }
@@ -100,6 +126,7 @@ impl Thread {
             since: at,
             awake,
             holds: None,
+            stops: None,
             wants: None,
             sleep: None,
             state: State::Unborn,
@@ -109,6 +136,7 @@ impl Thread {
             on_cpu: Nanos::ZERO,
             switches: (0, 0),
             slept: BTreeMap::new(),
+            waited_for: BTreeMap::new(),
             ended: false,
             out: Vec::new(),
         };
@@ -145,7 +173,7 @@ impl Thread {
 
     /// Since when it sleeps without a known reason.
     pub fn unresolved(&self) -> Option<Nanos> {
-        self.sleep.filter(|sleep| sleep.reason.is_none()).map(|sleep| sleep.since)
+        self.sleep.as_ref().filter(|sleep| sleep.reason.is_none()).map(|sleep| sleep.since)
     }
 
     /// How long it was on cores until `at`.
@@ -167,6 +195,9 @@ impl Thread {
         if !self.boots {
             // Who executes a program is awake.
             self.close_sleep(at);
+        }
+        if let Some(world) = self.stops {
+            self.start_world(at, world);
         }
         // What held its program before does not hold for the next.
         self.drop_unseen(at);
@@ -247,7 +278,7 @@ impl Thread {
         } else {
             self.switches.0 += 1;
             self.close_sleep(at);
-            self.sleep = Some(Sleep { since: at, recorded: true, reason: None });
+            self.sleep = Some(Sleep { since: at, recorded: true, reason: None, what: None });
         }
     }
 
@@ -255,13 +286,13 @@ impl Thread {
     /// there are no records.
     pub fn found_asleep(&mut self, at: Nanos, reason: Reason) {
         if self.sleep.is_none() {
-            self.sleep = Some(Sleep { since: at, recorded: false, reason: None });
+            self.sleep = Some(Sleep { since: at, recorded: false, reason: None, what: None });
         }
         if let Some(sleep) = &mut self.sleep
             && sleep.reason.is_some_and(|known| known != reason)
         {
             // Without records: another sleep.
-            *sleep = Sleep { since: at, recorded: false, reason: None };
+            *sleep = Sleep { since: at, recorded: false, reason: None, what: None };
         }
         self.explain(at, reason);
     }
@@ -298,6 +329,7 @@ impl Thread {
         let (to, detail) = match reason {
             Reason::WantsLock(_) => (State::WaitingGil, Detail::None),
             Reason::OwnLock => (State::WaitingLock, Detail::None),
+            Reason::World => (State::WaitingWorld, Detail::None),
             Reason::Call(call) => doing::state_in(call),
             Reason::Unknown if self.wants.is_some() => (State::WaitingGil, Detail::None),
             Reason::Unknown if recorded => (State::Sleeping, Detail::None),
@@ -311,10 +343,54 @@ impl Thread {
         if self.unresolved().is_some() {
             self.explain(at, Reason::Unknown);
         }
-        if let Some(Sleep { since, reason: Some(Reason::Call(call)), .. }) = self.sleep.take() {
-            let slept = self.slept.entry(call).or_default();
-            slept.times += 1;
-            slept.span += at - since;
+        let Some(sleep) = self.sleep.take() else { return };
+        if let Some(Reason::Call(call)) = sleep.reason {
+            self.slept.entry(call).or_default().add(at - sleep.since);
+        }
+        if let Some(what) = sleep.what {
+            add_to(&mut self.waited_for, &what, at - sleep.since);
+        }
+    }
+
+    /// Somebody saw, at `at`, what it waits for in its sleep. Says whether that was not known.
+    pub fn waits_for(&mut self, at: Nanos, what: &Arc<str>) -> bool {
+        let is_lock = |reason| matches!(reason, Some(Reason::OwnLock | Reason::World));
+        match &mut self.sleep {
+            Some(sleep) if at >= sleep.since && is_lock(sleep.reason) && sleep.what.is_none() => {
+                sleep.what = Some(Arc::clone(what));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// What it waited for, as far as it was seen, until `at`.
+    pub fn waited_for_until(&self, at: Nanos) -> BTreeMap<Arc<str>, Slept> {
+        let mut sums = self.waited_for.clone();
+        if let Some((what, since)) = self.sleep.as_ref().and_then(|sleep| Some((sleep.what.as_ref()?, sleep.since))) {
+            add_to(&mut sums, what, at - since);
+        }
+        sums
+    }
+
+    /// It has stopped the world: all others stand still.
+    pub fn stop_world(&mut self, at: Nanos, world: LockId) {
+        if self.ended || self.stops == Some(world) {
+            return;
+        }
+        self.close_sleep(at);
+        self.stops = Some(world);
+        // Who sets up an interpreter does so still.
+        let (to, detail) = if self.boots { (self.state, self.detail) } else { (State::Running, Detail::None) };
+        (self.state, self.detail) = (to, detail);
+        self.push(at, CoreId::UNKNOWN, EventKind::Take { lock: world, to });
+    }
+
+    /// It lets the others go on.
+    pub fn start_world(&mut self, at: Nanos, world: LockId) {
+        if self.stops.take_if(|stopped| *stopped == world).is_some() {
+            let (to, detail) = (self.state, self.detail);
+            self.push(at, CoreId::UNKNOWN, EventKind::Drop { lock: world, to, detail, requested: false });
         }
     }
 
@@ -375,6 +451,9 @@ impl Thread {
                 self.on_cpu += at - since;
             }
             self.drop_lock(at);
+            if let Some(world) = self.stops {
+                self.start_world(at, world);
+            }
             self.boots = false;
             self.enter(at, State::Done, Detail::None);
             self.ended = true;

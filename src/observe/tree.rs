@@ -11,12 +11,13 @@ use super::process;
 use super::runtime::Runtime;
 use super::trouble::Trouble;
 use super::watch::{Item, Watcher};
-use crate::model::LockPlan;
+use crate::model::{LockKind, LockPlan};
+use crate::perf::Subject;
 
 /// x86 has four debug registers, and they are a thread's own.
 const MOST_WATCHED: usize = 4;
 /// How long a lock is compared with itself at each pass after it was first seen.
-const NEW: Nanos = Nanos::from_millis(20);
+pub(super) const NEW: Nanos = Nanos::from_millis(20);
 /// How often it is looked for a new interpreter where locks are only looked at.
 const HEADED: Nanos = Nanos::from_millis(12);
 /// How often the list of a process's interpreters and threads is read when nothing calls for it.
@@ -265,6 +266,7 @@ impl Watcher {
             // It is being made: again at the next pass.
             process.walked_from = None;
         }
+        process.interpreters = interpreters.iter().map(|interpreter| interpreter.address).collect();
         let mut locks: Vec<(u64, i64)> = Vec::new();
         for interpreter in &interpreters {
             if let Some(lock) = interpreter.lock
@@ -304,6 +306,9 @@ impl Watcher {
         self.count(pid);
         for (address, id) in locks {
             self.meet_lock(pid, &runtime, address, id, first_walk, now);
+        }
+        if let Some(main) = interpreters.iter().find(|it| it.id == 0).filter(|_| runtime.free_threaded) {
+            self.meet_world(pid, main.address, now);
         }
         if first_walk {
             self.note_python(pid, &runtime);
@@ -359,7 +364,7 @@ impl Watcher {
         let lock_id = Watcher::lock_id(index);
         let is_first_lock = process.lanes_lock.is_none();
         process.lanes_lock.get_or_insert(lock_id);
-        let plan = LockPlan { id: lock_id, name, process: number, of_workers: true };
+        let plan = LockPlan { id: lock_id, kind: LockKind::Gil, name, process: number, of_workers: true };
         self.notices.push(Notice::Lock(plan));
         if is_first_lock {
             let lanes = self.threads.values().filter(|tracked| tracked.pid == pid).filter_map(|tracked| tracked.lane);
@@ -368,13 +373,14 @@ impl Watcher {
         let mut lock = Lock::new(lock_id, pid, address, word);
         // Up to 3.12, who runs code in a subinterpreter does so under the thread state of its maker.
         lock.holder_is_vague = id != 0 && runtime.version.minor <= 12;
-        let watched = self.locks.iter().filter(|it| it.pid == pid && it.mode == Mode::Exact).count();
+        let watched = self.locks.iter().filter(|it| it.pid == pid && it.mode == Mode::Exact);
+        let watched: usize = watched.map(|lock| lock.words).sum();
         let watchpoints = match () {
             () if !self.recorder.is_on() => Err(self.refused.clone().unwrap_or_default()),
             () if watched >= MOST_WATCHED => {
                 Err("a thread can be watched for four locks, and this is a fifth".to_owned())
             }
-            () => self.recorder.watch(pid, word).map_err(|why| why.to_string()),
+            () => self.recorder.watch(pid, Subject::Word(word)).map_err(|why| why.to_string()),
         };
         match watchpoints {
             Ok(watchpoints) => {

@@ -26,6 +26,7 @@ use super::lock::{Change, Lock, Mode};
 use super::notice::{Alarm, Notice, Program, Status};
 use super::observed::{Process, Stage};
 use super::pace::{Pace, Pause};
+use super::parking::{Parked, Wanted};
 use super::process;
 use super::recorder::{Recorder, Watchpoints};
 use super::runtime::{Files, LockState};
@@ -81,6 +82,8 @@ pub(super) enum Item {
     Doing {
         tid: u32,
         doing: Doing,
+        /// What it waits for, if it sleeps in one of CPython's own mutexes.
+        parked: Option<Parked>,
         first: bool,
     },
     /// A thread is not there any more, and no record has told of its end.
@@ -283,6 +286,9 @@ impl Watcher {
                     let mut changes = Vec::new();
                     self.locks[lock].looked(from, state, holder, &mut |change| changes.push(change));
                     changes.into_iter().for_each(|change| self.change(lock, at, change));
+                    if !self.locks[lock].is_gil() {
+                        continue;
+                    }
                     self.tell_nameless(self.locks[lock].pid, at);
                     if self.locks[lock].settled && !was_settled {
                         self.reveal(self.locks[lock].pid, at);
@@ -297,14 +303,14 @@ impl Watcher {
                         tracked.thread.seen(at.max(tracked.thread.since), awake);
                     }
                 }
-                Item::Doing { tid, doing, first } => self.tell_doing(tid, at, doing, first),
+                Item::Doing { tid, doing, parked, first } => self.tell_doing(tid, at, doing, parked, first),
             }
         }
     }
 
     /// While a lock is held by a thread that cannot be named, nothing is known of those that hold none: each may be the one.
     fn tell_nameless(&mut self, pid: u32, at: Nanos) {
-        let unknown = self.locks.iter().any(|lock| lock.pid == pid && lock.is_nameless);
+        let unknown = self.gils().any(|lock| lock.pid == pid && lock.is_nameless);
         let Some(process) = self.processes.get_mut(&pid) else { return };
         if std::mem::replace(&mut process.holder_unknown, unknown) == unknown {
             return;
@@ -323,7 +329,7 @@ impl Watcher {
                     let mut changes = Vec::new();
                     let handoffs = self.locks[lock].handoffs;
                     self.locks[lock].hit(at, tid, &mut |change| changes.push(change));
-                    if self.locks[lock].handoffs > handoffs {
+                    if self.locks[lock].handoffs > handoffs && self.locks[lock].is_gil() {
                         self.pace.turn(at);
                     }
                     changes.into_iter().for_each(|change| self.change(lock, at, change));
@@ -371,9 +377,15 @@ impl Watcher {
     }
 
     fn change(&mut self, lock: usize, at: Nanos, change: Change) {
+        let (id, is_gil) = (self.locks[lock].id, self.locks[lock].is_gil());
         match change {
+            Change::Dropped(tid) if !is_gil => {
+                if let Some(tracked) = self.threads.get_mut(&tid) {
+                    tracked.thread.start_world(at, id);
+                }
+            }
             Change::Dropped(tid) => {
-                let (id, records) = (self.locks[lock].id, self.recorder.is_on());
+                let records = self.recorder.is_on();
                 if let Some(tracked) = self.threads.get_mut(&tid).filter(|it| it.thread.holds() == Some(id)) {
                     match records {
                         true => tracked.thread.drop_lock(at),
@@ -382,7 +394,7 @@ impl Watcher {
                 }
             }
             Change::Taken(tid) => {
-                let (id, pid) = (self.locks[lock].id, self.locks[lock].pid);
+                let pid = self.locks[lock].pid;
                 if !self.threads.contains_key(&tid) {
                     // Its end may have been told: a name that was read then may be that of one who is no more.
                     if !process::is_alive(pid, tid) {
@@ -392,6 +404,9 @@ impl Watcher {
                 }
                 self.make_lane(tid, at);
                 let Some(tracked) = self.threads.get_mut(&tid).filter(|it| !it.thread.has_ended()) else { return };
+                if !is_gil {
+                    return tracked.thread.stop_world(at, id);
+                }
                 if tracked.thread.holds().is_some() {
                     tracked.thread.drop_lock(at);
                 }
@@ -410,16 +425,22 @@ impl Watcher {
                 if let Some(watchpoints) = &self.watchpoints[lock] {
                     watchpoints.enable(false);
                 }
-                self.mark_sampled(self.locks[lock].pid);
+                if is_gil {
+                    self.mark_sampled(self.locks[lock].pid);
+                }
             }
         }
     }
 
-    fn tell_doing(&mut self, tid: u32, at: Nanos, doing: Doing, first: bool) {
+    fn tell_doing(&mut self, tid: u32, at: Nanos, doing: Doing, parked: Option<Parked>, first: bool) {
         let records = self.recorder.is_on();
         let Some(pid) = self.threads.get(&tid).map(|tracked| tracked.pid) else { return };
+        let what = parked
+            .as_ref()
+            .map(|parked| Wanted { words: self.words_for(pid, parked).into(), is_lock: parked.is_lock() });
         let reason = match doing {
             Doing::Running => None,
+            Doing::In { .. } if parked.is_some_and(|parked| parked.is_of_world()) => Some(Reason::World),
             Doing::In { call, argument } => Some(self.reason(pid, call, argument)),
             Doing::Elsewhere | Doing::Hidden => Some(Reason::Unknown),
         };
@@ -439,6 +460,27 @@ impl Watcher {
             None if !records && tracked.thread.holds().is_none() => tracked.thread.found_awake(at),
             None => {}
         }
+        if let Some(what) = what
+            && tracked.thread.waits_for(at, &what.words)
+            && let Some(lane) = tracked.lane
+        {
+            self.notices.push(Notice::WaitsFor { at, lane, what });
+        }
+    }
+
+    /// What somebody of this process waits for who is parked.
+    fn words_for(&mut self, pid: u32, parked: &Parked) -> String {
+        let threads = &self.threads;
+        let process = self.processes.get_mut(&pid);
+        parked.words(|native| {
+            let tid = process?.outside(native)?;
+            threads.get(&tid).map(|tracked| tracked.name.clone()).filter(|name| !name.is_empty())
+        })
+    }
+
+    /// The GILs among the locks.
+    pub(super) fn gils(&self) -> impl Iterator<Item = &Lock> {
+        self.locks.iter().filter(|lock| lock.is_gil())
     }
 
     /// Follows a thread of an observed process from now on. One that was there before is looked at as soon as may be.

@@ -74,7 +74,9 @@ impl Refused {
                     _ => Refused::Policy,
                 }
             }
-            Errno::NOENT | Errno::OPNOTSUPP | Errno::NOSPC | Errno::BUSY if matches!(subject, Subject::Word(_)) => {
+            Errno::NOENT | Errno::OPNOTSUPP | Errno::NOSPC | Errno::BUSY
+                if matches!(subject, Subject::Word(_) | Subject::Byte(_)) =>
+            {
                 Refused::NoWatchpoint
             }
             Errno::NOSYS | Errno::NOENT | Errno::OPNOTSUPP => Refused::Missing,
@@ -96,6 +98,8 @@ pub enum Subject {
     /// Writes to the four bytes at this address, by a thread and every thread that it makes. Until it executes another
     /// program.
     Word(u64),
+    /// The same of a single byte.
+    Byte(u64),
 }
 
 /// `struct perf_event_attr` in its version of 112 bytes (`PERF_ATTR_SIZE_VER5`, Linux 4.1).
@@ -170,14 +174,14 @@ pub fn open(subject: Subject, tid: u32, core: u32) -> Result<Event, Errno> {
     let attributes = match subject {
         Subject::Switches => Attributes { flags: common | CONTEXT_SWITCH, ..plain },
         Subject::Tree => Attributes { flags: common | CONTEXT_SWITCH | TASK | COMM | COMM_EXEC, ..plain },
-        Subject::Word(address) => Attributes {
+        Subject::Word(address) | Subject::Byte(address) => Attributes {
             kind: TYPE_BREAKPOINT,
             config: 0,
             sample_period: 1,
             flags: common | INHERIT_THREAD | REMOVE_ON_EXEC,
             bp_type: BREAKPOINT_WRITE,
             config_1: address,
-            config_2: 4,
+            config_2: if matches!(subject, Subject::Byte(_)) { 1 } else { 4 },
             ..plain
         },
     };

@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::engine::{self, Accounts, CoreEvidence, TaskOutcome};
 use crate::event::{LaneId, LockId, Nanos, State};
 use crate::insight::{self, Facts};
-use crate::model::Role;
+use crate::model::{LockKind, Role};
 use crate::session::{Phase, Record};
-use crate::trace::{Ledger, QueueStats, Trace};
+use crate::trace::{Ledger, LockInfo, QueueStats, Trace};
 use crate::vm::Rules;
 use crate::workload::Workload;
 
 use super::calibration::StartUp;
 use super::schema::{
     Caller, ContextSwitches, Events, Experiment, HeldIn, Lane, Lock, Machine, Memory, ProcessMemory, Queue, Report,
-    TaskResult,
+    StoppedBy, TaskResult, World,
 };
 
 /// The report of a run that is over. Without a workload: of a program that was observed.
@@ -60,9 +60,10 @@ pub fn report(record: &Record, workload: Option<&Workload>, machine: &engine::ma
             .description
             .locks
             .iter()
-            .filter(|lock| lock.of_workers)
+            .filter(|lock| lock.of_workers && lock.kind == LockKind::Gil)
             .map(|plan| lock(trace, plan.id, &plan.name, pid_of(record, plan.process)))
             .collect(),
+        stop_the_world: trace.worlds().map(|(id, info)| world(record, id, info)).collect(),
         lanes: (0..record.description.lanes.len()).map(|index| lane(record, index)).collect(),
         queues: trace.queues().into_iter().map(queue).collect(),
         ledger_ns: states(&trace.ledger()),
@@ -161,6 +162,26 @@ fn lock(trace: &Trace, id: LockId, name: &str, pid: Option<u32>) -> Lock {
     }
 }
 
+fn world(record: &Record, id: LockId, info: &LockInfo) -> World {
+    let (trace, stats) = (&record.trace, record.trace.lock_stats(id));
+    let mut by: Vec<StoppedBy> = trace
+        .held_by(id, trace.begin_at(), trace.now())
+        .into_iter()
+        .filter(|(_, ns)| *ns > Nanos::ZERO)
+        .map(|(lane, ns)| StoppedBy { lane, ns })
+        .collect();
+    by.sort_by_key(|by| (std::cmp::Reverse(by.ns), by.lane));
+    World {
+        id,
+        name: info.name.clone(),
+        pid: pid_of(record, info.process),
+        stops: stats.takes,
+        stopped_ns: stats.held,
+        stop_ns: stats.hold,
+        by,
+    }
+}
+
 fn lane(record: &Record, index: usize) -> Lane {
     let id = LaneId(index as u32);
     let info = record.trace.lane(id);
@@ -180,6 +201,7 @@ fn lane(record: &Record, index: usize) -> Lane {
         runqueue_ns: accounts.and_then(|accounts| accounts.runqueue),
         states_ns: states(&record.trace.lane_ledger(id)),
         slept: record.slept[index].iter().map(|(call, slept)| (call.clone(), *slept)).collect(),
+        waited_for: record.waited_for[index].iter().map(|(what, slept)| (what.clone(), *slept)).collect(),
         instructions: progress.map(|progress| progress.instructions),
         instructions_per_ms_running: progress.and_then(|progress| progress.per_ms()),
         contended: progress.map(|progress| progress.contended),

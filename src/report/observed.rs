@@ -1,8 +1,10 @@
 //! What the table says of a real program, besides what it says of every run.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use crate::engine::{Engine, Status};
+use crate::engine::{Engine, Slept, Status};
+use crate::event::{LaneId, Nanos};
 
 use super::printable;
 use super::schema::Report;
@@ -29,12 +31,65 @@ fn how(status: &Status) -> String {
         Engine::Exact => "EXACT: every take and drop recorded".to_owned(),
         Engine::Sampled => "SAMPLED 1 kHz".to_owned(),
         Engine::Mixed => "partly EXACT, partly SAMPLED 1 kHz".to_owned(),
-        Engine::NoLock => "no lock to watch".to_owned(),
+        Engine::NoLock => "no GIL to watch".to_owned(),
         Engine::CoresOnly => "threads and cores only".to_owned(),
     };
     let reason = status.reason.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
     format!("{engine}{reason} · itself {:.1} %", status.own_cpu * 100.0)
 }
+
+/// How often all threads were made to stand still, for how long, and by whom.
+pub(super) fn worlds(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    for world in &report.stop_the_world {
+        let (name, share) =
+            (printable(&world.name), world.stopped_ns.0 as f64 * 100.0 / report.elapsed_ns.0.max(1) as f64);
+        if world.stops == 0 {
+            writeln!(out, "\n{name}: never")?;
+            continue;
+        }
+        let times = if world.stops == 1 { "once".to_owned() } else { format!("{} times", world.stops) };
+        let by: Vec<String> =
+            world.by.iter().take(NAMED).map(|by| format!("{} {}", lane_name(report, by.lane), by.ns)).collect();
+        writeln!(out, "\n{name}: {times}, {} in all ({share:.1}%), by {}", world.stopped_ns, by.join(", "))?;
+        let status = report.observer.iter().flat_map(|status| &status.locks).find(|lock| lock.lock == world.id);
+        if let Some(sampled) = status.map(|status| status.sampled_ns).filter(|sampled| *sampled > Nanos::ZERO) {
+            writeln!(out, "  for {sampled} it was only looked at: short stops were not seen")?;
+        }
+        let spans = &world.stop_ns;
+        if spans.count > 0 {
+            let (p50, p95, p99, max) = (spans.p50, spans.p95, spans.p99, spans.max);
+            writeln!(out, "  {:<16} half {p50}, 95 % {p95}, 99 % {p99}, longest {max}", "at a time")?;
+        }
+    }
+    Ok(())
+}
+
+fn lane_name(report: &Report, lane: LaneId) -> String {
+    printable(report.lanes.iter().find(|known| known.id == lane).map_or("", |lane| &lane.name))
+}
+
+/// What those waited for that slept in locks, all lanes together, the longest first.
+fn waited_for(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let mut sums: BTreeMap<&str, Slept> = BTreeMap::new();
+    for (what, slept) in report.lanes.iter().flat_map(|lane| &lane.waited_for) {
+        let sum = sums.entry(what).or_default();
+        (sum.times, sum.span) = (sum.times + slept.times, sum.span + slept.span);
+    }
+    let mut sums: Vec<(&str, Slept)> = sums.into_iter().collect();
+    sums.sort_by_key(|(_, slept)| std::cmp::Reverse(slept.span));
+    for (index, (what, slept)) in sums.into_iter().take(WAITED_FOR).enumerate() {
+        let heading = if index == 0 { "\nwhat threads waited for, as far as it was seen\n" } else { "" };
+        let times = if slept.times == 1 { "once".to_owned() } else { format!("{} times", slept.times) };
+        writeln!(out, "{heading}  {:>10}  {} ({times})", slept.span.to_string(), printable(what))?;
+    }
+    Ok(())
+}
+
+/// So many of those are named that stopped the world.
+const NAMED: usize = 3;
+
+/// So many things are named that were waited for.
+const WAITED_FOR: usize = 5;
 
 /// So many functions are named in the table.
 const HELD_IN: usize = 3;
@@ -47,10 +102,10 @@ pub(super) fn footing(report: &Report, out: &mut impl Write) -> io::Result<()> {
         let task = row.task.as_ref().map_or_else(String::new, |task| format!("task {} in ", printable(task)));
         let file = printable(row.file.rsplit('/').next().unwrap_or_default());
         let line = row.line.map_or_else(String::new, |line| format!(":{line}"));
-        let lane = report.lanes.iter().find(|lane| lane.id == row.lane).map_or("", |lane| &lane.name);
-        let (lane, function) = (printable(lane), printable(&row.function));
+        let (lane, function) = (lane_name(report, row.lane), printable(&row.function));
         writeln!(out, "{heading}  {:3.0} %  {lane}: {task}{function} ({file}{line})", row.held * 100.0)?;
     }
+    waited_for(report, out)?;
     for alarm in &status.alarms {
         writeln!(out, "\n! after {}: {}", alarm.at - status.began_at, printable(&alarm.text))?;
     }

@@ -197,6 +197,7 @@ fn words(state: State) -> &'static str {
         State::Starting => "start-up",
         State::WaitingLock => "own lock",
         State::Sleeping => "sleeps",
+        State::WaitingWorld => "stop-the-world",
         state => state.words(),
     }
 }

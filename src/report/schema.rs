@@ -53,8 +53,10 @@ pub struct Report {
     /// Of a real program that ended badly by itself, and whose output was kept: the error of its last traceback, or else its
     /// last line.
     pub last_words: Option<String>,
-    /// The locks that workers use.
+    /// The GILs that workers use.
     pub locks: Vec<Lock>,
+    /// How often free-threaded interpreters were seen to stop all threads but one; none where that is not known.
+    pub stop_the_world: Vec<World>,
     /// Every lane.
     pub lanes: Vec<Lane>,
     /// The program's own queues, of which something was put in or taken out: the first eight of each process.
@@ -190,6 +192,34 @@ pub struct Lock {
     pub wait_ns: Distribution,
 }
 
+/// A world that is stopped now and then, of a free-threaded interpreter.
+#[derive(Debug, Serialize)]
+pub struct World {
+    /// Its number; it is counted with the locks.
+    pub id: LockId,
+    /// Its name.
+    pub name: String,
+    /// The process it lives in.
+    pub pid: Option<u32>,
+    /// How often it was stopped.
+    pub stops: u64,
+    /// How long in all.
+    pub stopped_ns: Nanos,
+    /// How long at a time.
+    pub stop_ns: Distribution,
+    /// By whom, the longest first.
+    pub by: Vec<StoppedBy>,
+}
+
+/// A thread that stopped the world.
+#[derive(Debug, Serialize)]
+pub struct StoppedBy {
+    /// Which lane.
+    pub lane: LaneId,
+    /// How long in all.
+    pub ns: Nanos,
+}
+
 /// A lane.
 #[derive(Debug, Serialize)]
 pub struct Lane {
@@ -220,6 +250,10 @@ pub struct Lane {
     /// In which system calls it slept, as far as it was seen; observed lanes only.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub slept: BTreeMap<String, Slept>,
+    /// What it waited for in locks of the program's own and of stop-the-world, as far as it was seen; observed lanes only,
+    /// from 3.13 on.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub waited_for: BTreeMap<String, Slept>,
     /// How much bytecode it got done, as the evaluation loop counts it at its safe points: loops by their length,
     /// calls by a flat price. Null where nobody counts.
     pub instructions: Option<u64>,

@@ -45,6 +45,7 @@ pub fn write_table(report: &Report, mut out: impl Write) -> io::Result<()> {
     insights(report, &mut out)?;
     ledger(report, &mut out)?;
     locks(report, &mut out)?;
+    observed::worlds(report, &mut out)?;
     lanes(report, &mut out)?;
     results(report, &mut out)?;
     observed::footing(report, &mut out)?;

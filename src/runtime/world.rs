@@ -7,8 +7,8 @@ use crossterm::event::Event as Input;
 
 use crate::app::{self, Action, Effect, Ending, Key, News, State};
 use crate::clock::{Clock, Monotonic};
-use crate::engine::cpython;
 use crate::engine::sampler::{Sample, Sampler};
+use crate::engine::{Engine, cpython};
 use crate::event::Nanos;
 use crate::observe::pythons::Listing;
 use crate::session::{Comparer, Director, Miniature, Notice, Phase, Record, Run, Stage, is_whole};
@@ -390,9 +390,12 @@ impl World {
             (_, Some(status)) => format!("exit status {status}"),
             (_, None) => "it is gone".to_owned(),
         });
+        let observing = record.description.observing.as_ref();
         let seen = app::watch::Observation {
             origin: app::Origin::of(&record.description, &record.trace),
+            gil_disabled: observing.is_some_and(|status| status.engine == Engine::NoLock),
             places: record.places.clone(),
+            wants: record.wants.clone(),
             output: run.printed(),
             ended,
         };

@@ -16,6 +16,7 @@ mod size;
 mod summary;
 #[cfg(test)]
 mod testing;
+mod wants;
 
 pub use comparer::{Comparer, ComparisonNotice, Contest};
 pub use comparison::{Comparison, Ideal, Profile, Progress, Row, RunSummary, Spread, median};
@@ -28,3 +29,4 @@ pub use notes::{NotesFigure, NotesTable};
 pub use places::{HeldIn, Places};
 pub use run::{Phase, Record, Run};
 pub use size::{Sizing, Step};
+pub use wants::Wants;

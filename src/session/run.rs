@@ -9,7 +9,7 @@ use crate::model::{LanePlan, Role};
 use crate::program::Printed;
 use crate::trace::{Evidence, LaneInfo, LockInfo, Trace};
 
-use super::{Experiment, Places};
+use super::{Experiment, Places, Wants};
 
 /// How far a run has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +46,10 @@ pub struct Record {
     pub cpu_time: Option<Nanos>,
     /// In which system calls each lane slept, as far as it was seen.
     pub slept: Vec<Vec<(String, Slept)>>,
+    /// What those were seen to wait for that slept in locks of the program's own, if the source looks.
+    pub wants: Wants,
+    /// What each lane waited for in such sleeps, as far as it was seen.
+    pub waited_for: Vec<Vec<(String, Slept)>>,
     /// What `outcome()` returned.
     pub outcome: Option<String>,
     /// Whether it raised instead; what it raised is in `outcome`, after a ×.
@@ -152,7 +156,7 @@ impl Run {
         let description = source.describe().clone();
         let mut trace = Trace::new(budget);
         for lock in &description.locks {
-            trace.add_lock(LockInfo { name: lock.name.clone(), process: lock.process, of_workers: lock.of_workers });
+            trace.add_lock(LockInfo::from(lock));
         }
         for lane in &description.lanes {
             let mut info = LaneInfo::new(lane.name.clone(), lane.role, lane.lock);
@@ -175,6 +179,8 @@ impl Run {
             places: Places::default(),
             cpu_time: None,
             slept: vec![Vec::new(); lanes],
+            wants: Wants::default(),
+            waited_for: vec![Vec::new(); lanes],
             outcome: None,
             outcome_raised: false,
             output: String::new(),
@@ -296,6 +302,7 @@ impl Record {
         self.ends.push(None);
         self.accounts.push(None);
         self.slept.push(Vec::new());
+        self.waited_for.push(Vec::new());
     }
 
     fn take_in(&mut self, signal: Signal) {
@@ -313,8 +320,7 @@ impl Record {
             }
             Signal::LaneAdded(plan) => self.add_lane(plan),
             Signal::LockAdded(plan) => {
-                let (name, process, of_workers) = (plan.name.clone(), plan.process, plan.of_workers);
-                self.trace.add_lock(LockInfo { name, process, of_workers });
+                self.trace.add_lock(LockInfo::from(&plan));
                 self.description.locks.push(plan);
             }
             Signal::LaneNamed { lane, name } => {
@@ -334,6 +340,12 @@ impl Record {
             Signal::Slept { lane, calls } => {
                 if let Some(known) = self.slept.get_mut(lane.index()) {
                     *known = calls;
+                }
+            }
+            Signal::WaitsFor { at, lane, what } => self.wants.saw(at, lane, what),
+            Signal::WaitedFor { lane, what } => {
+                if let Some(known) = self.waited_for.get_mut(lane.index()) {
+                    *known = what;
                 }
             }
             Signal::Observing(status) => self.description.observing = Some(*status),

@@ -28,6 +28,7 @@ use crate::engine::Engine;
 use crate::engine::cpython;
 use crate::event::{LaneId, Nanos, State};
 use crate::observe::launch::Streams;
+use crate::model::LockKind;
 use crate::program::Lent;
 use crate::trace;
 
@@ -238,7 +239,7 @@ fn judge(known: &Known, record: &Record) -> Result<Verdict, NoVerdict> {
     let mut findings = Vec::new();
     for (what, quantity) in known.compared {
         if *quantity == Quantity::HandOffs {
-            findings.extend(status.locks.first().and_then(|lock| {
+            findings.extend(status.locks.iter().find(|lock| lock.kind == LockKind::Gil).and_then(|lock| {
                 // What was only counted by CPython itself is no second opinion.
                 (status.engine == Engine::Exact && lock.sampled_ns == Nanos::ZERO)
                     .then(|| finding(what, "times", lock.switch_number, (lock.handoffs_seen, 0), 50, EXACT))

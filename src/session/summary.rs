@@ -2,7 +2,7 @@
 
 use crate::engine::Accounts;
 use crate::event::{LaneId, Nanos, State};
-use crate::model::Role;
+use crate::model::{LockKind, Role};
 use crate::trace::Trace;
 
 use super::comparison::{Profile, RunSummary, Spread};
@@ -16,7 +16,7 @@ impl RunSummary {
         let workers: Vec<LaneId> =
             record.description.lanes.iter().filter(|lane| lane.role == Role::Worker).map(|lane| lane.id).collect();
         let ledger = trace.ledger();
-        let locks = record.description.locks.iter().filter(|lock| lock.of_workers);
+        let gils = record.description.locks.iter().filter(|lock| lock.of_workers && lock.kind == LockKind::Gil);
         // The kernel counts threads: of coroutines that of their loop.
         let of_role = |role| record.description.lanes.iter().filter(move |lane| lane.role == role).map(|lane| lane.id);
         let threads: Vec<LaneId> = match of_role(Role::Loop).next() {
@@ -32,7 +32,7 @@ impl RunSummary {
             elapsed,
             workers: workers.len(),
             cores_busy: record.cores_busy(),
-            handoffs: locks.map(|lock| trace.lock_stats(lock.id).handoffs).sum(),
+            handoffs: gils.map(|lock| trace.lock_stats(lock.id).handoffs).sum(),
             voluntary: switches(|accounts| accounts.voluntary),
             involuntary: switches(|accounts| accounts.involuntary),
             peak_rss: record.memory.rss,

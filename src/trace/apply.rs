@@ -126,7 +126,7 @@ impl Trace {
         } else {
             lane.push(at, after, &mut self.crowds);
         }
-        if let Some(lock) = lane.holds {
+        for lock in lane.has_any() {
             self.locks[lock.index()].holders.set_off_core(at, after.state() == State::WaitingCore);
         }
         let (waited, waits) = (before.state() == State::WaitingGil, after.state() == State::WaitingGil);
@@ -175,7 +175,7 @@ impl Trace {
         known.since = clipped;
         known.takes += u64::from(!before_begin);
         known.handoffs += u64::from(handoff && !before_begin);
-        lane.holds = Some(lock);
+        *lane.has(known.info.kind) = Some(lock);
     }
 
     fn dropped_by(&mut self, at: Nanos, id: LaneId, lock: LockId) {
@@ -193,11 +193,11 @@ impl Trace {
         if at > begin || known.takes > 0 {
             known.hold.add(at.saturating_sub(known.since));
         }
-        self.lanes[id.index()].holds = None;
+        *self.lanes[id.index()].has(known.info.kind) = None;
     }
 
     fn killed(&mut self, id: LaneId, at: Nanos) {
-        if let Some(lock) = self.lanes[id.index()].holds {
+        for lock in self.lanes[id.index()].has_any() {
             self.release(self.clip(at), id, lock);
         }
         self.enter(at, id, State::Done, Detail::None, Line::NONE);
@@ -216,7 +216,7 @@ impl Trace {
             let without = Stretch::new(State::WaitingCore, Detail::None, open.core(), open.line());
             lane.revise(from, without, &mut self.crowds);
             lane.push(to, lane.shown(), &mut self.crowds);
-            if let Some(lock) = lane.holds {
+            for lock in lane.has_any() {
                 self.locks[lock.index()].holders.revise(from, to, Revision::OffCore);
             }
             if let Some(core) = lane.on

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::event::{LaneId, LockId, Nanos};
-use crate::model::Role;
+use crate::model::{LockKind, LockPlan, Role};
 use crate::record::CoreEvidence;
 
 /// How a lane's events came about.
@@ -69,10 +69,18 @@ impl LaneInfo {
 /// A lock as the log knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockInfo {
+    /// What it is.
+    pub kind: LockKind,
     /// Its name on the screen.
     pub name: String,
     /// In which process it lives, counted as in the plan.
     pub process: u32,
     /// Whether workers use it.
     pub of_workers: bool,
+}
+
+impl From<&LockPlan> for LockInfo {
+    fn from(plan: &LockPlan) -> LockInfo {
+        LockInfo { kind: plan.kind, name: plan.name.clone(), process: plan.process, of_workers: plan.of_workers }
+    }
 }

@@ -143,8 +143,12 @@ impl Trace {
 
     /// Who held the lane's lock during a span, and for how long; the longest first.
     pub fn holders_during(&self, lane: LaneId, span: Span) -> Vec<(LaneId, Nanos)> {
-        let lock = self.lanes[lane.index()].info.lock.and_then(|lock| self.locks.get(lock.index()));
-        let Some(holders) = lock.map(|lock| &lock.holders) else { return Vec::new() };
+        self.lanes[lane.index()].info.lock.map_or_else(Vec::new, |lock| self.held_during(lock, span))
+    }
+
+    /// Who held a lock during a span, or had stopped a world, and for how long; the longest first.
+    pub fn held_during(&self, lock: LockId, span: Span) -> Vec<(LaneId, Nanos)> {
+        let Some(holders) = self.locks.get(lock.index()).map(|lock| &lock.holders) else { return Vec::new() };
         let clip = |at: Nanos| at.clamp(self.begin_at(), self.now).0;
         let (before, after) = (holders.held_at(clip(span.from)), holders.held_at(clip(span.to)));
         let mut held: Vec<(LaneId, Nanos)> = after

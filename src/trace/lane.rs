@@ -5,6 +5,7 @@ use super::crowd::Crowd;
 use super::info::LaneInfo;
 use super::progress::Points;
 use crate::event::{CoreId, Detail, Line, LockId, Nanos, State};
+use crate::model::LockKind;
 
 /// One span of a lane, in 32 bits: 4 of state, 4 of detail, 9 of core, 15 of line.
 ///
@@ -24,6 +25,7 @@ const ORDER: [State; State::COUNT] = [
     State::Native,
     State::WaitingLock,
     State::Sleeping,
+    State::WaitingWorld,
     State::Pickling,
     State::Unpickling,
     State::Ready,
@@ -126,7 +128,10 @@ pub(super) struct Lane {
     pub(super) had_core: bool,
     /// Of which core it is the holder.
     pub(super) on: Option<CoreId>,
+    /// The GIL it holds.
     pub(super) holds: Option<LockId>,
+    /// The world it has stopped: beside the GIL, which a free-threaded build may have turned on.
+    pub(super) stops: Option<LockId>,
     pub(super) wait: Option<Wait>,
     /// What it has charged so far, by lock and by the holder's number there.
     pub(super) charged: Vec<(LockId, Vec<u64>)>,
@@ -141,6 +146,19 @@ pub(super) struct Lane {
 }
 
 impl Lane {
+    /// What it has of this kind.
+    pub(super) fn has(&mut self, kind: LockKind) -> &mut Option<LockId> {
+        match kind {
+            LockKind::Gil => &mut self.holds,
+            LockKind::StopTheWorld => &mut self.stops,
+        }
+    }
+
+    /// All it has.
+    pub(super) fn has_any(&self) -> impl Iterator<Item = LockId> + use<> {
+        [self.holds, self.stops].into_iter().flatten()
+    }
+
     pub(super) fn new(info: LaneInfo, begin: u64) -> Lane {
         Lane {
             info,
@@ -154,6 +172,7 @@ impl Lane {
             crowd: None,
             on: None,
             holds: None,
+            stops: None,
             wait: None,
             charged: Vec::new(),
             progress: Points::default(),

@@ -53,7 +53,7 @@ pub use stats::{Blame, Distribution, Ledger, LockStats};
 use std::collections::BTreeMap;
 
 use crate::event::{CoreId, Event, EventKind, LaneId, LockId, Nanos, QueueId, State};
-use crate::model::Role;
+use crate::model::{LockKind, Role};
 use budget::FINEST;
 use crowd::{Crowd, MEMBERS};
 use holder::Holders;
@@ -228,9 +228,30 @@ impl Trace {
         &self.locks[lock.index()].info
     }
 
-    /// Every lock, by number.
+    /// Every lock, of whatever kind, by number.
     pub fn locks(&self) -> impl ExactSizeIterator<Item = (LockId, &LockInfo)> {
         self.locks.iter().enumerate().map(|(index, lock)| (LockId(index as u16), &lock.info))
+    }
+
+    /// Every GIL, by number.
+    pub fn gils(&self) -> impl Iterator<Item = (LockId, &LockInfo)> {
+        self.locks().filter(|(_, info)| info.kind == LockKind::Gil)
+    }
+
+    /// Whether there is a GIL.
+    pub fn has_gil(&self) -> bool {
+        self.gils().next().is_some()
+    }
+
+    /// Every world that is stopped now and then, by number.
+    pub fn worlds(&self) -> impl Iterator<Item = (LockId, &LockInfo)> {
+        self.locks().filter(|(_, info)| info.kind == LockKind::StopTheWorld)
+    }
+
+    /// The world that a lane lives in, if it is one that is stopped now and then.
+    pub fn world_of(&self, lane: LaneId) -> Option<LockId> {
+        let process = self.lane(lane).process;
+        self.worlds().find(|(_, info)| info.process == process).map(|(world, _)| world)
     }
 
     /// Every core that one of our lanes was seen on.

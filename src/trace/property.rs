@@ -104,7 +104,12 @@ impl Run {
     fn new(budget: usize, locks: usize) -> Run {
         let mut trace = Trace::new(budget);
         for process in 0..locks {
-            trace.add_lock(LockInfo { name: format!("GIL {process}"), process: process as u32, of_workers: true });
+            trace.add_lock(LockInfo {
+                kind: LockKind::Gil,
+                name: format!("GIL {process}"),
+                process: process as u32,
+                of_workers: true,
+            });
         }
         let lanes = (0..LANES).map(|index| {
             let lock = LockId((index % locks) as u16);

@@ -14,7 +14,7 @@
 
 use super::{LaneInfo, LockInfo, Trace};
 use crate::event::{CoreId, Detail, Event, EventKind, LaneId, Line, LockId, Nanos, QueueId, State, TaskId};
-use crate::model::Role;
+use crate::model::{LockKind, Role};
 
 /// Where every such run begins.
 pub const BEGIN: Nanos = Nanos::from_secs(1);
@@ -24,7 +24,7 @@ pub const BEGIN: Nanos = Nanos::from_secs(1);
 /// Lanes use the lock named last before them, if any, and are on core 0 unless told otherwise.
 #[derive(Default)]
 pub struct TraceBuilder {
-    locks: Vec<String>,
+    locks: Vec<LockInfo>,
     lanes: Vec<LaneInfo>,
     events: Vec<Event>,
     at: Nanos,
@@ -43,7 +43,14 @@ impl TraceBuilder {
 
     /// A lock; the lanes named from now on use it.
     pub fn lock(mut self, name: &str) -> TraceBuilder {
-        self.locks.push(name.into());
+        let process = self.locks.len() as u32;
+        self.locks.push(LockInfo { kind: LockKind::Gil, name: name.into(), process, of_workers: true });
+        self
+    }
+
+    /// The world of a free-threaded interpreter, which lanes stop by [`TraceBuilder::stopping`].
+    pub fn world(mut self, name: &str) -> TraceBuilder {
+        self.locks.push(LockInfo { kind: LockKind::StopTheWorld, name: name.into(), process: 0, of_workers: true });
         self
     }
 
@@ -54,7 +61,7 @@ impl TraceBuilder {
 
     /// A lane of another role.
     pub fn lane_as(mut self, name: &str, role: Role) -> TraceBuilder {
-        let lock = self.locks.len().checked_sub(1).map(|lock| LockId(lock as u16));
+        let lock = self.locks.iter().rposition(|lock| lock.kind == LockKind::Gil).map(|lock| LockId(lock as u16));
         self.lanes.push(LaneInfo::new(name, role, lock));
         (self.at, self.core, self.line, self.holds) = (BEGIN, CoreId(0), Line::NONE, None);
         self
@@ -75,6 +82,17 @@ impl TraceBuilder {
     /// The lane runs; it holds its lock, if it has one.
     pub fn running(self, span: Nanos) -> TraceBuilder {
         self.state(State::Running, span)
+    }
+
+    /// The lane runs, and has stopped the world.
+    pub fn stopping(mut self, span: Nanos) -> TraceBuilder {
+        let world = self.locks.iter().rposition(|lock| lock.kind == LockKind::StopTheWorld);
+        let lock = LockId(world.expect("there is a world to stop") as u16);
+        self.event(EventKind::Take { lock, to: State::Running });
+        self.at += span;
+        self.end = self.end.max(self.at);
+        self.event(EventKind::Drop { lock, to: State::Running, detail: Detail::None, requested: false });
+        self
     }
 
     /// The lane waits for its lock.
@@ -161,8 +179,8 @@ impl TraceBuilder {
     /// The run, from [`BEGIN`] to where the last lane's description ends.
     pub fn build(self) -> Trace {
         let mut trace = Trace::default();
-        for (process, name) in self.locks.into_iter().enumerate() {
-            trace.add_lock(LockInfo { name, process: process as u32, of_workers: true });
+        for lock in self.locks {
+            trace.add_lock(lock);
         }
         for lane in self.lanes {
             trace.add_lane(lane);

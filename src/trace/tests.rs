@@ -13,7 +13,7 @@ fn event(lane: LaneId, at: Nanos, kind: EventKind) -> Event {
 
 fn two_threads() -> (Trace, LaneId, LaneId, LockId) {
     let mut trace = Trace::default();
-    let lock = trace.add_lock(LockInfo { name: "GIL".into(), process: 0, of_workers: true });
+    let lock = trace.add_lock(LockInfo { kind: LockKind::Gil, name: "GIL".into(), process: 0, of_workers: true });
     let one = trace.add_lane(LaneInfo::new("thread 1", Role::Worker, Some(lock)));
     let two = trace.add_lane(LaneInfo::new("thread 2", Role::Worker, Some(lock)));
     (trace, one, two, lock)
@@ -195,4 +195,31 @@ fn between_the_order_of_its_birth_and_its_first_core_a_lane_has_none() {
     assert_eq!(ledger.0[State::WaitingCore.index()], MS(3));
     assert_eq!(ledger.0[State::Starting.index()], MS(5), "what it waits for later on is part of its start");
     assert_eq!(trace.span_at(lane, MS(5)).map(|span| span.detail), Some(Detail::Fork));
+}
+
+#[test]
+fn a_stopped_world_is_no_gil_and_is_had_beside_one() {
+    let builder = TraceBuilder::new().lock("GIL").world("stop-the-world");
+    let trace = builder.lane("one").running(MS(2)).stopping(MS(3)).running(MS(1)).state(State::Io, MS(4));
+    let trace =
+        trace.lane("two").state(State::WaitingGil, MS(2)).state(State::WaitingWorld, MS(4)).running(MS(4)).build();
+    assert_eq!((trace.check(), trace.anomalies()), (Ok(()), Anomalies::default()));
+    let (gil, world) = (LockId(0), LockId(1));
+    assert_eq!(trace.gils().map(|(lock, _)| lock).collect::<Vec<_>>(), [gil]);
+    assert_eq!(trace.worlds().map(|(lock, _)| lock).collect::<Vec<_>>(), [world]);
+    assert_eq!(trace.world_of(LaneId(1)), Some(world));
+    // The GIL is held on while the world is stopped and started.
+    let (held, stopped) = (trace.lock_stats(gil), trace.lock_stats(world));
+    assert_eq!((held.held, held.takes, held.handoffs), (MS(10), 2, 1));
+    assert_eq!((stopped.held, stopped.takes, stopped.hold.max), (MS(3), 1, MS(3)));
+    let span = trace.span_at(LaneId(1), BEGIN + MS(3)).unwrap();
+    assert_eq!((span.state, trace.held_during(world, span)), (State::WaitingWorld, vec![(LaneId(0), MS(3))]));
+    assert_eq!(trace.blame().iter().map(|blame| blame.lock).collect::<Vec<_>>(), [gil], "blame is of GILs");
+
+    let mut live = TraceBuilder::new().world("stop-the-world").lane("one").running(MS(2)).live().build();
+    live.append(&event(LaneId(0), BEGIN + MS(2), EventKind::Take { lock: LockId(0), to: State::Running }));
+    live.lane_killed(LaneId(0), BEGIN + MS(4));
+    live.end(BEGIN + MS(6));
+    assert!(!live.has_gil());
+    assert_eq!((live.check(), live.lock_stats(LockId(0)).held), (Ok(()), MS(2)), "whoever is killed lets it go");
 }

@@ -48,6 +48,7 @@ pub const fn state_mark(state: State, lane: usize) -> Mark {
         State::Io => mark_of('~', Ink::Io),
         State::WaitingLock => mark_of('=', Ink::OwnLock),
         State::Sleeping => mark_of('?', Ink::Quiet),
+        State::WaitingWorld => mark_of('"', Ink::Waits),
         State::Suspended => mark_of('-', Ink::Quiet),
         State::Ready => mark_of(',', Ink::Quiet),
         State::Unknown => mark_of('╱', Ink::Unknown),
@@ -56,7 +57,7 @@ pub const fn state_mark(state: State, lane: usize) -> Mark {
 }
 
 /// The states in the order of the legend.
-pub const LEGEND: [State; 13] = [
+pub const LEGEND: [State; 14] = [
     State::Running,
     State::WaitingGil,
     State::WaitingCore,
@@ -67,6 +68,7 @@ pub const LEGEND: [State; 13] = [
     State::Unpickling,
     State::WaitingLock,
     State::Sleeping,
+    State::WaitingWorld,
     State::Suspended,
     State::Ready,
     State::Unknown,
@@ -247,6 +249,16 @@ fn owner_mark(place: Option<usize>) -> Mark {
     mark_of(mark(place), in_sight.map_or(Ink::Dim, Ink::Lane))
 }
 
+/// A world's cell: how much of it all threads but one stood still. However short that was, it leaves a mark.
+pub fn world_mark(cell: &LockCell, recorded: Nanos) -> Mark {
+    match recorded.0 {
+        0 => BLANK,
+        recorded if cell.unknown.0 * 2 >= recorded => mark_of('╱', Ink::Unknown),
+        _ if cell.held == Nanos::ZERO => BLANK,
+        recorded => mark_of(height_glyph((cell.held.0 as f64 / recorded as f64).max(0.01)), Ink::Waits),
+    }
+}
+
 /// A share of full height, in one row; what is there is never drawn as nothing.
 pub fn height_glyph(share: f64) -> char {
     const HEIGHTS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -296,6 +308,7 @@ mod tests {
             (State::Io, "  ~"),
             (State::WaitingLock, "  ="),
             (State::Sleeping, "  ?"),
+            (State::WaitingWorld, "  \""),
             (State::Suspended, "  -"),
             (State::Ready, "  ,"),
             (State::Idle, "   "),

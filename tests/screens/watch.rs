@@ -3,6 +3,7 @@
 use gilscope::app::picker::Candidate;
 use gilscope::app::{Action, Axis, News, Origin, Program, Screen, State, hear, update};
 use gilscope::event::{LaneId, Nanos, State as LaneState};
+use gilscope::observe::parking::Wanted;
 use gilscope::observe::place::{Caller, Place};
 use gilscope::session::Places;
 use gilscope::trace::testing::TraceBuilder;
@@ -63,6 +64,7 @@ fn watched(size: (u16, u16), sampled: bool, locks: bool) -> (State, Option<Trace
         program: Some(Program { name: "api.py".to_owned(), pid: 4242, launched: false }),
         ..Origin::default()
     };
+    state.watch.gil_disabled = !locks;
     state.watch.read(&log, &places);
     state.ran = Some(state.experiment.clone());
     state.phase = gilscope::app::Phase::Running;
@@ -85,6 +87,57 @@ fn watching_a_service_exactly() {
 #[test]
 fn watching_a_free_threaded_program_says_that_there_is_no_lock() {
     check("watch-free", |size| watched(size, false, false));
+}
+
+/// Without a GIL: `collector` stops the world for 12 of every 100 ms, and for a moment in between.
+fn stopped() -> Trace {
+    let mut log = TraceBuilder::new().world("stop-the-world").lane("collector");
+    for _ in 0..8 {
+        log = log.state(LaneState::Io, ms(40)).stopping(Nanos::from_micros(50)).running(ms(10)).stopping(ms(12));
+        log = log.state(LaneState::Io, Nanos::from_micros(37_950));
+    }
+    for name in ["worker-1", "worker-2"] {
+        log = log.lane(name);
+        for _ in 0..8 {
+            log = log.running(ms(50)).state(LaneState::WaitingWorld, ms(14)).running(ms(6));
+            log = log.state(LaneState::WaitingLock, ms(30));
+        }
+    }
+    log.build()
+}
+
+#[test]
+fn the_moments_at_which_a_free_threaded_interpreter_stops_all_threads_are_a_lane() {
+    check("watch-stops", |size| {
+        let (mut state, _) = watched(size, false, false);
+        let log = stopped();
+        state.watch = Default::default();
+        state.watch.gil_disabled = true;
+        let want = Wanted { words: "the lock of a dict object".into(), is_lock: true };
+        state.watch.wants.saw(log.begin_at() + ms(75), LaneId(1), want);
+        state.watch.read(&log, &Places::default());
+        state.view.axis.from = log.begin_at();
+        state.view.until = log.now();
+        (state, Some(log))
+    });
+}
+
+#[test]
+fn a_gil_that_was_not_found_is_not_called_disabled() {
+    let (mut state, log) = watched((80, 24), true, false);
+    state.watch.gil_disabled = false;
+    let text = text(&draw(&state, log.as_ref()));
+    assert!(!text.contains("LOCK HELD  GIL disabled") && text.contains("No GIL has been found in it"), "{text}");
+}
+
+#[test]
+fn in_the_lab_a_stopped_world_is_no_lock() {
+    let mut state = super::fixtures::lab("free-threads", 2);
+    hear(&mut state, None, News::Resized(120, 36));
+    let log = stopped();
+    super::fixtures::begin(&mut state, &log);
+    let text = text(&draw(&state, Some(&log)));
+    assert!(text.contains("no lock") && !text.contains("hand-offs"), "{text}");
 }
 
 #[test]

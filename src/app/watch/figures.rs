@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use crate::event::{LaneId, Nanos};
+use crate::event::{LaneId, Nanos, State};
 use crate::observe::place::Place;
 use crate::session::Places;
 use crate::trace::{Distribution, Trace};
@@ -23,6 +23,11 @@ pub struct Figures {
     pub held: Option<f64>,
     /// How long threads waited for a lock, since the beginning.
     pub wait: Distribution,
+    /// How often the world was stopped, of a free-threaded build in which that is seen.
+    pub stops: Option<Stops>,
+    /// What threads waited for most often lately in locks of the program's own, as far as it was seen, and the share of
+    /// their time for which they waited in any, 0 to 1.
+    pub wanted: Option<(String, f64)>,
     /// Takes of all locks a second, since the beginning.
     pub takes_per_second: f64,
     /// Who held a lock while others waited, most first.
@@ -37,6 +42,19 @@ pub struct Figures {
     pub idle: usize,
     /// How much time the tables are of.
     pub span: Nanos,
+}
+
+/// How often all threads but one were made to stand still.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stops {
+    /// How often, since the beginning.
+    pub times: u64,
+    /// For which share of the time, lately, 0 to 1.
+    pub share: f64,
+    /// How long at a time, since the beginning.
+    pub stop: Distribution,
+    /// By whom lately for the longest time.
+    pub by: Option<String>,
 }
 
 /// A row of the table of holders.
@@ -114,6 +132,8 @@ impl Watch {
             wait: longest_wait(log),
             held: held(log, from),
             takes_per_second: takes(log),
+            stops: self.stops(log, from),
+            wanted: self.wanted(log, from),
             rows: list.rows,
             labels: list.labels,
             idle: list.idle,
@@ -148,7 +168,7 @@ impl Watch {
             .collect();
         // Lanes of one row, or one alone; with what each of them held.
         let mut groups: HashMap<Result<usize, LaneId>, Vec<(LaneId, u64)>> = HashMap::new();
-        for (lane, held) in log.locks().flat_map(|(lock, _)| log.held_by(lock, from, log.now())) {
+        for (lane, held) in log.gils().flat_map(|(lock, _)| log.held_by(lock, from, log.now())) {
             if held.0 > 0 {
                 groups.entry(folded.get(&lane).copied().ok_or(lane)).or_default().push((lane, held.0));
             }
@@ -180,6 +200,29 @@ impl Watch {
             b.waiting.total_cmp(&a.waiting).then(b.holds.total_cmp(&a.holds)).then(a.lane.cmp(&b.lane))
         });
         rows
+    }
+
+    /// How often the world was stopped; of several, that which was stopped most often.
+    fn stops(&self, log: &Trace, from: Nanos) -> Option<Stops> {
+        let (world, stats) =
+            log.worlds().map(|(world, _)| (world, log.lock_stats(world))).max_by_key(|it| it.1.takes)?;
+        let by = log.held_by(world, from, log.now()).into_iter().max_by_key(|(_, held)| *held);
+        Some(Stops {
+            times: stats.takes,
+            share: log.lock_window(world, from, log.now(), 1).pop().map_or(0.0, |cell| cell.held.0 as f64)
+                / (log.now() - from).0.max(1) as f64,
+            stop: stats.hold,
+            by: by.filter(|(_, held)| *held > Nanos::ZERO).map(|(lane, _)| self.name(log, lane)),
+        })
+    }
+
+    /// For which lock of the program's own most waits are.
+    fn wanted(&self, log: &Trace, from: Nanos) -> Option<(String, f64)> {
+        let ledger = log.ledger_between(from, log.now()).0;
+        let alive: u64 = State::ALL.into_iter().filter(|it| it.alive()).map(|it| ledger[it.index()].0).sum();
+        let share = ledger[State::WaitingLock.index()].0 as f64 / alive.max(1) as f64;
+        let (what, _) = self.wants.most_for_a_lock(from)?;
+        Some((what.to_owned(), share))
     }
 
     /// What a lane is called: by its number, too, if others have its name.
@@ -273,7 +316,7 @@ fn file_words(file: &str, line: Option<u32>) -> String {
 
 /// The share of the time in which any lock was held; of several, the most held.
 fn held(log: &Trace, from: Nanos) -> Option<f64> {
-    let cells = log.locks().filter_map(|(lock, _)| log.lock_window(lock, from, log.now(), 1).pop());
+    let cells = log.gils().filter_map(|(lock, _)| log.lock_window(lock, from, log.now(), 1).pop());
     let shares = cells.filter_map(|cell| {
         let observed = ((log.now() - from) - cell.unknown).0;
         (observed > 0).then(|| cell.held.0 as f64 / observed as f64)
@@ -283,10 +326,10 @@ fn held(log: &Trace, from: Nanos) -> Option<f64> {
 
 /// Of several locks, that of which most waited.
 fn longest_wait(log: &Trace) -> Distribution {
-    log.locks().map(|(lock, _)| log.lock_stats(lock).wait).max_by_key(|wait| wait.count).unwrap_or_default()
+    log.gils().map(|(lock, _)| log.lock_stats(lock).wait).max_by_key(|wait| wait.count).unwrap_or_default()
 }
 
 fn takes(log: &Trace) -> f64 {
-    let takes: u64 = log.locks().map(|(lock, _)| log.lock_stats(lock).takes).sum();
+    let takes: u64 = log.gils().map(|(lock, _)| log.lock_stats(lock).takes).sum();
     takes as f64 / log.elapsed().as_secs_f64().max(1e-3)
 }

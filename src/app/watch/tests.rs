@@ -3,8 +3,9 @@
 use super::super::{ModelChoice, News, hear, update as act};
 use super::*;
 use crate::event::State as LaneState;
+use crate::observe::parking::Wanted;
 use crate::observe::place::Place;
-use crate::session::Experiment;
+use crate::session::{Experiment, Wants};
 use crate::trace::testing::TraceBuilder;
 
 fn ms(millis: u64) -> Nanos {
@@ -274,4 +275,53 @@ fn a_program_that_did_not_end_well_is_quoted() {
     assert_eq!(watch.sentence(&log), "The program has ended: exit status 2. It said last: x: error: no such option");
     watch.ended = Some("exit status 0".to_owned());
     assert_eq!(watch.sentence(&log), "The program has ended: exit status 0.");
+}
+
+/// Without a GIL: `collector` stops the world for 10 of every 50 ms, `worker` is stopped by that and wants a dict.
+fn without_gil() -> Trace {
+    let mut log = TraceBuilder::new().world("stop-the-world").lane("collector");
+    for _ in 0..2 {
+        log = log.state(LaneState::Io, ms(40)).stopping(ms(10));
+    }
+    log = log.lane("worker");
+    for _ in 0..2 {
+        log = log.running(ms(20)).state(LaneState::WaitingLock, ms(20)).state(LaneState::WaitingWorld, ms(10));
+    }
+    log.build()
+}
+
+#[test]
+fn without_a_gil_it_is_told_what_else_keeps_threads_from_running() {
+    let log = without_gil();
+    let mut state = watching(&log);
+    let mut wants = Wants::default();
+    let what = |words: &str, is_lock| Wanted { words: words.into(), is_lock };
+    wants.saw(log.begin_at() + ms(30), LaneId(1), what("the lock of a dict object", true));
+    wants.saw(log.begin_at() + ms(45), LaneId(1), what("the world to go on", false));
+    hear(
+        &mut state,
+        Some(&log),
+        News::Observed(Box::new(Observation { wants, gil_disabled: true, ..Observation::default() })),
+    );
+    let stops = state.watch.figures.stops.clone().expect("it is seen");
+    assert_eq!((stops.times, stops.stop.max, stops.by.as_deref()), (2, ms(10), Some("collector")));
+    assert!((stops.share - 0.2).abs() < 1e-9, "{stops:?}");
+    assert!(state.watch.figures.holders.is_empty() && state.watch.figures.held.is_none(), "no lock was held");
+    let text = said(&state, &log);
+    assert!(text.starts_with("GIL disabled: every thread runs whenever it can. For 20% of the time"), "{text}");
+    assert!(text.contains("mostly by collector.") && text.ends_with("mostly for the lock of a dict object."), "{text}");
+
+    state.view.picked = Some(LaneId(1));
+    state.view.cursor = Some(log.begin_at() + ms(30));
+    let text = said(&state, &log);
+    assert!(
+        text.contains("worker wants the program's own lock since") && text.ends_with(": the lock of a dict object"),
+        "{text}"
+    );
+    state.view.cursor = Some(log.begin_at() + ms(45));
+    let text = said(&state, &log);
+    assert!(text.contains("worker waits for stop-the-world since"), "{text}");
+    assert!(text.ends_with("; collector had it stopped for 10.0 ms of that"), "{text}");
+    state.view.picked = Some(LaneId(0));
+    assert!(said(&state, &log).ends_with("; it has stopped the world"), "{}", said(&state, &log));
 }

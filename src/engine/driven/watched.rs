@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::clock::{Clock, Monotonic};
 use crate::engine::{Accounts, Signal};
 use crate::event::{CoreId, Detail, Event, EventKind, LaneId, Line, Nanos, State};
-use crate::model::{LanePlan, Plan, Pool, Role};
+use crate::model::{LanePlan, LockKind, Plan, Pool, Role};
 use crate::observe::Observer;
 use crate::observe::notice::Notice;
 use crate::observe::trouble::Trouble;
@@ -254,7 +254,8 @@ impl Watched {
             }
             Notice::Lock(mut plan) => {
                 // The first lock of subinterpreters is that of the interpreter that hands out their tasks.
-                let handed_out = matches!(self.pool, Pool::Subinterpreters { .. }) && plan.id.index() == 0;
+                let of_workers = matches!(self.pool, Pool::Subinterpreters { .. }) && plan.kind == LockKind::Gil;
+                let handed_out = of_workers && plan.id.index() == 0;
                 plan.of_workers = self.worker_processes.contains(&plan.process) && !handed_out;
                 say(Signal::LockAdded(plan));
             }
@@ -288,12 +289,22 @@ impl Watched {
                     lane.how = Some(how);
                 }
             }
-            Notice::Accounts { lane, slept, .. } => say(Signal::Slept { lane, calls: slept }),
+            Notice::WaitsFor { at, lane, what } if self.ended.is_none_or(|end| at <= end) => {
+                say(Signal::WaitsFor { at, lane, what });
+            }
+            Notice::Accounts { lane, slept, waited_for, .. } => {
+                say(Signal::Slept { lane, calls: slept });
+                say(Signal::WaitedFor { lane, what: waited_for });
+            }
             Notice::Status(status) => say(Signal::Observing(status)),
             Notice::Program(program) => say(Signal::Program(program)),
             // The script says when the run begins and ends; what is behind its end is not told.
-            Notice::Began(_) | Notice::Ended(_) | Notice::Event(_) | Notice::HandOffs { .. } | Notice::Place { .. } => {
-            }
+            Notice::Began(_)
+            | Notice::Ended(_)
+            | Notice::Event(_)
+            | Notice::HandOffs { .. }
+            | Notice::WaitsFor { .. }
+            | Notice::Place { .. } => {}
         }
     }
 

@@ -180,3 +180,37 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn who_stops_the_world_has_it_beside_the_lock_and_who_is_stopped_waits_for_that() {
+    const WORLD: LockId = LockId(1);
+    let mut thread = watched();
+    thread.take(Nanos(10), GIL);
+    thread.stop_world(Nanos(20), WORLD);
+    thread.stop_world(Nanos(21), WORLD);
+    assert_eq!(thread.holds(), Some(GIL));
+    thread.start_world(Nanos(30), WORLD);
+    thread.start_world(Nanos(31), WORLD);
+    thread.drop_lock(Nanos(40));
+    let expected = [(10, State::Running), (20, State::Running), (30, State::Running), (40, State::Native)];
+    assert_eq!(states(&mut thread), expected);
+
+    let mut thread = Thread::new(Nanos(0), false, Awake::Running);
+    states(&mut thread);
+    thread.switch_in(Nanos(1), CORE);
+    thread.switch_out(Nanos(5), CORE, false);
+    thread.explain(Nanos(7), Reason::World);
+    let what: Arc<str> = "the world to go on".into();
+    assert!(thread.waits_for(Nanos(7), &what) && !thread.waits_for(Nanos(8), &what), "once a sleep");
+    assert_eq!(thread.waited_for_until(Nanos(9))[&what], Slept { times: 1, span: Nanos(4) });
+    thread.switch_in(Nanos(11), CORE);
+    // He ends while he has stopped it, as one who executes a program may.
+    thread.stop_world(Nanos(12), WORLD);
+    thread.end(Nanos(15));
+    assert_eq!(
+        states(&mut thread),
+        [(5, State::WaitingWorld), (11, State::Running), (12, State::Running), (15, State::Running), (15, State::Done)]
+    );
+    assert_eq!(thread.waited_for_until(Nanos(20))[&what], Slept { times: 1, span: Nanos(6) });
+    assert!(!thread.waits_for(Nanos(20), &what), "he does not sleep any more");
+}

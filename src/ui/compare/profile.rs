@@ -74,6 +74,7 @@ fn reason(run: &RunSummary) -> String {
         LaneState::WaitingGil => "waits GIL",
         LaneState::WaitingLock => "own lock",
         LaneState::Sleeping => "sleeps",
+        LaneState::WaitingWorld => "stop-the-world",
         LaneState::Native => "C code",
         LaneState::Io => "I/O",
         state => state.words(),

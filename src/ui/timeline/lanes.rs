@@ -164,6 +164,7 @@ const fn short(state: LaneState) -> &'static str {
         LaneState::Native => "in C",
         LaneState::WaitingLock => "lock",
         LaneState::Sleeping => "sleep",
+        LaneState::WaitingWorld => "stop",
         LaneState::Suspended => "await",
         LaneState::Unknown => "?",
         other => other.words(),

@@ -8,7 +8,7 @@ use crate::event::{Nanos, State as LaneState};
 use crate::trace::{Ledger, LockInfo, Trace};
 
 use super::super::canvas::Canvas;
-use super::super::glyphs::{self, band_column, lane_column, lock_mark};
+use super::super::glyphs::{self, band_column, lane_column, lock_mark, world_mark};
 use super::super::theme::Ink;
 use super::rule;
 
@@ -46,13 +46,13 @@ pub fn render(state: &State, log: &Trace, canvas: &mut Canvas) {
     let until = state.view.until.min(log.now());
     let count = usize::from(axis.cells).min(((until - axis.from).0).div_ceil(axis.cell.0.max(1)) as usize);
     let picture = Picture { axis, to: axis.at(count as u16), count, left: gutters.left };
-    let (order, waits) = if log.locks().len() > 0 { ("most kept waiting first", "waits") } else { ("threads", "") };
+    let (order, waits) = if log.has_gil() { ("most kept waiting first", "waits") } else { ("threads", "") };
     heading(state, &picture, order, waits, canvas);
     let recorded = |cell: usize| axis.at(cell as u16 + 1).min(until) - axis.at(cell as u16).max(begin);
 
     // Letters in the lock's row are those of the table; whoever has none is a dot.
     let place = |lane| watch.figures.places.get(&lane).copied();
-    let locks: Vec<_> = log.locks().filter(|(_, info)| info.of_workers).collect();
+    let locks: Vec<_> = log.gils().filter(|(_, info)| info.of_workers).collect();
     let most_locks = (height / 3).max(1) as usize;
     let mut y = 1;
     for (lock, info) in locks.iter().take(most_locks) {
@@ -68,6 +68,19 @@ pub fn render(state: &State, log: &Trace, canvas: &mut Canvas) {
             let (glyph, ink) = letter.unwrap_or((mark.glyph, mark.ink));
             canvas.set(gutters.left + x as u16, y, glyph, ink);
         }
+        y += 1;
+    }
+
+    let worlds: Vec<_> = log.worlds().collect();
+    let several = worlds.len() > 1;
+    for (world, info) in worlds.into_iter().take(most_locks.saturating_sub(usize::from(y) - 1).max(1)) {
+        let name = sanitised(&world_name(info, several, usize::from(gutters.left) - 2));
+        canvas.text_to(1, y, gutters.left - 1, &name, Ink::Strong);
+        for (x, cell) in log.lock_window(world, axis.from, picture.to, count).iter().enumerate() {
+            let mark = world_mark(cell, recorded(x));
+            canvas.set(gutters.left + x as u16, y, mark.glyph, mark.ink);
+        }
+        canvas.text_before(width - 1, y, &format!("{}×", log.lock_stats(world).takes), Ink::Dim);
         y += 1;
     }
 
@@ -148,6 +161,13 @@ fn lock_name(info: &LockInfo, several: bool) -> String {
         (true, None) => format!("GIL {}", info.process + 1),
         (true, Some(id)) => format!("GIL {}.{id}", info.process + 1),
     }
+}
+
+/// A world's name in the column of names, shorter where there is no room for all of it.
+fn world_name(info: &LockInfo, several: bool, room: usize) -> String {
+    let number = if several { format!(" {}", info.process + 1) } else { String::new() };
+    let whole = format!("stop-the-world{number}");
+    if whole.len() <= room { whole } else { format!("stops{number}") }
 }
 
 /// A row's name with, of those that ended, how many they are; the number is kept where the name is cut.
@@ -260,6 +280,7 @@ fn cursor(state: &State, picture: &Picture, height: u16, canvas: &mut Canvas) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::LockKind;
 
     #[test]
     fn what_is_pointed_at_is_in_sight_and_no_room_is_wasted() {
@@ -276,12 +297,21 @@ mod tests {
     #[test]
     fn several_locks_are_told_by_their_numbers() {
         let name = |name: &str, process, several| {
-            lock_name(&LockInfo { name: name.to_owned(), process, of_workers: true }, several)
+            lock_name(&LockInfo { kind: LockKind::Gil, name: name.to_owned(), process, of_workers: true }, several)
         };
         assert_eq!(name("GIL", 0, false), "GIL");
         assert_eq!(name("GIL", 0, true), "GIL 1");
         assert_eq!(name("GIL of process 3", 2, true), "GIL 3");
         assert_eq!(name("GIL of process 3, interpreter 2", 2, true), "GIL 3.2");
         assert_eq!(name("GIL of interpreter 2", 0, true), "GIL 1.2");
+    }
+
+    #[test]
+    fn a_world_s_name_is_cut_to_a_word() {
+        let info = |process| LockInfo { kind: LockKind::StopTheWorld, name: String::new(), process, of_workers: true };
+        assert_eq!(world_name(&info(0), false, 14), "stop-the-world");
+        assert_eq!(world_name(&info(0), false, 10), "stops");
+        assert_eq!(world_name(&info(1), true, 22), "stop-the-world 2");
+        assert_eq!(world_name(&info(1), true, 14), "stops 2");
     }
 }

@@ -1,6 +1,8 @@
 //! How much the lock is held, how many cores are busy, how long a thread waits.
 
 use crate::app::State;
+use crate::app::watch::Stops;
+use crate::app::words::{percent, sanitised};
 use crate::trace::Trace;
 
 use super::super::canvas::Canvas;
@@ -22,7 +24,7 @@ pub fn render(state: &State, log: &Trace, rows: u16, canvas: &mut Canvas) {
             canvas.bar(LEFT, 0, (held * f64::from(width) * 8.0).round() as u32, Ink::Waits);
             canvas.text(LEFT + width + 2, 0, &share(state, held), Ink::Strong);
         }
-        None if log.locks().len() == 0 => _ = canvas.text(LEFT, 0, "GIL disabled: there is none", Ink::Text),
+        None if state.watch.gil_disabled => _ = canvas.text(LEFT, 0, "GIL disabled: there is none", Ink::Text),
         None => canvas.row(LEFT, LEFT + width, 0, '╱', Ink::Unknown),
     }
     canvas.text(1, 1, "CORES BUSY", Ink::Strong);
@@ -39,7 +41,12 @@ pub fn render(state: &State, log: &Trace, rows: u16, canvas: &mut Canvas) {
         }
     }
     canvas.text(LEFT + whole.max(width) + 2, 1, &format!("{busy:.1} of {cores}"), Ink::Strong);
-    if rows < 3 || log.locks().len() == 0 {
+    if rows < 3 {
+        return;
+    }
+    if !log.has_gil() {
+        let text = state.watch.figures.stops.as_ref().map_or_else(String::new, |it| stops(it, canvas.width() >= 100));
+        canvas.text_to(1, 2, canvas.width(), &sanitised(&text), Ink::Text);
         return;
     }
     let wait = state.watch.figures.wait;
@@ -56,4 +63,18 @@ pub fn render(state: &State, log: &Trace, rows: u16, canvas: &mut Canvas) {
         format!("{whole}half {}, one in 100 {}, worst {}{margin}", wait.p50, wait.p99, wait.max)
     };
     canvas.text_to(1, 2, canvas.width(), &text, Ink::Text);
+}
+
+/// How often the world was stopped, in a sentence.
+fn stops(stops: &Stops, wide: bool) -> String {
+    if stops.times == 0 {
+        return "The world has not been stopped so far.".to_owned();
+    }
+    let times = if stops.times == 1 { "once".to_owned() } else { format!("{} times", stops.times) };
+    let mostly = if wide { "mostly " } else { "" };
+    let by = stops.by.as_ref().map_or_else(String::new, |by| format!(", {mostly}by {by}"));
+    let share = if stops.share < 0.005 { format!("{:.1}%", stops.share * 100.0) } else { percent(stops.share) };
+    let stop = &stops.stop;
+    let what = if wide { "The world was stopped" } else { "Stopped" };
+    format!("{what} {times}, {share} of the time: half {}, longest {}{by}", stop.p50, stop.max)
 }
