@@ -331,6 +331,12 @@ impl Runtime {
             .flatten()
     }
 
+    /// Whether a process that was born with its maker's mark bears another by now. One whose memory is not what it was
+    /// has executed another program since, and bears none.
+    pub fn has_own_mark(&self, memory: &dyn Memory, makers: u64) -> bool {
+        self.mark(memory).is_some_and(|mark| mark != makers)
+    }
+
     /// Whether the lock at this address is one: always, save in free-threaded builds. Those turn it on for the moment of
     /// each import of an extension module, counting the imports (`_PyEval_EnableGILTransient`), and for good by the
     /// greatest `int` (`_PyEval_EnableGILPermanent`).

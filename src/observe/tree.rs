@@ -287,9 +287,16 @@ impl Watcher {
             // A copy of its maker that has no thread of its own in its memory: it is about to execute another program.
             return;
         }
-        if process.maker_mark.is_some_and(|mark| runtime.mark(&Remote(pid)) == Some(mark)) {
+        if process.maker_mark.is_some_and(|mark| !runtime.has_own_mark(&Remote(pid), mark)) {
             // The same, up to 3.10.
             return;
+        }
+        if runtime.first_interpreter(&Remote(pid)) != process.walked_from {
+            // It has executed another program while it was looked at, or it has one more interpreter.
+            process.walked_from = None;
+            if process.stage == Stage::Waiting {
+                return;
+            }
         }
         locks.sort_by_key(|(_, id)| *id);
         let first_walk = process.stage == Stage::Waiting;
