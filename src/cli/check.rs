@@ -124,6 +124,9 @@ pub fn check(options: &Check) -> Result<ExitCode> {
     if let Err(why) = pythons::ask(&python) {
         return Err(refuse(format!("{} cannot be used: {why}", python.display())));
     }
+    if let Some(why) = pythons::objection(&python) {
+        return Err(refuse(why));
+    }
     let interrupted = interruption()?;
     let source = cpython::launch(&python.into_os_string(), &options.program, options.json, Stdio::null())
         .map_err(|error| refuse(format!("the program could not be started: {error}")))?;

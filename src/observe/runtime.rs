@@ -130,6 +130,10 @@ impl Runtime {
             }
             old = old.or(binary.python);
         }
+        let named = program_path.as_ref().and_then(|path| Version::from_name(&path.file_name()?.to_string_lossy()));
+        if let Some(version) = named.filter(|version| version.is_too_old() && old == Some(version.major)) {
+            return Err(Trouble::version(pid, version));
+        }
         match old {
             // Before 3.7 there was no `_PyRuntime`.
             Some(2) => Err(Trouble::TooOld { pid, version: "2".to_owned() }),

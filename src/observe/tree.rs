@@ -226,6 +226,11 @@ impl Watcher {
                 self.alarms.push(Alarm { at: now, text });
                 self.show_all_threads(pid, now);
             }
+            Err(too_old @ Trouble::TooOld { .. }) => {
+                process.stage = Stage::Unsupported;
+                self.alarms.push(Alarm { at: now, text: format!("{too_old}: only its threads and cores are seen") });
+                self.show_all_threads(pid, now);
+            }
             // The loader has not mapped its libraries yet, or it never will.
             Err(Trouble::NotPython { .. } | Trouble::Booting(_)) if process.since + LOADING > now => {}
             Err(_) if pid == self.root && !process::is_zombie(pid) && process.since + LOADING > now => {}
@@ -262,6 +267,7 @@ impl Watcher {
             // It is being made: again at the next pass.
             process.walked_from = None;
         }
+        process.interpreters = interpreters.iter().map(|interpreter| interpreter.address).collect();
         let mut locks: Vec<(u64, i64)> = Vec::new();
         for interpreter in &interpreters {
             if let Some(lock) = interpreter.lock
