@@ -171,6 +171,105 @@ fn those_who_fall_asleep_as_soon_as_they_are_born_are_known_to_sleep() {
     assert_eq!(asleep, 12, "{:#}", report["lanes"]);
 }
 
+fn minor(report: &Value) -> u32 {
+    report["python"]["version"].as_str().and_then(|it| it.split('.').nth(1)?.parse().ok()).expect("it has a version")
+}
+
+/// Threads with names of every kind, which the program prints by the kernel's numbers; LATER happens meanwhile.
+const NAMED: &str = r"import json, threading, time
+class Worker(threading.Thread):
+    def __init__(self, name):
+        self.first, self.second = 1, 2
+        super().__init__(name=name)
+    def run(self): idle()
+def idle(): time.sleep(SECONDS)
+names = ['reader', '\u65e5\u672c', '\U0001f40d snake', 'w\xf6rker', 'an escape \x1b[31m\x1b]0;x\x07 \u202e', 'x' * 500, None]
+threads = [threading.Thread(target=idle, name=name) for name in names] + [Worker('of a class')]
+for t in threads: t.start()
+threads[0].__dict__
+LATER
+print(json.dumps({t.native_id: t.name for t in threads}), flush=True)
+for t in threads: t.join()
+";
+
+/// What the program said its threads are called, with their lanes.
+fn with_names(report: &Value) -> Vec<(String, &Value)> {
+    let printed = report["output"].as_str().and_then(|text| text.lines().next()).expect("it prints");
+    let said: std::collections::BTreeMap<u64, String> = serde_json::from_str(printed).expect("it is JSON");
+    let lane = |tid: &u64| lanes(report).iter().find(|lane| lane["tid"] == *tid);
+    said.iter().map(|(tid, name)| (name.clone(), lane(tid).unwrap_or_else(|| panic!("no lane {tid}")))).collect()
+}
+
+#[test]
+fn threads_are_called_what_python_calls_them_whatever_the_version() {
+    for python in pythons() {
+        let code = NAMED.replace("SECONDS", "0.7").replace("LATER", "time.sleep(0.2)");
+        let report = watch(&python, &code);
+        sound(&report);
+        assert_eq!(named(&report, "main")["tid"], report["pid"]);
+        for (said, lane) in with_names(&report) {
+            let shown = lane["name"].as_str().expect("it has a name");
+            let steers = |c: char| c.is_control() || c == '\u{202e}';
+            assert!(!shown.contains(steers), "{}: {shown:?}", python.display());
+            let known = if minor(&report) <= 13 { 50 } else { 4 };
+            let start: String = said.chars().take_while(|c| !steers(*c)).take(known).collect();
+            assert!(shown.starts_with(&start), "{}: {shown:?} for {said:?}", python.display());
+            let exact = minor(&report) > 13 || said.len() > 60 || said.contains(steers);
+            assert!(exact || shown == said, "{}: {shown:?} for {said:?}", python.display());
+            assert!(shown.chars().count() <= 60);
+        }
+    }
+}
+
+#[test]
+fn a_thread_that_is_renamed_is_called_by_its_new_name() {
+    let mut pythons = pythons();
+    pythons.retain(|path| ["3.9", "3.12", "3.13"].iter().any(|version| path.to_string_lossy().contains(version)));
+    for python in pythons {
+        let later = "time.sleep(0.5); threads[0].name = 'once reader'; threads[-1].name = 'of a class, too'";
+        let report = watch(&python, &NAMED.replace("SECONDS", "5").replace("LATER", later));
+        sound(&report);
+        for (said, lane) in with_names(&report).iter().filter(|(said, _)| said.contains("once") || said.contains("too"))
+        {
+            assert_eq!(lane["name"], **said, "{}", python.display());
+        }
+    }
+}
+
+#[test]
+fn what_a_thread_calls_itself_is_known_however_short_it_lives_and_is_not_its_childrens_name() {
+    if !exactly() {
+        return;
+    }
+    // The same name in Python, which may be read first.
+    let code = "import _thread, ctypes, threading, time
+libc = ctypes.CDLL(None)
+def brief(name): libc.prctl(15, name.encode(), 0, 0, 0)
+for n in range(20):
+    name = 'brief-%d' % n
+    t = threading.Thread(target=brief, args=(name,), name=name)
+    t.start(); t.join()
+def maker():
+    libc.prctl(15, b'maker', 0, 0, 0)
+    for _ in range(3): _thread.start_new_thread(time.sleep, (0.4,))
+    time.sleep(0.6)
+_thread.start_new_thread(maker, ())
+time.sleep(0.8)
+";
+    for python in pythons() {
+        let report = watch(&python, code);
+        sound(&report);
+        let called = |wanted: &dyn Fn(&str) -> bool| {
+            lanes(&report).iter().filter(|lane| lane["name"].as_str().is_some_and(wanted)).count()
+        };
+        if report["python"]["gil_enabled"] == true {
+            assert!(called(&|name| name.starts_with("brief-")) >= 18, "{}: {:#}", python.display(), report["lanes"]);
+        }
+        assert_eq!(called(&|name| name == "maker"), 1, "{}: {:#}", python.display(), report["lanes"]);
+        assert_eq!(called(&|name| name.starts_with("thread ")), 3, "{}: {:#}", python.display(), report["lanes"]);
+    }
+}
+
 #[test]
 fn an_io_thread_beside_one_that_computes_waits_for_the_lock_at_each_wake_up() {
     let Some(python) = python().filter(|_| exactly()) else { return };
@@ -776,6 +875,109 @@ fn what_cannot_be_observed_is_refused_in_words_that_help() {
     }
 }
 
+/// Something that looks like a program and answers like this.
+fn stand_in(folder: &Path, name: &str, script: &str) -> String {
+    let path = folder.join(name);
+    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("it can be written");
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&path, executable).expect("they can be set");
+    path.display().to_string()
+}
+
+#[test]
+fn a_python_that_is_too_old_or_none_is_refused_before_anything_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let answers = [
+        ("two", "[ \"$1\" = -I ] && exit 2\nprintf 2.7.18", "is Python 2.7.18"),
+        ("old", "echo 3.8.18 cpython 0 1", "is Python 3.8.18"),
+        ("other", "echo 3.10.13 pypy 0 1", "is pypy 3.10.13, not CPython"),
+    ];
+    let mut cases: Vec<(String, &str)> =
+        answers.iter().map(|(name, script, words)| (stand_in(folder.path(), name, script), *words)).collect();
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    let versions = std::fs::read_dir(home.join(".pyenv/versions")).into_iter().flatten().flatten();
+    for real in versions.map(|entry| entry.path().join("bin/python")).filter(|path| path.exists()) {
+        let path = real.display().to_string();
+        let old = [
+            ("/2.7", "is Python 2.7"),
+            ("/3.6", "is Python 3.6"),
+            ("/3.7", "is Python 3.7"),
+            ("/3.8", "is Python 3.8"),
+        ];
+        cases.extend(old.iter().find(|(mark, _)| path.contains(mark)).map(|(_, words)| (path.clone(), *words)));
+    }
+    let mark = folder.path().join("ran");
+    let code = format!("open({:?}, 'w')", mark);
+    for (python, words) in cases {
+        let output = gilscope(&["watch", "--python", &python, "-c", &code]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(words) && said.contains("CPython 3.9 to 3.15"), "{python}: {said}");
+        assert_eq!(output.status.code(), Some(2), "{python}: {said}");
+        assert!(!mark.exists(), "{python} ran");
+        if python.contains(".pyenv") {
+            let mut running =
+                Command::new(&python).args(["-c", "import time; time.sleep(60)"]).spawn().expect("it starts");
+            std::thread::sleep(Duration::from_millis(300));
+            let output = gilscope(&["attach", &running.id().to_string(), "--for", "200ms"]);
+            running.kill().and_then(|()| running.wait()).expect("it is our child");
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(said.contains(&words[..words.len().min(13)]) && said.contains("CPython 3.9 to 3.15"), "{said}");
+            assert_eq!(output.status.code(), Some(2), "{python}: {said}");
+        }
+    }
+}
+
+#[test]
+fn of_a_python_that_is_newer_than_all_we_know_cores_and_threads_are_seen_and_it_is_said() {
+    // The number by which its runtime tells its version, changed in a copy of it.
+    let told = |bytes: &[u8]| {
+        let mut windows = bytes.windows(12);
+        let at = windows.position(|window| window.starts_with(b"xdebugpy") && window[11] == 3 && window[10] >= 13)?;
+        Some(at + 10)
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let copied = |from: &Path, changed: bool| {
+        let mut bytes = std::fs::read(from).ok()?;
+        if changed {
+            let at = told(&bytes)?;
+            bytes[at] = 77;
+        }
+        let copy = folder.path().join(from.file_name()?);
+        std::fs::write(&copy, bytes).expect("it can be written");
+        std::fs::set_permissions(&copy, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("they can be set");
+        Some(copy)
+    };
+    // It lies in the interpreter's own file, or in a library of the same installation.
+    let found = pythons().into_iter().find_map(|python| {
+        let real = std::fs::canonicalize(&python).ok()?;
+        let home = real.ancestors().nth(2)?.to_owned();
+        let library = std::fs::read_dir(home.join("lib")).ok()?.flatten().map(|entry| entry.path());
+        let library = library.into_iter().find(|path| path.to_string_lossy().ends_with(".so.1.0"));
+        let own = copied(&real, true);
+        let copy = own.or_else(|| copied(&library?, true).and_then(|_| copied(&real, false)))?;
+        Some((copy, home))
+    });
+    let Some((copy, home)) = found else {
+        eprintln!("skipped: no CPython from 3.13 on in a folder of its own");
+        return;
+    };
+    let output = Command::new(env!("CARGO_BIN_EXE_gilscope"))
+        .args(["watch", "--json", "--python", &copy.display().to_string(), "-c", SPIN])
+        .env("PYTHONHOME", home)
+        .env("LD_LIBRARY_PATH", folder.path())
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program runs");
+    let report = json(&output);
+    sound(&report);
+    assert_eq!(output.status.code(), Some(0), "{report:#}");
+    assert_eq!(report["observer"]["engine"], "cores_only");
+    let alarm = report["observer"]["alarms"][0]["text"].as_str().unwrap_or_default();
+    assert!(alarm.contains("Python 3.77") && alarm.contains("only its threads and cores"), "{report:#}");
+    assert!(lanes(&report).len() >= 3 && report["locks"].as_array().is_some_and(Vec::is_empty), "{report:#}");
+    assert!(lanes(&report).iter().all(|lane| state(lane, "running") == 0.0), "nothing is said of a lock: {report:#}");
+}
+
 #[test]
 fn without_a_number_the_processes_that_could_be_attached_to_are_listed() {
     let Some(python) = python() else { return };
@@ -814,8 +1016,7 @@ asyncio.run(main())
     for python in pythons() {
         let report = watch(&python, code);
         sound(&report);
-        let minor: u32 =
-            report["python"]["version"].as_str().and_then(|it| it.split('.').nth(1)?.parse().ok()).unwrap();
+        let minor = minor(&report);
         let held = report["held_in"].as_array().expect("it is a list");
         if minor < 13 || report["python"]["gil_enabled"] == false {
             assert!(held.is_empty(), "{}: {held:?}", python.display());

@@ -22,7 +22,7 @@ fn busy(seconds: u32) -> String {
     format!(
         "import threading, time, sys\nprint('up' + 'ward', flush=True)\nend = time.time() + {seconds}\n\
          def spin():\n    while time.time() < end:\n        sum(range(1000))\n\
-         threads = [threading.Thread(target=spin) for _ in range(2)]\n\
+         threads = [threading.Thread(target=spin, name='spinner %d' % n) for n in (1, 2)]\n\
          [thread.start() for thread in threads]\n[thread.join() for thread in threads]\nsys.exit(3)\n"
     )
 }
@@ -35,7 +35,7 @@ fn a_program_is_watched_to_its_end_and_its_output_and_status_are_passed_on() {
         Terminal::gilscope(&["watch", "--python", python, "-c", &busy(3)], 120, 36, &[("GILSCOPE_SYNC", "0")]);
     terminal.wait_for("WATCHING");
     terminal.wait_for("REAL CPython 3.");
-    terminal.wait("two threads by name", |screen| screen.contains("thread 1") && screen.contains("thread 2"));
+    terminal.wait("two threads by name", |screen| screen.contains("spinner 1") && screen.contains("spinner 2"));
     // The program's output stays off the screen until it is asked for.
     assert!(!terminal.text().contains("upward"), "{}", terminal.text());
     terminal.press("u");
@@ -252,7 +252,7 @@ fn a_program_that_was_running_runs_on_when_it_is_left() {
     let pid = program.id().to_string();
     let mut terminal = Terminal::gilscope(&["attach", &pid], 60, 15, &[]);
     terminal.wait_for("WATCHING");
-    terminal.wait("its threads", |screen| screen.contains("thread 1"));
+    terminal.wait("its threads", |screen| screen.contains("spinner 1"));
     terminal.press("q");
     assert_eq!(terminal.wait_exit().exit_code(), 0);
     assert!(program.try_wait().expect("it is our child").is_none(), "it has ended");

@@ -125,6 +125,9 @@ pub fn check(options: &Check) -> Result<ExitCode> {
     if let Err(why) = pythons::ask(&python) {
         return Err(refuse(format!("{} cannot be used: {why}", python.display())));
     }
+    if let Some(why) = pythons::objection(&python) {
+        return Err(refuse(why));
+    }
     let interrupted = interruption()?;
     let streams = if options.json { Streams::Kept(Stdio::null()) } else { Streams::Passed(Stdio::null()) };
     let source = cpython::launch(&python.into_os_string(), &options.program, streams)

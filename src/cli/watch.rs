@@ -104,6 +104,9 @@ const FROM_WHICH_VERSION: &str = "CPython 3.9 to 3.15. The function in which the
 pub fn watch(options: &Watch) -> Result<ExitCode> {
     let python = pythons::find(&options.python).map_err(refuse)?;
     let args = arguments(options).map_err(refuse)?;
+    if let Some(why) = pythons::objection(&python) {
+        return Err(refuse(why));
+    }
     let screen = options.reporting.wants_screen();
     let input = || match options.input {
         Input::None => Stdio::null(),

@@ -11,7 +11,7 @@ use crate::record::Accounts;
 use super::doing;
 use super::lock::{Lock, Mode};
 use super::notice::{Engine, LockStatus, Notice, Status};
-use super::observed::{Process, Stage};
+use super::observed::Stage;
 use super::process;
 use super::watch::{Item, Tracked, Watcher};
 
@@ -19,8 +19,6 @@ use super::watch::{Item, Tracked, Watcher};
 pub(super) const MOST_LANES: u32 = 4096;
 /// How often it is said how the observing goes.
 const STATUS: Nanos = Nanos::from_millis(250);
-/// When a thread's name is read again: programs name their threads after they began.
-const SETTLED_NAME: Nanos = Nanos::from_millis(50);
 
 impl Watcher {
     /// A thread is Python's: it gets a lane.
@@ -38,11 +36,13 @@ impl Watcher {
         if tracked.thread.since < self.upto {
             tracked.thread.begin_late(at.max(self.upto));
         }
-        tracked.name = lane_name(process, tid);
+        tracked.naming.number = process.lanes;
+        tracked.naming.ask_kernel(process, tid);
+        tracked.naming.lane = tracked.naming.lane_name(process, tid);
         tracked.lane = Some(lane);
         let plan = LanePlan {
             id: lane,
-            name: tracked.name.clone(),
+            name: tracked.naming.lane.clone(),
             role: Role::Worker,
             process: process.index.unwrap_or_default(),
             lock: process.lanes_lock,
@@ -99,10 +99,10 @@ impl Watcher {
     /// What is to be seen to now and then.
     pub(super) fn care(&mut self, now: Nanos) {
         self.care_for_processes(now);
+        self.read_names(now);
         self.locks.iter_mut().filter(|lock| lock.pid != 0).for_each(|lock| lock.span(now));
         if self.last_status.is_none_or(|(at, ..)| at + STATUS <= now) {
             self.find_the_ended(now);
-            self.read_names(now);
             self.take_stock(now);
         }
     }
@@ -126,24 +126,6 @@ impl Watcher {
         if !self.recorder.is_on() || self.ends_lost_at.take_if(|at| *at + STATUS <= now).is_some() {
             let gone = self.threads.iter().filter(|(tid, tracked)| !process::is_alive(tracked.pid, **tid));
             self.pending.extend(gone.map(|(tid, _)| (now, Item::Gone { tid: *tid })));
-        }
-    }
-
-    fn read_names(&mut self, now: Nanos) {
-        for (tid, tracked) in &mut self.threads {
-            let Some(lane) = tracked.lane.filter(|_| !tracked.named) else { continue };
-            if tracked.thread.since + SETTLED_NAME > now {
-                continue;
-            }
-            tracked.named = true;
-            if let Some(process) = self.processes.get(&tracked.pid)
-                && *tid != tracked.pid
-                && let Some(name) = own_name(process, *tid)
-                && name != tracked.name
-            {
-                tracked.name = name.clone();
-                self.notices.push(Notice::Named { lane, name });
-            }
         }
     }
 
@@ -259,22 +241,4 @@ fn accounts(lane: LaneId, tracked: &Tracked, records: bool, now: Nanos) -> Notic
     let slept = thread.slept.iter().map(|(call, slept)| (doing::call_name(*call), *slept)).collect();
     let waited_for = thread.waited_for_until(now).into_iter().map(|(what, slept)| (what.to_string(), slept)).collect();
     Notice::Accounts { lane, accounts, slept, waited_for }
-}
-
-/// What a lane is called: by its own name if it has one, else by its number.
-fn lane_name(process: &Process, tid: u32) -> String {
-    let prefix = match process.index.unwrap_or_default() {
-        0 => String::new(),
-        number => format!("process {}", number + 1),
-    };
-    if tid == process.pid {
-        return if prefix.is_empty() { "main".to_owned() } else { prefix };
-    }
-    let own = own_name(process, tid).unwrap_or_else(|| format!("thread {}", process.lanes));
-    if prefix.is_empty() { own } else { format!("{prefix} {own}") }
-}
-
-/// The name a thread was given, if it is not just its process's.
-fn own_name(process: &Process, tid: u32) -> Option<String> {
-    process::name(process.pid, tid).filter(|name| *name != process.common_name && !name.is_empty())
 }

@@ -48,6 +48,11 @@ impl Version {
         Some(Version { major: major.parse().ok()?, minor: rest[..digits].parse().ok()?, micro: None })
     }
 
+    /// Whether it is older than all that we know.
+    pub fn is_too_old(self) -> bool {
+        (self.major, self.minor) < (3, 9)
+    }
+
     /// Whether we know where this version keeps what.
     pub fn is_known(self) -> bool {
         self.major == 3 && (9..=15).contains(&self.minor)

@@ -6,6 +6,7 @@ use crate::event::{LockId, Nanos};
 
 use super::layout::Layout;
 use super::memory::Remote;
+use super::name::Names;
 use super::parking::{self, Parked};
 use super::place::task::Tasks;
 use super::place::{FrameLayout, Place, Places};
@@ -49,6 +50,8 @@ pub(super) struct Process {
     pub(super) tried_at: Nanos,
     pub(super) tries: u32,
     pub(super) walked_at: Nanos,
+    /// Its interpreters, as of then.
+    pub(super) interpreters: Vec<u64>,
     /// What the list of interpreters began with then.
     pub(super) walked_from: Option<u64>,
     /// How long that took.
@@ -61,8 +64,6 @@ pub(super) struct Process {
     pub(super) dormant: Option<u64>,
     /// Its worlds, in a free-threaded build in which they are known.
     pub(super) worlds: Option<Worlds>,
-    /// Its interpreters.
-    pub(super) interpreters: Vec<u64>,
     /// Thread states by thread, in a free-threaded build.
     pub(super) states_by_thread: HashMap<u32, u64>,
     /// When it was last looked with which interpreter its list begins.
@@ -77,6 +78,8 @@ pub(super) struct Process {
     namespaced: bool,
     /// Reads where its threads are, if its version says how; with the runtime it is for.
     places: Option<(u64, Places, Tasks)>,
+    /// Reads what its threads are called, if they do not tell the kernel; with the runtime it is for.
+    names: Option<(u64, Option<Names>)>,
 }
 
 impl Process {
@@ -95,13 +98,13 @@ impl Process {
             tried_at: Nanos::ZERO,
             tries: 0,
             walked_at: Nanos::ZERO,
+            interpreters: Vec::new(),
             walked_from: None,
             walk_lasts: Nanos::ZERO,
             numbers: HashMap::new(),
             lanes_lock: None,
             dormant: None,
             worlds: None,
-            interpreters: Vec::new(),
             states_by_thread: HashMap::new(),
             head_at: Nanos::ZERO,
             holders: HashMap::new(),
@@ -109,6 +112,7 @@ impl Process {
             common_name: process::name(pid, pid).unwrap_or_default(),
             namespaced: process::number_inside(pid, pid).is_some_and(|inside| inside != pid),
             places: None,
+            names: None,
         }
     }
 
@@ -169,6 +173,18 @@ impl Process {
         // Who has dropped it meanwhile was somewhere else than it was seen.
         let (now, _) = self.look(address)?;
         (now == state).then_some((holder?, place))
+    }
+
+    /// What Python calls its latest threads, at most so many, by our numbers; `anew` as in [`Names::latest`].
+    pub(super) fn thread_names(&mut self, most: usize, anew: bool) -> Vec<(u32, String)> {
+        let memory = Remote(self.pid);
+        let Some(runtime) = self.runtime.as_ref().filter(|_| self.stage == Stage::Python) else { return Vec::new() };
+        if self.names.as_ref().is_none_or(|(known, _)| *known != runtime.address) {
+            self.names = Some((runtime.address, Names::find(runtime, &memory)));
+        }
+        let Some((_, Some(names))) = &mut self.names else { return Vec::new() };
+        let found = names.latest(&self.interpreters, most, anew, &memory);
+        found.into_iter().filter_map(|(native, name)| Some((self.outside(native)?, name))).collect()
     }
 
     /// The lock at this address, and the thread that took it last.

@@ -51,9 +51,40 @@ pub struct Said {
 impl Said {
     /// Whether it is a CPython of a version that we know.
     pub fn is_known(&self) -> bool {
-        let version = Version::from_name(&format!("python{}", self.version));
-        self.implementation == "cpython" && version.is_some_and(Version::is_known)
+        self.implementation == "cpython" && self.number().is_some_and(Version::is_known)
     }
+
+    fn number(&self) -> Option<Version> {
+        Version::from_name(&format!("python{}", self.version))
+    }
+
+    /// Why nothing of what it runs can be observed, if that is certain: it is too old, or no CPython.
+    fn objection(&self) -> Option<String> {
+        match &*self.implementation {
+            "cpython" if self.number().is_some_and(Version::is_too_old) => {
+                Some(format!("it is Python {}", self.version))
+            }
+            "cpython" => None,
+            other => Some(format!("it is {other} {}, not CPython", self.version)),
+        }
+    }
+}
+
+/// Why an interpreter does not say what it is.
+#[derive(Debug, thiserror::Error)]
+pub enum Silence {
+    /// It is Python 2, which says so.
+    #[error("it is Python {0}")]
+    Two(String),
+    /// It is no program that this machine executes.
+    #[error("it cannot be executed: {0}")]
+    Refused(io::Error),
+    /// It takes too long.
+    #[error("it does not answer")]
+    Late,
+    /// It ended like this, and what it printed is no answer.
+    #[error("it does not say what it is ({0})")]
+    Unclear(ExitStatus),
 }
 
 /// A Python process that runs.
@@ -74,7 +105,7 @@ pub fn installed() -> Vec<Installed> {
     for (path, by) in candidates() {
         let Ok(real) = fs::canonicalize(&path) else { continue };
         if seen.insert(real) {
-            found.push(Installed { said: ask(&path), path, by });
+            found.push(Installed { said: ask(&path).map_err(|why| why.to_string()), path, by });
         }
     }
     found
@@ -169,7 +200,7 @@ fn interpreters(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Asks an interpreter what it is.
-pub fn ask(path: &Path) -> Result<Said, String> {
+pub fn ask(path: &Path) -> Result<Said, Silence> {
     let script = "import sys, sysconfig\n\
                   print(sys.version.split()[0], sys.implementation.name, \
                   int(bool(sysconfig.get_config_var('Py_GIL_DISABLED'))), \
@@ -181,20 +212,46 @@ pub fn ask(path: &Path) -> Result<Said, String> {
     // Python 2 has no -I, and prints this all the same.
     let (_, text) = answer(path, &["-E", "-c", "import sys; sys.stdout.write(sys.version.split()[0])"])?;
     match text.trim() {
-        version if version.starts_with("2.") => Err(format!("it is Python {}", process::sanitised(version))),
-        _ => Err(format!("it does not say what it is ({status})")),
+        version if version.starts_with("2.") => Err(Silence::Two(process::sanitised(version))),
+        _ => Err(Silence::Unclear(status)),
     }
 }
 
+/// Why gilscope can observe nothing of what an interpreter runs, if that is certain: it is too old, or no CPython. One
+/// that is newer than all we know, or that does not say what it is, can be observed as far as may be.
+///
+/// It is asked only if the name of its file does not tell.
+pub fn objection(path: &Path) -> Option<String> {
+    let real = fs::canonicalize(path).ok();
+    let name = real.as_ref().and_then(|real| real.file_name()).map(|name| name.to_string_lossy().into_owned());
+    if name
+        .filter(|name| name.starts_with("python"))
+        .and_then(|name| Version::from_name(&name))
+        .is_some_and(Version::is_known)
+    {
+        return None;
+    }
+    let why = match ask(path) {
+        Ok(said) => said.objection()?,
+        Err(two @ Silence::Two(_)) => two.to_string(),
+        Err(_) => return None,
+    };
+    let shown = process::sanitised(&path.to_string_lossy());
+    Some(format!(
+        "{shown} cannot be used: {why}, and gilscope observes CPython 3.9 to 3.15 (`gilscope list pythons` names those \
+         there are)"
+    ))
+}
+
 /// What a program prints, and how it ended.
-fn answer(path: &Path, args: &[&str]) -> Result<(ExitStatus, String), String> {
+fn answer(path: &Path, args: &[&str]) -> Result<(ExitStatus, String), Silence> {
     let mut child = Command::new(path)
         .args(args)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
-        .map_err(|error| format!("it cannot be executed: {error}"))?;
+        .map_err(Silence::Refused)?;
     let end = Instant::now() + PATIENCE;
     let status = loop {
         match child.try_wait() {
@@ -203,7 +260,7 @@ fn answer(path: &Path, args: &[&str]) -> Result<(ExitStatus, String), String> {
             _ => {
                 let _ = child.kill();
                 let _ = child.wait();
-                return Err("it does not answer".to_owned());
+                return Err(Silence::Late);
             }
         }
     };
@@ -321,7 +378,19 @@ mod tests {
         let said = parse("3.13.0 cpython 1 0\n").unwrap();
         assert_eq!((said.version.as_str(), said.free_threaded, said.gil), ("3.13.0", true, false));
         assert_eq!(parse("3.13.0"), None);
-        assert!(ask(Path::new("/no/such/python3")).is_err());
+        assert!(matches!(ask(Path::new("/no/such/python3")), Err(Silence::Refused(_))));
+    }
+
+    #[test]
+    fn only_what_certainly_cannot_be_observed_is_objected_to() {
+        let said = |version: &str, implementation: &str| {
+            let (version, implementation) = (version.to_owned(), implementation.to_owned());
+            Said { version, implementation, free_threaded: false, gil: true }.objection()
+        };
+        assert_eq!((said("3.9.1", "cpython"), said("3.16.0a1", "cpython")), (None, None), "newer ones in part");
+        assert_eq!(said("3.8.18", "cpython").as_deref(), Some("it is Python 3.8.18"));
+        assert_eq!(said("3.10.13", "pypy").as_deref(), Some("it is pypy 3.10.13, not CPython"));
+        assert_eq!(objection(Path::new("/no/such/python3")), None, "that is found out by whoever executes it");
     }
 
     #[test]

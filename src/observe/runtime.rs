@@ -130,6 +130,10 @@ impl Runtime {
             }
             old = old.or(binary.python);
         }
+        let named = program_path.as_ref().and_then(|path| Version::from_name(&path.file_name()?.to_string_lossy()));
+        if let Some(version) = named.filter(|version| version.is_too_old() && old == Some(version.major)) {
+            return Err(Trouble::version(pid, version));
+        }
         match old {
             // Before 3.7 there was no `_PyRuntime`.
             Some(2) => Err(Trouble::TooOld { pid, version: "2".to_owned() }),
@@ -360,6 +364,12 @@ impl Runtime {
         (self.layout.native_id.is_none())
             .then(|| memory.word(self.address + self.layout.interpreters - 8).ok())
             .flatten()
+    }
+
+    /// Whether a process that was born with its maker's mark bears another by now. One whose memory is not what it was
+    /// has executed another program since, and bears none.
+    pub fn has_own_mark(&self, memory: &dyn Memory, makers: u64) -> bool {
+        self.mark(memory).is_some_and(|mark| mark != makers)
     }
 
     /// Whether the lock at this address is one: always, save in free-threaded builds. Those turn it on for the moment of

@@ -230,6 +230,11 @@ impl Watcher {
                 self.alarms.push(Alarm { at: now, text });
                 self.show_all_threads(pid, now);
             }
+            Err(too_old @ Trouble::TooOld { .. }) => {
+                process.stage = Stage::Unsupported;
+                self.alarms.push(Alarm { at: now, text: format!("{too_old}: only its threads and cores are seen") });
+                self.show_all_threads(pid, now);
+            }
             // The loader has not mapped its libraries yet, or it never will.
             Err(Trouble::NotPython { .. } | Trouble::Booting(_)) if process.since + LOADING > now => {}
             Err(_) if pid == self.root && !process::is_zombie(pid) && process.since + LOADING > now => {}
@@ -292,9 +297,16 @@ impl Watcher {
             // A copy of its maker that has no thread of its own in its memory: it is about to execute another program.
             return;
         }
-        if process.maker_mark.is_some_and(|mark| runtime.mark(&Remote(pid)) == Some(mark)) {
+        if process.maker_mark.is_some_and(|mark| !runtime.has_own_mark(&Remote(pid), mark)) {
             // The same, up to 3.10.
             return;
+        }
+        if runtime.first_interpreter(&Remote(pid)) != process.walked_from {
+            // It has executed another program while it was looked at, or it has one more interpreter.
+            process.walked_from = None;
+            if process.stage == Stage::Waiting {
+                return;
+            }
         }
         locks.sort_by_key(|(_, id)| *id);
         let first_walk = process.stage == Stage::Waiting;

@@ -23,11 +23,14 @@ pub enum Trouble {
         name: String,
     },
     /// It is too old.
-    #[error("process {pid} is Python {version}: gilscope observes CPython 3.9 to 3.15")]
+    #[error(
+        "process {pid} is Python {version}: gilscope observes CPython 3.9 to 3.15 (`gilscope list pythons` names those \
+         that are installed)"
+    )]
     TooOld {
         /// Which.
         pid: u32,
-        /// `2` or `3.8`.
+        /// `2`, `3.6 or older` or `3.8`.
         version: String,
     },
     /// It is another user's.
@@ -90,7 +93,7 @@ impl Trouble {
 
     /// A version that is too old or not known.
     pub fn version(pid: u32, version: Version) -> Trouble {
-        if version.major < 3 || version.minor < 9 {
+        if version.is_too_old() {
             return Trouble::TooOld { pid, version: version.to_string() };
         }
         let why = "this gilscope knows 3.9 to 3.15".to_owned();

@@ -23,6 +23,7 @@ use crate::perf::{Record, What};
 
 use super::doing::{Doing, Doings};
 use super::lock::{Change, Lock, Mode};
+use super::naming::{NamesDue, Naming};
 use super::notice::{Alarm, Notice, Program, Status};
 use super::observed::{Process, Stage};
 use super::pace::{Pace, Pause};
@@ -50,11 +51,9 @@ pub(super) struct Tracked {
     pub(super) lane: Option<LaneId>,
     /// The lock of a subinterpreter that it was seen to take.
     needs: Option<LockId>,
-    /// Whether its name has been read again.
-    pub(super) named: bool,
     /// Whether there was no lane left for it.
     pub(super) is_turned_away: bool,
-    pub(super) name: String,
+    pub(super) naming: Naming,
     pub(super) doings: Doings,
     /// When it was last seen to fall asleep, if it has not been seen to wake since.
     pub(super) asleep: Option<Nanos>,
@@ -124,6 +123,7 @@ pub struct Watcher {
     pub(super) notices: Vec<Notice>,
     pub(super) turn: usize,
     pub(super) places_at: Nanos,
+    pub(super) names_due: NamesDue,
     /// When records were lost, among which may have been somebody's end.
     pub(super) ends_lost_at: Option<Nanos>,
     /// Threads that ended before it was seen whether they run Python.
@@ -163,6 +163,7 @@ impl Watcher {
             notices: vec![Notice::Began(began)],
             turn: 0,
             places_at: Nanos::ZERO,
+            names_due: NamesDue::default(),
             ends_lost_at: None,
             ended_unseen: 0,
             pace: Pace::default(),
@@ -341,6 +342,7 @@ impl Watcher {
                 }
             }
             What::Ended => self.end_thread(tid, at),
+            What::Renamed { name } => self.thread_renamed(tid, &name),
             What::Exec => {
                 self.only_one_is_left(pid, at);
                 self.boots(pid, at, Detail::Exec);
@@ -474,7 +476,7 @@ impl Watcher {
         let process = self.processes.get_mut(&pid);
         parked.words(|native| {
             let tid = process?.outside(native)?;
-            threads.get(&tid).map(|tracked| tracked.name.clone()).filter(|name| !name.is_empty())
+            threads.get(&tid).map(|tracked| tracked.naming.lane.clone()).filter(|name| !name.is_empty())
         })
     }
 
@@ -495,9 +497,8 @@ impl Watcher {
             thread: Thread::new(at, born && awake != Awake::Unknown, awake),
             lane: None,
             needs: None,
-            named: false,
             is_turned_away: false,
-            name: String::new(),
+            naming: Naming::new(born && self.recorder.is_on()),
             doings: Doings::open(pid, tid),
             asleep: asleep.or((!born).then_some(at)),
             looked_at: Nanos::ZERO,

@@ -47,6 +47,11 @@ pub enum What {
     },
     /// It executes another program.
     Exec,
+    /// It has another name (`comm`), which it has given itself or was given.
+    Renamed {
+        /// At most fifteen bytes, then zeros.
+        name: [u8; 16],
+    },
     /// It ended.
     Ended,
 }
@@ -139,6 +144,15 @@ fn read(kind: u32, misc: u16, words: u64, word: impl Fn(u64) -> u64) -> Option<R
         RECORD_COMM if misc & MISC_COMM_EXEC != 0 && words >= 5 => {
             record(word(1), word(words - 2), word(words - 1), What::Exec)
         }
+        RECORD_COMM if words >= 6 => {
+            let mut name = [0; 16];
+            // The last three words tell whose, when and where; the name is padded to whole words before them.
+            for (into, at) in name.as_chunks_mut::<8>().0.iter_mut().zip(2..words - 3) {
+                *into = word(at).to_le_bytes();
+            }
+            name[15] = 0;
+            record(word(1), word(words - 2), word(words - 1), What::Renamed { name })
+        }
         // Processes of child and parent, threads of child and parent, time.
         RECORD_FORK | RECORD_EXIT if words >= 7 => {
             let (pid, parent, tid) = (low(word(1)), high(word(1)), low(word(2)));
@@ -170,9 +184,14 @@ mod tests {
         let task = [0, 4 << 32 | 5, 6 << 32 | 7, 99, 4 << 32 | 4, 98, 3];
         assert_eq!(of(RECORD_FORK, 0, &task), expected(What::Born { parent: 4, maker: 6 }));
         assert_eq!(of(RECORD_EXIT, 0, &task), expected(What::Ended));
-        let comm = [0, 7 << 32 | 5, 0x6e6f_6874_7970, 0, 7 << 32 | 5, 99, 3];
+        let comm = [0, 7 << 32 | 5, 0x6e6f_6874_7970, 7 << 32 | 5, 99, 3];
         assert_eq!(of(RECORD_COMM, 1 << 13, &comm), expected(What::Exec));
-        assert_eq!(of(RECORD_COMM, 0, &comm), None);
+        let name = *b"python\0\0\0\0\0\0\0\0\0\0";
+        assert_eq!(of(RECORD_COMM, 0, &comm), expected(What::Renamed { name }));
+        let comm =
+            [0, 7 << 32 | 5, u64::from_le_bytes(*b"a-long-n"), u64::from_le_bytes(*b"ame-cut\0"), 1 << 32 | 1, 99, 3];
+        assert_eq!(of(RECORD_COMM, 0, &comm), expected(What::Renamed { name: *b"a-long-name-cut\0" }));
+        assert_eq!(of(RECORD_COMM, 0, &comm[..5]), None, "too short");
     }
 
     proptest! {

@@ -6,11 +6,16 @@ use std::io::{self, Write};
 use crate::event::{Nanos, State};
 use crate::model::Role;
 
+use unicode_width::UnicodeWidthStr;
+
 use super::schema::{Report, TaskResult};
 use super::{observed, printable};
 
 /// As wide as sentences get.
 const COLUMNS: usize = 100;
+
+/// The widest column of names.
+const NAME: usize = 32;
 
 /// How many lanes and results are listed one by one.
 const LISTED: usize = 16;
@@ -145,8 +150,10 @@ fn locks(report: &Report, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn lanes(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "\n{:<14}{:>7}{:>8}{:>11}{:>12}  end", "worker", "tasks", "runs", "waits GIL", "wants core")?;
     let workers = || report.lanes.iter().filter(|lane| lane.role == Role::Worker);
+    let widest = workers().take(LISTED).map(|lane| lane.name.width() + 1).max().unwrap_or(0).clamp(14, NAME);
+    let worker = in_column("worker", widest);
+    writeln!(out, "\n{worker}{:>7}{:>8}{:>11}{:>12}  end", "tasks", "runs", "waits GIL", "wants core")?;
     for lane in workers().take(LISTED) {
         let lived: u64 = lives(&lane.states_ns).iter().map(|(_, span)| span.0).sum();
         let share = |state: State| {
@@ -155,8 +162,8 @@ fn lanes(report: &Report, out: &mut impl Write) -> io::Result<()> {
         };
         writeln!(
             out,
-            "{:<14}{:>7}{:>8}{:>11}{:>12}  {}",
-            lane.name,
+            "{}{:>7}{:>8}{:>11}{:>12}  {}",
+            in_column(&printable(&lane.name), widest),
             lane.tasks_done,
             share(State::Running),
             share(State::WaitingGil),
@@ -165,6 +172,19 @@ fn lanes(report: &Report, out: &mut impl Write) -> io::Result<()> {
         )?;
     }
     more(workers().count(), out)
+}
+
+/// A foreign name, cut or filled up to so many columns.
+fn in_column(name: &str, width: usize) -> String {
+    let mut text = name.to_owned();
+    if text.width() >= width {
+        while text.width() + 2 > width {
+            text.pop();
+        }
+        text.push('…');
+    }
+    text.extend(std::iter::repeat_n(' ', width - text.width()));
+    text
 }
 
 fn results(report: &Report, out: &mut impl Write) -> io::Result<()> {

@@ -27,8 +27,8 @@ use serde::{Deserialize, Serialize};
 use crate::engine::Engine;
 use crate::engine::cpython;
 use crate::event::{LaneId, Nanos, State};
-use crate::observe::launch::Streams;
 use crate::model::LockKind;
+use crate::observe::launch::Streams;
 use crate::program::Lent;
 use crate::trace;
 

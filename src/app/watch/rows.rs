@@ -178,9 +178,9 @@ fn labels(log: &Trace, lately: &[Did]) -> HashMap<LaneId, String> {
     lately.iter().filter_map(label).collect()
 }
 
-/// Whether a thread has no name but its number: `thread 12`.
+/// Whether a thread has no name but its number: `thread 12`, or Python's `Thread-12`.
 fn is_numbered(name: &str) -> bool {
-    let number = name.rsplit_once("thread ").map(|(_, number)| number);
+    let number = name.rsplit_once("thread ").or_else(|| name.rsplit_once("Thread-")).map(|(_, number)| number);
     number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
@@ -275,6 +275,7 @@ mod tests {
         ] {
             assert_eq!(common_name(name), common);
         }
+        assert!(is_numbered("Thread-12") && !is_numbered("Thread-12 (serve)"));
         assert!(is_numbered("process 2 thread 5") && !is_numbered("thread x") && !is_numbered("acceptor"));
     }
 }

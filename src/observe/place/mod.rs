@@ -21,12 +21,12 @@
 
 mod lines;
 pub mod task;
-mod text;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::memory::Memory;
+use super::object::{ObjectLayout, word};
 
 /// How many frames are looked through for one that runs Python.
 const MOST_FRAMES: usize = 64;
@@ -40,9 +40,6 @@ const SHIM: &str = "__init__";
 
 /// As much of a frame as is read: 88 bytes in 3.13, and those of its variables that follow.
 const FRAME: usize = 96;
-
-/// The longest table of lines that is read.
-const MOST_LINES: u64 = 1 << 20;
 
 /// How many code objects are remembered: of a program's hot places, not of all its code.
 const MOST_CODES: usize = 4096;
@@ -95,16 +92,8 @@ pub struct FrameLayout {
     frame: [u64; 4],
     /// `PyCodeObject`: `co_filename`, `co_qualname`, `co_linetable`, `co_firstlineno`, `co_code_adaptive`.
     code: [u64; 5],
-    /// `sizeof(PyObject)`.
-    object: u64,
-    /// `PyObject.ob_type`.
-    class: u64,
-    /// `PyTypeObject.tp_flags`.
-    class_flags: u64,
-    /// Whether the build is free-threaded, which changes the flags of texts.
-    free_threaded: bool,
-    /// The minor version.
-    minor: u8,
+    /// What objects look like.
+    objects: ObjectLayout,
 }
 
 impl FrameLayout {
@@ -141,21 +130,24 @@ impl FrameLayout {
             current_frame: words[thread + 4],
             frame: [words[frame + 1], words[frame + 2], words[frame + 3], words[frame + 5]],
             code: [words[code + 1], words[code + 3], words[code + 4], words[code + 5], words[code + 9]],
-            object: words[object],
-            class: words[object + 1],
-            class_flags: words[object + 5],
-            free_threaded: words[2] != 0,
-            minor,
+            objects: ObjectLayout {
+                header: words[object],
+                class: words[object + 1],
+                class_flags: words[object + 5],
+                free_threaded: words[2] != 0,
+                minor,
+            },
         };
+        let objects = &layout.objects;
         let within = |offsets: &[u64], size: u64| size < 1 << 20 && offsets.iter().all(|offset| *offset < size);
         let sane = within(&[layout.current_frame], words[thread])
             && within(&layout.frame, words[frame])
             && layout.frame.iter().all(|offset| *offset as usize + 8 <= FRAME)
             && within(&layout.code[..4], words[code])
             && layout.code[4] <= words[code]
-            && within(&[layout.class], layout.object)
-            && layout.class_flags < 1 << 20
-            && matches!(layout.object, 16 | 32);
+            && within(&[objects.class], objects.header)
+            && objects.class_flags < 1 << 20
+            && matches!(objects.header, 16 | 32);
         sane.then_some(layout)
     }
 }
@@ -266,7 +258,7 @@ impl Places {
     fn code(&self, code: u64, memory: &dyn Memory) -> Option<CodeText> {
         let [file, function, table, first_line, _] = self.layout.code;
         let pointer = |offset: u64| word(memory, code.checked_add(offset)?);
-        let string = |offset: u64| text::read(pointer(offset)?, self.layout.object, self.layout.free_threaded, memory);
+        let string = |offset: u64| self.layout.objects.text(pointer(offset)?, memory);
         let mut line = [0; 4];
         memory.read(code.checked_add(first_line)?, &mut line).ok()?;
         let (function, file) = (string(function)?.into(), string(file)?.into());
@@ -274,19 +266,8 @@ impl Places {
             function,
             file,
             first_line: u32::from_le_bytes(line),
-            table: self.bytes(pointer(table)?, memory)?,
+            table: self.layout.objects.bytes(pointer(table)?, memory)?,
         })
-    }
-
-    /// A `bytes` object: `ob_size`, `ob_shash`, `ob_sval`.
-    fn bytes(&self, object: u64, memory: &dyn Memory) -> Option<Vec<u8>> {
-        let size = object.checked_add(self.layout.object)?;
-        let length = word(memory, size)?;
-        if length > MOST_LINES {
-            return None;
-        }
-        let mut bytes = vec![0; length as usize];
-        memory.read(size.checked_add(16)?, &mut bytes).ok().map(|()| bytes)
     }
 }
 
@@ -298,10 +279,6 @@ fn is_library(file: &str) -> bool {
     };
     let installed = file.contains("/site-packages/") || file.contains("/dist-packages/");
     file.starts_with("<frozen ") || !installed && file.match_indices("/python3.").any(below)
-}
-
-fn word(memory: &dyn Memory, address: u64) -> Option<u64> {
-    memory.word(address).ok()
 }
 
 #[cfg(test)]

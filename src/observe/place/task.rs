@@ -9,20 +9,15 @@ use std::time::{Duration, Instant};
 
 use super::super::elf;
 use super::super::memory::Memory;
+use super::super::object::{IS_INT, IS_STR, word};
 use super::super::process::{self, Mapped};
 use super::super::runtime::Runtime;
-use super::{FrameLayout, text, word};
+use super::FrameLayout;
 
 /// Words of the table.
 const WORDS: usize = 13;
 /// The largest structure that is believed.
 const LARGEST: u64 = 1 << 20;
-/// A class whose objects are `int` (`Py_TPFLAGS_LONG_SUBCLASS`, `Include/object.h`).
-const IS_INT: u64 = 1 << 24;
-/// A class whose objects are `str` (`Py_TPFLAGS_UNICODE_SUBCLASS`).
-const IS_STR: u64 = 1 << 28;
-/// Bits of a digit of an `int` (`Include/cpython/longintrepr.h`).
-const DIGIT: u32 = 30;
 
 /// Where the running task of a thread is, and its name. In bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,35 +86,22 @@ impl TaskLayout {
     pub fn running(&self, tstate: u64, frames: &FrameLayout, memory: &dyn Memory) -> Option<Arc<str>> {
         let task = word(memory, tstate.checked_add(self.running)?).filter(|task| *task != 0)?;
         let name = word(memory, task.checked_add(self.name)?).filter(|name| *name != 0)?;
-        let class = word(memory, name.checked_add(frames.class)?)?;
-        let flags = word(memory, class.checked_add(frames.class_flags)?)?;
+        let (_, flags) = frames.objects.class_of(name, memory)?;
         if flags & IS_STR != 0 {
-            return text::read(name, frames.object, frames.free_threaded, memory).map(Arc::from);
+            return frames.objects.text(name, memory).map(Arc::from);
         }
         // Who gave it no name gets a number, which becomes `Task-n` when somebody asks.
-        (flags & IS_INT != 0).then(|| int(name, frames.object, memory)).flatten().map(|n| format!("Task-{n}").into())
-    }
-}
-
-/// A small `int` that is not negative: `lv_tag` with the number of digits and the sign, then the digits.
-fn int(object: u64, header: u64, memory: &dyn Memory) -> Option<u64> {
-    let tag = word(memory, object.checked_add(header)?)?;
-    let first = object.checked_add(header + 8)?;
-    match (tag & 3, tag >> 3) {
-        (1, _) => Some(0),
-        (0, digits @ 1..=2) => {
-            let digit =
-                |at: u64| memory.int(first.checked_add(at * 4)?).ok()?.try_into().ok().map(|it: u32| u64::from(it));
-            let high = if digits == 2 { digit(1)? } else { 0 };
-            Some(digit(0)? | high << DIGIT)
-        }
-        _ => None,
+        (flags & IS_INT != 0)
+            .then(|| frames.objects.whole_number(name, memory))
+            .flatten()
+            .map(|n| format!("Task-{n}").into())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::super::memory::Image;
+    use super::super::super::object::ObjectLayout;
     use super::*;
     use proptest::prelude::*;
 
@@ -127,11 +109,7 @@ mod tests {
         current_frame: 72,
         frame: [88, 8, 0, 56],
         code: [112, 120, 128, 136, 208],
-        object: 16,
-        free_threaded: false,
-        minor: 14,
-        class: 8,
-        class_flags: 168,
+        objects: ObjectLayout { header: 16, class: 8, class_flags: 168, free_threaded: false, minor: 14 },
     };
     const TASKS: TaskLayout = TaskLayout { name: 88, running: 0x2c0 };
     const TSTATE: u64 = 0x1000;
@@ -154,7 +132,7 @@ mod tests {
     fn a_task_is_called_as_it_says_or_by_its_number() {
         let text = [&6_u64.to_le_bytes()[..], &[0; 8], &(0b1_1001_u64 << 2).to_le_bytes(), b"handle"].concat();
         assert_eq!(running(&image(IS_STR, &text)).as_deref(), Some("handle"));
-        let three = [&8_u64.to_le_bytes()[..], &3_u32.to_le_bytes()].concat();
+        let three = [&8_u64.to_le_bytes()[..], &3_u64.to_le_bytes()].concat();
         assert_eq!(running(&image(IS_INT, &three)).as_deref(), Some("Task-3"));
         let many = [&16_u64.to_le_bytes()[..], &1_u32.to_le_bytes(), &1_u32.to_le_bytes()].concat();
         assert_eq!(running(&image(IS_INT, &many)), Some(format!("Task-{}", (1 << 30) + 1)));

@@ -43,7 +43,7 @@ fn the_layouts_of_each_version_are_found_where_it_says() {
         let layout = FrameLayout::from_debug_offsets(&words).expect("it is known");
         assert_eq!((layout.current_frame, layout.frame[2]), (72, 56));
         assert_eq!(layout.code[1] - layout.code[0], 16, "name lies between file name and qualified name");
-        assert_eq!(layout.object, if layout.free_threaded { 32 } else { 16 });
+        assert_eq!(layout.objects.header, if layout.objects.free_threaded { 32 } else { 16 });
     }
 }
 
@@ -80,13 +80,13 @@ impl Made {
         }
         made.put(at(0x400) + layout.code[3], &7_u32.to_le_bytes());
         for (target, text) in [(0x800, "a.py"), (0x900, "f\u{1b}")] {
-            let start = at(target) + layout.object;
+            let start = at(target) + layout.objects.header;
             made.put(start, &(text.len() as u64).to_le_bytes());
             made.put(start + 16, &(0b1_1001_u32 << 2).to_le_bytes());
             made.put(start + 24, text.as_bytes());
         }
-        made.put(at(0xa00) + layout.object, &4_u64.to_le_bytes());
-        made.put(at(0xa00) + layout.object + 16, &[0xf8, 0x80 | 11 << 3, 0, 0]);
+        made.put(at(0xa00) + layout.objects.header, &4_u64.to_le_bytes());
+        made.put(at(0xa00) + layout.objects.header + 16, &[0xf8, 0x80 | 11 << 3, 0, 0]);
         made
     }
 
@@ -112,7 +112,7 @@ fn a_thread_is_where_its_innermost_python_frame_is_and_its_name_controls_no_term
         let place = Places::new(layout).of_thread(Made::BASE, &made);
         let expected =
             Place { function: "f\u{fffd}".into(), file: "a.py".into(), line: Some(8), task: None, caller: None };
-        assert_eq!(place, Some(expected), "3.{}", layout.minor);
+        assert_eq!(place, Some(expected), "3.{}", layout.objects.minor);
     }
 }
 
@@ -135,7 +135,7 @@ fn of_the_standard_library_the_nearest_caller_outside_of_it_is_told() {
             made.put(at(code) + layout.code[3], &7_u32.to_le_bytes());
         };
         let text = |made: &mut Made, target: u64, text: &str| {
-            let start = at(target) + layout.object;
+            let start = at(target) + layout.objects.header;
             made.put(start, &(text.len() as u64).to_le_bytes());
             made.put(start + 16, &(0b1_1001_u32 << 2).to_le_bytes());
             made.put(start + 24, text.as_bytes());
@@ -158,7 +158,7 @@ fn of_the_standard_library_the_nearest_caller_outside_of_it_is_told() {
             (&*caller.function, &*caller.file, caller.line),
             ("own", "/srv/svc.py", Some(8)),
             "3.{}",
-            layout.minor
+            layout.objects.minor
         );
         // The interpreter's own code between them is passed over.
         text(&mut made, 0x1800, "__init__");
@@ -170,7 +170,7 @@ fn of_the_standard_library_the_nearest_caller_outside_of_it_is_told() {
             place.caller.map(|caller| caller.function.to_string()).as_deref(),
             Some("own"),
             "3.{}",
-            layout.minor
+            layout.objects.minor
         );
         // What calls itself for ever has none, and is not followed for ever.
         frame(&mut made, 0xc00, 0x1400, 0xc00);

@@ -98,6 +98,18 @@ fn a_list_that_bites_its_tail_ends_the_walk() {
 }
 
 #[test]
+fn a_copy_of_its_maker_is_a_python_of_its_own_once_it_has_a_mark_of_its_own() {
+    let (mut image, runtime) = image(9);
+    let place = RUNTIME + runtime.layout.interpreters - 8;
+    image.set_word(place, 0x1230);
+    assert_eq!(runtime.mark(&image), Some(0x1230));
+    assert!(!runtime.has_own_mark(&image, 0x1230), "it is about to execute another program");
+    image.set_word(place, 0x4560);
+    assert!(runtime.has_own_mark(&image, 0x1230));
+    assert!(!runtime.has_own_mark(&Image::default(), 0x1230), "it has executed it: nothing of it is left");
+}
+
+#[test]
 fn a_version_is_told_by_its_symbol_else_by_the_name() {
     let mut image = Image::default();
     image.put(RUNTIME, vec![0; 1024]);
