@@ -253,21 +253,32 @@ fn what_lanes_get_done_is_the_same_work_under_every_model_and_less_a_millisecond
             .filter(|lane| lane["role"] == "worker")
             .map(|lane| lane["instructions"].as_u64().unwrap())
             .sum();
-        (sum, rate(&report))
+        (sum, rate(&report), report["cores_busy"].as_f64().unwrap())
     };
-    let (alone, _) = done("counter", "sequential");
+    let (alone, ..) = done("counter", "sequential");
     assert!(alone > 4 * 500_000);
     for model in ["threads", "free-threads", "processes:fork", "processes", "subinterpreters"] {
-        let (sum, _) = done("counter", model);
+        let (sum, ..) = done("counter", model);
         assert_eq!(sum, alone, "{model}");
     }
     if !two_cores() {
         return;
     }
-    // Beside its own speed alone, a shared counter is slowed down more than one of each thread's own.
+    // Beside its own speed alone, a shared counter is slowed down more than one of each thread's own, where two run at once.
     let slowed = |workload: &str| done(workload, "free-threads").1 / done(workload, "sequential").1;
-    let seen: Vec<(f64, f64)> = (0..TRIES).map(|_| (slowed("counter"), slowed("counter-local"))).collect();
-    assert!(seen.iter().any(|(shared, own)| *shared < own * 0.9), "{seen:?}");
+    let mut seen = Vec::new();
+    for _ in 0..TRIES {
+        let (_, shared, cores) = done("counter", "free-threads");
+        let (shared, own) = (shared / done("counter", "sequential").1, slowed("counter-local"));
+        if shared < own * 0.9 {
+            return;
+        }
+        if cores > 1.5 {
+            seen.push((shared, own));
+        }
+    }
+    assert!(seen.is_empty(), "{seen:?}");
+    eprintln!("skipped: {TRIES} times other programs had the cores");
 }
 
 #[test]

@@ -7,9 +7,9 @@ use super::progress::Points;
 use crate::event::{CoreId, Detail, Line, LockId, Nanos, State};
 use crate::model::LockKind;
 
-/// One span of a lane, in 32 bits: 4 of state, 4 of detail, 9 of core, 15 of line.
+/// One span of a lane, in 32 bits: 5 of state, 4 of detail, 9 of core, 14 of line.
 ///
-/// Cores from 511 on and lines from 32,768 on are not told in a span.
+/// Cores from 511 on and lines from 16,384 on are not told in a span.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Stretch(u32);
 
@@ -56,13 +56,14 @@ pub(super) fn by_state(sums: &[u64]) -> [Nanos; State::COUNT] {
 }
 
 const NO_CORE: u32 = 511;
-const LINES: u32 = 1 << 15;
+const LINES: u32 = 1 << 14;
+const _: () = assert!(State::COUNT <= 1 << 5, "the bits of a state");
 
 impl Stretch {
     pub(super) fn new(state: State, detail: Detail, core: CoreId, line: Line) -> Stretch {
         let core = u32::from(core.0).min(NO_CORE);
         let line = if line.0 < LINES { line.0 } else { 0 };
-        Stretch(u32::from(KEYS[state.index()]) | (detail as u32) << 4 | core << 8 | line << 17)
+        Stretch(u32::from(KEYS[state.index()]) | (detail as u32) << 5 | core << 9 | line << 18)
     }
 
     pub(super) fn state(self) -> State {
@@ -70,30 +71,30 @@ impl Stretch {
     }
 
     pub(super) fn detail(self) -> Detail {
-        Detail::from_index((self.0 >> 4 & 15) as usize).expect("only details are packed")
+        Detail::from_index((self.0 >> 5 & 15) as usize).expect("only details are packed")
     }
 
     pub(super) fn core(self) -> CoreId {
-        match self.0 >> 8 & NO_CORE {
+        match self.0 >> 9 & NO_CORE {
             NO_CORE => CoreId::UNKNOWN,
             core => CoreId(core as u16),
         }
     }
 
     pub(super) fn line(self) -> Line {
-        Line(self.0 >> 17)
+        Line(self.0 >> 18)
     }
 
     /// Whether both are the same to whoever looks: state and detail.
     pub(super) fn same(self, other: Stretch) -> bool {
-        self.0 & 0xff == other.0 & 0xff
+        self.0 & 0x1ff == other.0 & 0x1ff
     }
 }
 
 impl Value for Stretch {
     #[inline]
     fn key(self) -> usize {
-        (self.0 & 15) as usize
+        (self.0 & 31) as usize
     }
 
     #[inline]
