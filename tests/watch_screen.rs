@@ -61,7 +61,7 @@ fn frozen_one_wait_of_a_thread_is_told_and_keys_go_to_others() {
     terminal.wait_for("FROZEN");
     terminal.wait_for("before the freeze");
     terminal.wait("a wait, its holder, and the keys", |screen| {
-        screen.contains("waits for the GIL, ") && screen.contains("held here by thread ") && screen.contains("Tab lane")
+        screen.contains("waits for the GIL, ") && screen.contains("held here by ") && screen.contains("Tab lane")
     });
     let picked = |screen: &str| screen.lines().find(|line| line.starts_with('▸')).map(|line| line[..20].to_owned());
     let first = picked(&terminal.text());
