@@ -11,7 +11,7 @@ use crate::observe::parking::Wanted;
 /// How many samples are kept.
 const MOST_SAMPLES: usize = 8192;
 
-/// See the [module](self).
+/// What threads were seen to wait for, by lane.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wants {
     /// In the order of time.
