@@ -8,6 +8,7 @@ use super::memory::Remote;
 use super::notice::{Alarm, Notice, Python};
 use super::observed::{Process, Stage};
 use super::process;
+use super::recorder::Watchpoints;
 use super::runtime::Runtime;
 use super::trouble::Trouble;
 use super::watch::{Item, Watcher};
@@ -230,13 +231,13 @@ impl Watcher {
                 self.alarms.push(Alarm { at: now, text });
                 self.show_all_threads(pid, now);
             }
+            // The loader has not mapped its libraries yet, or it never will.
+            Err(trouble) if trouble.may_be_loading() && process.since + LOADING > now => {}
             Err(too_old @ Trouble::TooOld { .. }) => {
                 process.stage = Stage::Unsupported;
                 self.alarms.push(Alarm { at: now, text: format!("{too_old}: only its threads and cores are seen") });
                 self.show_all_threads(pid, now);
             }
-            // The loader has not mapped its libraries yet, or it never will.
-            Err(Trouble::NotPython { .. } | Trouble::Booting(_)) if process.since + LOADING > now => {}
             Err(_) if pid == self.root && !process::is_zombie(pid) && process.since + LOADING > now => {}
             Err(_) => {
                 process.stage = Stage::Foreign;
@@ -394,18 +395,30 @@ impl Watcher {
             }
             () => self.recorder.watch(pid, Subject::Word(word)).map_err(|why| why.to_string()),
         };
-        match watchpoints {
+        self.follow_lock(lock, vec![word], watchpoints, now);
+    }
+
+    /// Follows a lock from now on, by what watches its words or by looking at it, and why.
+    pub(super) fn follow_lock(
+        &mut self,
+        mut lock: Lock,
+        words: Vec<u64>,
+        watched: Result<Watchpoints, String>,
+        now: Nanos,
+    ) {
+        let (index, pid) = (self.locks.len(), lock.pid);
+        self.watchpoints.push(match watched {
             Ok(watchpoints) => {
                 lock.watch();
                 lock.new_until = now + NEW;
-                self.watchpoints.push(Some(watchpoints));
+                Some(watchpoints)
             }
             Err(why) => {
                 lock.reason = Some(why);
-                self.watchpoints.push(None);
+                None
             }
-        }
-        self.by_word.insert((pid, word), index);
+        });
+        self.by_word.extend(words.into_iter().map(|word| ((pid, word), index)));
         self.locks.push(lock);
     }
 

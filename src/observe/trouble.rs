@@ -75,6 +75,12 @@ pub enum Trouble {
 }
 
 impl Trouble {
+    /// Whether it is also what a program looks like whose libraries the loader has yet to map: one that calls Python's but
+    /// has no `_PyRuntime` is an old Python, or a new one without its libpython so far.
+    pub(super) fn may_be_loading(&self) -> bool {
+        matches!(self, Trouble::NotPython { .. } | Trouble::Booting(_) | Trouble::TooOld { .. })
+    }
+
     /// Why this process's memory or facts are kept from us.
     pub fn denied(pid: u32) -> Trouble {
         let scope = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").ok();
@@ -128,6 +134,14 @@ mod tests {
         assert!(case(0, Some(1000), Some(3)).contains("ptrace_scope is 3"));
         assert_eq!(Trouble::denied_as(42, 0, None, None), Trouble::Ended(42));
         assert_eq!(parse_uid("Name:\tx\nUid:\t1000\t1001\t1000\t1000\n"), Some(1001));
+    }
+
+    #[test]
+    fn who_looks_old_or_like_no_python_may_be_loading_and_who_is_refused_is_not() {
+        let old = Trouble::TooOld { pid: 1, version: "3.6 or older".to_owned() };
+        assert!(old.may_be_loading() && Trouble::Booting(1).may_be_loading());
+        assert!(Trouble::NotPython { pid: 1, name: "env".to_owned() }.may_be_loading());
+        assert!(!Trouble::Ended(1).may_be_loading() && !Trouble::Forbidden(1).may_be_loading());
     }
 
     #[test]

@@ -23,7 +23,7 @@ use super::notice::Notice;
 use super::observed::Process;
 use super::recorder::Watchpoints;
 use super::runtime::LockState;
-use super::tree::NEW;
+
 use super::watch::Watcher;
 use crate::event::Nanos;
 use crate::model::{LockKind, LockPlan};
@@ -118,19 +118,7 @@ impl Watcher {
         if !self.recorder.is_on() {
             watched = Err(self.refused.clone().unwrap_or_default());
         }
-        match watched {
-            Ok(watchpoints) => {
-                lock.watch();
-                lock.new_until = now + NEW;
-                self.watchpoints.push(Some(watchpoints));
-            }
-            Err(why) => {
-                lock.reason = Some(why);
-                self.watchpoints.push(None);
-            }
-        }
-        self.by_word.extend(words.into_iter().map(|word| ((pid, word), index)));
-        self.locks.push(lock);
+        self.follow_lock(lock, words, watched, now);
     }
 }
 
