@@ -1198,3 +1198,118 @@ time.sleep(1000)
         }
     }
 }
+
+/// Two threads that take turns, for as long as the argument says.
+const TURNS: &str = "import sys, threading, time
+def spin(end):
+    while time.monotonic() < end:
+        for _ in range(10000): pass
+end = time.monotonic() + float(sys.argv[1])
+threads = [threading.Thread(target=spin, args=(end,)) for _ in range(2)]
+for t in threads: t.start()
+for t in threads: t.join()
+";
+
+/// A command that gilscope's records are refused to, as a container's policy does it; none where no policy can be set.
+fn refused(call: u32, args: &[&str]) -> Option<Output> {
+    let policy = REFUSED.replace("298", &call.to_string());
+    let args = [&["-c", policy.as_str(), env!("CARGO_BIN_EXE_gilscope")], args].concat();
+    let output = Command::new("python3").args(args).stdin(Stdio::null()).output();
+    let output = output.ok().filter(|output| !String::from_utf8_lossy(&output.stderr).contains("no filter"));
+    if output.is_none() {
+        eprintln!("skipped: no seccomp filter can be set here");
+    }
+    output
+}
+
+fn signal(pid: u32, signal: rustix::process::Signal) {
+    let pid = rustix::process::Pid::from_raw(pid.cast_signed()).expect("a number");
+    rustix::process::kill_process(pid, signal).expect("it is there");
+}
+
+#[test]
+fn a_process_that_is_stopped_holds_nothing_waits_for_nothing_and_is_said_to_be_stopped() {
+    let Some(python) = python() else { return };
+    for records in [true, false] {
+        let mut running =
+            Command::new(&python).args(["-c", TURNS, "60"]).stdin(Stdio::null()).spawn().expect("it starts");
+        let pid = running.id();
+        std::thread::sleep(Duration::from_millis(300));
+        let stopper = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(700));
+            signal(pid, rustix::process::Signal::STOP);
+            std::thread::sleep(Duration::from_millis(1500));
+            signal(pid, rustix::process::Signal::CONT);
+        });
+        let number = pid.to_string();
+        let args = ["attach", &number, "--json", "--for", "3s"];
+        let output = if records { Some(gilscope(&args)) } else { refused(298, &args) };
+        stopper.join().expect("it stops and continues it");
+        running.kill().and_then(|()| running.wait()).expect("it is our child");
+        let Some(output) = output else { return };
+        let report = json(&output);
+        sound(&report);
+        let alarm = &report["observer"]["alarms"][0];
+        let text = alarm["text"].as_str().unwrap_or_default();
+        assert!(text.contains(&format!("process {pid} was stopped by ")) && text.contains("continued"), "{report:#}");
+        let stopped = nanos(&alarm["until"]) - nanos(&alarm["at"]);
+        assert!((1.3e9..2.0e9).contains(&stopped), "on the run's own clock: {alarm}");
+        assert!(nanos(&alarm["until"]) < nanos(&report["elapsed_ns"]), "{alarm}");
+        for lane in lanes(&report) {
+            let told = state(lane, "stopped");
+            assert!((told - stopped).abs() < 0.2e9, "{told} of {stopped}: {lane:#}");
+        }
+        let lock = &report["locks"][0];
+        assert!(nanos(&lock["hold_ns"]["max"]) < 0.8e9, "a stop is no hold: {lock:#}");
+        assert!(nanos(&lock["wait_ns"]["max"]) < 0.8e9, "nor a wait: {lock:#}");
+        let told = nanos(&lock["held_ns"]) + nanos(&lock["free_ns"]);
+        assert!(told < nanos(&report["elapsed_ns"]) - 0.9 * stopped, "{lock:#}");
+        let blamed: f64 = report["blame"].as_array().expect("a list").iter().map(|it| nanos(&it["ns"])).sum();
+        let waited: f64 = lanes(&report).iter().map(|lane| state(lane, "waiting_gil")).sum();
+        assert!(blamed <= waited * 1.01 + 1e6, "{blamed} of {waited}");
+    }
+}
+
+#[test]
+fn one_that_is_stopped_when_it_is_attached_to_is_said_to_be() {
+    let Some(python) = python() else { return };
+    let mut running = Command::new(&python).args(["-c", TURNS, "60"]).stdin(Stdio::null()).spawn().expect("it starts");
+    let pid = running.id();
+    std::thread::sleep(Duration::from_millis(300));
+    signal(pid, rustix::process::Signal::TSTP);
+    std::thread::sleep(Duration::from_millis(100));
+    let output = gilscope(&["attach", &pid.to_string(), "--json", "--for", "600ms"]);
+    running.kill().and_then(|()| running.wait()).expect("it is our child");
+    let report = json(&output);
+    sound(&report);
+    assert_eq!(report["observer"]["stopped"], serde_json::json!([pid]), "{report:#}");
+    let text = report["observer"]["alarms"][0]["text"].as_str().unwrap_or_default();
+    assert!(text.contains("is stopped by ") && text.contains(&format!("kill -CONT {pid}")), "{report:#}");
+    for lane in lanes(&report) {
+        assert!(state(lane, "stopped") > 0.8 * nanos(&report["elapsed_ns"]), "{lane:#}");
+    }
+    assert!(nanos(&report["locks"][0]["held_ns"]) < 0.2 * nanos(&report["elapsed_ns"]), "{report:#}");
+}
+
+#[test]
+fn a_lock_that_comes_late_and_goes_early_is_held_and_free_only_while_it_is_there() {
+    let Some(python) = python().filter(|_| exactly()) else { return };
+    let code = "import os, time
+time.sleep(0.7)
+if os.fork() == 0:
+    end = time.monotonic() + 0.3
+    while time.monotonic() < end: pass
+    time.sleep(0.3)
+    os._exit(0)
+os.wait()
+time.sleep(0.8)
+";
+    let report = watch(&python, code);
+    sound(&report);
+    let (first, second) = (&report["locks"][0], &report["locks"][1]);
+    let life = |lock: &Value| nanos(&lock["held_ns"]) + nanos(&lock["free_ns"]);
+    let child = named(&report, "process 2");
+    let lived = nanos(&report["elapsed_ns"]) - state(child, "unborn") - state(child, "done");
+    assert!((life(second) - lived).abs() < 0.1e9 + 0.1 * lived, "{} of {lived}: {second:#}", life(second));
+    assert!(life(second) < 0.7 * life(first), "{first:#} {second:#}");
+}

@@ -18,6 +18,8 @@ pub struct Origin {
     pub cores: Option<CoreEvidence>,
     /// Why that is not known better, in a sentence.
     pub reason: Option<String>,
+    /// That the program is stopped, and what lets it go on, in a sentence; none while it is not.
+    pub stopped: Option<String>,
     /// The real program, where one is watched.
     pub program: Option<Program>,
 }
@@ -43,6 +45,7 @@ impl Default for Origin {
             note: None,
             cores: None,
             reason: None,
+            stopped: None,
             program: None,
         }
     }
@@ -71,6 +74,7 @@ impl Origin {
             note: description.observing.as_ref().and_then(note),
             cores: Some(description.core_evidence),
             reason: description.core_evidence_reason.clone(),
+            stopped: description.observing.as_ref().zip(program).and_then(stopped),
             program: program.map(|program| Program {
                 name: script(&program.command),
                 pid: program.pid,
@@ -95,13 +99,22 @@ const fn how(engine: engine::Engine) -> (&'static str, Evidence) {
     }
 }
 
-/// The most urgent of what the observer has to say.
+/// That the first process of a program is stopped, if it is.
+fn stopped((status, program): (&Status, &engine::Program)) -> Option<String> {
+    status.stopped.contains(&program.pid).then(|| {
+        let (name, pid) = (script(&program.command), program.pid);
+        format!("{name} is stopped: nothing of it runs until it is continued (kill -CONT {pid}).")
+    })
+}
+
+/// The most urgent of what the observer has to say: what is so now, before what is over.
 fn note(status: &Status) -> Option<String> {
-    let alarm = status.alarms.last().map(|alarm| alarm.text.clone());
+    let last = |is_over: bool| status.alarms.iter().rfind(|alarm| alarm.until.is_some() == is_over);
+    let [alarm, over] = [false, true].map(|is_over| last(is_over).map(|alarm| alarm.text.clone()));
     let missed = (status.missed + status.records_lost > 0)
         .then(|| format!("{} takes or drops missed, {} records lost", status.missed, status.records_lost));
     let cores = status.switch_records_refused.as_ref().map(|why| format!("core times not known: {why}"));
-    alarm.or_else(|| status.reason.clone()).or(missed).or(cores)
+    alarm.or_else(|| status.reason.clone()).or(over).or(missed).or(cores)
 }
 
 /// What a person calls a program: its script, its module, or `-c`, without the folder.

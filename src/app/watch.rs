@@ -193,7 +193,10 @@ pub fn said(state: &State, log: &Trace) -> String {
         (Some(message), Some(pointed)) => format!("{message} {pointed}"),
         (Some(message), None) => message.clone(),
         (None, Some(pointed)) => pointed,
-        (None, None) => state.watch.sentence(log),
+        (None, None) => match state.origin.stopped.clone().filter(|_| state.watch.ended.is_none()) {
+            Some(stopped) => stopped,
+            None => state.watch.sentence(log),
+        },
     }
 }
 

@@ -102,6 +102,22 @@ pub enum Signal {
         /// What, in words.
         what: Vec<(String, Slept)>,
     },
+    /// A process is stopped since then, by a signal or a debugger, or goes on.
+    Halt {
+        /// Which, as lanes and locks count them.
+        process: u32,
+        /// Since when.
+        at: Nanos,
+        /// Whether it is stopped.
+        stopped: bool,
+    },
+    /// A lock is no more since then: its process has ended or executes another program.
+    LockGone {
+        /// Which.
+        lock: LockId,
+        /// Since when.
+        at: Nanos,
+    },
     /// How the observing goes.
     Observing(Box<Status>),
     /// What is observed.

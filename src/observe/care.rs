@@ -101,8 +101,11 @@ impl Watcher {
         self.care_for_processes(now);
         self.read_names(now);
         self.locks.iter_mut().filter(|lock| lock.pid != 0).for_each(|lock| lock.span(now));
-        if self.last_status.is_none_or(|(at, ..)| at + STATUS <= now) {
+        let due = self.last_status.is_none_or(|(at, ..)| at + STATUS <= now);
+        if due {
             self.find_the_ended(now);
+        }
+        if due || std::mem::take(&mut self.is_news) {
             self.take_stock(now);
         }
     }
@@ -180,6 +183,7 @@ impl Watcher {
             first_event_ns: self.first_event.map(|at| at - self.began),
             locks,
             alarms: self.alarms.clone(),
+            stopped: self.processes.values().filter(|it| it.halt.is_told()).map(|it| it.pid).collect(),
         };
         self.notices.push(Notice::Status(Box::new(self.status.clone())));
     }

@@ -29,6 +29,7 @@
 mod care;
 pub mod doing;
 pub mod elf;
+mod halt;
 pub mod launch;
 pub mod layout;
 pub mod lock;

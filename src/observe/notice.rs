@@ -93,6 +93,22 @@ pub enum Notice {
         /// Where.
         place: Place,
     },
+    /// A process is stopped since then, by a signal or a debugger, or goes on.
+    Halt {
+        /// Which, as lanes and locks count them.
+        process: u32,
+        /// Since when.
+        at: Nanos,
+        /// Whether it is stopped.
+        stopped: bool,
+    },
+    /// A lock is no more since then.
+    LockGone {
+        /// Which.
+        lock: LockId,
+        /// Since when.
+        at: Nanos,
+    },
     /// How the observing goes.
     Status(Box<Status>),
     /// What is observed.
@@ -189,8 +205,10 @@ pub struct LockStatus {
 /// Something a person must know, whatever else he looks at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Alarm {
-    /// When.
+    /// When, since the beginning of what was observed.
     pub at: Nanos,
+    /// Until when it was so, on the same clock; null: to the end, or still.
+    pub until: Option<Nanos>,
     /// In a sentence.
     pub text: String,
 }
@@ -198,7 +216,7 @@ pub struct Alarm {
 /// How the observing goes, and what it costs.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Status {
-    /// When it began; alarms are on the same clock.
+    /// When it began, on the machine's monotonic clock.
     pub began_at: Nanos,
     /// How locks are followed now.
     pub engine: Engine,
@@ -228,4 +246,6 @@ pub struct Status {
     pub locks: Vec<LockStatus>,
     /// What a person must know.
     pub alarms: Vec<Alarm>,
+    /// The processes that are stopped now, by a signal or a debugger.
+    pub stopped: Vec<u32>,
 }

@@ -144,6 +144,32 @@ pub fn is_alive(pid: u32, tid: u32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/task/{tid}/stat")).is_ok_and(|stat| !is_dead(&stat))
 }
 
+/// What stops a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoppedBy {
+    /// A signal, and which where the kernel tells that (from Linux 5.19 on).
+    Signal(Option<i32>),
+    /// Whoever traces it: a debugger.
+    Tracer,
+}
+
+/// What stops a process, if it is stopped.
+pub fn stopped_by(pid: u32) -> Option<StoppedBy> {
+    parse_stopped(&fs::read_to_string(format!("/proc/{pid}/task/{pid}/stat")).ok()?)
+}
+
+fn parse_stopped(stat: &str) -> Option<StoppedBy> {
+    let (_, rest) = stat.rsplit_once(") ")?;
+    match rest.as_bytes().first()? {
+        b'T' => {
+            let last = rest.split_ascii_whitespace().last().and_then(|code| code.parse().ok());
+            Some(StoppedBy::Signal(last.filter(|signal| (1..=64).contains(signal))))
+        }
+        b't' => Some(StoppedBy::Tracer),
+        _ => None,
+    }
+}
+
 /// Whether what the kernel says is of one who has ended.
 fn is_dead(stat: &str) -> bool {
     stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
@@ -177,6 +203,14 @@ mod tests {
         assert!(is_dead("7 (a) b) Z 1") && !is_dead("7 (a) Z) R 1"));
         assert!(threads(pid).contains(&pid) && !command(pid).is_empty());
         assert_eq!(maps(u32::MAX >> 2), Err(Trouble::NoSuchProcess(u32::MAX >> 2)));
+    }
+
+    #[test]
+    fn one_that_is_stopped_is_told_with_its_signal_where_the_kernel_says_it() {
+        assert_eq!(parse_stopped("7 (a) T) T 1 1 0 19\n"), Some(StoppedBy::Signal(Some(19))));
+        assert_eq!(parse_stopped("7 (a) T 1 1 19 0\n"), Some(StoppedBy::Signal(None)));
+        assert_eq!(parse_stopped("7 (a) t 1 1 19 5\n"), Some(StoppedBy::Tracer));
+        assert_eq!((parse_stopped("7 (a T) S 1 1 19 0\n"), parse_stopped("")), (None, None));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::event::{Detail, Nanos};
 
 use super::lock::{Lock, Mode};
 use super::memory::Remote;
-use super::notice::{Alarm, Notice, Python};
+use super::notice::{Notice, Python};
 use super::observed::{Process, Stage};
 use super::process;
 use super::recorder::Watchpoints;
@@ -134,9 +134,9 @@ impl Watcher {
             return;
         }
         let had_locks = process.stage == Stage::Python;
-        let lanes = process.lanes;
+        let (lanes, halt) = (process.lanes, process.halt);
         *process = Process::new(pid, process.index, at);
-        process.lanes = lanes;
+        (process.lanes, process.halt) = (lanes, halt);
         process.boots = true;
         if had_locks {
             self.release(pid, at);
@@ -152,6 +152,7 @@ impl Watcher {
             self.watchpoints[index] = None;
             self.locks[index].span(at);
             self.locks[index].pid = 0;
+            self.notices.push(Notice::LockGone { lock: self.locks[index].id, at });
         }
     }
 
@@ -228,14 +229,14 @@ impl Watcher {
                 process.stage = Stage::Unsupported;
                 let text =
                     format!("Python {version} is not known to gilscope ({why}): only its threads and cores are seen");
-                self.alarms.push(Alarm { at: now, text });
+                self.alarm(now, text);
                 self.show_all_threads(pid, now);
             }
             // The loader has not mapped its libraries yet, or it never will.
             Err(trouble) if trouble.may_be_loading() && process.since + LOADING > now => {}
             Err(too_old @ Trouble::TooOld { .. }) => {
                 process.stage = Stage::Unsupported;
-                self.alarms.push(Alarm { at: now, text: format!("{too_old}: only its threads and cores are seen") });
+                self.alarm(now, format!("{too_old}: only its threads and cores are seen"));
                 self.show_all_threads(pid, now);
             }
             Err(_) if pid == self.root && !process::is_zombie(pid) && process.since + LOADING > now => {}
@@ -263,7 +264,7 @@ impl Watcher {
                         "Python {} keeps its lock where gilscope does not find it: only its threads and cores are seen",
                         runtime.version
                     );
-                    self.alarms.push(Alarm { at: now, text });
+                    self.alarm(now, text);
                 }
             }
             return;
@@ -357,7 +358,7 @@ impl Watcher {
             }
             if !first {
                 let text = format!("the GIL came back: process {pid} turned it on, as an extension module can make it");
-                self.alarms.push(Alarm { at: now, text });
+                self.alarm(now, text);
                 self.program.python.iter_mut().for_each(|python| python.gil_enabled = Some(true));
                 self.notices.push(Notice::Program(Box::new(self.program.clone())));
             }

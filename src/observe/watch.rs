@@ -74,6 +74,11 @@ pub(super) enum Item {
         pid: u32,
         phase: Detail,
     },
+    /// A process is stopped by this, or goes on.
+    Halt {
+        pid: u32,
+        by: Option<process::StoppedBy>,
+    },
     /// A process executes something else than Python, which nobody starts any more.
     IsForeign {
         pid: u32,
@@ -112,6 +117,10 @@ pub struct Watcher {
     pub(super) began: Nanos,
     pub(super) upto: Nanos,
     pub(super) alarms: Vec<Alarm>,
+    /// How often processes were stopped.
+    pub(super) stops: usize,
+    /// Whether there is something to be said at once, not with the next status.
+    pub(super) is_news: bool,
     pub(super) refused: Option<String>,
     pub(super) program: Program,
     pub(super) samples: u64,
@@ -152,6 +161,8 @@ impl Watcher {
             began,
             upto: began,
             alarms: Vec::new(),
+            stops: 0,
+            is_news: false,
             refused: None,
             program: Program { pid: root, launched, ..Program::default() },
             samples: 0,
@@ -213,6 +224,7 @@ impl Watcher {
         }
         self.tell(asked - MOMENT);
         self.look_at_threads(asked);
+        self.look_for_halts(asked);
         self.look_at_states();
         self.look_at_places(asked);
         self.care(asked);
@@ -266,6 +278,9 @@ impl Watcher {
             self.asleep_at_birth.remove(&tid);
             return;
         };
+        if let Some(process) = self.processes.get_mut(&tracked.pid) {
+            process.halt.woke(at);
+        }
         if let Some(since) = tracked.asleep.take().filter(|since| *since >= tracked.looked_at)
             && tracked.lane.is_some()
             && !tracked.thread.is_waiting()
@@ -296,6 +311,7 @@ impl Watcher {
                     }
                 }
                 Item::Boots { pid, phase } => self.boots(pid, at, phase),
+                Item::Halt { pid, by } => self.tell_halt(pid, at, by),
                 Item::IsForeign { pid } => self.reveal(pid, at),
                 Item::Gone { tid } => self.end_thread(tid, at),
                 Item::Attached { tid, attached } => {
@@ -524,6 +540,11 @@ impl Watcher {
         if let Some(process) = self.processes.get_mut(&pid) {
             process.forget(tid);
         }
+        if !self.threads.values().any(|tracked| tracked.pid == pid && !tracked.thread.has_ended()) {
+            // The last of its process.
+            let gone = self.locks.iter().filter(|lock| lock.pid == pid).map(|lock| lock.id);
+            self.notices.extend(gone.map(|lock| Notice::LockGone { lock, at }));
+        }
     }
 
     /// Says what has been learnt, up to where nothing more can come.
@@ -555,6 +576,18 @@ impl Watcher {
             self.upto = upto;
             self.notices.push(Notice::Upto(upto));
         }
+    }
+
+    /// Something a person must know.
+    pub(super) fn alarm(&mut self, at: Nanos, text: String) {
+        let at = self.since_began(at);
+        self.alarms.push(Alarm { at, until: None, text });
+        self.is_news = true;
+    }
+
+    /// An instant on the clock of what is told.
+    pub(super) fn since_began(&self, at: Nanos) -> Nanos {
+        Nanos(at.0.saturating_sub(self.began.0))
     }
 
     /// The lock of a number.

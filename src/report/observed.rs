@@ -107,7 +107,7 @@ pub(super) fn footing(report: &Report, out: &mut impl Write) -> io::Result<()> {
     }
     waited_for(report, out)?;
     for alarm in &status.alarms {
-        writeln!(out, "\n! after {}: {}", alarm.at - status.began_at, printable(&alarm.text))?;
+        writeln!(out, "\n! after {}: {}", alarm.at, printable(&alarm.text))?;
     }
     if let Some(why) = &status.switch_records_refused {
         writeln!(out, "\nnot seen: when threads had a core ({why})")?;

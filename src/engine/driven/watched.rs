@@ -296,6 +296,8 @@ impl Watched {
                 say(Signal::Slept { lane, calls: slept });
                 say(Signal::WaitedFor { lane, what: waited_for });
             }
+            Notice::Halt { process, at, stopped } => say(Signal::Halt { process, at, stopped }),
+            Notice::LockGone { lock, at } => say(Signal::LockGone { lock, at }),
             Notice::Status(status) => say(Signal::Observing(status)),
             Notice::Program(program) => say(Signal::Program(program)),
             // The script says when the run begins and ends; what is behind its end is not told.
