@@ -18,8 +18,9 @@ pub struct Origin {
     pub cores: Option<CoreEvidence>,
     /// Why that is not known better, in a sentence.
     pub reason: Option<String>,
-    /// That the program is stopped, and what lets it go on, in a sentence; none while it is not.
-    pub stopped: Option<String>,
+    /// What is to be said in place of how its lock does, in a sentence: that the program is stopped, or executes something
+    /// else than Python.
+    pub instead: Option<String>,
     /// The real program, where one is watched.
     pub program: Option<Program>,
 }
@@ -45,7 +46,7 @@ impl Default for Origin {
             note: None,
             cores: None,
             reason: None,
-            stopped: None,
+            instead: None,
             program: None,
         }
     }
@@ -74,7 +75,7 @@ impl Origin {
             note: description.observing.as_ref().and_then(note),
             cores: Some(description.core_evidence),
             reason: description.core_evidence_reason.clone(),
-            stopped: description.observing.as_ref().zip(program).and_then(stopped),
+            instead: description.observing.as_ref().zip(program).and_then(|it| instead(it, log.has_gil())),
             program: program.map(|program| Program {
                 name: script(&program.command),
                 pid: program.pid,
@@ -99,12 +100,18 @@ const fn how(engine: engine::Engine) -> (&'static str, Evidence) {
     }
 }
 
-/// That the first process of a program is stopped, if it is.
-fn stopped((status, program): (&Status, &engine::Program)) -> Option<String> {
-    status.stopped.contains(&program.pid).then(|| {
-        let (name, pid) = (script(&program.command), program.pid);
-        format!("{name} is stopped: nothing of it runs until it is continued (kill -CONT {pid}).")
-    })
+/// Why there is nothing to say of a lock, of which there may have been one.
+fn instead((status, program): (&Status, &engine::Program), had_lock: bool) -> Option<String> {
+    let (name, pid) = (script(&program.command), program.pid);
+    match status.engine {
+        _ if status.stopped.contains(&pid) => {
+            Some(format!("{name} is stopped: nothing of it runs until it is continued (kill -CONT {pid})."))
+        }
+        engine::Engine::CoresOnly if had_lock => {
+            Some(format!("Process {pid} executes a program without Python: only its threads and cores are seen."))
+        }
+        _ => None,
+    }
 }
 
 /// The most urgent of what the observer has to say: what is so now, before what is over.

@@ -160,7 +160,7 @@ pub fn check(options: &Check) -> Result<ExitCode> {
             complain(&format_args!("the program itself failed, with exit status {status}: that is passed on"));
             Ok(ExitCode::from(status))
         }
-        _ if found.observed == Engine::CoresOnly => Err(refuse(format!(
+        _ if found.observed == Engine::CoresOnly && !record.trace.has_gil() => Err(refuse(format!(
             "nothing was seen of a GIL, so nothing can be judged{}",
             found.reason.as_ref().map_or_else(String::new, |why| format!(": {why}"))
         ))),

@@ -16,7 +16,7 @@ use crate::event::{Event, LaneId, Line, LockId, Nanos, TaskId};
 pub use crate::observe::notice::{Alarm, Engine, LockStatus, Program, Python, Status};
 pub use crate::observe::thread::Slept;
 use crate::program::Printed;
-pub use crate::record::{Accounts, CoreEvidence};
+pub use crate::record::{Accounts, AccountsEvidence, CoreEvidence};
 
 /// What a source says while it is polled.
 #[derive(Clone, Debug)]

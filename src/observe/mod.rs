@@ -26,10 +26,12 @@
 //! `take_gil` and `drop_gil`: they need root, and symbols that most builds do
 //! not have.
 
+mod booked;
 mod care;
 pub mod doing;
 pub mod elf;
 mod halt;
+mod kin;
 pub mod launch;
 pub mod layout;
 pub mod lock;
@@ -171,12 +173,11 @@ fn observe(mut watcher: Watcher, ended: Option<OwnedFd>, shared: &Shared) {
             Some(child) if has_ended => child.try_wait().map_or(Some(None), |status| status.map(Some)),
             Some(_) => None,
             None if launched => None,
-            None => match life {
-                Some(_) => has_ended.then_some(None),
-                None => {
-                    (process::threads(watcher.root()).is_empty() || process::is_zombie(watcher.root())).then_some(None)
-                }
-            },
+            None => {
+                let gone = || process::threads(watcher.root()).is_empty() || process::is_zombie(watcher.root());
+                let ended = if life.is_some() { has_ended } else { gone() };
+                ended.then(|| process::exit_status(watcher.root(), life.as_ref()))
+            }
         };
         let over = stopped || end.is_some();
         if over {

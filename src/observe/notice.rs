@@ -130,8 +130,10 @@ pub struct Program {
     pub python: Option<Python>,
     /// Whether it has ended.
     pub ended: bool,
-    /// With which status, if we started it: its own, or 128 and the number of the signal that killed it.
+    /// With which status, if that is known: its own, or 128 and the number of the signal that killed it.
     pub exit_status: Option<u8>,
+    /// How it ended, in words.
+    pub end: Option<String>,
     /// Whether gilscope asked it to end.
     pub ended_by_gilscope: bool,
 }
@@ -238,6 +240,8 @@ pub struct Status {
     pub lanes_not_shown: u64,
     /// Threads that ended before it was seen whether they run Python, while locks were only looked at: they have no lane.
     pub ended_unseen: u64,
+    /// How many cores its threads had of late, by the kernel's sums (`schedstat`); null where switch records tell better.
+    pub cores_busy: Option<f64>,
     /// Our own time on cores since the beginning, in cores: 0.01 is 1 % of one.
     pub own_cpu: f64,
     /// From the order to watch to the first thing seen.

@@ -1,8 +1,9 @@
 //! The observed processes: the one that was asked for, and all that descend from it.
 
 use crate::clock::{Clock, Monotonic};
-use crate::event::{Detail, Nanos};
+use crate::event::{CoreId, Detail, Nanos};
 
+use super::kin;
 use super::lock::{Lock, Mode};
 use super::memory::Remote;
 use super::notice::{Notice, Python};
@@ -13,7 +14,7 @@ use super::runtime::Runtime;
 use super::trouble::Trouble;
 use super::watch::{Item, Watcher};
 use crate::model::{LockKind, LockPlan};
-use crate::perf::Subject;
+use crate::perf::{Record, Subject, What};
 
 /// x86 has four debug registers, and they are a thread's own.
 const MOST_WATCHED: usize = 4;
@@ -53,16 +54,18 @@ impl Watcher {
             return Err(trouble.clone());
         }
         self.cover(pid);
-        self.adopt(pid, at);
+        self.adopt(pid, at, None);
         let mut known = vec![pid];
         let mut next = 0;
         while let Some(parent) = known.get(next).copied() {
             next += 1;
-            let new: Vec<u32> =
-                crate::program::children(parent).into_iter().filter(|pid| !known.contains(pid)).collect();
-            for child in new.into_iter().take(1024) {
+            let command = process::command(parent);
+            let children = kin::children_by_maker(parent).into_iter();
+            let new: Vec<(u32, u32)> = children.filter(|(pid, _)| !known.contains(pid)).collect();
+            for (child, maker) in new.into_iter().take(1024) {
                 self.cover(child);
-                self.adopt(child, at);
+                let is_copy = process::command(child) == command;
+                self.adopt(child, at, Some((maker, is_copy)));
                 known.push(child);
             }
         }
@@ -73,7 +76,7 @@ impl Watcher {
     pub fn await_program(&mut self, command: Vec<String>) {
         self.program.command = command;
         self.cover(self.root);
-        self.adopt(self.root, self.began);
+        self.adopt(self.root, self.began, None);
     }
 
     fn cover(&mut self, pid: u32) {
@@ -91,14 +94,19 @@ impl Watcher {
         }
     }
 
-    fn adopt(&mut self, pid: u32, at: Nanos) {
+    /// Follows a process that was there before; `made` tells by which thread, and whether it is a copy of its maker.
+    fn adopt(&mut self, pid: u32, at: Nanos, made: Option<(u32, bool)>) {
         if self.processes.contains_key(&pid) {
             return;
         }
-        let process = Process::new(pid, (pid == self.root).then_some(0), at);
+        let mut process = Process::new(pid, (pid == self.root).then_some(0), at);
+        process.is_copy = made.is_some_and(|(_, is_copy)| is_copy);
         self.processes.insert(pid, process);
         for tid in process::threads(pid) {
             self.track(pid, tid, at, false);
+        }
+        if let Some((maker, _)) = made {
+            self.made_by(pid, maker);
         }
         self.find_python(pid);
     }
@@ -111,6 +119,7 @@ impl Watcher {
             return;
         }
         let mut process = Process::new(pid, None, at);
+        process.is_copy = true;
         if is_python {
             process.maker_mark = runtime.as_ref().and_then(|runtime| runtime.mark(&Remote(parent)));
             process.runtime = runtime;
@@ -122,16 +131,15 @@ impl Watcher {
     /// A process executes another program: what was known of it is void.
     pub(super) fn process_execs(&mut self, pid: u32, at: Nanos) {
         let Some(process) = self.processes.get_mut(&pid) else { return };
-        if process.stage == Stage::Python && process.tried_at >= at {
-            // Its interpreter was found after this, so it is the new program's.
-            return;
-        }
-        if process.stage == Stage::Python
+        process.is_copy = false;
+        // Its interpreter was found after this, so it is the new program's; or while this happened, and it is still there.
+        let found_after = process.stage == Stage::Python && process.tried_at >= at;
+        let found_meanwhile = process.stage == Stage::Python
             && process.found_at >= at
-            && Runtime::find(pid, &mut self.files).is_ok_and(|found| process.runtime.as_ref() == Some(&found))
-        {
-            // It was found while this happened, and it is still where it was found.
-            return;
+            && Runtime::find(pid, &mut self.files).is_ok_and(|found| process.runtime.as_ref() == Some(&found));
+        if found_after || found_meanwhile {
+            // It was called by what its maker is.
+            return self.call_process(pid);
         }
         let had_locks = process.stage == Stage::Python;
         let (lanes, halt) = (process.lanes, process.halt);
@@ -239,10 +247,25 @@ impl Watcher {
                 self.alarm(now, format!("{too_old}: only its threads and cores are seen"));
                 self.show_all_threads(pid, now);
             }
+            Err(denied) if pid == self.root && denied.is_denial() => {
+                process.stage = Stage::Unsupported;
+                self.blind = Some(denied.to_string());
+                self.is_news = true;
+                self.show_all_threads(pid, now);
+            }
             Err(_) if pid == self.root && !process::is_zombie(pid) && process.since + LOADING > now => {}
-            Err(_) => {
+            Err(trouble) => {
                 process.stage = Stage::Foreign;
-                self.pending.push((now, Item::IsForeign { pid }));
+                self.pending.push((now, Item::HasNoLock { pid }));
+                // Of one that was Python before; all others nobody has heard of.
+                if let Trouble::NotPython { name, .. } = trouble
+                    && self.threads.get(&pid).is_some_and(|tracked| tracked.lane.is_some())
+                {
+                    let text = format!(
+                        "process {pid} has executed {name}, a program without Python: only its threads and cores are seen"
+                    );
+                    self.alarm(now, text);
+                }
             }
         }
     }
@@ -256,6 +279,17 @@ impl Watcher {
         let walked = runtime.walk(&Remote(pid));
         process.walk_lasts = Monotonic.now() - now;
         let Ok(interpreters) = walked else {
+            if process.stage == Stage::Python && !self.recorder.is_on() {
+                // Nobody tells that it has executed another program.
+                let same = Runtime::find(pid, &mut self.files).is_ok_and(|found| found == runtime);
+                if !same && process::is_alive(pid, pid) {
+                    let what = What::Exec;
+                    let record = Record { at: now, pid, tid: pid, core: CoreId::UNKNOWN, what };
+                    self.process_execs(pid, now);
+                    self.pending.push((now, Item::Record(record)));
+                }
+                return;
+            }
             if process.stage == Stage::Waiting {
                 process.runtime = None;
                 if process.since + LOADING + LOADING < now {
@@ -365,9 +399,11 @@ impl Watcher {
         }
         let Some(process) = self.processes.get_mut(&pid) else { return };
         let number = process.index.unwrap_or_default();
+        let helper = process.helper().filter(|_| number > 0);
         let name = match (number, id) {
             (0, 0) => "GIL".to_owned(),
             (0, id) => format!("GIL of interpreter {id}"),
+            (_, 0) if helper.is_some() => format!("GIL of {}", helper.unwrap_or_default()),
             (index, 0) => format!("GIL of process {}", index + 1),
             (index, id) => format!("GIL of process {}, interpreter {id}", index + 1),
         };
@@ -453,6 +489,9 @@ impl Watcher {
     /// Every thread of a process that cannot be told Python's threads from others.
     fn show_all_threads(&mut self, pid: u32, now: Nanos) {
         self.count(pid);
+        if self.processes.get(&pid).is_some_and(|process| !process.is_followed) {
+            self.pending.push((now, Item::HasNoLock { pid }));
+        }
         for tid in process::threads(pid) {
             self.track(pid, tid, now, false);
             self.make_lane(tid, now);

@@ -21,6 +21,7 @@ use crate::clock::{Clock, Monotonic};
 use crate::event::{Detail, LaneId, LockId, Nanos};
 use crate::perf::{Record, What};
 
+use super::booked::Booked;
 use super::doing::{Doing, Doings};
 use super::lock::{Change, Lock, Mode};
 use super::naming::{NamesDue, Naming};
@@ -55,6 +56,10 @@ pub(super) struct Tracked {
     pub(super) is_turned_away: bool,
     pub(super) naming: Naming,
     pub(super) doings: Doings,
+    pub(super) booked: Booked,
+    /// The lane that made it or, if what made it has none, that made that; and the thread that made it.
+    pub(super) parent: Option<LaneId>,
+    pub(super) maker: Option<u32>,
     /// When it was last seen to fall asleep, if it has not been seen to wake since.
     pub(super) asleep: Option<Nanos>,
     pub(super) looked_at: Nanos,
@@ -79,8 +84,8 @@ pub(super) enum Item {
         pid: u32,
         by: Option<process::StoppedBy>,
     },
-    /// A process executes something else than Python, which nobody starts any more.
-    IsForeign {
+    /// Of a process no lock is to be seen: it is no Python, or none that may be looked into. It is not being set up any more.
+    HasNoLock {
         pid: u32,
     },
     Doing {
@@ -117,6 +122,11 @@ pub struct Watcher {
     pub(super) began: Nanos,
     pub(super) upto: Nanos,
     pub(super) alarms: Vec<Alarm>,
+    /// When the sums of threads' times were last read and what they came to, with those of the threads that are gone.
+    pub(super) booked: (Nanos, Nanos),
+    pub(super) booked_by_the_gone: Nanos,
+    /// Why the first process may not be looked into.
+    pub(super) blind: Option<String>,
     /// How often processes were stopped.
     pub(super) stops: usize,
     /// Whether there is something to be said at once, not with the next status.
@@ -161,6 +171,9 @@ impl Watcher {
             began,
             upto: began,
             alarms: Vec::new(),
+            booked: (Nanos::ZERO, Nanos::ZERO),
+            booked_by_the_gone: Nanos::ZERO,
+            blind: None,
             stops: 0,
             is_news: false,
             refused: None,
@@ -312,7 +325,7 @@ impl Watcher {
                 }
                 Item::Boots { pid, phase } => self.boots(pid, at, phase),
                 Item::Halt { pid, by } => self.tell_halt(pid, at, by),
-                Item::IsForeign { pid } => self.reveal(pid, at),
+                Item::HasNoLock { pid } => self.reveal(pid, at),
                 Item::Gone { tid } => self.end_thread(tid, at),
                 Item::Attached { tid, attached } => {
                     if let Some(tracked) = self.threads.get_mut(&tid) {
@@ -352,9 +365,10 @@ impl Watcher {
                     changes.into_iter().for_each(|change| self.change(lock, at, change));
                 }
             }
-            What::Born { .. } => {
+            What::Born { maker, .. } => {
                 if self.processes.contains_key(&pid) {
                     self.track(pid, tid, at, true);
+                    self.made_by(tid, maker);
                 }
             }
             What::Ended => self.end_thread(tid, at),
@@ -516,6 +530,9 @@ impl Watcher {
             is_turned_away: false,
             naming: Naming::new(born && self.recorder.is_on()),
             doings: Doings::open(pid, tid),
+            booked: Booked::open(pid, tid, at <= self.began),
+            parent: None,
+            maker: None,
             asleep: asleep.or((!born).then_some(at)),
             looked_at: Nanos::ZERO,
         };

@@ -41,7 +41,7 @@ pub fn write_table(report: &Report, mut out: impl Write) -> io::Result<()> {
     }
     let end = match report.end {
         _ if report.ended_by_gilscope => crate::engine::ENDED_BY_US.to_owned(),
-        "ended" => ended(report),
+        "ended" => report.program_end.as_deref().map_or_else(|| ended(report), printable),
         "failed" => format!("failed: {}", printable(report.failure.as_deref().unwrap_or("no reason given"))),
         other => other.to_owned(),
     };

@@ -388,7 +388,7 @@ impl World {
             _ if program.ended_by_gilscope => "gilscope ended it".to_owned(),
             (_, Some(0)) => "exit status 0".to_owned(),
             (_, Some(status)) => format!("exit status {status}"),
-            (_, None) => "it is gone".to_owned(),
+            (_, None) => program.end.unwrap_or_else(|| "it is gone".to_owned()),
         });
         let observing = record.description.observing.as_ref();
         let seen = app::watch::Observation {
@@ -397,6 +397,7 @@ impl World {
             places: record.places.clone(),
             wants: record.wants.clone(),
             output: run.printed(),
+            cores_busy: observing.and_then(|status| status.cores_busy),
             ended,
         };
         self.hear(News::Observed(Box::new(seen)));

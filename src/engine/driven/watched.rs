@@ -13,7 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::clock::{Clock, Monotonic};
-use crate::engine::{Accounts, Signal};
+use crate::engine::{Accounts, AccountsEvidence, Signal};
 use crate::event::{CoreId, Detail, Event, EventKind, LaneId, Line, Nanos, State};
 use crate::model::{LanePlan, LockKind, Plan, Pool, Role};
 use crate::observe::Observer;
@@ -225,6 +225,7 @@ impl Watched {
             let lane_id = crate::event::LaneId(index as u32);
             let accounts = Accounts {
                 on_cpu: records.then_some(lane.on_cpu),
+                evidence: records.then_some(AccountsEvidence::SwitchRecords),
                 runqueue: None,
                 voluntary: records.then_some(lane.voluntary),
                 involuntary: records.then_some(lane.involuntary),
