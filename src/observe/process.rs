@@ -194,7 +194,9 @@ pub enum StoppedBy {
 
 /// What stops a process, if it is stopped.
 pub fn stopped_by(pid: u32) -> Option<StoppedBy> {
-    parse_stopped(&fs::read_to_string(format!("/proc/{pid}/task/{pid}/stat")).ok()?)
+    // Of its first thread: of the whole process it takes the longer the more threads it has. Only that tells the signal.
+    parse_stopped(&fs::read_to_string(format!("/proc/{pid}/task/{pid}/stat")).ok()?)?;
+    parse_stopped(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
 fn parse_stopped(stat: &str) -> Option<StoppedBy> {
@@ -245,11 +247,19 @@ mod tests {
     }
 
     #[test]
-    fn how_one_ended_is_told_before_its_parent_asks_and_after() {
+    fn that_one_is_stopped_and_how_it_ended_is_told_before_its_parent_asks_and_after() {
         let mut child = std::process::Command::new("sleep").arg("100").spawn().unwrap();
         let pid = child.id();
         let life = super::super::open_life(pid);
         assert_eq!(exit_status(pid, life.as_ref()), None, "it lives");
+        assert_eq!(stopped_by(pid), None);
+        let number = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(number, rustix::process::Signal::STOP).unwrap();
+        while stopped_by(pid).is_none() {
+            std::thread::yield_now();
+        }
+        // Before Linux 5.19 the signal is not told.
+        assert!(matches!(stopped_by(pid), Some(StoppedBy::Signal(None | Some(19)))), "{:?}", stopped_by(pid));
         child.kill().unwrap();
         while !is_zombie(pid) {
             std::thread::yield_now();
