@@ -53,7 +53,8 @@ impl Halt {
     }
 }
 
-/// The threads of a process: whether all have left their cores, and when the last did.
+/// The threads of a process: whether all have left their cores, and when the last did; where that is recorded.
+#[derive(Clone, Copy, Default)]
 struct Threads {
     asleep: bool,
     last: Nanos,
@@ -64,13 +65,13 @@ impl Watcher {
     pub(super) fn look_for_halts(&mut self, now: Nanos) {
         let records = self.recorder.is_on();
         let mut threads: HashMap<u32, Threads> = HashMap::new();
-        for tracked in self.threads.values().filter(|tracked| !tracked.thread.has_ended()) {
+        for tracked in self.threads.values().filter(|tracked| records && !tracked.thread.has_ended()) {
             let all = threads.entry(tracked.pid).or_insert(Threads { asleep: true, last: Nanos::ZERO });
             all.asleep &= tracked.asleep.is_some();
             all.last = all.last.max(tracked.asleep.unwrap_or_default());
         }
         for process in self.processes.values_mut().filter(|process| process.stage != Stage::Waiting) {
-            let Some(all) = threads.get(&process.pid) else { continue };
+            let all = threads.get(&process.pid).copied().unwrap_or_default();
             let halt = &mut process.halt;
             let due = match () {
                 () if halt.stopped || halt.looked_at + SELDOM <= now => true,
@@ -86,7 +87,7 @@ impl Watcher {
                 Some(by) if !halt.stopped => {
                     halt.stopped = true;
                     halt.woken = None;
-                    let at = if records && all.asleep { all.last } else { now };
+                    let at = if all.asleep { all.last } else { now };
                     self.pending.push((at, Item::Halt { pid: process.pid, by: Some(by) }));
                 }
                 None if halt.stopped => {
