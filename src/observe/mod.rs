@@ -16,8 +16,9 @@
 //!
 //! From the bottom: what lies where ([`memory`], [`elf`], [`layout`],
 //! [`runtime`], [`process`]); what is learnt of a lock and of a thread as pure
-//! machines ([`lock`], [`thread`]); the pass that feeds them ([`watch`], with
-//! its processes in `tree`, its looks in `looks` and the rest in `care`), when it is due ([`pace`]);
+//! machines ([`lock`], [`thread`]); the pass that feeds them ([`watch`]: what is
+//! new is told in `telling`, its processes are in `tree`, their interpreters in `interpreters`, its looks in `looks` and the
+//! rest in `care`), when it is due ([`pace`]);
 //! and the thread that makes the passes ([`Observer`]).
 //!
 //! # Not chosen
@@ -31,6 +32,7 @@ mod care;
 pub mod doing;
 pub mod elf;
 mod halt;
+mod interpreters;
 mod kin;
 pub mod launch;
 pub mod layout;
@@ -49,6 +51,7 @@ pub mod process;
 pub mod pythons;
 pub mod recorder;
 pub mod runtime;
+mod telling;
 pub mod thread;
 mod tree;
 pub mod trouble;
