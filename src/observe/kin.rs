@@ -22,7 +22,7 @@ const HELPERS: [(&str, &str); 2] = [
 /// What a program is called that helps others, by its command line.
 fn helper_name(command: &[String]) -> Option<&'static str> {
     let code = command.iter().skip_while(|word| *word != "-c").nth(1)?;
-    HELPERS.iter().find(|(start, _)| code.starts_with(start)).map(|(_, name)| *name)
+    HELPERS.iter().find(|(import, _)| code.contains(import)).map(|(_, name)| *name)
 }
 
 /// The children of a process with the threads that made them, as far as those are there still.
@@ -72,6 +72,9 @@ mod tests {
         assert_eq!(named(&["/usr/bin/python3", "-E", "-s", "-c", tracker]), Some("resource tracker"));
         let forkserver = "from multiprocessing.forkserver import main; main(7, 8, ['__main__'], **{})";
         assert_eq!(named(&["python3", "-c", forkserver]), Some("forkserver"));
+        let from_3_15 =
+            "import sys; from multiprocessing.forkserver import main; main(7, 8, [], sys_argv=sys.argv[1:], **{})";
+        assert_eq!(named(&["python3", "-c", from_3_15, "a.py"]), Some("forkserver"));
         let spawned = "from multiprocessing.spawn import spawn_main; spawn_main(tracker_fd=6, pipe_handle=8)";
         assert_eq!(named(&["python3", "-c", spawned, "--multiprocessing-fork"]), None);
         assert_eq!((named(&["python3", tracker]), named(&["python3", "-c"]), named(&[])), (None, None, None));
