@@ -1198,3 +1198,318 @@ time.sleep(1000)
         }
     }
 }
+
+/// Two threads that take turns, for as long as the argument says.
+const TURNS: &str = "import sys, threading, time
+def spin(end):
+    while time.monotonic() < end:
+        for _ in range(10000): pass
+end = time.monotonic() + float(sys.argv[1])
+threads = [threading.Thread(target=spin, args=(end,)) for _ in range(2)]
+for t in threads: t.start()
+for t in threads: t.join()
+";
+
+/// A command that gilscope's records are refused to, as a container's policy does it; none where no policy can be set.
+fn refused(call: u32, args: &[&str]) -> Option<Output> {
+    let policy = REFUSED.replace("298", &call.to_string());
+    let args = [&["-c", policy.as_str(), env!("CARGO_BIN_EXE_gilscope")], args].concat();
+    let output = Command::new("python3").args(args).stdin(Stdio::null()).output();
+    let output = output.ok().filter(|output| !String::from_utf8_lossy(&output.stderr).contains("no filter"));
+    if output.is_none() {
+        eprintln!("skipped: no seccomp filter can be set here");
+    }
+    output
+}
+
+fn signal(pid: u32, signal: rustix::process::Signal) {
+    let pid = rustix::process::Pid::from_raw(pid.cast_signed()).expect("a number");
+    rustix::process::kill_process(pid, signal).expect("it is there");
+}
+
+#[test]
+fn a_process_that_is_stopped_holds_nothing_waits_for_nothing_and_is_said_to_be_stopped() {
+    let Some(python) = python() else { return };
+    for records in [true, false] {
+        let mut running =
+            Command::new(&python).args(["-c", TURNS, "60"]).stdin(Stdio::null()).spawn().expect("it starts");
+        let pid = running.id();
+        std::thread::sleep(Duration::from_millis(300));
+        let stopper = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(700));
+            signal(pid, rustix::process::Signal::STOP);
+            std::thread::sleep(Duration::from_millis(1500));
+            signal(pid, rustix::process::Signal::CONT);
+        });
+        let number = pid.to_string();
+        let args = ["attach", &number, "--json", "--for", "3s"];
+        let output = if records { Some(gilscope(&args)) } else { refused(298, &args) };
+        stopper.join().expect("it stops and continues it");
+        running.kill().and_then(|()| running.wait()).expect("it is our child");
+        let Some(output) = output else { return };
+        let report = json(&output);
+        sound(&report);
+        let alarm = &report["observer"]["alarms"][0];
+        let text = alarm["text"].as_str().unwrap_or_default();
+        assert!(text.contains(&format!("process {pid} was stopped by ")) && text.contains("continued"), "{report:#}");
+        let stopped = nanos(&alarm["until"]) - nanos(&alarm["at"]);
+        assert!((1.3e9..2.0e9).contains(&stopped), "on the run's own clock: {alarm}");
+        assert!(nanos(&alarm["until"]) < nanos(&report["elapsed_ns"]), "{alarm}");
+        for lane in lanes(&report) {
+            let told = state(lane, "stopped");
+            assert!((told - stopped).abs() < 0.2e9, "{told} of {stopped}: {lane:#}");
+        }
+        let lock = &report["locks"][0];
+        assert!(nanos(&lock["hold_ns"]["max"]) < 0.8e9, "a stop is no hold: {lock:#}");
+        assert!(nanos(&lock["wait_ns"]["max"]) < 0.8e9, "nor a wait: {lock:#}");
+        let told = nanos(&lock["held_ns"]) + nanos(&lock["free_ns"]);
+        assert!(told < nanos(&report["elapsed_ns"]) - 0.9 * stopped, "{lock:#}");
+        let blamed: f64 = report["blame"].as_array().expect("a list").iter().map(|it| nanos(&it["ns"])).sum();
+        let waited: f64 = lanes(&report).iter().map(|lane| state(lane, "waiting_gil")).sum();
+        assert!(blamed <= waited * 1.01 + 1e6, "{blamed} of {waited}");
+    }
+}
+
+#[test]
+fn one_that_is_stopped_when_it_is_attached_to_is_said_to_be() {
+    let Some(python) = python() else { return };
+    let mut running = Command::new(&python).args(["-c", TURNS, "60"]).stdin(Stdio::null()).spawn().expect("it starts");
+    let pid = running.id();
+    std::thread::sleep(Duration::from_millis(300));
+    signal(pid, rustix::process::Signal::TSTP);
+    std::thread::sleep(Duration::from_millis(100));
+    let output = gilscope(&["attach", &pid.to_string(), "--json", "--for", "600ms"]);
+    running.kill().and_then(|()| running.wait()).expect("it is our child");
+    let report = json(&output);
+    sound(&report);
+    assert_eq!(report["observer"]["stopped"], serde_json::json!([pid]), "{report:#}");
+    let text = report["observer"]["alarms"][0]["text"].as_str().unwrap_or_default();
+    assert!(text.contains("is stopped by ") && text.contains(&format!("kill -CONT {pid}")), "{report:#}");
+    for lane in lanes(&report) {
+        assert!(state(lane, "stopped") > 0.8 * nanos(&report["elapsed_ns"]), "{lane:#}");
+    }
+    assert!(nanos(&report["locks"][0]["held_ns"]) < 0.2 * nanos(&report["elapsed_ns"]), "{report:#}");
+}
+
+#[test]
+fn a_lock_that_comes_late_and_goes_early_is_held_and_free_only_while_it_is_there() {
+    let Some(python) = python().filter(|_| exactly()) else { return };
+    let code = "import os, time
+time.sleep(0.7)
+if os.fork() == 0:
+    end = time.monotonic() + 0.3
+    while time.monotonic() < end: pass
+    time.sleep(0.3)
+    os._exit(0)
+os.wait()
+time.sleep(0.8)
+";
+    let report = watch(&python, code);
+    sound(&report);
+    let (first, second) = (&report["locks"][0], &report["locks"][1]);
+    let life = |lock: &Value| nanos(&lock["held_ns"]) + nanos(&lock["free_ns"]);
+    let child = named(&report, "process 2");
+    let lived = nanos(&report["elapsed_ns"]) - state(child, "unborn") - state(child, "done");
+    assert!((life(second) - lived).abs() < 0.1e9 + 0.1 * lived, "{} of {lived}: {second:#}", life(second));
+    assert!(life(second) < 0.7 * life(first), "{first:#} {second:#}");
+}
+
+#[test]
+fn where_the_kernel_refuses_its_records_its_sums_tell_how_long_threads_had_cores() {
+    let Some(python) = python() else { return };
+    let path = python.display().to_string();
+    let Some(output) = refused(298, &["watch", "--json", "--python", &path, "-c", SPIN]) else { return };
+    let report = json(&output);
+    sound(&report);
+    let busy = report["cores_busy"].as_f64().expect("a number");
+    assert!((0.1..=1.03).contains(&busy), "one lock lets one thread run: {busy}");
+    let mut sum = 0.0;
+    for lane in lanes(&report) {
+        assert_eq!(lane["on_cpu_evidence"], "schedstat", "{lane:#}");
+        assert!(lane["on_cpu_ns"].is_u64() && lane["runqueue_ns"].is_u64(), "{lane:#}");
+        sum += nanos(&lane["on_cpu_ns"]);
+    }
+    assert!((sum / nanos(&report["elapsed_ns"]) - busy).abs() < 0.01, "{sum} {busy}");
+    assert!(report["observer"]["cores_busy"].is_f64(), "{}", report["observer"]);
+}
+
+#[test]
+fn with_records_the_sums_agree_and_the_queue_for_a_core_is_known_too() {
+    let Some(python) = python().filter(|_| exactly()) else { return };
+    let report = watch(&python, SPIN);
+    for lane in lanes(&report) {
+        assert_eq!(lane["on_cpu_evidence"], "switch_records", "{lane:#}");
+        assert!(lane["runqueue_ns"].is_u64(), "{lane:#}");
+    }
+    assert!(report["observer"]["cores_busy"].is_null());
+}
+
+#[test]
+fn where_memory_may_not_be_read_it_is_said_why_and_what_to_do() {
+    let Some(python) = python() else { return };
+    let path = python.display().to_string();
+    let code = "import sys, time\ntime.sleep(0.8)\nsys.exit(3)";
+    // process_vm_readv
+    let Some(output) = refused(310, &["watch", "--json", "--python", &path, "-c", code]) else { return };
+    let report = json(&output);
+    sound(&report);
+    assert_eq!(output.status.code(), Some(3), "the program's own status: {report:#}");
+    assert_eq!(report["observer"]["engine"], "cores_only");
+    let why = report["observer"]["reason"].as_str().unwrap_or_default();
+    assert!(why.contains("may not be looked into") || why.contains("ptrace_scope"), "{report:#}");
+    assert!(why.contains("SYS_PTRACE") || why.contains("sysctl"), "what to do: {why}");
+    assert!(lanes(&report).iter().any(|lane| state(lane, "io") > 0.3e9), "its threads are seen: {report:#}");
+    let output = refused(310, &["watch", "--no-screen", "--python", &path, "-c", code]).expect("as before");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        printed.contains("threads and cores only (process ") && printed.contains("ended with status 3"),
+        "{printed}"
+    );
+    let pid = {
+        let mut running = Command::new(&python).args(["-c", "import time; time.sleep(60)"]).spawn().expect("it starts");
+        std::thread::sleep(Duration::from_millis(200));
+        let output = refused(310, &["attach", &running.id().to_string(), "--for", "200ms"]).expect("as before");
+        running.kill().and_then(|()| running.wait()).expect("it is our child");
+        output
+    };
+    assert_eq!(pid.status.code(), Some(2), "{pid:?}");
+    assert!(String::from_utf8_lossy(&pid.stderr).contains("may not be looked into"), "{pid:?}");
+}
+
+/// Threads and processes of every kind; each lives long enough to be seen.
+const FAMILY: &str = "import multiprocessing as mp, threading, time
+def leaf(): time.sleep(0.8)
+def child():
+    t = threading.Thread(target=leaf, name='grandchild'); t.start(); t.join()
+if __name__ == '__main__':
+    spawn, server = mp.get_context('spawn'), mp.get_context('forkserver')
+    one = spawn.Process(target=child)
+    def make(): one.start(); one.join()
+    maker = threading.Thread(target=make, name='maker'); maker.start()
+    two = server.Process(target=leaf); two.start(); two.join(); maker.join()
+";
+
+#[test]
+fn it_is_told_who_made_whom_and_helpers_have_names() {
+    let Some(python) = python().filter(|_| exactly()) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("family.py");
+    std::fs::write(&script, FAMILY).unwrap();
+    let script = script.display().to_string();
+    let report = json(&gilscope(&["watch", "--json", "--python", &python.display().to_string(), &script]));
+    sound(&report);
+    assert_eq!(report["exit_status"], 0, "{report:#}");
+    let parent = |lane: &Value| lane["parent"].as_u64().map(|parent| &lanes(&report)[parent as usize]);
+    let made_by = |lane: &Value| parent(lane).map(|parent| parent["name"].clone()).unwrap_or_default();
+    let main = named(&report, "main");
+    assert!(main["parent"].is_null(), "{main:#}");
+    assert_eq!(made_by(named(&report, "maker")), "main");
+    let grandchild =
+        lanes(&report).iter().find(|lane| lane["name"].as_str().is_some_and(|it| it.contains("grandchild")));
+    let child = grandchild.and_then(parent).unwrap_or_else(|| panic!("{:#}", report["lanes"]));
+    assert_eq!(child["pid"], child["tid"], "its process's first thread: {child:#}");
+    assert_eq!(made_by(child), "maker", "by the thread that started it: {child:#}");
+    assert!(child["name"].as_str().is_some_and(|name| name.starts_with("process ")));
+    let server = named(&report, "forkserver");
+    assert_eq!(made_by(server), "main");
+    named(&report, "resource tracker");
+    let two = lanes(&report).iter().find(|lane| lane["parent"] == server["id"]).expect("the forkserver forks");
+    assert!(two["name"].as_str().is_some_and(|name| name.starts_with("process ")), "a copy is no forkserver: {two:#}");
+    assert!(report["locks"].as_array().unwrap().iter().any(|lock| lock["name"] == "GIL of forkserver"));
+}
+
+#[test]
+fn of_processes_that_were_there_before_it_is_known_who_made_them() {
+    let Some(python) = python() else { return };
+    let code = "import os, threading, time
+def make():
+    if os.fork() == 0:
+        time.sleep(30)
+        os._exit(0)
+    print('up', flush=True)
+    time.sleep(30)
+threading.Thread(target=make, name='maker', daemon=True).start()
+time.sleep(30)
+";
+    let running = start(&python, code);
+    let report = json(&gilscope(&["attach", &running.0.id().to_string(), "--json", "--for", "500ms"]));
+    sound(&report);
+    let child = named(&report, "process 2");
+    let maker = &lanes(&report)[child["parent"].as_u64().unwrap_or_else(|| panic!("{report:#}")) as usize];
+    let tid = maker["tid"].as_i64().expect("it has one");
+    assert!(maker["pid"] == running.0.id() && maker["tid"] != maker["pid"], "the thread that forked: {maker:#}");
+    let pid = child["pid"].as_u64().expect("a number") as u32;
+    assert!(tid > 0);
+    signal(pid, rustix::process::Signal::KILL);
+}
+
+#[test]
+fn who_executes_a_program_without_python_is_said_to() {
+    let Some(python) = python() else { return };
+    let code = "import os, time
+end = time.monotonic() + 0.3
+while time.monotonic() < end: pass
+os.execv('/bin/sleep', ['sleep', '4'])
+";
+    for records in [true, false] {
+        let path = python.display().to_string();
+        let args = ["watch", "--json", "--python", &path, "-c", code];
+        let Some(output) = (if records { Some(gilscope(&args)) } else { refused(298, &args) }) else { return };
+        let report = json(&output);
+        sound(&report);
+        let text = report["observer"]["alarms"][0]["text"].as_str().unwrap_or_default();
+        assert!(text.contains("has executed sleep, a program without Python"), "{records}: {report:#}");
+        assert_eq!(report["observer"]["engine"], "cores_only");
+        let main = named(&report, "main");
+        assert!(state(main, "starting") < 2.8e9 && state(main, "running") < 2e9, "{records}: {main:#}");
+        assert!(state(main, "io") > 1e9, "it sleeps in a call: {records}: {main:#}");
+        let lock = &report["locks"][0];
+        assert!(nanos(&lock["held_ns"]) + nanos(&lock["free_ns"]) < 2e9, "its lock is no more: {lock:#}");
+    }
+}
+
+#[test]
+fn how_a_program_ended_is_said_whether_or_not_we_started_it() {
+    let Some(python) = python() else { return };
+    let code = "import sys, time\nprint('up', flush=True)\ntime.sleep(float(sys.argv[1]))\nsys.exit(5)";
+    let attached = |lasts: &str, kill: bool| {
+        let mut running = Command::new(&python)
+            .args(["-c", code, lasts])
+            .stdout(Stdio::piped())
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("it starts");
+        let mut line = String::new();
+        let mut printed = std::io::BufReader::new(running.stdout.take().expect("it is piped"));
+        std::io::BufRead::read_line(&mut printed, &mut line).expect("a line");
+        let pid = running.id();
+        let killer = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(600));
+            if kill {
+                signal(pid, rustix::process::Signal::KILL);
+            }
+            // Waited for at once, as a shell does.
+            running.wait().expect("it is our child")
+        });
+        let output = gilscope(&["attach", &pid.to_string(), "--json"]);
+        killer.join().expect("it ended");
+        json(&output)
+    };
+    let killed = attached("30", true);
+    let end = killed["program_end"].as_str().unwrap_or_default();
+    let unknown = "ended (with which status its parent alone is told)";
+    assert!(end == "killed by SIGKILL" && killed["exit_status"] == 137 || end == unknown, "{killed:#}");
+    let left = attached("1.2", false);
+    let end = left["program_end"].as_str().unwrap_or_default();
+    assert!(end == "ended with status 5" && left["exit_status"] == 5 || end == unknown, "{left:#}");
+    let python = python.display().to_string();
+    for (code, said) in [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", "killed by SIGTERM after "),
+        ("raise SystemExit(4)", "ended with status 4 after "),
+        ("pass", "done after "),
+    ] {
+        let output = gilscope(&["watch", "--no-screen", "--python", &python, "-c", code]);
+        let printed = String::from_utf8_lossy(&output.stdout);
+        assert!(printed.lines().any(|line| line.starts_with(said)), "{said}: {printed}");
+    }
+}

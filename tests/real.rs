@@ -425,3 +425,33 @@ fn a_check_passes_on_what_the_program_itself_leaves_with_and_refuses_what_cannot
         assert!(words(&output).contains(said), "{args:?}: {}", words(&output));
     }
 }
+
+#[test]
+fn a_check_holds_nothing_against_a_program_that_was_stopped_for_a_while_and_says_that_it_was() {
+    let Some(python) = interpreter() else { return };
+    let stops = format!(
+        "import os, subprocess
+subprocess.Popen(['sh', '-c', f'sleep 0.3; kill -STOP {{os.getpid()}}; sleep 3; kill -CONT {{os.getpid()}}'])
+{}",
+        CONTENDED.replace("0.8", "4.2")
+    );
+    let (folder, _) = folder("stopped.py", &stops);
+    let args = ["check", "--python", &python, "--max-gil-wait", "65%", "--json", "stopped.py"];
+    let output = gilscope_in(folder.path(), &args);
+    let found = json(&output);
+    if found["observed"] == "cores_only" || found["observed"] == "no_lock" {
+        eprintln!("skipped: there is no GIL to be observed here");
+        return;
+    }
+    // Each waits half of the time; were the stop a wait it would be three quarters of one's life.
+    assert_eq!(output.status.code(), Some(0), "{found:#}");
+    assert!(found["elapsed_ns"].as_u64().unwrap() > 3_000_000_000, "{found:#}");
+    assert!(
+        nanos(&found["thread"]["lived_ns"]) < 2_500_000_000,
+        "time it was stopped is no part of its life: {found:#}"
+    );
+    assert!(found["alarms"][0]["text"].as_str().is_some_and(|text| text.contains("was stopped by ")), "{found:#}");
+    let args = ["check", "--python", &python, "--max-gil-wait", "65%", "stopped.py"];
+    let output = gilscope_in(folder.path(), &args);
+    assert!(words(&output).contains(" and continued after 3"), "{}", words(&output));
+}

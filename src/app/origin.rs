@@ -18,6 +18,9 @@ pub struct Origin {
     pub cores: Option<CoreEvidence>,
     /// Why that is not known better, in a sentence.
     pub reason: Option<String>,
+    /// What is to be said in place of how its lock does, in a sentence: that the program is stopped, or executes something
+    /// else than Python.
+    pub instead: Option<String>,
     /// The real program, where one is watched.
     pub program: Option<Program>,
 }
@@ -43,6 +46,7 @@ impl Default for Origin {
             note: None,
             cores: None,
             reason: None,
+            instead: None,
             program: None,
         }
     }
@@ -71,6 +75,7 @@ impl Origin {
             note: description.observing.as_ref().and_then(note),
             cores: Some(description.core_evidence),
             reason: description.core_evidence_reason.clone(),
+            instead: description.observing.as_ref().zip(program).and_then(|it| instead(it, log.has_gil())),
             program: program.map(|program| Program {
                 name: script(&program.command),
                 pid: program.pid,
@@ -95,13 +100,28 @@ const fn how(engine: engine::Engine) -> (&'static str, Evidence) {
     }
 }
 
-/// The most urgent of what the observer has to say.
+/// Why there is nothing to say of a lock, of which there may have been one.
+fn instead((status, program): (&Status, &engine::Program), had_lock: bool) -> Option<String> {
+    let (name, pid) = (script(&program.command), program.pid);
+    match status.engine {
+        _ if status.stopped.contains(&pid) => {
+            Some(format!("{name} is stopped: nothing of it runs until it is continued (kill -CONT {pid})."))
+        }
+        engine::Engine::CoresOnly if had_lock => {
+            Some(format!("Process {pid} executes a program without Python: only its threads and cores are seen."))
+        }
+        _ => None,
+    }
+}
+
+/// The most urgent of what the observer has to say: what is so now, before what is over.
 fn note(status: &Status) -> Option<String> {
-    let alarm = status.alarms.last().map(|alarm| alarm.text.clone());
+    let last = |is_over: bool| status.alarms.iter().rfind(|alarm| alarm.until.is_some() == is_over);
+    let [alarm, over] = [false, true].map(|is_over| last(is_over).map(|alarm| alarm.text.clone()));
     let missed = (status.missed + status.records_lost > 0)
         .then(|| format!("{} takes or drops missed, {} records lost", status.missed, status.records_lost));
     let cores = status.switch_records_refused.as_ref().map(|why| format!("core times not known: {why}"));
-    alarm.or_else(|| status.reason.clone()).or(missed).or(cores)
+    alarm.or_else(|| status.reason.clone()).or(over).or(missed).or(cores)
 }
 
 /// What a person calls a program: its script, its module, or `-c`, without the folder.

@@ -56,6 +56,8 @@ pub struct Observation {
     pub wants: Wants,
     /// What it printed.
     pub output: Printed,
+    /// How many cores it has, where that is not read from the log.
+    pub cores_busy: Option<f64>,
     /// How it ended; none while it runs.
     pub ended: Option<String>,
 }
@@ -85,6 +87,8 @@ pub struct Watch {
     pub output_scroll: Option<usize>,
     /// How many lanes are above the top of the screen.
     pub scroll: usize,
+    /// How many cores it has, where that is not read from the log.
+    pub cores_busy: Option<f64>,
     /// How it ended; none while it runs.
     pub ended: Option<String>,
     /// Whether leaving has been asked for once: a program that we started ends with us.
@@ -193,13 +197,16 @@ pub fn said(state: &State, log: &Trace) -> String {
         (Some(message), Some(pointed)) => format!("{message} {pointed}"),
         (Some(message), None) => message.clone(),
         (None, Some(pointed)) => pointed,
-        (None, None) => state.watch.sentence(log),
+        (None, None) => match state.origin.instead.clone().filter(|_| state.watch.ended.is_none()) {
+            Some(instead) => instead,
+            None => state.watch.sentence(log),
+        },
     }
 }
 
 /// Takes in how the program does.
 pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) {
-    let Observation { origin, gil_disabled, places, wants, output, ended } = seen;
+    let Observation { origin, gil_disabled, places, wants, output, cores_busy, ended } = seen;
     if origin.is_sampled() && state.view.zoom == Zoom::Turns {
         // Ten samples a cell.
         state.view.zoom = Zoom::Cell(SAMPLED_CELL);
@@ -210,7 +217,7 @@ pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) {
     let Some(log) = log else { return };
     // While the picture stands still the figures do, too: they are of what it shows. What has ended changes no more.
     if state.view.frozen.is_none() || ended.is_some() {
-        state.watch.wants = wants;
+        (state.watch.wants, state.watch.cores_busy) = (wants, cores_busy);
         state.watch.read(log, &places);
     } else {
         // Once it goes on, waits are looked for that come then.

@@ -303,6 +303,7 @@ const fn do_in(state: LaneState) -> &'static str {
         LaneState::Suspended => "await",
         LaneState::Ready => "could go on while the loop is busy",
         LaneState::Idle => "have no task",
+        LaneState::Stopped => "are stopped",
         LaneState::Unborn | LaneState::Done | LaneState::Unknown => "were not seen",
     }
 }

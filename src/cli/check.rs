@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering;
 use color_eyre::eyre::Result;
 use serde::Serialize;
 
-use crate::engine::{Engine, Python, cpython};
+use crate::engine::{Alarm, Engine, Python, cpython};
 use crate::event::{LaneId, Nanos, State};
 use crate::observe::launch::Streams;
 use crate::observe::pythons;
@@ -82,6 +82,8 @@ struct Found {
     observed: Engine,
     /// Why not exactly.
     reason: Option<String>,
+    /// What else must be known, as in `gilscope.run/1`: that the program was stopped for a while, for example.
+    alarms: Vec<Alarm>,
     /// The interpreter.
     python: Option<Python>,
     /// How long it ran.
@@ -148,6 +150,9 @@ pub fn check(options: &Check) -> Result<ExitCode> {
         json(&found, &mut out)?;
     } else {
         writeln!(out, "{}", crate::report::printable(&sentence(&found)))?;
+        for alarm in &found.alarms {
+            complain(&format_args!("after {}: {}", alarm.at, crate::report::printable(&alarm.text)));
+        }
     }
     out.flush()?;
     match found.exit_status {
@@ -155,7 +160,7 @@ pub fn check(options: &Check) -> Result<ExitCode> {
             complain(&format_args!("the program itself failed, with exit status {status}: that is passed on"));
             Ok(ExitCode::from(status))
         }
-        _ if found.observed == Engine::CoresOnly => Err(refuse(format!(
+        _ if found.observed == Engine::CoresOnly && !record.trace.has_gil() => Err(refuse(format!(
             "nothing was seen of a GIL, so nothing can be judged{}",
             found.reason.as_ref().map_or_else(String::new, |why| format!(": {why}"))
         ))),
@@ -185,6 +190,7 @@ fn found(record: &Record, options: &Check) -> Found {
         ok: gil_wait <= limit,
         observed: status.engine,
         reason: status.reason.or(status.switch_records_refused),
+        alarms: status.alarms,
         python: program.and_then(|program| program.python.clone()),
         elapsed_ns: record.trace.elapsed(),
         exit_status: program.and_then(|program| program.exit_status),
@@ -192,11 +198,10 @@ fn found(record: &Record, options: &Check) -> Found {
     }
 }
 
-/// Of a thread, the time it was there and seen.
+/// Of a thread, the time it was there and seen, and not stopped.
 fn waiter(record: &Record, blame: &[Blame], lane: LaneId) -> Waiter {
     let ledger = record.trace.lane_ledger(lane);
-    let away = [State::Unborn, State::Done, State::Unknown];
-    let lived = State::ALL.iter().filter(|state| !away.contains(state)).map(|state| ledger.0[state.index()]).sum();
+    let lived = State::ALL.iter().filter(|state| state.lives()).map(|state| ledger.0[state.index()]).sum();
     let most = blame.iter().filter(|blame| blame.waiter == lane).max_by_key(|blame| blame.ns);
     let name = |lane: LaneId| record.description.lanes[lane.index()].name.clone();
     Waiter {

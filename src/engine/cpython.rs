@@ -194,6 +194,8 @@ impl Observed {
                 say(Signal::Slept { lane, calls: slept });
                 say(Signal::WaitedFor { lane, what: waited_for });
             }
+            Notice::Halt { process, at, stopped } => say(Signal::Halt { process, at, stopped }),
+            Notice::LockGone { lock, at } => say(Signal::LockGone { lock, at }),
             Notice::Status(status) => {
                 self.description.observing = Some((*status).clone());
                 say(Signal::Observing(status));

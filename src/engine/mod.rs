@@ -16,7 +16,7 @@ use crate::event::{Event, LaneId, Line, LockId, Nanos, TaskId};
 pub use crate::observe::notice::{Alarm, Engine, LockStatus, Program, Python, Status};
 pub use crate::observe::thread::Slept;
 use crate::program::Printed;
-pub use crate::record::{Accounts, CoreEvidence};
+pub use crate::record::{Accounts, AccountsEvidence, CoreEvidence};
 
 /// What a source says while it is polled.
 #[derive(Clone, Debug)]
@@ -101,6 +101,22 @@ pub enum Signal {
         lane: LaneId,
         /// What, in words.
         what: Vec<(String, Slept)>,
+    },
+    /// A process is stopped since then, by a signal or a debugger, or goes on.
+    Halt {
+        /// Which, as lanes and locks count them.
+        process: u32,
+        /// Since when.
+        at: Nanos,
+        /// Whether it is stopped.
+        stopped: bool,
+    },
+    /// A lock is no more since then: its process has ended or executes another program.
+    LockGone {
+        /// Which.
+        lock: LockId,
+        /// Since when.
+        at: Nanos,
     },
     /// How the observing goes.
     Observing(Box<Status>),

@@ -38,6 +38,9 @@ pub enum State {
     Ready,
     /// A pool worker with no task.
     Idle,
+    /// Its process is stopped by a signal (`SIGSTOP`, job control) or by a debugger: it can do nothing until it is
+    /// continued, and nothing of that time is its own doing.
+    Stopped,
     /// After its end, however it ended.
     Done,
     /// Not observed.
@@ -46,7 +49,7 @@ pub enum State {
 
 impl State {
     /// How many states there are.
-    pub const COUNT: usize = 17;
+    pub const COUNT: usize = 18;
 
     /// Every state, in the order of the ledger.
     pub const ALL: [State; State::COUNT] = [
@@ -65,6 +68,7 @@ impl State {
         State::Suspended,
         State::Ready,
         State::Idle,
+        State::Stopped,
         State::Done,
         State::Unknown,
     ];
@@ -97,6 +101,7 @@ impl State {
             State::Suspended => "suspended",
             State::Ready => "ready",
             State::Idle => "idle",
+            State::Stopped => "stopped",
             State::Done => "done",
             State::Unknown => "unknown",
         }
@@ -120,6 +125,7 @@ impl State {
             State::Suspended => "awaiting",
             State::Ready => "ready",
             State::Idle => "idle",
+            State::Stopped => "is stopped",
             State::Done => "done",
             State::Unknown => "not observed",
         }
@@ -135,10 +141,16 @@ impl State {
         !matches!(self, State::Unborn | State::Done | State::Unknown)
     }
 
+    /// Whether time in this state is part of a life of which shares are told: while it was there, seen, and could do
+    /// something or wait for it. A stopped process does neither.
+    pub const fn lives(self) -> bool {
+        self.alive() && !matches!(self, State::Stopped)
+    }
+
     /// The table of legal transitions.
     ///
-    /// A unit is born once and ends once; it may be killed, or pass from our
-    /// sight, at any time. A unit wants a core only while it could use one.
+    /// A unit is born once and ends once; it may be stopped, be killed, or pass
+    /// from our sight, at any time. A unit wants a core only while it could use one.
     /// A coroutine suspends only while it runs, and goes on by way of `ready`.
     pub const fn may_become(self, next: State) -> bool {
         use State::*;
@@ -149,6 +161,8 @@ impl State {
             (_, Unborn) => false,
             (Unborn, Starting | WaitingGil | Running | Idle | Ready) => true,
             (Unborn, _) => false,
+            (WaitingCore, Stopped) | (Stopped, WaitingCore) => false,
+            (_, Stopped) | (Stopped, _) => true,
             (WaitingCore, from) => from.on_core(),
             (from, WaitingCore) => from.on_core(),
             (Suspended, Ready) => true,

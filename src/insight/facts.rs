@@ -102,10 +102,10 @@ impl<'a> Facts<'a> {
         states.iter().map(|state| self.time(*state)).sum()
     }
 
-    /// The share of the workers' lives, from birth to end, in a state: 0 to 1.
+    /// The share of the workers' lives, from birth to end and not stopped, in a state: 0 to 1.
     pub fn share(&self, state: State) -> f64 {
         let all: Nanos = self.ledger.0.iter().copied().sum();
-        let life = all - self.times(&[State::Unborn, State::Done]);
+        let life = all - self.times(&[State::Unborn, State::Done, State::Stopped]);
         ratio(self.time(state), life)
     }
 

@@ -6,7 +6,7 @@ use crate::clock::{Clock, Monotonic};
 use crate::event::{LaneId, Nanos};
 use crate::interp::signal_name;
 use crate::model::{LanePlan, Role};
-use crate::record::Accounts;
+use crate::record::{Accounts, AccountsEvidence};
 
 use super::doing;
 use super::lock::{Lock, Mode};
@@ -23,6 +23,10 @@ const STATUS: Nanos = Nanos::from_millis(250);
 impl Watcher {
     /// A thread is Python's: it gets a lane.
     pub(super) fn make_lane(&mut self, tid: u32, at: Nanos) {
+        if self.threads.get(&tid).is_none_or(|tracked| tracked.lane.is_some()) {
+            return;
+        }
+        let parent = self.parent_of(tid);
         let Some(tracked) = self.threads.get_mut(&tid).filter(|tracked| tracked.lane.is_none()) else { return };
         let Some(process) = self.processes.get_mut(&tracked.pid) else { return };
         if self.lanes >= MOST_LANES {
@@ -32,6 +36,7 @@ impl Watcher {
         }
         let lane = LaneId(self.lanes);
         self.lanes += 1;
+        tracked.booked.read(at);
         process.lanes += u32::from(tid != process.pid);
         if tracked.thread.since < self.upto {
             tracked.thread.begin_late(at.max(self.upto));
@@ -46,7 +51,7 @@ impl Watcher {
             role: Role::Worker,
             process: process.index.unwrap_or_default(),
             lock: process.lanes_lock,
-            parent: None,
+            parent,
         };
         self.notices.push(Notice::Lane(plan));
         self.notices.push(Notice::Born { lane, pid: tracked.pid, tid });
@@ -70,8 +75,8 @@ impl Watcher {
             if let Some(lane) = tracked.lane {
                 tracked.thread.tell(lane, &mut |event| notices.push(Notice::Event(event)));
             }
-            // How a program of ours ended its keeper tells, who may be late.
-            let awaits_word = *tid == self.root && self.program.launched;
+            // How the program ended its keeper or the kernel tells, who may be late.
+            let awaits_word = *tid == self.root;
             let is_told = tracked.lane.is_some() || tracked.thread.since < upto;
             if tracked.thread.has_ended() && is_told && !awaits_word {
                 ended.push(*tid);
@@ -81,6 +86,7 @@ impl Watcher {
         for tid in ended {
             let Some(tracked) = self.threads.remove(&tid) else { continue };
             if let Some(lane) = tracked.lane {
+                self.booked_by_the_gone += tracked.booked.sums().map_or(Nanos::ZERO, |(on_cpu, _)| on_cpu);
                 self.notices.push(accounts(lane, &tracked, records, now));
                 self.notices.push(Notice::LaneEnded { lane, how: "done".to_owned() });
             } else if !tracked.is_turned_away && self.is_only_looked_at(tracked.pid) {
@@ -101,8 +107,11 @@ impl Watcher {
         self.care_for_processes(now);
         self.read_names(now);
         self.locks.iter_mut().filter(|lock| lock.pid != 0).for_each(|lock| lock.span(now));
-        if self.last_status.is_none_or(|(at, ..)| at + STATUS <= now) {
+        let due = self.last_status.is_none_or(|(at, ..)| at + STATUS <= now);
+        if due {
             self.find_the_ended(now);
+        }
+        if due || std::mem::take(&mut self.is_news) {
             self.take_stock(now);
         }
     }
@@ -131,6 +140,7 @@ impl Watcher {
 
     /// How the observing goes.
     pub(super) fn take_stock(&mut self, now: Nanos) {
+        let cores_busy = self.read_sums(now);
         let hits: u64 = self.locks.iter().map(|lock| lock.hits).sum();
         let (since, hits_before, samples_before) = self.last_status.unwrap_or((self.began, 0, 0));
         let seconds = (now - since).as_secs_f64().max(1e-3);
@@ -149,10 +159,13 @@ impl Watcher {
             })
             .collect();
         let live: Vec<_> = self.gils().filter(|lock| lock.pid != 0).collect();
+        let no_lock_lives = live.is_empty();
         let considered = if live.is_empty() { self.gils().collect() } else { live };
         let exact = considered.iter().filter(|lock| lock.mode == Mode::Exact).count();
         let is_python = self.processes.values().any(|process| process.stage == Stage::Python);
+        let is_foreign = self.processes.get(&self.root).is_some_and(|root| root.stage == Stage::Foreign);
         let engine = match (considered.len(), exact) {
+            _ if is_foreign && no_lock_lives => Engine::CoresOnly,
             (0, _) if is_python => Engine::NoLock,
             (0, _) => Engine::CoresOnly,
             (all, exact) if all == exact => Engine::Exact,
@@ -163,6 +176,7 @@ impl Watcher {
             Some(why) => why.clone(),
             None => "the lock is taken so often that watching each time would slow the program".to_owned(),
         });
+        let reason = reason.or_else(|| self.blind.clone().filter(|_| considered.is_empty()));
         let elapsed = (now - self.began).as_secs_f64().max(1e-3);
         self.status = Status {
             began_at: self.began,
@@ -176,10 +190,12 @@ impl Watcher {
             records_lost: self.recorder.lost,
             lanes_not_shown: self.lanes_not_shown,
             ended_unseen: self.ended_unseen,
+            cores_busy,
             own_cpu: (super::own_time() - self.own_before).as_secs_f64() / elapsed,
             first_event_ns: self.first_event.map(|at| at - self.began),
             locks,
             alarms: self.alarms.clone(),
+            stopped: self.processes.values().filter(|it| it.halt.is_told()).map(|it| it.pid).collect(),
         };
         self.notices.push(Notice::Status(Box::new(self.status.clone())));
     }
@@ -192,6 +208,8 @@ impl Watcher {
             Some(status) => end_in_words(*status),
             None => "still running".to_owned(),
         };
+        let is_killed = ended.is_some() && how.starts_with("killed");
+        let lane_how = if ended.is_none() || is_killed { how.clone() } else { "done".to_owned() };
         self.last_pass(now);
         let mut left: Vec<(u32, Tracked)> = self.threads.drain().collect();
         left.sort_by_key(|(tid, _)| *tid);
@@ -201,10 +219,11 @@ impl Watcher {
                 tracked.thread.end(now);
                 tracked.thread.tell(lane, &mut |event| self.notices.push(Notice::Event(event)));
             }
+            tracked.booked.read(now);
             self.notices.push(accounts(lane, &tracked, records, now));
-            self.notices.push(Notice::LaneEnded { lane, how: how.clone() });
+            self.notices.push(Notice::LaneEnded { lane, how: lane_how.clone() });
         }
-        if ended.is_some() && how.starts_with("killed") {
+        if is_killed {
             let lanes = self.notices.iter_mut().filter_map(|notice| match notice {
                 Notice::LaneEnded { how, .. } => Some(how),
                 _ => None,
@@ -215,26 +234,33 @@ impl Watcher {
         self.last_status = None;
         self.take_stock(now);
         self.program.ended = ended.is_some();
+        self.program.end = ended.is_some().then_some(how);
         self.program.exit_status = ended.flatten().map(super::exit_code);
         self.notices.push(Notice::Program(Box::new(self.program.clone())));
         self.notices.push(Notice::Ended(now));
     }
 }
 
-/// How a program ended: `done`, or what killed it.
+/// How a program ended: `done`, with which status, or what killed it.
 fn end_in_words(status: Option<ExitStatus>) -> String {
     use std::os::unix::process::ExitStatusExt;
-    match status.and_then(|status| status.signal()) {
-        Some(signal) => format!("killed by {}", signal_name(signal)),
-        None => "done".to_owned(),
+    match status.map(|status| (status.signal(), status.code())) {
+        Some((Some(signal), _)) => format!("killed by {}", signal_name(signal)),
+        Some((None, Some(0))) => "done".to_owned(),
+        Some((None, code)) => format!("ended with status {}", code.unwrap_or_default()),
+        None => "ended (with which status its parent alone is told)".to_owned(),
     }
 }
 
 fn accounts(lane: LaneId, tracked: &Tracked, records: bool, now: Nanos) -> Notice {
-    let thread = &tracked.thread;
+    let (thread, sums) = (&tracked.thread, tracked.booked.sums());
     let accounts = Accounts {
-        on_cpu: records.then(|| thread.on_cpu_until(now)),
-        runqueue: None,
+        on_cpu: if records { Some(thread.on_cpu_until(now)) } else { sums.map(|(on_cpu, _)| on_cpu) },
+        evidence: match records {
+            true => Some(AccountsEvidence::SwitchRecords),
+            false => sums.map(|_| AccountsEvidence::Schedstat),
+        },
+        runqueue: sums.map(|(_, runqueue)| runqueue),
         voluntary: records.then_some(thread.switches.0),
         involuntary: records.then_some(thread.switches.1),
     };

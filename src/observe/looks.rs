@@ -102,11 +102,17 @@ impl Watcher {
     /// Looks at what those sleep in that have fallen asleep since they were last looked at; without records, at
     /// everybody, a few at a time.
     pub(super) fn look_at_threads(&mut self, now: Nanos) {
-        let processes = &self.processes;
+        let (processes, records) = (&self.processes, self.recorder.is_on());
         let look = |tracked: &mut Tracked, tid: u32, first: bool, pending: &mut Vec<(Nanos, Item)>| {
             let doing = tracked.doings.read();
             let at = Monotonic.now();
-            tracked.looked_at = at;
+            // Who is on the way to its sleep runs still, and is looked at again.
+            if !records || doing != Doing::Running {
+                tracked.looked_at = at;
+            }
+            if !records {
+                tracked.booked.read_often(at);
+            }
             let parked = match doing {
                 // Read at once: it lies on the sleeper's stack.
                 Doing::In { call, argument } if doing::is_futex(call) && tracked.lane.is_some() => {
@@ -118,7 +124,7 @@ impl Watcher {
             let parked = parked.filter(|_| tracked.doings.read() == doing);
             pending.push((at, Item::Doing { tid, doing, parked, first }));
         };
-        if self.recorder.is_on() {
+        if records {
             for (tid, tracked) in &mut self.threads {
                 let first = tracked.looked_at == Nanos::ZERO && tracked.asleep == Some(tracked.thread.since);
                 // Who waits for the lock sleeps a switch interval at a time, and each time for the same reason.

@@ -16,8 +16,9 @@
 //!
 //! From the bottom: what lies where ([`memory`], [`elf`], [`layout`],
 //! [`runtime`], [`process`]); what is learnt of a lock and of a thread as pure
-//! machines ([`lock`], [`thread`]); the pass that feeds them ([`watch`], with
-//! its processes in `tree`, its looks in `looks` and the rest in `care`), when it is due ([`pace`]);
+//! machines ([`lock`], [`thread`]); the pass that feeds them ([`watch`]: what is
+//! new is told in `telling`, its processes are in `tree`, their interpreters in `interpreters`, its looks in `looks` and the
+//! rest in `care`), when it is due ([`pace`]);
 //! and the thread that makes the passes ([`Observer`]).
 //!
 //! # Not chosen
@@ -26,9 +27,13 @@
 //! `take_gil` and `drop_gil`: they need root, and symbols that most builds do
 //! not have.
 
+mod booked;
 mod care;
 pub mod doing;
 pub mod elf;
+mod halt;
+mod interpreters;
+mod kin;
 pub mod launch;
 pub mod layout;
 pub mod lock;
@@ -46,6 +51,7 @@ pub mod process;
 pub mod pythons;
 pub mod recorder;
 pub mod runtime;
+mod telling;
 pub mod thread;
 mod tree;
 pub mod trouble;
@@ -170,12 +176,11 @@ fn observe(mut watcher: Watcher, ended: Option<OwnedFd>, shared: &Shared) {
             Some(child) if has_ended => child.try_wait().map_or(Some(None), |status| status.map(Some)),
             Some(_) => None,
             None if launched => None,
-            None => match life {
-                Some(_) => has_ended.then_some(None),
-                None => {
-                    (process::threads(watcher.root()).is_empty() || process::is_zombie(watcher.root())).then_some(None)
-                }
-            },
+            None => {
+                let gone = || process::threads(watcher.root()).is_empty() || process::is_zombie(watcher.root());
+                let ended = if life.is_some() { has_ended } else { gone() };
+                ended.then(|| process::exit_status(watcher.root(), life.as_ref()))
+            }
         };
         let over = stopped || end.is_some();
         if over {

@@ -37,6 +37,8 @@ pub(super) struct Naming {
     pub(super) lane: String,
     /// Its number among the threads of its process.
     pub(super) number: u32,
+    /// What its process is called, if that is there to help others and it is the first thread of it.
+    helper: Option<&'static str>,
     /// What Python calls it.
     python: Option<String>,
     /// What the kernel calls it, if that is its own.
@@ -68,14 +70,21 @@ impl Naming {
             number => format!("process {}", number + 1),
         };
         if tid == process.pid {
-            return if prefix.is_empty() { "main".to_owned() } else { prefix };
+            return match &self.helper {
+                _ if prefix.is_empty() => "main".to_owned(),
+                Some(helper) => (*helper).to_owned(),
+                None => prefix,
+            };
         }
         let own = self.own().cloned().unwrap_or_else(|| format!("thread {}", self.number));
         if prefix.is_empty() { own } else { format!("{prefix} {own}") }
     }
 
-    /// Asks the kernel, if its records do not tell.
+    /// Asks the kernel, if its records do not tell; of a process's first thread, with what it was started.
     pub(super) fn ask_kernel(&mut self, process: &Process, tid: u32) {
+        if tid == process.pid {
+            self.helper = process.helper();
+        }
         if !self.is_recorded && tid != process.pid {
             let name = process::name(process.pid, tid);
             self.kernel = name.filter(|name| *name != process.common_name && !name.is_empty());
@@ -105,6 +114,14 @@ impl Watcher {
         let name = process::sanitised(&String::from_utf8_lossy(&name[..length]));
         tracked.naming.kernel = Some(name).filter(|name| !name.trim().is_empty());
         self.call_lane(tid);
+    }
+
+    /// It is known anew what a process executes: its first thread is called by that.
+    pub(super) fn call_process(&mut self, pid: u32) {
+        if let (Some(tracked), Some(process)) = (self.threads.get_mut(&pid), self.processes.get(&pid)) {
+            tracked.naming.ask_kernel(process, pid);
+            self.call_lane(pid);
+        }
     }
 
     /// Tells the name of a lane if it is another than was told.

@@ -93,6 +93,22 @@ pub enum Notice {
         /// Where.
         place: Place,
     },
+    /// A process is stopped since then, by a signal or a debugger, or goes on.
+    Halt {
+        /// Which, as lanes and locks count them.
+        process: u32,
+        /// Since when.
+        at: Nanos,
+        /// Whether it is stopped.
+        stopped: bool,
+    },
+    /// A lock is no more since then.
+    LockGone {
+        /// Which.
+        lock: LockId,
+        /// Since when.
+        at: Nanos,
+    },
     /// How the observing goes.
     Status(Box<Status>),
     /// What is observed.
@@ -114,8 +130,10 @@ pub struct Program {
     pub python: Option<Python>,
     /// Whether it has ended.
     pub ended: bool,
-    /// With which status, if we started it: its own, or 128 and the number of the signal that killed it.
+    /// With which status, if that is known: its own, or 128 and the number of the signal that killed it.
     pub exit_status: Option<u8>,
+    /// How it ended, in words.
+    pub end: Option<String>,
     /// Whether gilscope asked it to end.
     pub ended_by_gilscope: bool,
 }
@@ -189,8 +207,10 @@ pub struct LockStatus {
 /// Something a person must know, whatever else he looks at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Alarm {
-    /// When.
+    /// When, since the beginning of what was observed.
     pub at: Nanos,
+    /// Until when it was so, on the same clock; null: to the end, or still.
+    pub until: Option<Nanos>,
     /// In a sentence.
     pub text: String,
 }
@@ -198,7 +218,7 @@ pub struct Alarm {
 /// How the observing goes, and what it costs.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Status {
-    /// When it began; alarms are on the same clock.
+    /// When it began, on the machine's monotonic clock.
     pub began_at: Nanos,
     /// How locks are followed now.
     pub engine: Engine,
@@ -220,6 +240,8 @@ pub struct Status {
     pub lanes_not_shown: u64,
     /// Threads that ended before it was seen whether they run Python, while locks were only looked at: they have no lane.
     pub ended_unseen: u64,
+    /// How many cores its threads had of late, by the kernel's sums (`schedstat`); null where switch records tell better.
+    pub cores_busy: Option<f64>,
     /// Our own time on cores since the beginning, in cores: 0.01 is 1 % of one.
     pub own_cpu: f64,
     /// From the order to watch to the first thing seen.
@@ -228,4 +250,6 @@ pub struct Status {
     pub locks: Vec<LockStatus>,
     /// What a person must know.
     pub alarms: Vec<Alarm>,
+    /// The processes that are stopped now, by a signal or a debugger.
+    pub stopped: Vec<u32>,
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::event::{LockId, Nanos};
 
+use super::halt::Halt;
 use super::layout::Layout;
 use super::memory::Remote;
 use super::name::Names;
@@ -45,6 +46,10 @@ pub(super) struct Process {
     pub(super) found_at: Nanos,
     /// Whether it has executed a program since we know it, and its interpreter has not been seen yet.
     pub(super) boots: bool,
+    /// Whether it goes on with what its maker executed, as far as is known.
+    pub(super) is_copy: bool,
+    /// Whether it is stopped.
+    pub(super) halt: Halt,
     /// Since when it is executing its program.
     pub(super) since: Nanos,
     pub(super) tried_at: Nanos,
@@ -94,6 +99,8 @@ impl Process {
             maker_mark: None,
             found_at: Nanos::ZERO,
             boots: false,
+            is_copy: false,
+            halt: Halt::default(),
             since: at,
             tried_at: Nanos::ZERO,
             tries: 0,

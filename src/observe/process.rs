@@ -1,8 +1,11 @@
 //! A process as `/proc` shows it: what it has mapped, its threads, its names.
 
 use std::fs::{self, File};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 
 use super::trouble::Trouble;
 
@@ -144,6 +147,70 @@ pub fn is_alive(pid: u32, tid: u32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/task/{tid}/stat")).is_ok_and(|stat| !is_dead(&stat))
 }
 
+/// How a process ended, if it has: the kernel tells whoever may look into a process as long as its parent has not asked,
+/// and from Linux 6.15 on whoever has a descriptor of it.
+pub fn exit_status(pid: u32, life: Option<&OwnedFd>) -> Option<ExitStatus> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    parse_exit(&stat).or_else(|| told_by_descriptor(life?)).map(ExitStatus::from_raw)
+}
+
+/// The status in the last word of what is told of a process that has ended. Who may not look is told 0; whoever has
+/// observed it may.
+fn parse_exit(stat: &str) -> Option<i32> {
+    let (_, rest) = stat.rsplit_once(") ").filter(|_| is_dead(stat))?;
+    rest.split_ascii_whitespace().last()?.parse().ok()
+}
+
+/// `struct pidfd_info` in its first version, for `ioctl(2)` with `PIDFD_GET_INFO`.
+#[repr(C)]
+#[derive(Default)]
+struct PidfdInfo {
+    mask: u64,
+    cgroup: u64,
+    ids: [u32; 11],
+    exit_code: i32,
+}
+
+const PIDFD_GET_INFO: libc::c_ulong = 0xc040_ff0b;
+const PIDFD_INFO_EXIT: u64 = 1 << 3;
+
+#[expect(unsafe_code, reason = "rustix has no such request")]
+fn told_by_descriptor(life: &OwnedFd) -> Option<i32> {
+    const { assert!(size_of::<PidfdInfo>() == 64) };
+    let mut info = PidfdInfo { mask: PIDFD_INFO_EXIT, ..PidfdInfo::default() };
+    // SAFETY: the kernel reads and writes at most as many bytes as the request's number says, which the structure has.
+    let done = unsafe { libc::ioctl(life.as_raw_fd(), PIDFD_GET_INFO as _, &raw mut info) };
+    (done == 0 && info.mask & PIDFD_INFO_EXIT != 0).then_some(info.exit_code)
+}
+
+/// What stops a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoppedBy {
+    /// A signal, and which where the kernel tells that (from Linux 5.19 on).
+    Signal(Option<i32>),
+    /// Whoever traces it: a debugger.
+    Tracer,
+}
+
+/// What stops a process, if it is stopped.
+pub fn stopped_by(pid: u32) -> Option<StoppedBy> {
+    // Of its first thread: of the whole process it takes the longer the more threads it has. Only that tells the signal.
+    parse_stopped(&fs::read_to_string(format!("/proc/{pid}/task/{pid}/stat")).ok()?)?;
+    parse_stopped(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+fn parse_stopped(stat: &str) -> Option<StoppedBy> {
+    let (_, rest) = stat.rsplit_once(") ")?;
+    match rest.as_bytes().first()? {
+        b'T' => {
+            let last = rest.split_ascii_whitespace().last().and_then(|code| code.parse().ok());
+            Some(StoppedBy::Signal(last.filter(|signal| (1..=64).contains(signal))))
+        }
+        b't' => Some(StoppedBy::Tracer),
+        _ => None,
+    }
+}
+
 /// Whether what the kernel says is of one who has ended.
 fn is_dead(stat: &str) -> bool {
     stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
@@ -177,6 +244,43 @@ mod tests {
         assert!(is_dead("7 (a) b) Z 1") && !is_dead("7 (a) Z) R 1"));
         assert!(threads(pid).contains(&pid) && !command(pid).is_empty());
         assert_eq!(maps(u32::MAX >> 2), Err(Trouble::NoSuchProcess(u32::MAX >> 2)));
+    }
+
+    #[test]
+    fn that_one_is_stopped_and_how_it_ended_is_told_before_its_parent_asks_and_after() {
+        let mut child = std::process::Command::new("sleep").arg("100").spawn().unwrap();
+        let pid = child.id();
+        let life = super::super::open_life(pid);
+        assert_eq!(exit_status(pid, life.as_ref()), None, "it lives");
+        assert_eq!(stopped_by(pid), None);
+        let number = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(number, rustix::process::Signal::STOP).unwrap();
+        while stopped_by(pid).is_none() {
+            std::thread::yield_now();
+        }
+        // Before Linux 5.19 the signal is not told.
+        assert!(matches!(stopped_by(pid), Some(StoppedBy::Signal(None | Some(19)))), "{:?}", stopped_by(pid));
+        child.kill().unwrap();
+        while !is_zombie(pid) {
+            std::thread::yield_now();
+        }
+        assert_eq!(exit_status(pid, life.as_ref()).and_then(|status| status.signal()), Some(9));
+        child.wait().unwrap();
+        // Before Linux 6.15 nobody tells.
+        let after = exit_status(pid, life.as_ref()).and_then(|status| status.signal());
+        assert!(matches!(after, None | Some(9)), "{after:?}");
+        assert_eq!(
+            (parse_exit("7 (a) Z 1 0"), parse_exit("7 (a) Z 1 256"), parse_exit("7 (a) R 9")),
+            (Some(0), Some(256), None)
+        );
+    }
+
+    #[test]
+    fn one_that_is_stopped_is_told_with_its_signal_where_the_kernel_says_it() {
+        assert_eq!(parse_stopped("7 (a) T) T 1 1 0 19\n"), Some(StoppedBy::Signal(Some(19))));
+        assert_eq!(parse_stopped("7 (a) T 1 1 19 0\n"), Some(StoppedBy::Signal(None)));
+        assert_eq!(parse_stopped("7 (a) t 1 1 19 5\n"), Some(StoppedBy::Tracer));
+        assert_eq!((parse_stopped("7 (a T) S 1 1 19 0\n"), parse_stopped("")), (None, None));
     }
 
     #[test]

@@ -81,6 +81,11 @@ impl Trouble {
         matches!(self, Trouble::NotPython { .. } | Trouble::Booting(_) | Trouble::TooOld { .. })
     }
 
+    /// Whether it is that we may not.
+    pub(super) fn is_denial(&self) -> bool {
+        matches!(self, Trouble::OtherUser { .. } | Trouble::PtraceScope { .. } | Trouble::Forbidden(_))
+    }
+
     /// Why this process's memory or facts are kept from us.
     pub fn denied(pid: u32) -> Trouble {
         let scope = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").ok();

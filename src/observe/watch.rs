@@ -21,17 +21,18 @@ use crate::clock::{Clock, Monotonic};
 use crate::event::{Detail, LaneId, LockId, Nanos};
 use crate::perf::{Record, What};
 
+use super::booked::Booked;
 use super::doing::{Doing, Doings};
-use super::lock::{Change, Lock, Mode};
+use super::lock::{Lock, Mode};
 use super::naming::{NamesDue, Naming};
 use super::notice::{Alarm, Notice, Program, Status};
 use super::observed::{Process, Stage};
 use super::pace::{Pace, Pause};
-use super::parking::{Parked, Wanted};
+use super::parking::Parked;
 use super::process;
 use super::recorder::{Recorder, Watchpoints};
 use super::runtime::{Files, LockState};
-use super::thread::{Awake, Reason, Thread};
+use super::thread::{Awake, Thread};
 
 /// How far what is told lies behind now: longer than it takes a record to be readable.
 pub(super) const MOMENT: Nanos = Nanos::from_millis(1);
@@ -50,11 +51,15 @@ pub(super) struct Tracked {
     pub(super) thread: Thread,
     pub(super) lane: Option<LaneId>,
     /// The lock of a subinterpreter that it was seen to take.
-    needs: Option<LockId>,
+    pub(super) needs: Option<LockId>,
     /// Whether there was no lane left for it.
     pub(super) is_turned_away: bool,
     pub(super) naming: Naming,
     pub(super) doings: Doings,
+    pub(super) booked: Booked,
+    /// The lane that made it or, if what made it has none, that made that; and the thread that made it.
+    pub(super) parent: Option<LaneId>,
+    pub(super) maker: Option<u32>,
     /// When it was last seen to fall asleep, if it has not been seen to wake since.
     pub(super) asleep: Option<Nanos>,
     pub(super) looked_at: Nanos,
@@ -74,8 +79,13 @@ pub(super) enum Item {
         pid: u32,
         phase: Detail,
     },
-    /// A process executes something else than Python, which nobody starts any more.
-    IsForeign {
+    /// A process is stopped by this, or goes on.
+    Halt {
+        pid: u32,
+        by: Option<process::StoppedBy>,
+    },
+    /// Of a process no lock is to be seen: it is no Python, or none that may be looked into. It is not being set up any more.
+    HasNoLock {
         pid: u32,
     },
     Doing {
@@ -112,6 +122,15 @@ pub struct Watcher {
     pub(super) began: Nanos,
     pub(super) upto: Nanos,
     pub(super) alarms: Vec<Alarm>,
+    /// When the sums of threads' times were last read and what they came to, with those of the threads that are gone.
+    pub(super) booked: (Nanos, Nanos),
+    pub(super) booked_by_the_gone: Nanos,
+    /// Why the first process may not be looked into.
+    pub(super) blind: Option<String>,
+    /// How often processes were stopped.
+    pub(super) stops: usize,
+    /// Whether there is something to be said at once, not with the next status.
+    pub(super) is_news: bool,
     pub(super) refused: Option<String>,
     pub(super) program: Program,
     pub(super) samples: u64,
@@ -128,7 +147,7 @@ pub struct Watcher {
     pub(super) ends_lost_at: Option<Nanos>,
     /// Threads that ended before it was seen whether they run Python.
     pub(super) ended_unseen: u64,
-    pace: Pace,
+    pub(super) pace: Pace,
     /// Since when threads sleep that are not followed yet.
     asleep_at_birth: HashMap<u32, Nanos>,
 }
@@ -152,6 +171,11 @@ impl Watcher {
             began,
             upto: began,
             alarms: Vec::new(),
+            booked: (Nanos::ZERO, Nanos::ZERO),
+            booked_by_the_gone: Nanos::ZERO,
+            blind: None,
+            stops: 0,
+            is_news: false,
             refused: None,
             program: Program { pid: root, launched, ..Program::default() },
             samples: 0,
@@ -213,6 +237,7 @@ impl Watcher {
         }
         self.tell(asked - MOMENT);
         self.look_at_threads(asked);
+        self.look_for_halts(asked);
         self.look_at_states();
         self.look_at_places(asked);
         self.care(asked);
@@ -266,218 +291,15 @@ impl Watcher {
             self.asleep_at_birth.remove(&tid);
             return;
         };
+        if let Some(process) = self.processes.get_mut(&tracked.pid) {
+            process.halt.woke(at);
+        }
         if let Some(since) = tracked.asleep.take().filter(|since| *since >= tracked.looked_at)
             && tracked.lane.is_some()
             && !tracked.thread.is_waiting()
         {
             self.pace.unseen(since, at);
         }
-    }
-
-    /// Tells the machines all that is older than the horizon.
-    fn tell(&mut self, horizon: Nanos) {
-        self.pending.sort_by_key(|(at, _)| *at);
-        let due = self.pending.partition_point(|(at, _)| *at <= horizon);
-        let rest = self.pending.split_off(due);
-        for (at, item) in std::mem::replace(&mut self.pending, rest) {
-            match item {
-                Item::Record(record) => self.tell_record(record),
-                Item::Lock { lock, from, state, holder } => {
-                    let was_settled = self.locks[lock].settled;
-                    let mut changes = Vec::new();
-                    self.locks[lock].looked(from, state, holder, &mut |change| changes.push(change));
-                    changes.into_iter().for_each(|change| self.change(lock, at, change));
-                    if !self.locks[lock].is_gil() {
-                        continue;
-                    }
-                    self.tell_nameless(self.locks[lock].pid, at);
-                    if self.locks[lock].settled && !was_settled {
-                        self.reveal(self.locks[lock].pid, at);
-                    }
-                }
-                Item::Boots { pid, phase } => self.boots(pid, at, phase),
-                Item::IsForeign { pid } => self.reveal(pid, at),
-                Item::Gone { tid } => self.end_thread(tid, at),
-                Item::Attached { tid, attached } => {
-                    if let Some(tracked) = self.threads.get_mut(&tid) {
-                        let awake = if attached { Awake::Running } else { Awake::Native };
-                        tracked.thread.seen(at.max(tracked.thread.since), awake);
-                    }
-                }
-                Item::Doing { tid, doing, parked, first } => self.tell_doing(tid, at, doing, parked, first),
-            }
-        }
-    }
-
-    /// While a lock is held by a thread that cannot be named, nothing is known of those that hold none: each may be the one.
-    fn tell_nameless(&mut self, pid: u32, at: Nanos) {
-        let unknown = self.gils().any(|lock| lock.pid == pid && lock.is_nameless);
-        let Some(process) = self.processes.get_mut(&pid) else { return };
-        if std::mem::replace(&mut process.holder_unknown, unknown) == unknown {
-            return;
-        }
-        let awake = process.awake();
-        for tracked in self.threads.values_mut().filter(|tracked| tracked.pid == pid) {
-            tracked.thread.seen(at.max(tracked.thread.since), awake);
-        }
-    }
-
-    fn tell_record(&mut self, Record { at, pid, tid, core, what }: Record) {
-        match what {
-            What::Wrote { address } => {
-                if let Some(&lock) = self.by_word.get(&(pid, address)) {
-                    self.first_event.get_or_insert(at);
-                    let mut changes = Vec::new();
-                    let handoffs = self.locks[lock].handoffs;
-                    self.locks[lock].hit(at, tid, &mut |change| changes.push(change));
-                    if self.locks[lock].handoffs > handoffs && self.locks[lock].is_gil() {
-                        self.pace.turn(at);
-                    }
-                    changes.into_iter().for_each(|change| self.change(lock, at, change));
-                }
-            }
-            What::Born { .. } => {
-                if self.processes.contains_key(&pid) {
-                    self.track(pid, tid, at, true);
-                }
-            }
-            What::Ended => self.end_thread(tid, at),
-            What::Renamed { name } => self.thread_renamed(tid, &name),
-            What::Exec => {
-                self.only_one_is_left(pid, at);
-                self.boots(pid, at, Detail::Exec);
-            }
-            What::In | What::Out { .. } => {
-                let Some(tracked) = self.threads.get_mut(&tid) else { return };
-                if at < tracked.thread.since {
-                    return;
-                }
-                self.first_event.get_or_insert(at);
-                match what {
-                    What::Out { preempted } => tracked.thread.switch_out(at, core, preempted),
-                    _ => tracked.thread.switch_in(at, core),
-                }
-            }
-        }
-    }
-
-    /// Who executes a program does so alone, and as its process's first thread, whichever he was before.
-    fn only_one_is_left(&mut self, pid: u32, at: Nanos) {
-        let others = self.threads.iter().filter(|(tid, tracked)| tracked.pid == pid && **tid != pid);
-        let others: Vec<u32> = others.map(|(tid, _)| *tid).collect();
-        others.into_iter().for_each(|tid| self.end_thread(tid, at));
-        if self.processes.contains_key(&pid) {
-            self.threads.retain(|tid, tracked| *tid != pid || !tracked.thread.has_ended());
-            self.track(pid, pid, at, false);
-        }
-    }
-
-    fn boots(&mut self, pid: u32, at: Nanos, phase: Detail) {
-        if let Some(tracked) = self.threads.get_mut(&pid).filter(|tracked| at >= tracked.thread.since) {
-            tracked.thread.boot(at, phase);
-        }
-    }
-
-    fn change(&mut self, lock: usize, at: Nanos, change: Change) {
-        let (id, is_gil) = (self.locks[lock].id, self.locks[lock].is_gil());
-        match change {
-            Change::Dropped(tid) if !is_gil => {
-                if let Some(tracked) = self.threads.get_mut(&tid) {
-                    tracked.thread.start_world(at, id);
-                }
-            }
-            Change::Dropped(tid) => {
-                let records = self.recorder.is_on();
-                if let Some(tracked) = self.threads.get_mut(&tid).filter(|it| it.thread.holds() == Some(id)) {
-                    match records {
-                        true => tracked.thread.drop_lock(at),
-                        false => tracked.thread.drop_unseen(at),
-                    }
-                }
-            }
-            Change::Taken(tid) => {
-                let pid = self.locks[lock].pid;
-                if !self.threads.contains_key(&tid) {
-                    // Its end may have been told: a name that was read then may be that of one who is no more.
-                    if !process::is_alive(pid, tid) {
-                        return;
-                    }
-                    self.track(pid, tid, at, false);
-                }
-                self.make_lane(tid, at);
-                let Some(tracked) = self.threads.get_mut(&tid).filter(|it| !it.thread.has_ended()) else { return };
-                if !is_gil {
-                    return tracked.thread.stop_world(at, id);
-                }
-                if tracked.thread.holds().is_some() {
-                    tracked.thread.drop_lock(at);
-                }
-                tracked.thread.take(at, id);
-                // Who enters a subinterpreter needs its lock from then on; the first thread is at home in the main one.
-                let lanes_lock = self.processes.get(&pid).and_then(|process| process.lanes_lock);
-                if let Some(lane) =
-                    tracked.lane.filter(|_| tid != pid && lanes_lock != Some(id) && tracked.needs != Some(id))
-                {
-                    tracked.needs = Some(id);
-                    self.notices.push(Notice::Needs { lane, lock: id });
-                }
-            }
-            Change::Unseen(more) => self.notices.push(Notice::HandOffs { lock: self.locks[lock].id, at, more }),
-            Change::TooOften => {
-                if let Some(watchpoints) = &self.watchpoints[lock] {
-                    watchpoints.enable(false);
-                }
-                if is_gil {
-                    self.mark_sampled(self.locks[lock].pid);
-                }
-            }
-        }
-    }
-
-    fn tell_doing(&mut self, tid: u32, at: Nanos, doing: Doing, parked: Option<Parked>, first: bool) {
-        let records = self.recorder.is_on();
-        let Some(pid) = self.threads.get(&tid).map(|tracked| tracked.pid) else { return };
-        let what = parked
-            .as_ref()
-            .map(|parked| Wanted { words: self.words_for(pid, parked).into(), is_lock: parked.is_lock() });
-        let reason = match doing {
-            Doing::Running => None,
-            Doing::In { .. } if parked.is_some_and(|parked| parked.is_of_world()) => Some(Reason::World),
-            Doing::In { call, argument } => Some(self.reason(pid, call, argument)),
-            Doing::Elsewhere | Doing::Hidden => Some(Reason::Unknown),
-        };
-        let Some(tracked) = self.threads.get_mut(&tid) else { return };
-        match reason {
-            Some(Reason::WantsLock(lock)) if tracked.thread.holds() == Some(lock) && !records => {}
-            Some(reason) if first || !records => tracked.thread.found_asleep(at, reason),
-            Some(reason) => {
-                let held = tracked.thread.holds().and_then(|held| self.locks.get_mut(held.index()));
-                if let Some(lock) = held.filter(|lock| lock.mode != Mode::Exact && reason != Reason::Unknown) {
-                    // It was seen to hold the lock at the last look, and has dropped it since: else it would not sleep.
-                    lock.abandon(tid);
-                    tracked.thread.drop_before_sleep();
-                }
-                tracked.thread.explain(at, reason);
-            }
-            None if !records && tracked.thread.holds().is_none() => tracked.thread.found_awake(at),
-            None => {}
-        }
-        if let Some(what) = what
-            && tracked.thread.waits_for(at, &what.words)
-            && let Some(lane) = tracked.lane
-        {
-            self.notices.push(Notice::WaitsFor { at, lane, what });
-        }
-    }
-
-    /// What somebody of this process waits for who is parked.
-    fn words_for(&mut self, pid: u32, parked: &Parked) -> String {
-        let threads = &self.threads;
-        let process = self.processes.get_mut(&pid);
-        parked.words(|native| {
-            let tid = process?.outside(native)?;
-            threads.get(&tid).map(|tracked| tracked.naming.lane.clone()).filter(|name| !name.is_empty())
-        })
     }
 
     /// The GILs among the locks.
@@ -500,30 +322,13 @@ impl Watcher {
             is_turned_away: false,
             naming: Naming::new(born && self.recorder.is_on()),
             doings: Doings::open(pid, tid),
+            booked: Booked::open(pid, tid, at <= self.began),
+            parent: None,
+            maker: None,
             asleep: asleep.or((!born).then_some(at)),
             looked_at: Nanos::ZERO,
         };
         self.threads.insert(tid, tracked);
-    }
-
-    /// From here on it is known of the threads of a process what they are while awake.
-    pub(super) fn reveal(&mut self, pid: u32, at: Nanos) {
-        let Some(process) = self.processes.get_mut(&pid) else { return };
-        process.is_followed = true;
-        let awake = process.awake();
-        for tracked in self.threads.values_mut().filter(|tracked| tracked.pid == pid) {
-            tracked.thread.reveal(at.max(tracked.thread.since), awake);
-        }
-    }
-
-    fn end_thread(&mut self, tid: u32, at: Nanos) {
-        let Some(tracked) = self.threads.get_mut(&tid) else { return };
-        tracked.thread.end(at);
-        let pid = tracked.pid;
-        self.locks.iter_mut().for_each(|lock| lock.abandon(tid));
-        if let Some(process) = self.processes.get_mut(&pid) {
-            process.forget(tid);
-        }
     }
 
     /// Says what has been learnt, up to where nothing more can come.
@@ -555,6 +360,18 @@ impl Watcher {
             self.upto = upto;
             self.notices.push(Notice::Upto(upto));
         }
+    }
+
+    /// Something a person must know.
+    pub(super) fn alarm(&mut self, at: Nanos, text: String) {
+        let at = self.since_began(at);
+        self.alarms.push(Alarm { at, until: None, text });
+        self.is_news = true;
+    }
+
+    /// An instant on the clock of what is told.
+    pub(super) fn since_began(&self, at: Nanos) -> Nanos {
+        Nanos(at.0.saturating_sub(self.began.0))
     }
 
     /// The lock of a number.

@@ -24,6 +24,8 @@ pub fn thread_id() -> u32 {
 pub struct Accounts {
     /// Time on a core.
     pub on_cpu: Option<Nanos>,
+    /// Where that comes from.
+    pub evidence: Option<AccountsEvidence>,
     /// Time waiting for one, though it could have gone on.
     pub runqueue: Option<Nanos>,
     /// How often it gave its core up.
@@ -40,6 +42,7 @@ impl Accounts {
         let count = |now: Option<u64>, then: Option<u64>| Some(now?.saturating_sub(then.unwrap_or(0)));
         Accounts {
             on_cpu: time(self.on_cpu, before.on_cpu),
+            evidence: self.evidence,
             runqueue: time(self.runqueue, before.runqueue),
             voluntary: count(self.voluntary, before.voluntary),
             involuntary: count(self.involuntary, before.involuntary),
@@ -47,29 +50,56 @@ impl Accounts {
     }
 }
 
+/// Where the sums of a thread's times come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountsEvidence {
+    /// The kernel's context-switch records, summed up.
+    SwitchRecords,
+    /// The kernel's own sums in `/proc/PID/task/TID/schedstat`, as last read: of a thread that ended, some hundredths of a
+    /// second before its end.
+    Schedstat,
+}
+
+/// Reads how long a thread was on a core and how long it waited for one, by the kernel's own sums, keeping the file open:
+/// a system call each time.
+#[derive(Debug)]
+pub struct ThreadTimes(Option<File>);
+
+impl ThreadTimes {
+    /// Of a thread of a process.
+    pub fn open(pid: u32, tid: u32) -> ThreadTimes {
+        ThreadTimes(File::open(format!("/proc/{pid}/task/{tid}/schedstat")).ok())
+    }
+
+    /// On a core, and waiting for one, as they stand; none once it has ended.
+    pub fn read(&self) -> Option<(Nanos, Nanos)> {
+        let mut text = [0; 96];
+        let length = self.0.as_ref()?.read_at(&mut text, 0).ok()?;
+        parse_schedstat(std::str::from_utf8(&text[..length]).ok()?)
+    }
+}
+
 /// Reads the calling thread's [`Accounts`], keeping the file open.
 #[derive(Debug)]
 pub struct ThreadAccounts {
     /// Stays the opening thread's: the link is followed when it is opened.
-    schedstat: Option<File>,
+    schedstat: ThreadTimes,
 }
 
 impl ThreadAccounts {
     /// Of the calling thread.
     pub fn open() -> ThreadAccounts {
-        ThreadAccounts { schedstat: File::open("/proc/thread-self/schedstat").ok() }
+        ThreadAccounts { schedstat: ThreadTimes(File::open("/proc/thread-self/schedstat").ok()) }
     }
 
     /// As they stand: about two system calls.
     pub fn read(&self) -> Accounts {
-        let times = self.schedstat.as_ref().and_then(|file| {
-            let mut text = [0; 96];
-            let length = file.read_at(&mut text, 0).ok()?;
-            parse_schedstat(std::str::from_utf8(&text[..length]).ok()?)
-        });
+        let times = self.schedstat.read();
         let switches = switches_of_this_thread();
         Accounts {
             on_cpu: times.map(|(on_cpu, _)| on_cpu),
+            evidence: times.map(|_| AccountsEvidence::Schedstat),
             runqueue: times.map(|(_, runqueue)| runqueue),
             voluntary: switches.map(|(voluntary, _)| voluntary),
             involuntary: switches.map(|(_, involuntary)| involuntary),

@@ -35,7 +35,7 @@ mod shared_ring;
 mod switches;
 
 pub use collector::{Collector, CoreEvidence, LaneTally, Tally};
-pub use kernel::{Accounts, core_now, thread_id};
+pub use kernel::{Accounts, AccountsEvidence, ThreadTimes, core_now, thread_id};
 pub use mapping::Mapping;
 pub use recorder::Recorder;
 pub use rings::{Ended, Rings, RingsError, Shape};

@@ -297,7 +297,7 @@ impl Rings {
 
 #[cfg(test)]
 mod tests {
-    use super::super::kernel::Accounts;
+    use super::super::kernel::{Accounts, AccountsEvidence};
     use super::super::ring::{Consumer, Producer};
     use super::*;
 
@@ -325,7 +325,12 @@ mod tests {
         writer.set_seen(Nanos(1));
         writer.set_writer(11, 12);
         writer.count_dropped();
-        let accounts = Accounts { on_cpu: Some(Nanos(3)), voluntary: Some(4), ..Accounts::default() };
+        let accounts = Accounts {
+            on_cpu: Some(Nanos(3)),
+            evidence: Some(AccountsEvidence::Schedstat),
+            voluntary: Some(4),
+            ..Accounts::default()
+        };
         writer.set_accounts(&accounts);
         assert!(Producer::new(writer).push([1, 2, 3, 4]));
         assert_eq!(reader.place().load(Ordering::Relaxed), 41);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use super::kernel::Accounts;
+use super::kernel::{Accounts, AccountsEvidence};
 use super::mapping::Mapping;
 use super::ring::Storage;
 use crate::event::Nanos;
@@ -110,12 +110,18 @@ impl SharedRing {
         let [on_cpu, runqueue, voluntary, involuntary] = std::array::from_fn(|account| {
             (known & 1 << account != 0).then(|| self.word(ACCOUNTS[account]).load(Ordering::Relaxed))
         });
-        Accounts { on_cpu: on_cpu.map(Nanos), runqueue: runqueue.map(Nanos), voluntary, involuntary }
+        Accounts {
+            on_cpu: on_cpu.map(Nanos),
+            evidence: on_cpu.map(|_| AccountsEvidence::Schedstat),
+            runqueue: runqueue.map(Nanos),
+            voluntary,
+            involuntary,
+        }
     }
 
     /// Reports it.
     pub fn set_accounts(&self, accounts: &Accounts) {
-        let Accounts { on_cpu, runqueue, voluntary, involuntary } = *accounts;
+        let Accounts { on_cpu, runqueue, voluntary, involuntary, .. } = *accounts;
         let values = [on_cpu.map(|time| time.0), runqueue.map(|time| time.0), voluntary, involuntary];
         let mut known = 0;
         for (account, value) in values.into_iter().enumerate() {

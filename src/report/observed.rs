@@ -16,6 +16,9 @@ pub(super) fn heading(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let dots = if short.len() < command.len() { "…" } else { "" };
     let python = match &report.python {
         Some(python) => format!("REAL {}", python.words()),
+        None if report.observer.as_ref().is_some_and(|status| status.reason.is_some()) => {
+            "no Python could be seen in it".to_owned()
+        }
         None => "no Python that gilscope knows was seen in it".to_owned(),
     };
     let pid = report.pid.map_or_else(String::new, |pid| format!(" pid {pid}"));
@@ -107,7 +110,7 @@ pub(super) fn footing(report: &Report, out: &mut impl Write) -> io::Result<()> {
     }
     waited_for(report, out)?;
     for alarm in &status.alarms {
-        writeln!(out, "\n! after {}: {}", alarm.at - status.began_at, printable(&alarm.text))?;
+        writeln!(out, "\n! after {}: {}", alarm.at, printable(&alarm.text))?;
     }
     if let Some(why) = &status.switch_records_refused {
         writeln!(out, "\nnot seen: when threads had a core ({why})")?;

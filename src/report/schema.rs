@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::engine::{CoreEvidence, Python, Slept, Status};
+use crate::engine::{AccountsEvidence, CoreEvidence, Python, Slept, Status};
 use crate::event::{LaneId, LockId, Nanos};
 use crate::insight::Finding;
 use crate::model::{Role, Start};
@@ -30,8 +30,11 @@ pub struct Report {
     pub command: Option<Vec<String>>,
     /// Its first process.
     pub pid: Option<u32>,
-    /// Its exit status, if gilscope started it: 128 and the signal's number if one killed it.
+    /// Its exit status, 128 and the signal's number if one killed it; null where that is not known, since gilscope did
+    /// not start it and the kernel does not tell.
     pub exit_status: Option<u8>,
+    /// How it ended, in words: `done`, `killed by SIGKILL`, `ended with status 3`; null while it runs.
+    pub program_end: Option<String>,
     /// Whether it did not end by itself: gilscope asked it to.
     pub ended_by_gilscope: bool,
     /// How it was observed, and what that cost; null for the miniature.
@@ -229,7 +232,8 @@ pub struct Lane {
     pub name: String,
     /// What it was to the run.
     pub role: Role,
-    /// The lane that made it; null for the first.
+    /// The lane that made it; null for the first. Of a real program: of a thread null if it was there before, of a process
+    /// the nearest lane above it if what made it has none.
     pub parent: Option<LaneId>,
     /// Its process.
     pub pid: Option<u32>,
@@ -243,7 +247,9 @@ pub struct Lane {
     pub core_evidence: CoreEvidence,
     /// The kernel's sum of its time on cores.
     pub on_cpu_ns: Option<Nanos>,
-    /// The kernel's sum of its time waiting for one.
+    /// Where that comes from: `switch_records` or `schedstat`.
+    pub on_cpu_evidence: Option<AccountsEvidence>,
+    /// The kernel's sum of its time waiting for one, always of `schedstat`.
     pub runqueue_ns: Option<Nanos>,
     /// Its time by state; the states add up to `elapsed_ns`.
     pub states_ns: BTreeMap<&'static str, Nanos>,

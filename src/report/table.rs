@@ -41,7 +41,7 @@ pub fn write_table(report: &Report, mut out: impl Write) -> io::Result<()> {
     }
     let end = match report.end {
         _ if report.ended_by_gilscope => crate::engine::ENDED_BY_US.to_owned(),
-        "ended" => ended(report),
+        "ended" => report.program_end.as_deref().map_or_else(|| ended(report), printable),
         "failed" => format!("failed: {}", printable(report.failure.as_deref().unwrap_or("no reason given"))),
         other => other.to_owned(),
     };
@@ -155,7 +155,8 @@ fn lanes(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let worker = in_column("worker", widest);
     writeln!(out, "\n{worker}{:>7}{:>8}{:>11}{:>12}  end", "tasks", "runs", "waits GIL", "wants core")?;
     for lane in workers().take(LISTED) {
-        let lived: u64 = lives(&lane.states_ns).iter().map(|(_, span)| span.0).sum();
+        let lived = lives(&lane.states_ns).into_iter().filter(|(state, _)| *state != State::Stopped);
+        let lived: u64 = lived.map(|(_, span)| span.0).sum();
         let share = |state: State| {
             let span = lane.states_ns.get(state.name()).map_or(0, |span| span.0);
             format!("{:.0}%", span as f64 * 100.0 / lived.max(1) as f64)

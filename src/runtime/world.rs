@@ -383,12 +383,14 @@ impl World {
         let Some(run) = &self.watched else { return };
         let record = run.record();
         let program = record.description.program.clone().unwrap_or_default();
+        let killed = program.end.clone().filter(|end| end.starts_with("killed"));
         let ended = record.is_over().then(|| match (&record.phase, program.exit_status) {
             (Phase::Failed(why), _) => why.clone(),
             _ if program.ended_by_gilscope => "gilscope ended it".to_owned(),
+            _ if killed.is_some() => killed.unwrap_or_default(),
             (_, Some(0)) => "exit status 0".to_owned(),
             (_, Some(status)) => format!("exit status {status}"),
-            (_, None) => "it is gone".to_owned(),
+            (_, None) => program.end.unwrap_or_else(|| "it is gone".to_owned()),
         });
         let observing = record.description.observing.as_ref();
         let seen = app::watch::Observation {
@@ -397,6 +399,7 @@ impl World {
             places: record.places.clone(),
             wants: record.wants.clone(),
             output: run.printed(),
+            cores_busy: observing.and_then(|status| status.cores_busy),
             ended,
         };
         self.hear(News::Observed(Box::new(seen)));

@@ -297,6 +297,7 @@ impl Record {
     fn add_lane(&mut self, plan: LanePlan) {
         let mut info = LaneInfo::new(plan.name.clone(), plan.role, plan.lock);
         info.core_evidence = self.description.core_evidence;
+        (info.process, info.parent) = (plan.process, plan.parent);
         self.trace.add_lane(info);
         self.description.lanes.push(plan);
         self.ends.push(None);
@@ -348,6 +349,8 @@ impl Record {
                     *known = what;
                 }
             }
+            Signal::Halt { process, at, stopped } => self.trace.halt(process, at, stopped),
+            Signal::LockGone { lock, at } => self.trace.lock_gone(lock, at),
             Signal::Observing(status) => self.description.observing = Some(*status),
             Signal::Program(program) => self.description.program = Some(*program),
             Signal::Dropped { lane, events } => self.trace.note_dropped(lane, events),

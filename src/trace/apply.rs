@@ -18,6 +18,11 @@ impl Trace {
                 known.holders.changes_unseen(at, more);
             }
             Happening::HandOffs(..) => {}
+            Happening::Halt(process, stopped) => self.halted(at, process, stopped),
+            Happening::LockGone(lock) => {
+                let at = self.clip(at);
+                self.locks[lock.index()].holders.end(at);
+            }
         }
     }
 
@@ -113,7 +118,7 @@ impl Trace {
     }
 
     /// Puts into the lane's column what the lane is now, and books what follows from it.
-    fn show(&mut self, at: Nanos, id: LaneId) {
+    pub(super) fn show(&mut self, at: Nanos, id: LaneId) {
         let (at, begin) = (self.clip(at), self.begin_at().0);
         let lane = &mut self.lanes[id.index()];
         let (before, after) = (lane.column.open(), lane.shown());
@@ -131,9 +136,11 @@ impl Trace {
         }
         let (waited, waits) = (before.state() == State::WaitingGil, after.state() == State::WaitingGil);
         if waited && !waits {
-            self.end_wait(at, id);
+            self.end_wait(at, id, after.state() == State::Stopped);
         } else if waits && !waited {
             self.begin_wait(at, id);
+        } else if before.state() == State::Stopped {
+            self.lanes[id.index()].waited = 0;
         }
     }
 
@@ -142,12 +149,15 @@ impl Trace {
         let Some(lock) = lane.info.lock.filter(|lock| lock.index() < self.locks.len()) else { return };
         let mut held = Vec::new();
         self.locks[lock.index()].holders.held_until(at, &mut held);
-        lane.wait = Some(Wait { lock, since: at, held });
+        // What it had waited before it was stopped is part of this wait.
+        let since = at.saturating_sub(std::mem::take(&mut lane.waited));
+        lane.wait = Some(Wait { lock, since, held });
     }
 
-    fn end_wait(&mut self, at: u64, id: LaneId) {
+    fn end_wait(&mut self, at: u64, id: LaneId, halted: bool) {
         let lane = &mut self.lanes[id.index()];
         if let Some(wait) = &lane.wait {
+            lane.waited = if halted { at.saturating_sub(wait.since) } else { 0 };
             self.locks[wait.lock.index()].holders.held_until(at, &mut self.held);
             lane.charge(&self.held);
             lane.wait = None;
@@ -191,7 +201,7 @@ impl Trace {
         let known = &mut self.locks[lock.index()];
         known.holders.free(at, at > begin || known.takes > 0);
         if at > begin || known.takes > 0 {
-            known.hold.add(at.saturating_sub(known.since));
+            known.hold.add(known.halted.map_or(at, |halted| halted.min(at)).saturating_sub(known.since));
         }
         *self.lanes[id.index()].has(known.info.kind) = None;
     }
@@ -319,7 +329,7 @@ impl Trace {
     }
 
     /// Within the run.
-    fn clip(&self, at: Nanos) -> u64 {
+    pub(super) fn clip(&self, at: Nanos) -> u64 {
         at.max(self.begin_at()).0
     }
 }

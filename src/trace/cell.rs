@@ -25,6 +25,8 @@ pub struct LockCell {
     pub held_off_core: Nanos,
     /// How much of the cell was not observed.
     pub unknown: Nanos,
+    /// How much of it the lock was not there: it came later, or its process had ended.
+    pub absent: Nanos,
     /// How often the owner changed to another than the last (CPython's `switch_number`).
     pub handoffs: u32,
 }

@@ -66,7 +66,7 @@ pub enum Violation {
         /// What it should.
         whole: Nanos,
     },
-    /// Held, free and unobserved time of a lock do not add up to the run.
+    /// The time a lock was held, free, not observed and not there does not add up to the run.
     #[error("the times of lock {lock} add up to {} ns of {} ns", sum.0, elapsed.0)]
     LockSum {
         /// Which lock.
@@ -104,10 +104,10 @@ impl Trace {
             return Err(Violation::LedgerSum { sum, whole });
         }
         for (lock, _) in self.locks() {
-            let unknown: Nanos =
-                self.lock_window(lock, self.begin_at(), self.now, 1).iter().map(|cell| cell.unknown).sum();
+            let whole = self.lock_window(lock, self.begin_at(), self.now, 1);
+            let without: Nanos = whole.iter().map(|cell| cell.unknown + cell.absent).sum();
             let stats = self.lock_stats(lock);
-            let sum = stats.held + stats.free + unknown;
+            let sum = stats.held + stats.free + without;
             if sum != elapsed {
                 return Err(Violation::LockSum { lock, sum, elapsed });
             }

@@ -7,8 +7,10 @@ use crate::event::LaneId;
 const FREE: u16 = 0;
 /// Not observed.
 const UNKNOWN: u16 = 1;
+/// It is not there yet, or not any more.
+const ABSENT: u16 = 2;
 /// The first holder's key; its next is the same holder without a core.
-const FIRST: u16 = 2;
+const FIRST: u16 = 3;
 /// Set where another than the last holder comes.
 const CHANGE: u16 = 1 << 15;
 /// So many different holders are told apart; the rest counts as the last of them.
@@ -62,6 +64,8 @@ pub(super) struct Holders {
     numbers: Vec<Option<u16>>,
     now: Option<LaneId>,
     last: Option<LaneId>,
+    /// Whether what it is told is not shown: whoever has it can do nothing with it, or it is not there.
+    hidden: Option<Holding>,
 }
 
 impl Holders {
@@ -72,7 +76,18 @@ impl Holders {
             numbers: Vec::new(),
             now: None,
             last: None,
+            hidden: None,
         }
+    }
+
+    /// One that is there since `at` only.
+    pub(super) fn born(begin: u64, at: u64) -> Holders {
+        let mut holders = Holders::new(begin);
+        if at > begin {
+            holders.column.revise(begin, Holding(ABSENT));
+            holders.column.push(at, Holding::FREE);
+        }
+        holders
     }
 
     /// Who has it now.
@@ -88,6 +103,7 @@ impl Holders {
         self.now = Some(lane);
         self.last = Some(lane);
         let holding = Holding::new(self.number(lane), off_core, change && counted);
+        let holding = self.hidden.map_or(holding, |hidden| Holding(hidden.0 | holding.0 & CHANGE));
         if counted {
             self.column.push(at, holding)
         } else {
@@ -99,7 +115,33 @@ impl Holders {
     /// Nobody has it from `at` on; if that is before what is recorded, from then on.
     pub(super) fn free(&mut self, at: u64, counted: bool) {
         self.now = None;
-        if counted { self.column.push(at, Holding::FREE) } else { self.column.revise(at, Holding::FREE) }
+        let free = self.hidden.unwrap_or(Holding::FREE);
+        if counted { self.column.push(at, free) } else { self.column.revise(at, free) }
+    }
+
+    /// From `at` on nobody does anything with it, whoever has it: its process is stopped.
+    pub(super) fn halt(&mut self, at: u64) {
+        self.hide(at, Holding::UNKNOWN);
+    }
+
+    /// From `at` on it is no more.
+    pub(super) fn end(&mut self, at: u64) {
+        self.hide(at, Holding(ABSENT));
+    }
+
+    fn hide(&mut self, at: u64, as_what: Holding) {
+        if self.hidden != Some(Holding(ABSENT)) {
+            self.hidden = Some(as_what);
+            self.column.push(at, as_what);
+        }
+    }
+
+    /// From `at` on it is as it was told.
+    pub(super) fn go_on(&mut self, at: u64) {
+        if self.hidden.take_if(|hidden| *hidden == Holding::UNKNOWN).is_some() {
+            let holding = self.now.map_or(Holding::FREE, |lane| Holding::new(self.number(lane), false, false));
+            self.column.push(at, holding);
+        }
     }
 
     /// It changed hands so many more times before `at` than was recorded. A cell shows up to a hundred for each time
@@ -113,7 +155,7 @@ impl Holders {
 
     /// The holder lost its core, or has one again.
     pub(super) fn set_off_core(&mut self, at: u64, off_core: bool) {
-        if let Some(lane) = self.now {
+        if let Some(lane) = self.now.filter(|_| self.hidden.is_none()) {
             let holding = Holding::new(self.number(lane), off_core, false);
             if self.column.open().key() != holding.key() {
                 self.column.push(at, holding);
@@ -218,6 +260,7 @@ pub(super) struct Share {
     pub held: u64,
     pub off_core: u64,
     pub unknown: u64,
+    pub absent: u64,
     pub changes: u32,
 }
 
@@ -225,7 +268,8 @@ impl Holders {
     /// What lies between two integrals.
     pub(super) fn share(&self, cell: &Integral) -> Share {
         let mut share = Share { changes: u32::try_from(cell.count).unwrap_or(u32::MAX), ..Share::default() };
-        share.unknown = cell.sums.get(usize::from(UNKNOWN)).copied().unwrap_or(0);
+        let sum = |key: u16| cell.sums.get(usize::from(key)).copied().unwrap_or(0);
+        (share.unknown, share.absent) = (sum(UNKNOWN), sum(ABSENT));
         for (number, lane) in self.lanes.iter().enumerate() {
             let held = held_by(&cell.sums, number);
             if held == 0 {

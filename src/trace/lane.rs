@@ -32,6 +32,7 @@ const ORDER: [State; State::COUNT] = [
     State::Suspended,
     State::Done,
     State::Unknown,
+    State::Stopped,
 ];
 
 /// The key of each state, by its index.
@@ -125,6 +126,10 @@ pub(super) struct Lane {
     pub(super) core: CoreId,
     /// The kernel took its core although it could have gone on.
     pub(super) preempted: bool,
+    /// Its process is stopped.
+    pub(super) halted: bool,
+    /// How long it had waited for a lock when it was.
+    pub(super) waited: u64,
     /// Whether the kernel has been seen to give it a core.
     pub(super) had_core: bool,
     /// Of which core it is the holder.
@@ -169,6 +174,8 @@ impl Lane {
             line: Line::NONE,
             core: CoreId::UNKNOWN,
             preempted: false,
+            halted: false,
+            waited: 0,
             had_core: false,
             crowd: None,
             on: None,
@@ -204,9 +211,11 @@ impl Lane {
         }
     }
 
-    /// What it is: its state, unless it lacks a core for it.
+    /// What it is: its state, unless it is stopped or lacks a core for it.
     pub(super) fn shown(&self) -> Stretch {
-        if self.preempted && self.state.on_core() {
+        if self.halted && !matches!(self.state, State::Unborn | State::Done) {
+            Stretch::new(State::Stopped, Detail::None, self.core, self.line)
+        } else if self.preempted && self.state.on_core() {
             Stretch::new(State::WaitingCore, Detail::None, self.core, self.line)
         } else {
             Stretch::new(self.state, self.detail, self.core, self.line)

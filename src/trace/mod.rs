@@ -24,6 +24,7 @@ mod cell;
 mod check;
 mod column;
 mod crowd;
+mod halt;
 mod holder;
 mod info;
 mod instant;
@@ -50,7 +51,7 @@ pub use progress::Progress;
 pub use queue::{QueueCell, QueueStats};
 pub use stats::{Blame, Distribution, Ledger, LockStats};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::{CoreId, Event, EventKind, LaneId, LockId, Nanos, QueueId, State};
 use crate::model::{LockKind, Role};
@@ -78,6 +79,8 @@ pub struct Trace {
     crowds: Vec<Crowd>,
     locks: Vec<Lock>,
     cores: BTreeMap<CoreId, Holders>,
+    /// The processes that are stopped.
+    halted: BTreeSet<u32>,
     /// By process.
     queues: BTreeMap<(u32, QueueId), Queue>,
     /// Not yet booked.
@@ -108,12 +111,18 @@ enum Happening {
     Gap(Nanos),
     /// A lock changed hands so many more times than was seen.
     HandOffs(LockId, u64),
+    /// A process was stopped, or goes on.
+    Halt(u32, bool),
+    /// A lock is no more.
+    LockGone(LockId),
 }
 
 struct Lock {
     info: LockInfo,
     holders: Holders,
     since: u64,
+    /// Since when its process is stopped.
+    halted: Option<u64>,
     takes: u64,
     handoffs: u64,
     drop_requests: u64,
@@ -122,11 +131,12 @@ struct Lock {
 }
 
 impl Lock {
-    fn new(info: LockInfo, begin: u64) -> Lock {
+    fn new(info: LockInfo, begin: u64, now: u64) -> Lock {
         Lock {
             info,
-            holders: Holders::new(begin),
+            holders: Holders::born(begin, now),
             since: begin,
+            halted: None,
             takes: 0,
             handoffs: 0,
             drop_requests: 0,
@@ -154,6 +164,7 @@ impl Trace {
             crowds: Vec::new(),
             locks: Vec::new(),
             cores: BTreeMap::new(),
+            halted: BTreeSet::new(),
             queues: BTreeMap::new(),
             pending: Vec::new(),
             begin: None,
@@ -175,6 +186,7 @@ impl Trace {
         let id = LaneId(self.lanes.len() as u32);
         let begin = self.begin_at().0;
         let mut lane = Lane::new(info, begin);
+        lane.halted = self.halted.contains(&lane.info.process);
         if lane.info.role == Role::Worker {
             lane.crowd = self.workers.len().checked_sub(MEMBERS).map(|beyond| beyond / MEMBERS);
             self.workers.push(id);
@@ -191,10 +203,15 @@ impl Trace {
         id
     }
 
-    /// One more lock; its number is the number of locks before it. It is free until someone takes it.
+    /// One more lock; its number is the number of locks before it. It is there from now on, and free until someone
+    /// takes it.
     pub fn add_lock(&mut self, info: LockInfo) -> LockId {
         let id = LockId(self.locks.len() as u16);
-        self.locks.push(Lock::new(info, self.begin_at().0));
+        let mut lock = Lock::new(info, self.begin_at().0, self.now.0);
+        if self.halted.contains(&lock.info.process) {
+            lock.halt(self.now.0);
+        }
+        self.locks.push(lock);
         id
     }
 
@@ -281,6 +298,9 @@ impl Trace {
         for lock in &mut self.locks {
             lock.holders = Holders::new(at.0);
             lock.since = at.0;
+            if self.halted.contains(&lock.info.process) {
+                lock.halt(at.0);
+            }
         }
     }
 
@@ -318,6 +338,20 @@ impl Trace {
     pub fn handoffs_unseen(&mut self, lock: LockId, at: Nanos, more: u64) {
         if !self.ended && lock.index() < self.locks.len() {
             self.pending.push((at, Happening::HandOffs(lock, more)));
+        }
+    }
+
+    /// A lock is no more since `at`: its process has ended or executes another program.
+    pub fn lock_gone(&mut self, lock: LockId, at: Nanos) {
+        if !self.ended && lock.index() < self.locks.len() {
+            self.pending.push((at, Happening::LockGone(lock)));
+        }
+    }
+
+    /// A process is stopped by a signal or a debugger since `at`, or goes on: see the `halt` module.
+    pub fn halt(&mut self, process: u32, at: Nanos, stopped: bool) {
+        if !self.ended {
+            self.pending.push((at, Happening::Halt(process, stopped)));
         }
     }
 

@@ -507,7 +507,7 @@ proptest! {
                 let range = run.cell(window, cell);
                 let handoffs = lock.changes.iter().filter(|at| range.contains(&(**at as usize))).count() as u32;
                 let (owner, held, held_off_core, unknown) = shares(&lock.table[range]);
-                prop_assert_eq!(found, LockCell { owner, held, held_off_core, unknown, handoffs });
+                prop_assert_eq!(found, LockCell { owner, held, held_off_core, unknown, absent: Nanos::ZERO, handoffs });
             }
         }
         for (id, core) in &run.cores {

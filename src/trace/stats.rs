@@ -26,7 +26,7 @@ pub struct Distribution {
 pub struct LockStats {
     /// How long it was held.
     pub held: Nanos,
-    /// How long it was free; `held + free` is its life within the run.
+    /// How long it was free; `held + free` is its life within the run, as far as it was observed and not stopped.
     pub free: Nanos,
     /// How often it was taken.
     pub takes: u64,

@@ -73,7 +73,7 @@ impl Trace {
         let share = known.holders.share(&known.holders.column.integral(self.now.0));
         LockStats {
             held: Nanos(share.held),
-            free: self.elapsed() - Nanos(share.held + share.unknown),
+            free: self.elapsed() - Nanos(share.held + share.unknown + share.absent),
             takes: known.takes,
             handoffs: known.handoffs,
             drop_requests: known.drop_requests,

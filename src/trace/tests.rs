@@ -134,6 +134,72 @@ fn a_suspended_program_is_unknown_and_goes_on_as_it_was() {
 }
 
 #[test]
+fn while_a_process_is_stopped_nobody_holds_and_nobody_waits_and_then_all_goes_on_as_it_was() {
+    let (mut trace, one, two, lock) = two_threads();
+    trace.begin(MS(1));
+    trace.append(&event(one, MS(1), EventKind::Take { lock, to: State::Running }));
+    trace.append(&event(two, MS(2), EventKind::State { to: State::WaitingGil, detail: Detail::None }));
+    trace.halt(0, MS(3), true);
+    // The kernel's word of a thread that is stopped: it has left its core.
+    trace.append(&event(one, MS(4), EventKind::State { to: State::Sleeping, detail: Detail::None }));
+    trace.append(&event(one, MS(7), EventKind::State { to: State::Running, detail: Detail::None }));
+    trace.halt(0, MS(7), false);
+    trace.append(&event(one, MS(8), EventKind::Drop { lock, to: State::Idle, detail: Detail::None, requested: false }));
+    trace.append(&event(two, MS(8), EventKind::Take { lock, to: State::Running }));
+    trace.end(MS(10));
+    assert_eq!(trace.check(), Ok(()));
+    assert_eq!((trace.anomalies().illegal_transitions, trace.anomalies().overlapping_holds), (0, 0));
+    let of = |lane: LaneId, state: State| trace.lane_ledger(lane).0[state.index()];
+    assert_eq!((of(one, State::Stopped), of(one, State::Running), of(one, State::Sleeping)), (MS(4), MS(3), MS(0)));
+    assert_eq!((of(two, State::Stopped), of(two, State::WaitingGil)), (MS(4), MS(2)));
+    let stats = trace.lock_stats(lock);
+    assert_eq!((stats.held, stats.free, stats.takes, stats.handoffs), (MS(5), MS(0), 2, 1));
+    let about = |spans: Distribution, span: Nanos| spans.count == 1 && spans.max.0.abs_diff(span.0) < span.0 / 50;
+    assert!(about(stats.hold, MS(3)) && about(stats.wait, MS(2)), "{stats:?}");
+    assert_eq!(trace.blame().iter().map(|blame| blame.ns).collect::<Vec<_>>(), [MS(2)]);
+    assert_eq!(trace.lock_window(lock, MS(1), MS(10), 1)[0].unknown, MS(4));
+}
+
+#[test]
+fn one_that_ends_or_comes_while_its_process_is_stopped_is_told_so() {
+    let (mut trace, one, two, lock) = two_threads();
+    trace.begin(MS(1));
+    trace.append(&event(one, MS(1), EventKind::Take { lock, to: State::Running }));
+    trace.append(&event(two, MS(1), EventKind::State { to: State::WaitingGil, detail: Detail::None }));
+    trace.halt(0, MS(3), true);
+    trace.advance(MS(4));
+    let late = trace.add_lane(LaneInfo::new("late", Role::Worker, Some(lock)));
+    trace.append(&event(late, MS(5), EventKind::State { to: State::Unknown, detail: Detail::None }));
+    trace.lane_killed(one, MS(6));
+    trace.end(MS(10));
+    assert_eq!(trace.check(), Ok(()));
+    let of = |lane: LaneId, state: State| trace.lane_ledger(lane).0[state.index()];
+    assert_eq!((of(one, State::Stopped), of(one, State::Done)), (MS(3), MS(4)));
+    assert_eq!((of(late, State::Unborn), of(late, State::Stopped)), (MS(4), MS(5)));
+    assert_eq!((trace.lock_stats(lock).held, of(two, State::Stopped)), (MS(2), MS(7)));
+    assert_eq!(trace.blame()[0].ns, MS(2));
+}
+
+#[test]
+fn a_lock_lives_from_when_it_is_there_until_it_is_no_more() {
+    let (mut trace, one, _, first) = two_threads();
+    trace.begin(MS(1));
+    trace.advance(MS(5));
+    let second = trace.add_lock(LockInfo { process: 1, ..trace.lock(first).clone() });
+    trace.append(&event(one, MS(6), EventKind::Take { lock: second, to: State::Running }));
+    let drop = EventKind::Drop { lock: second, to: State::Idle, detail: Detail::None, requested: false };
+    trace.append(&event(one, MS(7), drop));
+    trace.lock_gone(second, MS(8));
+    trace.end(MS(10));
+    assert_eq!(trace.check(), Ok(()));
+    let stats = trace.lock_stats(second);
+    assert_eq!((stats.held, stats.free), (MS(1), MS(2)));
+    assert_eq!(trace.lock_stats(first).free, MS(9));
+    let cells = trace.lock_window(second, MS(1), MS(10), 3);
+    assert_eq!(cells.iter().map(|cell| cell.absent).collect::<Vec<_>>(), [MS(3), MS(1), MS(2)]);
+}
+
+#[test]
 fn spans_of_hours_beside_spans_of_nanoseconds_are_exact() {
     let (mut trace, one, _, _) = two_threads();
     trace.begin(Nanos(0));

@@ -91,6 +91,7 @@ impl Trace {
                 held: Nanos(share.held),
                 held_off_core: Nanos(share.off_core),
                 unknown: Nanos(share.unknown),
+                absent: Nanos(share.absent),
                 handoffs: share.changes,
             });
         });

@@ -51,13 +51,14 @@ pub const fn state_mark(state: State, lane: usize) -> Mark {
         State::WaitingWorld => mark_of('"', Ink::Waits),
         State::Suspended => mark_of('-', Ink::Quiet),
         State::Ready => mark_of(',', Ink::Quiet),
+        State::Stopped => mark_of('_', Ink::Quiet),
         State::Unknown => mark_of('╱', Ink::Unknown),
         State::Idle | State::Unborn | State::Done => BLANK,
     }
 }
 
 /// The states in the order of the legend.
-pub const LEGEND: [State; 14] = [
+pub const LEGEND: [State; 15] = [
     State::Running,
     State::WaitingGil,
     State::WaitingCore,
@@ -71,6 +72,7 @@ pub const LEGEND: [State; 14] = [
     State::WaitingWorld,
     State::Suspended,
     State::Ready,
+    State::Stopped,
     State::Unknown,
 ];
 
@@ -311,6 +313,7 @@ mod tests {
             (State::WaitingWorld, "  \""),
             (State::Suspended, "  -"),
             (State::Ready, "  ,"),
+            (State::Stopped, "  _"),
             (State::Idle, "   "),
             (State::Unborn, "   "),
             (State::Done, "   "),

@@ -219,7 +219,7 @@ impl Watch {
     /// For which lock of the program's own most waits are.
     fn wanted(&self, log: &Trace, from: Nanos) -> Option<(String, f64)> {
         let ledger = log.ledger_between(from, log.now()).0;
-        let alive: u64 = State::ALL.into_iter().filter(|it| it.alive()).map(|it| ledger[it.index()].0).sum();
+        let alive: u64 = State::ALL.into_iter().filter(|it| it.lives()).map(|it| ledger[it.index()].0).sum();
         let share = ledger[State::WaitingLock.index()].0 as f64 / alive.max(1) as f64;
         let (what, _) = self.wants.most_for_a_lock(from)?;
         Some((what.to_owned(), share))
@@ -318,7 +318,7 @@ fn file_words(file: &str, line: Option<u32>) -> String {
 fn held(log: &Trace, from: Nanos) -> Option<f64> {
     let cells = log.gils().filter_map(|(lock, _)| log.lock_window(lock, from, log.now(), 1).pop());
     let shares = cells.filter_map(|cell| {
-        let observed = ((log.now() - from) - cell.unknown).0;
+        let observed = ((log.now() - from) - (cell.unknown + cell.absent)).0;
         (observed > 0).then(|| cell.held.0 as f64 / observed as f64)
     });
     shares.max_by(f64::total_cmp)

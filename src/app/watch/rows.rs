@@ -151,13 +151,15 @@ pub(super) fn read(log: &Trace, from: Nanos, past: &mut HashSet<LaneId>) -> List
 fn did(log: &Trace, lane: LaneId, from: Nanos) -> Option<Did> {
     let ledger = log.lane_ledger_between(lane, from, log.now()).0;
     let time = |state: LaneState| ledger[state.index()].0;
-    let alive: u64 = LaneState::ALL.into_iter().filter(|state| state.alive()).map(time).sum();
+    let there: u64 = LaneState::ALL.into_iter().filter(|state| state.alive()).map(time).sum();
+    // Of the time it was stopped nothing is told, and nothing it did then is little.
+    let alive = there - time(LaneState::Stopped);
     let did: u64 = LaneState::ALL.into_iter().filter(|state| state.on_core()).map(time).sum();
     let waited = time(LaneState::WaitingGil);
     let first = log.span_at(lane, log.begin_at()).filter(|span| span.state == LaneState::Unborn);
     let last = log.span_at(lane, log.now()).filter(|span| span.state == LaneState::Done);
     let life = Life { lane, from: first.map_or(log.begin_at(), |span| span.to), to: last.map(|span| span.from) };
-    (alive > 0).then_some(Did { life, alive, waited, active: (did + waited) * HARDLY >= alive })
+    (there > 0).then_some(Did { life, alive, waited, active: (did + waited) * HARDLY >= alive })
 }
 
 fn is_past(log: &Trace, lane: LaneId, from: Nanos) -> bool {

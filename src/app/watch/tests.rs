@@ -268,6 +268,39 @@ fn while_one_types_every_key_is_the_programs_and_none_becomes_a_command_when_it_
 }
 
 #[test]
+fn of_a_program_that_is_stopped_that_is_said_in_place_of_how_its_lock_does() {
+    use crate::engine::{Alarm, CoreEvidence, Description, Status};
+    let log = log();
+    let mut state = watching(&log);
+    let program =
+        crate::engine::Program { pid: 7, command: vec!["python3".into(), "api.py".into()], ..Default::default() };
+    let alarm = |until| Alarm { at: ms(5), until, text: "process 7 is stopped by SIGSTOP".to_owned() };
+    let mut seen = |stopped: Vec<u32>, until: Option<Nanos>| {
+        let why = Some("sampled, since it is".to_owned());
+        let status = Status { reason: why, stopped, alarms: vec![alarm(until)], ..Status::default() };
+        let description = Description {
+            engine: "cpython",
+            lanes: Vec::new(),
+            locks: Vec::new(),
+            core_evidence: CoreEvidence::SwitchRecords,
+            core_evidence_reason: None,
+            program: Some(program.clone()),
+            observing: Some(status),
+        };
+        let origin = Origin::of(&description, &log);
+        let note = origin.note.clone().unwrap_or_default();
+        hear(&mut state, Some(&log), News::Observed(Box::new(Observation { origin, ..Observation::default() })));
+        (note, said(&state, &log))
+    };
+    let (note, text) = seen(vec![7], None);
+    assert_eq!(note, "process 7 is stopped by SIGSTOP");
+    assert_eq!(text, "api.py is stopped: nothing of it runs until it is continued (kill -CONT 7).");
+    let (note, text) = seen(Vec::new(), Some(ms(9)));
+    assert_eq!(note, "sampled, since it is", "what is over does not hide what is so");
+    assert!(!text.contains("stopped"), "{text}");
+}
+
+#[test]
 fn a_program_that_did_not_end_well_is_quoted() {
     let log = log();
     let mut watch = Watch { ended: Some("exit status 2".to_owned()), ..Watch::default() };

@@ -13,7 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::clock::{Clock, Monotonic};
-use crate::engine::{Accounts, Signal};
+use crate::engine::{Accounts, AccountsEvidence, Signal};
 use crate::event::{CoreId, Detail, Event, EventKind, LaneId, Line, Nanos, State};
 use crate::model::{LanePlan, LockKind, Plan, Pool, Role};
 use crate::observe::Observer;
@@ -225,6 +225,7 @@ impl Watched {
             let lane_id = crate::event::LaneId(index as u32);
             let accounts = Accounts {
                 on_cpu: records.then_some(lane.on_cpu),
+                evidence: records.then_some(AccountsEvidence::SwitchRecords),
                 runqueue: None,
                 voluntary: records.then_some(lane.voluntary),
                 involuntary: records.then_some(lane.involuntary),
@@ -296,6 +297,8 @@ impl Watched {
                 say(Signal::Slept { lane, calls: slept });
                 say(Signal::WaitedFor { lane, what: waited_for });
             }
+            Notice::Halt { process, at, stopped } => say(Signal::Halt { process, at, stopped }),
+            Notice::LockGone { lock, at } => say(Signal::LockGone { lock, at }),
             Notice::Status(status) => say(Signal::Observing(status)),
             Notice::Program(program) => say(Signal::Program(program)),
             // The script says when the run begins and ends; what is behind its end is not told.

@@ -166,6 +166,7 @@ const fn short(state: LaneState) -> &'static str {
         LaneState::Sleeping => "sleep",
         LaneState::WaitingWorld => "stop",
         LaneState::Suspended => "await",
+        LaneState::Stopped => "halt",
         LaneState::Unknown => "?",
         other => other.words(),
     }

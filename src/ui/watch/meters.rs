@@ -29,7 +29,7 @@ pub fn render(state: &State, log: &Trace, rows: u16, canvas: &mut Canvas) {
     }
     canvas.text(1, 1, "CORES BUSY", Ink::Strong);
     let cores = state.machine.cores.len().max(1);
-    let busy = state.figures.cores_busy;
+    let busy = state.watch.cores_busy.unwrap_or(state.figures.cores_busy);
     let columns = (width / cores as u16).max(1);
     let whole = columns * cores as u16;
     let full = f64::from(whole) * 8.0;

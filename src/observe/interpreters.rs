@@ -1,0 +1,289 @@
+//! The interpreters of the observed processes: whether there is one, what locks there are, and which threads are Python's.
+
+use crate::clock::{Clock, Monotonic};
+use crate::event::{CoreId, Detail, Nanos};
+use crate::model::{LockKind, LockPlan};
+use crate::perf::{Record, Subject, What};
+
+use super::lock::{Lock, Mode};
+use super::memory::Remote;
+use super::notice::{Notice, Python};
+use super::observed::Stage;
+use super::process;
+use super::recorder::Watchpoints;
+use super::runtime::Runtime;
+use super::tree::LOADING;
+use super::trouble::Trouble;
+use super::watch::{Item, Watcher};
+
+/// x86 has four debug registers, and they are a thread's own.
+const MOST_WATCHED: usize = 4;
+/// How long a lock is compared with itself at each pass after it was first seen.
+pub(super) const NEW: Nanos = Nanos::from_millis(20);
+
+impl Watcher {
+    pub(super) fn find_python(&mut self, pid: u32) {
+        let now = Monotonic.now();
+        let Some(process) = self.processes.get_mut(&pid) else { return };
+        process.tried_at = now;
+        process.tries += 1;
+        let found = match process.runtime.take() {
+            Some(runtime) => Ok(runtime),
+            None => Runtime::find(pid, &mut self.files),
+        };
+        match found {
+            Ok(runtime) => {
+                process.runtime = Some(runtime);
+                process.found_at = Monotonic.now();
+                self.walk(pid, now);
+                if let Some(process) = self.processes.get_mut(&pid)
+                    && std::mem::take(&mut process.boots)
+                    && process.stage == Stage::Waiting
+                {
+                    // Its program is there, and its lock is not.
+                    self.pending.push((now, Item::Boots { pid, phase: Detail::Init }));
+                }
+            }
+            Err(Trouble::Unsupported { why, version, .. }) => {
+                process.stage = Stage::Unsupported;
+                let text =
+                    format!("Python {version} is not known to gilscope ({why}): only its threads and cores are seen");
+                self.alarm(now, text);
+                self.show_all_threads(pid, now);
+            }
+            // The loader has not mapped its libraries yet, or it never will.
+            Err(trouble) if trouble.may_be_loading() && process.since + LOADING > now => {}
+            Err(too_old @ Trouble::TooOld { .. }) => {
+                process.stage = Stage::Unsupported;
+                self.alarm(now, format!("{too_old}: only its threads and cores are seen"));
+                self.show_all_threads(pid, now);
+            }
+            Err(denied) if pid == self.root && denied.is_denial() => {
+                process.stage = Stage::Unsupported;
+                self.blind = Some(denied.to_string());
+                self.is_news = true;
+                self.show_all_threads(pid, now);
+            }
+            Err(_) if pid == self.root && !process::is_zombie(pid) && process.since + LOADING > now => {}
+            Err(trouble) => {
+                process.stage = Stage::Foreign;
+                self.pending.push((now, Item::HasNoLock { pid }));
+                // Of one that was Python before; all others nobody has heard of.
+                if let Trouble::NotPython { name, .. } = trouble
+                    && self.threads.get(&pid).is_some_and(|tracked| tracked.lane.is_some())
+                {
+                    let text = format!(
+                        "process {pid} has executed {name}, a program without Python: only its threads and cores are seen"
+                    );
+                    self.alarm(now, text);
+                }
+            }
+        }
+    }
+
+    /// Reads the list of interpreters: new locks, and which threads are Python's.
+    pub(super) fn walk(&mut self, pid: u32, now: Nanos) {
+        let Some(process) = self.processes.get_mut(&pid) else { return };
+        process.walked_at = now;
+        let Some(runtime) = process.runtime.clone() else { return };
+        process.walked_from = runtime.first_interpreter(&Remote(pid));
+        let walked = runtime.walk(&Remote(pid));
+        process.walk_lasts = Monotonic.now() - now;
+        let Ok(interpreters) = walked else {
+            if process.stage == Stage::Python && !self.recorder.is_on() {
+                // Nobody tells that it has executed another program.
+                let same = Runtime::find(pid, &mut self.files).is_ok_and(|found| found == runtime);
+                if !same && process::is_alive(pid, pid) {
+                    let what = What::Exec;
+                    let record = Record { at: now, pid, tid: pid, core: CoreId::UNKNOWN, what };
+                    self.process_execs(pid, now);
+                    self.pending.push((now, Item::Record(record)));
+                }
+                return;
+            }
+            if process.stage == Stage::Waiting {
+                process.runtime = None;
+                if process.since + LOADING + LOADING < now {
+                    process.stage = Stage::Unsupported;
+                    let text = format!(
+                        "Python {} keeps its lock where gilscope does not find it: only its threads and cores are seen",
+                        runtime.version
+                    );
+                    self.alarm(now, text);
+                }
+            }
+            return;
+        };
+        if interpreters.iter().any(|interpreter| interpreter.lock.is_none()) {
+            // It is being made: again at the next pass.
+            process.walked_from = None;
+        }
+        process.interpreters = interpreters.iter().map(|interpreter| interpreter.address).collect();
+        let mut locks: Vec<(u64, i64)> = Vec::new();
+        for interpreter in &interpreters {
+            if let Some(lock) = interpreter.lock
+                && !locks.iter().any(|(known, _)| *known == lock)
+            {
+                locks.push((lock, interpreter.id));
+            }
+        }
+        if locks.is_empty() || runtime.free_threaded && !runtime.is_initialized(&Remote(pid)) {
+            return;
+        }
+        let states = interpreters.iter().flat_map(|interpreter| &interpreter.threads);
+        let by_thread: Vec<(u32, u64)> =
+            states.filter_map(|state| Some((process.outside(state.native?)?, state.address))).collect();
+        let mut tids: Vec<u32> = by_thread.iter().map(|(tid, _)| *tid).collect();
+        process.states_by_thread.clear();
+        if runtime.free_threaded {
+            process.states_by_thread.extend(by_thread);
+        }
+        // The main thread first, then in the order of their numbers, which is nearly that of their births.
+        tids.sort_unstable_by_key(|tid| (*tid != pid, *tid));
+        if tids.is_empty() && runtime.layout.native_id.is_some() && process.stage == Stage::Waiting {
+            // A copy of its maker that has no thread of its own in its memory: it is about to execute another program.
+            return;
+        }
+        if process.maker_mark.is_some_and(|mark| !runtime.has_own_mark(&Remote(pid), mark)) {
+            // The same, up to 3.10.
+            return;
+        }
+        if runtime.first_interpreter(&Remote(pid)) != process.walked_from {
+            // It has executed another program while it was looked at, or it has one more interpreter.
+            process.walked_from = None;
+            if process.stage == Stage::Waiting {
+                return;
+            }
+        }
+        locks.sort_by_key(|(_, id)| *id);
+        let first_walk = process.stage == Stage::Waiting;
+        process.stage = Stage::Python;
+        if first_walk {
+            // Without records nobody tells that it has executed another program since it was born.
+            process.common_name = process::name(pid, pid).unwrap_or_default();
+        }
+        self.count(pid);
+        for (address, id) in locks {
+            self.meet_lock(pid, &runtime, address, id, first_walk, now);
+        }
+        if let Some(main) = interpreters.iter().find(|it| it.id == 0).filter(|_| runtime.free_threaded) {
+            self.meet_world(pid, main.address, now);
+        }
+        if first_walk {
+            self.note_python(pid, &runtime);
+        }
+        for tid in tids {
+            // A thread state may outlive its thread, or be another's that was reused.
+            if self.threads.get(&tid).is_some_and(|it| it.pid == pid && !it.thread.has_ended()) {
+                self.make_lane(tid, now);
+            } else if !self.recorder.is_on() && process::name(pid, tid).is_some() {
+                self.track(pid, tid, now, false);
+                self.make_lane(tid, now);
+            }
+        }
+    }
+
+    fn meet_lock(&mut self, pid: u32, runtime: &Runtime, address: u64, id: i64, first: bool, now: Nanos) {
+        let word = address + runtime.layout.lock.locked;
+        if self.by_word.contains_key(&(pid, word)) {
+            return;
+        }
+        if runtime.free_threaded {
+            if !runtime.is_enabled(&Remote(pid), address) {
+                if let Some(process) = self.processes.get_mut(&pid) {
+                    process.dormant.get_or_insert(address);
+                }
+                if first {
+                    self.reveal(pid, now);
+                }
+                return;
+            }
+            if let Some(process) = self.processes.get_mut(&pid) {
+                process.dormant = None;
+            }
+            if !first {
+                let text = format!("the GIL came back: process {pid} turned it on, as an extension module can make it");
+                self.alarm(now, text);
+                self.program.python.iter_mut().for_each(|python| python.gil_enabled = Some(true));
+                self.notices.push(Notice::Program(Box::new(self.program.clone())));
+            }
+        }
+        let Some(process) = self.processes.get_mut(&pid) else { return };
+        let number = process.index.unwrap_or_default();
+        let helper = process.helper().filter(|_| number > 0);
+        let name = match (number, id) {
+            (0, 0) => "GIL".to_owned(),
+            (0, id) => format!("GIL of interpreter {id}"),
+            (_, 0) if helper.is_some() => format!("GIL of {}", helper.unwrap_or_default()),
+            (index, 0) => format!("GIL of process {}", index + 1),
+            (index, id) => format!("GIL of process {}, interpreter {id}", index + 1),
+        };
+        let index = self.locks.len();
+        if index >= usize::from(u16::MAX) {
+            return;
+        }
+        let lock_id = Watcher::lock_id(index);
+        let is_first_lock = process.lanes_lock.is_none();
+        process.lanes_lock.get_or_insert(lock_id);
+        let plan = LockPlan { id: lock_id, kind: LockKind::Gil, name, process: number, of_workers: true };
+        self.notices.push(Notice::Lock(plan));
+        if is_first_lock {
+            let lanes = self.threads.values().filter(|tracked| tracked.pid == pid).filter_map(|tracked| tracked.lane);
+            self.notices.extend(lanes.map(|lane| Notice::Needs { lane, lock: lock_id }));
+        }
+        let mut lock = Lock::new(lock_id, pid, address, word);
+        // Up to 3.12, who runs code in a subinterpreter does so under the thread state of its maker.
+        lock.holder_is_vague = id != 0 && runtime.version.minor <= 12;
+        let watched = self.locks.iter().filter(|it| it.pid == pid && it.mode == Mode::Exact);
+        let watched: usize = watched.map(|lock| lock.words).sum();
+        let watchpoints = match () {
+            () if !self.recorder.is_on() => Err(self.refused.clone().unwrap_or_default()),
+            () if watched >= MOST_WATCHED => {
+                Err("a thread can be watched for four locks, and this is a fifth".to_owned())
+            }
+            () => self.recorder.watch(pid, Subject::Word(word)).map_err(|why| why.to_string()),
+        };
+        self.follow_lock(lock, vec![word], watchpoints, now);
+    }
+
+    /// Follows a lock from now on, by what watches its words or by looking at it, and why.
+    pub(super) fn follow_lock(
+        &mut self,
+        mut lock: Lock,
+        words: Vec<u64>,
+        watched: Result<Watchpoints, String>,
+        now: Nanos,
+    ) {
+        let (index, pid) = (self.locks.len(), lock.pid);
+        self.watchpoints.push(match watched {
+            Ok(watchpoints) => {
+                lock.watch();
+                lock.new_until = now + NEW;
+                Some(watchpoints)
+            }
+            Err(why) => {
+                lock.reason = Some(why);
+                None
+            }
+        });
+        self.by_word.extend(words.into_iter().map(|word| ((pid, word), index)));
+        self.locks.push(lock);
+    }
+
+    fn note_python(&mut self, pid: u32, runtime: &Runtime) {
+        if self.program.python.is_some() && pid != self.root {
+            return;
+        }
+        let has_lock = self.processes.get(&pid).is_some_and(|process| process.has_lock());
+        self.program.python = Some(Python {
+            version: runtime.version.to_string(),
+            free_threaded: runtime.free_threaded,
+            gil_enabled: Some(has_lock),
+            file: process::sanitised(&runtime.file.to_string_lossy()),
+        });
+        if !self.program.launched {
+            self.program.command = process::command(self.root);
+        }
+        self.notices.push(Notice::Program(Box::new(self.program.clone())));
+    }
+}

@@ -1,0 +1,90 @@
+//! Who made whom, and which processes are there to help others.
+//!
+//! Records tell of each birth which thread it was that made it. Of processes that were there before, the kernel keeps a list
+//! of children with each thread; of threads that were there before, nobody tells who made them. What made a process may
+//! have no lane, a shell for instance: then the lane that made that counts.
+
+use std::fs;
+
+use crate::event::LaneId;
+
+use super::observed::Process;
+use super::process;
+use super::watch::Watcher;
+
+/// How the helpers of `multiprocessing` are started (Lib/multiprocessing/resource_tracker.py, forkserver.py), and what they
+/// are called.
+const HELPERS: [(&str, &str); 2] = [
+    ("from multiprocessing.resource_tracker import main", "resource tracker"),
+    ("from multiprocessing.forkserver import main", "forkserver"),
+];
+
+/// What a program is called that helps others, by its command line.
+fn helper_name(command: &[String]) -> Option<&'static str> {
+    let code = command.iter().skip_while(|word| *word != "-c").nth(1)?;
+    HELPERS.iter().find(|(import, _)| code.contains(import)).map(|(_, name)| *name)
+}
+
+/// The children of a process with the threads that made them, as far as those are there still.
+pub(super) fn children_by_maker(pid: u32) -> Vec<(u32, u32)> {
+    let of_thread = |tid: u32| {
+        let list = fs::read_to_string(format!("/proc/{pid}/task/{tid}/children")).unwrap_or_default();
+        list.split_ascii_whitespace().filter_map(|child| Some((child.parse().ok()?, tid))).collect::<Vec<_>>()
+    };
+    process::threads(pid).into_iter().flat_map(of_thread).collect()
+}
+
+impl Process {
+    /// What it is called if it is there to help others. A copy of such a one has its command line, too, and is none.
+    pub(super) fn helper(&self) -> Option<&'static str> {
+        if self.is_copy { None } else { helper_name(&process::command(self.pid)) }
+    }
+}
+
+impl Watcher {
+    /// A thread was made by that one.
+    pub(super) fn made_by(&mut self, tid: u32, maker: u32) {
+        let parent = self.threads.get(&maker).and_then(|maker| maker.lane.or(maker.parent));
+        if let Some(tracked) = self.threads.get_mut(&tid) {
+            tracked.parent = parent.or(tracked.parent);
+            tracked.maker = Some(maker);
+        }
+    }
+
+    /// The lane that made a thread, or the nearest above it.
+    pub(super) fn parent_of(&self, tid: u32) -> Option<LaneId> {
+        let tracked = self.threads.get(&tid)?;
+        // It may have got its lane since; if it has ended its number may be another's by now, of one who is younger.
+        let maker = tracked.maker.and_then(|maker| self.threads.get(&maker));
+        let maker = maker.filter(|maker| maker.thread.since <= tracked.thread.since);
+        maker.and_then(|maker| maker.lane.or(maker.parent)).or(tracked.parent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn helpers_are_known_by_how_they_are_started() {
+        let named = |words: &[&str]| helper_name(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+        let tracker = "from multiprocessing.resource_tracker import main;main(5)";
+        assert_eq!(named(&["/usr/bin/python3", "-E", "-s", "-c", tracker]), Some("resource tracker"));
+        let forkserver = "from multiprocessing.forkserver import main; main(7, 8, ['__main__'], **{})";
+        assert_eq!(named(&["python3", "-c", forkserver]), Some("forkserver"));
+        let from_3_15 =
+            "import sys; from multiprocessing.forkserver import main; main(7, 8, [], sys_argv=sys.argv[1:], **{})";
+        assert_eq!(named(&["python3", "-c", from_3_15, "a.py"]), Some("forkserver"));
+        let spawned = "from multiprocessing.spawn import spawn_main; spawn_main(tracker_fd=6, pipe_handle=8)";
+        assert_eq!(named(&["python3", "-c", spawned, "--multiprocessing-fork"]), None);
+        assert_eq!((named(&["python3", tracker]), named(&["python3", "-c"]), named(&[])), (None, None, None));
+    }
+
+    #[test]
+    fn our_own_children_are_those_of_our_threads() {
+        let mut child = std::process::Command::new("sleep").arg("10").spawn().unwrap();
+        let found = children_by_maker(std::process::id());
+        child.kill().and_then(|()| child.wait()).unwrap();
+        assert!(found.iter().any(|(pid, _)| *pid == child.id()), "{found:?}");
+    }
+}

@@ -1,0 +1,247 @@
+//! What was recorded and looked at, told in the order of time to the machines of locks and threads.
+
+use crate::event::{Detail, Nanos};
+use crate::perf::{Record, What};
+
+use super::doing::Doing;
+use super::lock::{Change, Mode};
+use super::notice::Notice;
+use super::parking::{Parked, Wanted};
+use super::process;
+use super::thread::{Awake, Reason};
+use super::watch::{Item, Watcher};
+
+impl Watcher {
+    /// Tells the machines all that is older than the horizon.
+    pub(super) fn tell(&mut self, horizon: Nanos) {
+        self.pending.sort_by_key(|(at, _)| *at);
+        let due = self.pending.partition_point(|(at, _)| *at <= horizon);
+        let rest = self.pending.split_off(due);
+        for (at, item) in std::mem::replace(&mut self.pending, rest) {
+            match item {
+                Item::Record(record) => self.tell_record(record),
+                Item::Lock { lock, from, state, holder } => {
+                    let was_settled = self.locks[lock].settled;
+                    let mut changes = Vec::new();
+                    self.locks[lock].looked(from, state, holder, &mut |change| changes.push(change));
+                    changes.into_iter().for_each(|change| self.change(lock, at, change));
+                    if !self.locks[lock].is_gil() {
+                        continue;
+                    }
+                    self.tell_nameless(self.locks[lock].pid, at);
+                    if self.locks[lock].settled && !was_settled {
+                        self.reveal(self.locks[lock].pid, at);
+                    }
+                }
+                Item::Boots { pid, phase } => self.boots(pid, at, phase),
+                Item::Halt { pid, by } => self.tell_halt(pid, at, by),
+                Item::HasNoLock { pid } => self.reveal(pid, at),
+                Item::Gone { tid } => self.end_thread(tid, at),
+                Item::Attached { tid, attached } => {
+                    if let Some(tracked) = self.threads.get_mut(&tid) {
+                        let awake = if attached { Awake::Running } else { Awake::Native };
+                        tracked.thread.seen(at.max(tracked.thread.since), awake);
+                    }
+                }
+                Item::Doing { tid, doing, parked, first } => self.tell_doing(tid, at, doing, parked, first),
+            }
+        }
+    }
+
+    /// While a lock is held by a thread that cannot be named, nothing is known of those that hold none: each may be the one.
+    fn tell_nameless(&mut self, pid: u32, at: Nanos) {
+        let unknown = self.gils().any(|lock| lock.pid == pid && lock.is_nameless);
+        let Some(process) = self.processes.get_mut(&pid) else { return };
+        if std::mem::replace(&mut process.holder_unknown, unknown) == unknown {
+            return;
+        }
+        let awake = process.awake();
+        for tracked in self.threads.values_mut().filter(|tracked| tracked.pid == pid) {
+            tracked.thread.seen(at.max(tracked.thread.since), awake);
+        }
+    }
+
+    fn tell_record(&mut self, Record { at, pid, tid, core, what }: Record) {
+        match what {
+            What::Wrote { address } => {
+                if let Some(&lock) = self.by_word.get(&(pid, address)) {
+                    self.first_event.get_or_insert(at);
+                    let mut changes = Vec::new();
+                    let handoffs = self.locks[lock].handoffs;
+                    self.locks[lock].hit(at, tid, &mut |change| changes.push(change));
+                    if self.locks[lock].handoffs > handoffs && self.locks[lock].is_gil() {
+                        self.pace.turn(at);
+                    }
+                    changes.into_iter().for_each(|change| self.change(lock, at, change));
+                }
+            }
+            What::Born { maker, .. } => {
+                if self.processes.contains_key(&pid) {
+                    self.track(pid, tid, at, true);
+                    self.made_by(tid, maker);
+                }
+            }
+            What::Ended => self.end_thread(tid, at),
+            What::Renamed { name } => self.thread_renamed(tid, &name),
+            What::Exec => {
+                self.only_one_is_left(pid, at);
+                self.boots(pid, at, Detail::Exec);
+            }
+            What::In | What::Out { .. } => {
+                let Some(tracked) = self.threads.get_mut(&tid) else { return };
+                if at < tracked.thread.since {
+                    return;
+                }
+                self.first_event.get_or_insert(at);
+                match what {
+                    What::Out { preempted } => tracked.thread.switch_out(at, core, preempted),
+                    _ => tracked.thread.switch_in(at, core),
+                }
+            }
+        }
+    }
+
+    /// Who executes a program does so alone, and as its process's first thread, whichever he was before.
+    fn only_one_is_left(&mut self, pid: u32, at: Nanos) {
+        let others = self.threads.iter().filter(|(tid, tracked)| tracked.pid == pid && **tid != pid);
+        let others: Vec<u32> = others.map(|(tid, _)| *tid).collect();
+        others.into_iter().for_each(|tid| self.end_thread(tid, at));
+        if self.processes.contains_key(&pid) {
+            self.threads.retain(|tid, tracked| *tid != pid || !tracked.thread.has_ended());
+            self.track(pid, pid, at, false);
+        }
+    }
+
+    fn boots(&mut self, pid: u32, at: Nanos, phase: Detail) {
+        if let Some(tracked) = self.threads.get_mut(&pid).filter(|tracked| at >= tracked.thread.since) {
+            tracked.thread.boot(at, phase);
+        }
+    }
+
+    fn change(&mut self, lock: usize, at: Nanos, change: Change) {
+        let (id, is_gil) = (self.locks[lock].id, self.locks[lock].is_gil());
+        match change {
+            Change::Dropped(tid) if !is_gil => {
+                if let Some(tracked) = self.threads.get_mut(&tid) {
+                    tracked.thread.start_world(at, id);
+                }
+            }
+            Change::Dropped(tid) => {
+                let records = self.recorder.is_on();
+                if let Some(tracked) = self.threads.get_mut(&tid).filter(|it| it.thread.holds() == Some(id)) {
+                    match records {
+                        true => tracked.thread.drop_lock(at),
+                        false => tracked.thread.drop_unseen(at),
+                    }
+                }
+            }
+            Change::Taken(tid) => {
+                let pid = self.locks[lock].pid;
+                if !self.threads.contains_key(&tid) {
+                    // Its end may have been told: a name that was read then may be that of one who is no more.
+                    if !process::is_alive(pid, tid) {
+                        return;
+                    }
+                    self.track(pid, tid, at, false);
+                }
+                self.make_lane(tid, at);
+                let Some(tracked) = self.threads.get_mut(&tid).filter(|it| !it.thread.has_ended()) else { return };
+                if !is_gil {
+                    return tracked.thread.stop_world(at, id);
+                }
+                if tracked.thread.holds().is_some() {
+                    tracked.thread.drop_lock(at);
+                }
+                tracked.thread.take(at, id);
+                // Who enters a subinterpreter needs its lock from then on; the first thread is at home in the main one.
+                let lanes_lock = self.processes.get(&pid).and_then(|process| process.lanes_lock);
+                if let Some(lane) =
+                    tracked.lane.filter(|_| tid != pid && lanes_lock != Some(id) && tracked.needs != Some(id))
+                {
+                    tracked.needs = Some(id);
+                    self.notices.push(Notice::Needs { lane, lock: id });
+                }
+            }
+            Change::Unseen(more) => self.notices.push(Notice::HandOffs { lock: self.locks[lock].id, at, more }),
+            Change::TooOften => {
+                if let Some(watchpoints) = &self.watchpoints[lock] {
+                    watchpoints.enable(false);
+                }
+                if is_gil {
+                    self.mark_sampled(self.locks[lock].pid);
+                }
+            }
+        }
+    }
+
+    fn tell_doing(&mut self, tid: u32, at: Nanos, doing: Doing, parked: Option<Parked>, first: bool) {
+        let records = self.recorder.is_on();
+        let Some(pid) = self.threads.get(&tid).map(|tracked| tracked.pid) else { return };
+        let what = parked
+            .as_ref()
+            .map(|parked| Wanted { words: self.words_for(pid, parked).into(), is_lock: parked.is_lock() });
+        let reason = match doing {
+            Doing::Running => None,
+            Doing::In { .. } if parked.is_some_and(|parked| parked.is_of_world()) => Some(Reason::World),
+            Doing::In { call, argument } => Some(self.reason(pid, call, argument)),
+            Doing::Elsewhere | Doing::Hidden => Some(Reason::Unknown),
+        };
+        let Some(tracked) = self.threads.get_mut(&tid) else { return };
+        match reason {
+            Some(Reason::WantsLock(lock)) if tracked.thread.holds() == Some(lock) && !records => {}
+            Some(reason) if first || !records => tracked.thread.found_asleep(at, reason),
+            Some(reason) => {
+                let held = tracked.thread.holds().and_then(|held| self.locks.get_mut(held.index()));
+                if let Some(lock) = held.filter(|lock| lock.mode != Mode::Exact && reason != Reason::Unknown) {
+                    // It was seen to hold the lock at the last look, and has dropped it since: else it would not sleep.
+                    lock.abandon(tid);
+                    tracked.thread.drop_before_sleep();
+                }
+                tracked.thread.explain(at, reason);
+            }
+            None if !records && tracked.thread.holds().is_none() => tracked.thread.found_awake(at),
+            None => {}
+        }
+        if let Some(what) = what
+            && tracked.thread.waits_for(at, &what.words)
+            && let Some(lane) = tracked.lane
+        {
+            self.notices.push(Notice::WaitsFor { at, lane, what });
+        }
+    }
+
+    /// What somebody of this process waits for who is parked.
+    fn words_for(&mut self, pid: u32, parked: &Parked) -> String {
+        let threads = &self.threads;
+        let process = self.processes.get_mut(&pid);
+        parked.words(|native| {
+            let tid = process?.outside(native)?;
+            threads.get(&tid).map(|tracked| tracked.naming.lane.clone()).filter(|name| !name.is_empty())
+        })
+    }
+
+    /// From here on it is known of the threads of a process what they are while awake.
+    pub(super) fn reveal(&mut self, pid: u32, at: Nanos) {
+        let Some(process) = self.processes.get_mut(&pid) else { return };
+        process.is_followed = true;
+        let awake = process.awake();
+        for tracked in self.threads.values_mut().filter(|tracked| tracked.pid == pid) {
+            tracked.thread.reveal(at.max(tracked.thread.since), awake);
+        }
+    }
+
+    fn end_thread(&mut self, tid: u32, at: Nanos) {
+        let Some(tracked) = self.threads.get_mut(&tid) else { return };
+        tracked.thread.end(at);
+        let pid = tracked.pid;
+        self.locks.iter_mut().for_each(|lock| lock.abandon(tid));
+        if let Some(process) = self.processes.get_mut(&pid) {
+            process.forget(tid);
+        }
+        if !self.threads.values().any(|tracked| tracked.pid == pid && !tracked.thread.has_ended()) {
+            // The last of its process.
+            let gone = self.locks.iter().filter(|lock| lock.pid == pid).map(|lock| lock.id);
+            self.notices.extend(gone.map(|lock| Notice::LockGone { lock, at }));
+        }
+    }
+}
