@@ -1018,7 +1018,7 @@ asyncio.run(main())
         sound(&report);
         let minor = minor(&report);
         let held = report["held_in"].as_array().expect("it is a list");
-        if minor < 13 || report["python"]["gil_enabled"] == false {
+        if report["python"]["gil_enabled"] == false {
             assert!(held.is_empty(), "{}: {held:?}", python.display());
             continue;
         }
@@ -1036,6 +1036,18 @@ asyncio.run(main())
     if !asked {
         eprintln!("skipped in part: no CPython 3.14 or later found");
     }
+}
+
+#[test]
+fn who_does_not_want_to_know_the_functions_is_not_told_them() {
+    let Some(python) = python() else { return };
+    let python = python.display().to_string();
+    let held = |more: &[&str]| {
+        let args = [&["watch", "--json", "--python", &python], more, &["-c", SPIN]].concat();
+        json(&gilscope(&args))["held_in"].as_array().map_or(0, Vec::len)
+    };
+    assert!(held(&[]) > 0);
+    assert_eq!(held(&["--no-functions"]), 0);
 }
 
 #[test]

@@ -72,7 +72,7 @@ impl Watcher {
 
     /// Looks where the holders of locks are.
     pub(super) fn look_at_places(&mut self, now: Nanos) {
-        if self.places_at + PLACES > now {
+        if !self.wants_places || self.places_at + PLACES > now {
             return;
         }
         self.places_at = now;

@@ -123,6 +123,8 @@ pub struct Watcher {
     pub(super) notices: Vec<Notice>,
     pub(super) turn: usize,
     pub(super) places_at: Nanos,
+    /// Whether it is looked where holders are at all.
+    pub(super) wants_places: bool,
     pub(super) names_due: NamesDue,
     /// When records were lost, among which may have been somebody's end.
     pub(super) ends_lost_at: Option<Nanos>,
@@ -163,6 +165,7 @@ impl Watcher {
             notices: vec![Notice::Began(began)],
             turn: 0,
             places_at: Nanos::ZERO,
+            wants_places: true,
             names_due: NamesDue::default(),
             ends_lost_at: None,
             ended_unseen: 0,
