@@ -132,7 +132,7 @@ fn functions_that_call_each_other_all_the_time_are_never_mixed_up() {
     let tool = library.join("gilscope_tool.py");
     fs::write(
         &tool,
-        "def even(n):\n    x = abs(n)\n    return x\n\ndef odd(n):\n    y = (2 *\n         len(n))\n    return y\n",
+        "def even(n):\n    x = abs(n)\n    return x\n\ndef odd(n):\n    y = [2 *\n         len(i) for i in n]\n    return y\n",
     )
     .expect("it can be written");
     let own = folder.path().join("own.py");
@@ -143,12 +143,14 @@ from gilscope_tool import even, odd
 def outer():
     while True:
         even(1)
-        odd('')
+        odd('x')
 print('up', flush=True)
 outer()
 ";
     fs::write(&own, text).expect("it can be written");
     let lines: &[(&str, &[u32])] = &[("outer", &[5, 6, 7, 8]), ("even", &[1, 2, 3]), ("odd", &[5, 6, 7, 8])];
+    // Up to 3.11, where the function it stands in has gone on while it was looked at.
+    let alone: &[(&str, &[u32])] = &[("<listcomp>", &[6, 7]), ("odd.<locals>.<listcomp>", &[6, 7])];
     let calls: &[(&str, &[u32])] = &[("outer", &[6, 7, 8])];
     for python in interpreters() {
         let args = [own.display().to_string(), library.display().to_string()];
@@ -161,7 +163,8 @@ outer()
             looks += 1;
             *counts.entry(place.function.to_string()).or_default() += 1;
             let told = |place, told| is_told(place, told) || free_threaded && place.1.is_none();
-            assert!(told((&place.function, place.line), lines), "{version}: {place:?}");
+            let here = (&*place.function, place.line);
+            assert!(told(here, lines) || version.minor <= 11 && told(here, alone), "{version}: {place:?}");
             if let Some(caller) = &place.caller {
                 called += 1;
                 assert!(told((&caller.function, caller.line), calls), "{version}: {place:?}");
@@ -171,6 +174,8 @@ outer()
         assert!(all, "{version}: each is there, and only some are seen: {counts:?}");
         // Who goes on while being looked at may be missed.
         assert!(running.unseen < looks, "{version}: {} looks besides {looks} show nothing", running.unseen);
+        let alone: usize = counts.iter().filter(|(name, _)| name.contains("<listcomp>")).map(|(_, count)| count).sum();
+        assert!(alone < counts["odd"], "{version}: {counts:?}");
         assert!(called * 2 > counts["even"] + counts["odd"], "{version}: {called} with a caller of {counts:?}");
     }
 }

@@ -141,11 +141,11 @@ impl Places {
         }
         let mut next = Some(first);
         let mut left = MOST_FRAMES;
-        let mut place = self.next_place(&mut next, &mut left, memory)?;
+        let mut place = self.next_function(&mut next, &mut left, memory)?;
         if is_library(&place.file) {
             // Whose code that is one sees from who called it. If the frames change meanwhile, it stays unknown.
             left = left.min(MOST_CALLERS);
-            while let Some(outer) = self.next_place(&mut next, &mut left, memory) {
+            while let Some(outer) = self.next_function(&mut next, &mut left, memory) {
                 if !is_library(&outer.file) {
                     let Place { function, file, line, .. } = outer;
                     place.caller = Some(Arc::new(Caller { function, file, line }));
@@ -156,8 +156,25 @@ impl Places {
         Some(place)
     }
 
-    /// The nearest frame from here on outwards that runs Python. Afterwards `next` is the frame before it.
-    fn next_place(&mut self, next: &mut Option<u64>, left: &mut usize, memory: &dyn Memory) -> Option<Place> {
+    /// The nearest function from here on outwards. Up to 3.11 a comprehension is a function of its own, which nobody has
+    /// named: it counts as a part of the one it stands in, as from 3.12 on it is.
+    fn next_function(&mut self, next: &mut Option<u64>, left: &mut usize, memory: &dyn Memory) -> Option<Place> {
+        let (inner, mut begins) = self.next_place(next, left, memory)?;
+        let mut function = Arc::clone(&inner.function);
+        while is_comprehension(&function) {
+            // Who runs it is at the line where it begins; if not, it has gone on meanwhile.
+            let outer = self.next_place(next, left, memory);
+            match outer.filter(|(outer, _)| outer.file == inner.file && outer.line == Some(begins)) {
+                Some((outer, first_line)) => (function, begins) = (outer.function, first_line),
+                None => return Some(inner),
+            }
+        }
+        Some(Place { function, ..inner })
+    }
+
+    /// The nearest frame from here on outwards that runs Python, and the first line of its code. Afterwards `next` is
+    /// the frame before it.
+    fn next_place(&mut self, next: &mut Option<u64>, left: &mut usize, memory: &dyn Memory) -> Option<(Place, u32)> {
         let layout = self.layout;
         while let Some(frame) = next.take().filter(|frame| *frame != 0) {
             *left = left.checked_sub(1)?;
@@ -184,7 +201,7 @@ impl Places {
                 }
             };
             let place = self.place(code, at.wrapping_sub(start.cast_signed()), memory)?;
-            if &*place.file != SHIM {
+            if &*place.0.file != SHIM {
                 return Some(place);
             }
         }
@@ -192,7 +209,7 @@ impl Places {
     }
 
     /// So many bytes into the instructions of this code.
-    fn place(&mut self, code: u64, offset: i64, memory: &dyn Memory) -> Option<Place> {
+    fn place(&mut self, code: u64, offset: i64, memory: &dyn Memory) -> Option<(Place, u32)> {
         let text = self.text(code, memory)?;
         let (objects, first_line) = (&self.layout.objects, text.head.first_line);
         let line = match u64::try_from(offset) {
@@ -204,7 +221,7 @@ impl Places {
             _ => return None,
         };
         let (function, file) = (Arc::clone(&text.function), Arc::clone(&text.file));
-        Some(Place { function, file, line, task: None, caller: None })
+        Some((Place { function, file, line, task: None, caller: None }, first_line))
     }
 
     fn text(&mut self, code: u64, memory: &dyn Memory) -> Option<Arc<CodeText>> {
@@ -272,6 +289,11 @@ fn word_in(bytes: &[u8], offset: u64) -> Option<u64> {
 fn int_in(bytes: &[u8], offset: u64) -> Option<u32> {
     let (int, _) = bytes.get(offset as usize..)?.split_first_chunk()?;
     Some(u32::from_le_bytes(*int))
+}
+
+/// Whether a function is a comprehension, by its name or its qualified name.
+fn is_comprehension(function: &str) -> bool {
+    ["<listcomp>", "<setcomp>", "<dictcomp>"].iter().any(|name| function.ends_with(name))
 }
 
 /// Whether a file is the standard library's: frozen into the interpreter, or below `lib/python3.x` and not installed there.

@@ -334,6 +334,41 @@ fn of_the_standard_library_the_nearest_caller_outside_of_it_is_told() {
 }
 
 #[test]
+fn a_comprehension_is_a_part_of_the_function_it_stands_in() {
+    for layout in layouts() {
+        let mut made = Made::new(layout);
+        let at = |offset: u64| Made::BASE + offset;
+        // `f` has become a comprehension within another, both in `own`.
+        made.text(at(0x900), "own.<locals>.<setcomp>");
+        made.text(at(0xb00), "<listcomp>");
+        made.text(at(0xb80), "own");
+        made.code(at(0x1400), at(0x800), at(0xb00));
+        made.code(at(0x1600), at(0x800), at(0xb80));
+        if layout.objects.minor < 12 {
+            made.frame(Made::INNERMOST, Made::CODE, 2, at(0xc00));
+        }
+        made.frame(Made::OUTER, Made::CODE, 2, at(0xc00));
+        made.frame(at(0xc00), at(0x1400), 2, at(0xe00));
+        made.frame(at(0xe00), at(0x1600), 2, 0);
+        // Each runs at the line where the next one begins.
+        for (code, first_line) in [(Made::CODE, 8_u32), (at(0x1400), 7), (at(0x1600), 6)] {
+            made.put(code + layout.code.first_line, &first_line.to_le_bytes());
+        }
+        let place = |made: &Made| made.place().map(|place| (place.function.to_string(), place.line));
+        let version = format!("3.{}", layout.objects.minor);
+        assert_eq!(place(&made), Some(("own".to_owned(), Some(9))), "{version}");
+        // If not, the frames have changed meanwhile, and whose it is is not known.
+        let alone = Some(("own.<locals>.<setcomp>".to_owned(), Some(9)));
+        made.put(at(0x1600) + layout.code.first_line, &5_u32.to_le_bytes());
+        assert_eq!(place(&made), alone, "{version}");
+        made.put(at(0x1600) + layout.code.first_line, &6_u32.to_le_bytes());
+        made.text(at(0xd00), "b.py");
+        made.code(at(0x1600), at(0xd00), at(0xb80));
+        assert_eq!(place(&made), alone, "{version}");
+    }
+}
+
+#[test]
 fn the_standard_library_is_told_by_its_folder() {
     for file in ["<frozen runpy>", "/usr/lib/python3.13/threading.py", "/opt/py/lib/python3.13t/json/encoder.py"] {
         assert!(is_library(file), "{file}");
