@@ -271,6 +271,15 @@ impl Lock {
         }
     }
 
+    /// Whom a look means that names this thread as the holder. `None`: its word is not to be relied on, and no write has
+    /// told.
+    pub fn meant(&self, named: u32) -> Option<u32> {
+        match self.holder_is_vague {
+            false => Some(named),
+            true => self.holder.filter(|_| self.mode == Mode::Exact && self.settled),
+        }
+    }
+
     /// It was looked at, no earlier than `from`; `holder` is the thread that took it last.
     pub fn looked(&mut self, from: Nanos, seen: LockState, holder: Option<u32>, say: &mut dyn FnMut(Change)) {
         let exact = self.mode == Mode::Exact;
@@ -446,6 +455,7 @@ mod tests {
             hit(&mut lock, 2_000_100, 8);
             let said = look(&mut lock, 9_000_000, state(true, 6), 7);
             assert_eq!(said.is_empty(), vague, "{said:?}");
+            assert_eq!(lock.meant(7), Some(holder));
             assert_eq!(hit(&mut lock, 10_000_000, holder), [Change::Dropped(holder)]);
         }
     }
@@ -457,6 +467,7 @@ mod tests {
         lock.watch();
         assert_eq!(look(&mut lock, 1_000_000, state(true, 5), 7), [], "7 made the thread state, and is not here");
         assert!(!lock.settled && lock.look);
+        assert_eq!(lock.meant(7), None);
         assert_eq!((hit(&mut lock, 2_000_000, 8), hit(&mut lock, 2_000_100, 8)), (vec![], vec![]));
         assert_eq!(look(&mut lock, 9_000_000, state(true, 5), 7), [Change::Taken(8)]);
         assert_eq!(hit(&mut lock, 10_000_000, 8), [Change::Dropped(8)]);
