@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use gilscope::observe::memory::Remote;
@@ -45,7 +45,11 @@ struct Running {
 impl Running {
     /// Waits until it has printed something.
     fn start(python: &Path, args: &[&str]) -> Running {
-        let command = Command::new(python).args(args).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+        Running::of(Command::new(python).args(args))
+    }
+
+    fn of(command: &mut Command) -> Running {
+        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
         let mut child = command.expect("it is an interpreter");
         let mut first = [0];
         child.stdout.as_mut().expect("it is piped").read_exact(&mut first).expect("it prints something");
@@ -203,5 +207,41 @@ while True:
             names.len() == 10
         });
         assert!(all, "{}: {names:?}", running.runtime.version);
+    }
+}
+
+/// A copy of an interpreter, and of its library if it has one, without symbols; and where its modules are.
+fn stripped(python: &Path, folder: &Path) -> Option<(PathBuf, PathBuf)> {
+    let real = fs::canonicalize(python).ok()?;
+    let home = real.parent()?.parent()?.to_owned();
+    let copy = folder.join(real.file_name()?);
+    let library = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("libpython") && name.ends_with(".so.1.0")
+    };
+    let libraries = fs::read_dir(home.join("lib")).ok()?.flatten().map(|entry| entry.path()).filter(library);
+    for file in libraries.chain([real]) {
+        let copy = folder.join(file.file_name()?);
+        fs::copy(file, &copy).ok()?;
+        let status = Command::new("strip").arg(&copy).stderr(Stdio::null()).status();
+        status.ok().filter(ExitStatus::success)?;
+    }
+    Some((copy, home))
+}
+
+#[test]
+fn interpreters_without_symbols_tell_as_much() {
+    for python in interpreters() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let Some((copy, home)) = stripped(&python, folder.path()) else {
+            eprintln!("skipped: {} cannot be copied and stripped", python.display());
+            continue;
+        };
+        let code = "def burn():\n    print('up', flush=True)\n    while True: pass\nburn()";
+        let mut command = Command::new(copy);
+        command.args(["-c", code]).env("PYTHONHOME", home).env("LD_LIBRARY_PATH", folder.path());
+        let mut running = Running::of(&mut command);
+        let seen = running.look_until(|place| &*place.function == "burn" && place.line == Some(3));
+        assert!(seen || running.runtime.free_threaded, "{}: it is not seen there", running.runtime.version);
     }
 }
