@@ -8,9 +8,9 @@
 //! # The choice
 //! From 3.13 on the interpreter says at the start of `_PyRuntime` where in its
 //! structures things are (`_Py_DebugOffsets`, `pycore_debug_offsets.h`); for
-//! 3.9 to 3.12 there is a table ([`layout`]). A
+//! 3.9 to 3.12 there is a table (`layout`). A
 //! thread's innermost frame leads to its code object, that to its names and,
-//! by a table of lines ([`lines`]), to the line. What a code object says does not
+//! by a table of lines (`lines`), to the line. What a code object says does not
 //! change, so it is read once, as long as it is still that one that lies there.
 //! Whatever does not fit, an object of another class, a pointer to nowhere, a text
 //! that is none, a place outside of the code, makes the answer `None`: the frame
