@@ -64,7 +64,7 @@ impl Running {
     /// Looks until it is as it says, or long enough.
     fn look_until(&mut self, mut enough: impl FnMut(&Place) -> bool) -> bool {
         let memory = Remote(self.child.id());
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + Duration::from_secs(60);
         let mut looks: u64 = 0;
         while Instant::now() < end {
             looks += 1;
