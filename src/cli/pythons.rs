@@ -20,8 +20,10 @@ pub(super) fn rows() -> Vec<Value> {
         let (about, row) = match &python.said {
             Ok(said) => {
                 let (engine, words) = engine(&said.version);
+                let tells = version_of(&said.version).map_or(&[][..], |version| version.tells(said.gil));
+                let told = if tells.is_empty() { String::new() } else { format!(" · tells {}", tells.join(", ")) };
                 let about = format!(
-                    "{} {} · {} · {} · {words}",
+                    "{} {} · {} · {} · {words}{told}",
                     said.implementation,
                     said.version,
                     gil_in_words(said.free_threaded, Some(said.gil)),
@@ -29,7 +31,10 @@ pub(super) fn rows() -> Vec<Value> {
                 );
                 (
                     about,
-                    json!({ "version": said.version, "gil": said.gil, "free_threaded": said.free_threaded, "engine": engine }),
+                    json!({
+                        "version": said.version, "gil": said.gil, "free_threaded": said.free_threaded, "engine": engine,
+                        "tells": tells,
+                    }),
                 )
             }
             Err(why) => (format!("{} · {why}", python.by), json!({ "version": null })),
@@ -66,11 +71,15 @@ fn exact() -> Result<(), String> {
 
 /// Which engine serves a version, in a word and in words.
 fn engine_by(exact: &Result<(), String>) -> impl Fn(&str) -> (&'static str, String) {
-    move |version| match (Version::from_name(&format!("python{version}")).is_some_and(Version::is_known), exact) {
+    move |version| match (version_of(version).is_some_and(Version::is_known), exact) {
         (false, _) => ("cores_only", "only threads and cores: gilscope knows 3.9 to 3.15".to_owned()),
         (true, Ok(())) => ("exact", "exact".to_owned()),
         (true, Err(why)) => ("sampled", format!("sampled: {why}")),
     }
+}
+
+fn version_of(version: &str) -> Option<Version> {
+    Version::from_name(&format!("python{version}"))
 }
 
 fn processes(engine: &impl Fn(&str) -> (&'static str, String)) -> Vec<Value> {

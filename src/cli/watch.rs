@@ -42,6 +42,9 @@ pub struct Reporting {
     /// Report as a table, without a screen, also where there is a terminal
     #[arg(long)]
     no_screen: bool,
+    /// Do not look in which functions the lock is held: fifty looks a second fewer into the program's memory
+    #[arg(long)]
+    no_functions: bool,
 }
 
 impl Reporting {
@@ -49,6 +52,11 @@ impl Reporting {
     fn wants_screen(&self) -> bool {
         let wants_report = self.no_screen || self.json || self.csv || self.span.is_some();
         !wants_report && terminal::is_usable()
+    }
+
+    /// The source, looked at as far as that is wanted.
+    fn of(&self, source: cpython::Observed) -> cpython::Observed {
+        if self.no_functions { source.without_functions() } else { source }
     }
 }
 
@@ -97,8 +105,8 @@ pub struct Attach {
 }
 
 /// What differs by version, said once.
-const FROM_WHICH_VERSION: &str = "CPython 3.9 to 3.15. The function in which the lock is held is known from 3.13 on, the \
-                                  asyncio task that runs it from 3.14 on.";
+const FROM_WHICH_VERSION: &str = "CPython 3.9 to 3.15. The function in which the lock is held is told by its qualified \
+                                  name from 3.11 on, the asyncio task that runs it from 3.14 on.";
 
 /// Starts a program and observes it.
 pub fn watch(options: &Watch) -> Result<ExitCode> {
@@ -124,7 +132,7 @@ pub fn watch(options: &Watch) -> Result<ExitCode> {
     // On the screen signals are the loop's affair.
     let interrupted = if screen { Arc::default() } else { interruption()? };
     let source = match cpython::launch(&python.into_os_string(), &args, streams) {
-        Ok(source) => source,
+        Ok(source) => options.reporting.of(source),
         Err(error) => {
             complain(&format_args!("the program could not be started: {error}"));
             return Ok(ExitCode::from(OWN_FAILURE));
@@ -159,12 +167,12 @@ pub fn attach(options: &Attach) -> Result<ExitCode> {
     }
     let Some(pid) = options.pid else { return choose(&options.reporting) };
     if options.reporting.wants_screen() {
-        let source = cpython::attach(pid).map_err(refuse)?;
+        let source = options.reporting.of(cpython::attach(pid).map_err(refuse)?);
         let (told, _) = super::lab::watching(Session::observing(Box::new(source), trace::DEFAULT_BUDGET))?;
         return Ok(told.unwrap_or(ExitCode::SUCCESS));
     }
     let interrupted = interruption()?;
-    let source = cpython::attach(pid).map_err(refuse)?;
+    let source = options.reporting.of(cpython::attach(pid).map_err(refuse)?);
     let (_, was_interrupted) = observe(source, &options.reporting, &interrupted, false)?;
     Ok(if was_interrupted && options.reporting.span.is_some() {
         ExitCode::from(INTERRUPTED)

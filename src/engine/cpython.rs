@@ -142,6 +142,12 @@ impl Source for Observed {
 }
 
 impl Observed {
+    /// Looks not in which functions the lock is held.
+    pub fn without_functions(self) -> Observed {
+        self.observer.without_places();
+        self
+    }
+
     fn new(observer: Observer, pid: u32, mut launched: Option<Launched>) -> Observed {
         Observed {
             description: describe(&observer),

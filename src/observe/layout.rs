@@ -57,6 +57,22 @@ impl Version {
     pub fn is_known(self) -> bool {
         self.major == 3 && (9..=15).contains(&self.minor)
     }
+
+    /// What is told of this version beside its lock, threads and cores, in words: of a build with its GIL on, or of one that
+    /// runs without.
+    pub fn tells(self, gil: bool) -> &'static [&'static str] {
+        const PARKED: &str = "what parked threads wait for";
+        match (self.is_known(), gil, self.minor) {
+            (false, ..) => &[],
+            (true, true, ..=10) => &["functions (without their classes)"],
+            (true, true, 11 | 12) => &["functions"],
+            (true, true, 13) => &["functions", PARKED],
+            (true, true, _) => &["functions", "asyncio tasks", PARKED],
+            // Where the others keep their worlds is not known.
+            (true, false, 13 | 14) => &["stop-the-world", PARKED],
+            (true, false, _) => &[PARKED],
+        }
+    }
 }
 
 impl fmt::Display for Version {
@@ -300,6 +316,10 @@ mod tests {
         ] {
             assert_eq!(Version::from_name(name), expected, "{name}");
         }
+        assert_eq!(version(3, 16, None).tells(true), [""; 0]);
+        assert!(
+            version(3, 9, None).tells(true)[0].starts_with("functions") && version(3, 15, None).tells(true).len() == 3
+        );
         assert!(version(3, 9, None).is_known() && !version(3, 16, None).is_known() && !version(3, 8, None).is_known());
     }
 

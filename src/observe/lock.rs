@@ -231,6 +231,15 @@ impl Lock {
         }
     }
 
+    /// Whom a look means that names this thread as the holder. `None`: its word is not to be relied on, and no write has
+    /// told.
+    pub fn meant(&self, named: u32) -> Option<u32> {
+        match self.holder_is_vague {
+            false => Some(named),
+            true => self.holder.filter(|_| self.mode == Mode::Exact && self.settled),
+        }
+    }
+
     /// It was looked at, no earlier than `from`; `holder` is the thread that took it last.
     pub fn looked(&mut self, from: Nanos, seen: LockState, holder: Option<u32>, say: &mut dyn FnMut(Change)) {
         let exact = self.mode == Mode::Exact;

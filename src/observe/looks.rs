@@ -72,14 +72,15 @@ impl Watcher {
 
     /// Looks where the holders of locks are.
     pub(super) fn look_at_places(&mut self, now: Nanos) {
-        if self.places_at + PLACES > now {
+        if !self.wants_places || self.places_at + PLACES > now {
             return;
         }
         self.places_at = now;
         for lock in self.locks.iter().filter(|lock| lock.is_gil()) {
             let Some(process) = self.processes.get_mut(&lock.pid) else { continue };
             let Some((tid, place)) = process.place_of_holder(lock.address) else { continue };
-            if let Some(lane) = self.threads.get(&tid).and_then(|tracked| tracked.lane) {
+            let tracked = lock.meant(tid).and_then(|tid| self.threads.get(&tid));
+            if let Some(lane) = tracked.and_then(|tracked| tracked.lane) {
                 self.notices.push(Notice::Place { at: now, lane, place });
             }
         }

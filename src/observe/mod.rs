@@ -89,6 +89,7 @@ struct Shared {
     child: Mutex<Option<Child>>,
     stop: AtomicBool,
     exact_once: AtomicBool,
+    without_places: AtomicBool,
 }
 
 impl Observer {
@@ -139,6 +140,11 @@ impl Observer {
         self.shared.exact_once.store(true, Ordering::Relaxed);
     }
 
+    /// Looks no more in which functions locks are held.
+    pub fn without_places(&self) {
+        self.shared.without_places.store(true, Ordering::Relaxed);
+    }
+
     /// Stops observing; what was seen so far is said.
     pub fn stop(&mut self) {
         self.shared.stop.store(true, Ordering::Relaxed);
@@ -166,6 +172,7 @@ fn observe(mut watcher: Watcher, ended: Option<OwnedFd>, shared: &Shared) {
         if shared.exact_once.swap(false, Ordering::Relaxed) {
             watcher.exact_once();
         }
+        watcher.wants_places = !shared.without_places.load(Ordering::Relaxed);
         watcher.pass();
         let stopped = shared.stop.load(Ordering::Relaxed);
         let end = match &mut *shared.child.lock().unwrap_or_else(PoisonError::into_inner) {

@@ -158,11 +158,10 @@ impl Process {
     /// Who holds the lock at this address, and where. `None`: nobody does, or that cannot be read just now.
     pub(super) fn place_of_holder(&mut self, address: u64) -> Option<(u32, Place)> {
         let memory = Remote(self.pid);
-        // What the frames look like is said by the interpreters that have debug offsets.
-        let runtime = self.runtime.as_ref().filter(|runtime| runtime.version.minor >= 13)?.address;
-        if self.places.as_ref().is_none_or(|(known, ..)| *known != runtime) {
+        let runtime = self.runtime.as_ref()?;
+        if self.places.as_ref().is_none_or(|(known, ..)| *known != runtime.address) {
             let places = Places::new(FrameLayout::find(runtime, &memory)?);
-            self.places = Some((runtime, places, Tasks::default()));
+            self.places = Some((runtime.address, places, Tasks::default()));
         }
         let (state, holder) = self.look(address)?;
         if !state.locked || !state.enabled {
@@ -170,8 +169,8 @@ impl Process {
         }
         let (_, places, tasks) = self.places.as_mut()?;
         let subject = (self.pid, self.runtime.as_ref()?);
-        let layout = *places.layout();
-        let mut task = || tasks.running(state.last_holder, subject, &layout, &memory);
+        let objects = *places.objects();
+        let mut task = || tasks.running(state.last_holder, subject, &objects, &memory);
         let before = task();
         let place = places.of_thread(state.last_holder, &memory)?;
         // The loop may have gone on to another task between the two.

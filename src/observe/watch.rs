@@ -142,6 +142,8 @@ pub struct Watcher {
     pub(super) notices: Vec<Notice>,
     pub(super) turn: usize,
     pub(super) places_at: Nanos,
+    /// Whether it is looked where holders are at all.
+    pub(super) wants_places: bool,
     pub(super) names_due: NamesDue,
     /// When records were lost, among which may have been somebody's end.
     pub(super) ends_lost_at: Option<Nanos>,
@@ -187,6 +189,7 @@ impl Watcher {
             notices: vec![Notice::Began(began)],
             turn: 0,
             places_at: Nanos::ZERO,
+            wants_places: true,
             names_due: NamesDue::default(),
             ends_lost_at: None,
             ended_unseen: 0,

@@ -68,8 +68,7 @@ pub struct Report {
     pub ledger_ns: BTreeMap<&'static str, Nanos>,
     /// Who waited while whom held the lock.
     pub blame: Vec<Blame>,
-    /// In which functions the holders of locks were seen, the most waited for first; of a program that was observed,
-    /// from 3.13 on.
+    /// In which functions the holders of locks were seen, the most waited for first; of a program that was observed.
     pub held_in: Vec<HeldIn>,
     /// The diagnoses that hold, the most particular first.
     pub insights: Vec<Finding>,
@@ -124,7 +123,7 @@ pub struct Machine {
 pub struct HeldIn {
     /// By which lane.
     pub lane: LaneId,
-    /// The function's qualified name.
+    /// The function's qualified name; of real programs up to 3.10 its name alone.
     pub function: String,
     /// Its file.
     pub file: String,
@@ -132,7 +131,7 @@ pub struct HeldIn {
     pub line: Option<u32>,
     /// The asyncio task it ran in when it was last seen (3.14 and later); null if there was none.
     pub task: Option<String>,
-    /// If that is the standard library, the nearest caller that is not (3.13 and later); null otherwise.
+    /// If that is the standard library, the nearest caller that is not; null otherwise.
     pub caller: Option<Caller>,
     /// Its share of all holding, 0 to 1.
     pub held: f64,

@@ -31,7 +31,9 @@ pub struct Places {
     latest: HashMap<LaneId, Place>,
     /// In the order of time.
     samples: VecDeque<(Nanos, LaneId, Place)>,
+    /// When it was last looked, and when before.
     last: Nanos,
+    before: Nanos,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -60,8 +62,11 @@ pub struct HeldIn {
 impl Places {
     /// The lane was seen there at `at`, holding its lock, while so many others wanted it.
     pub fn saw(&mut self, at: Nanos, lane: LaneId, place: Place, waiting: usize) {
-        let span = (at - self.last).0.min(MOST.0) as f64;
-        self.last = self.last.max(at);
+        // All locks are looked at at once: each holder is told of for the whole of the time since the look before.
+        if at > self.last {
+            (self.before, self.last) = (self.last, at);
+        }
+        let span = (at - self.before).0.min(MOST.0) as f64;
         if self.rows.len() >= MOST_ROWS {
             self.rows.retain(|_, seen| seen.faded(at).held > 1e6);
         }
@@ -156,6 +161,17 @@ mod tests {
         assert!((rows[0].waited / rows[1].waited - 18.0 / 8.0).abs() < 0.1, "{rows:?}");
         assert!((rows[1].held / rows[0].held - 4.0).abs() < 0.2, "{rows:?}");
         assert_eq!(places.latest(LaneId(0)), Some(&place("parse")));
+    }
+
+    #[test]
+    fn who_holds_another_lock_at_the_same_time_has_held_it_as_long() {
+        let mut places = Places::default();
+        for step in 1..=10 {
+            places.saw(Nanos::from_millis(step * 20), LaneId(0), place("one"), 1);
+            places.saw(Nanos::from_millis(step * 20), LaneId(1), place("other"), 1);
+        }
+        let rows = places.by_lane();
+        assert!(rows.len() == 2 && (rows[0].held / rows[1].held - 1.0).abs() < 0.01, "{rows:?}");
     }
 
     #[test]

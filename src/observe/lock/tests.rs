@@ -103,6 +103,7 @@ fn who_wrote_is_believed_where_the_holder_s_name_is_vague() {
         hit(&mut lock, 2_000_100, 8);
         let said = look(&mut lock, 9_000_000, state(true, 6), 7);
         assert_eq!(said.is_empty(), vague, "{said:?}");
+        assert_eq!(lock.meant(7), Some(holder));
         assert_eq!(hit(&mut lock, 10_000_000, holder), [Change::Dropped(holder)]);
     }
 }
@@ -114,6 +115,7 @@ fn one_with_a_vague_name_that_held_it_before_it_was_watched_is_known_by_what_it_
     lock.watch();
     assert_eq!(look(&mut lock, 1_000_000, state(true, 5), 7), [], "7 made the thread state, and is not here");
     assert!(!lock.settled && lock.look);
+    assert_eq!(lock.meant(7), None);
     assert_eq!((hit(&mut lock, 2_000_000, 8), hit(&mut lock, 2_000_100, 8)), (vec![], vec![]));
     assert_eq!(look(&mut lock, 9_000_000, state(true, 5), 7), [Change::Taken(8)]);
     assert_eq!(hit(&mut lock, 10_000_000, 8), [Change::Dropped(8)]);

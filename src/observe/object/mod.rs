@@ -12,6 +12,8 @@ use super::memory::Memory;
 /// Bits of `tp_flags` (`Include/object.h`): a class whose objects are `int`, `bytes`, `str` or `dict`.
 pub const IS_INT: u64 = 1 << 24;
 /// See [`IS_INT`].
+pub const IS_BYTES: u64 = 1 << 27;
+/// See [`IS_INT`].
 pub const IS_STR: u64 = 1 << 28;
 /// See [`IS_INT`].
 pub const IS_DICT: u64 = 1 << 29;
@@ -61,6 +63,15 @@ impl ObjectLayout {
     /// Whether an object is of a class with this flag.
     pub fn is(&self, flag: u64, object: u64, memory: &dyn Memory) -> bool {
         self.class_of(object, memory).is_some_and(|(_, flags)| flags & flag != 0)
+    }
+
+    /// Whether a class is called so (`PyTypeObject.tp_name`).
+    pub fn is_class_name(&self, class: u64, wanted: &str, memory: &dyn Memory) -> bool {
+        // 18 words before the flags.
+        let name = class.checked_add(self.class_flags).and_then(|flags| word(memory, flags.checked_sub(144)?));
+        let mut bytes = vec![0; wanted.len() + 1];
+        name.is_some_and(|name| memory.read(name, &mut bytes).is_ok())
+            && bytes.strip_suffix(&[0]) == Some(wanted.as_bytes())
     }
 
     /// Reads a compact `str` (`PyASCIIObject`, `PyCompactUnicodeObject` in `Include/cpython/unicodeobject.h`). `None`: it

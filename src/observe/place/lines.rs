@@ -1,7 +1,71 @@
-//! The table that leads from an instruction to its line (`co_linetable`; PEP 626 and PEP 657, `Objects/locations.md`).
+//! The table that leads from an instruction to its line: `co_lnotab` (`Objects/lnotab_notes.txt` of 3.9), `co_linetable`
+//! of 3.10 (the same file there; PEP 626) and that of 3.11 and later (`Objects/locations.md`; PEP 657).
 
-/// The line of the instruction `offset` bytes into the code. `None`: it has none, or the table ends before it.
-pub(super) fn line_at(table: &[u8], first_line: u32, offset: u64) -> Option<u32> {
+/// How a version writes that table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// `co_lnotab`, up to 3.9: how many bytes of code further (without a sign), how many lines further (with one).
+    Steps,
+    /// `co_linetable` of 3.10: for how many bytes of code, how many lines further; −128: these have no line.
+    Ranges,
+    /// `co_linetable` from 3.11 on, with columns.
+    Locations,
+}
+
+impl Format {
+    /// Of a minor version.
+    pub(super) fn of(minor: u8) -> Format {
+        match minor {
+            ..=9 => Format::Steps,
+            10 => Format::Ranges,
+            11.. => Format::Locations,
+        }
+    }
+
+    /// The line of the instruction `offset` bytes into the code, counted from 1. `None`: it has none, or the table ends
+    /// before it. The table of [`Format::Steps`] does not tell where the code ends.
+    pub(super) fn line_at(self, table: &[u8], first_line: u32, offset: u64) -> Option<u32> {
+        let line = match self {
+            Format::Steps => Some(by_steps(table, first_line, offset)),
+            Format::Ranges => by_ranges(table, first_line, offset),
+            Format::Locations => by_locations(table, first_line, offset),
+        };
+        line.and_then(|line| u32::try_from(line).ok()).filter(|line| *line != 0)
+    }
+}
+
+fn by_steps(table: &[u8], first_line: u32, offset: u64) -> i64 {
+    let (pairs, _) = table.as_chunks::<2>();
+    let mut at = 0;
+    let mut line = i64::from(first_line);
+    for [further, lines] in pairs {
+        at += u64::from(*further);
+        if at > offset {
+            break;
+        }
+        line += i64::from(lines.cast_signed());
+    }
+    line
+}
+
+fn by_ranges(table: &[u8], first_line: u32, offset: u64) -> Option<i64> {
+    let (pairs, _) = table.as_chunks::<2>();
+    let mut end = 0;
+    let mut line = i64::from(first_line);
+    for [length, lines] in pairs {
+        end += u64::from(*length);
+        let has_line = lines.cast_signed() != i8::MIN;
+        if has_line {
+            line += i64::from(lines.cast_signed());
+        }
+        if offset < end {
+            return has_line.then_some(line);
+        }
+    }
+    None
+}
+
+fn by_locations(table: &[u8], first_line: u32, offset: u64) -> Option<i64> {
     let mut bytes = table.iter().copied();
     let mut line = i64::from(first_line);
     let mut end = 0;
@@ -18,14 +82,14 @@ pub(super) fn line_at(table: &[u8], first_line: u32, offset: u64) -> Option<u32>
             0..=9 => skip(&mut bytes, 1)?,
             // This many lines further, columns in two bytes.
             10..=12 => {
-                line += i64::from(kind - 10);
+                line = line.saturating_add(i64::from(kind - 10));
                 skip(&mut bytes, 2)?;
             }
             // Any number of lines further, no columns.
-            13 => line += signed(&mut bytes)?,
+            13 => line = line.saturating_add(signed(&mut bytes)?),
             // The same, then the end line and both columns.
             14 => {
-                line += signed(&mut bytes)?;
+                line = line.saturating_add(signed(&mut bytes)?);
                 for _ in 0..3 {
                     varint(&mut bytes)?;
                 }
@@ -33,7 +97,7 @@ pub(super) fn line_at(table: &[u8], first_line: u32, offset: u64) -> Option<u32>
             _ => has_line = false,
         }
         if offset < end {
-            return has_line.then(|| u32::try_from(line).ok()).flatten();
+            return has_line.then_some(line);
         }
     }
     None
@@ -64,36 +128,4 @@ fn signed(bytes: &mut impl Iterator<Item = u8>) -> Option<i64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn each_kind_of_entry_moves_the_line_as_it_says() {
-        let table = [
-            0xf8, // kind 15, one unit: no line
-            0x80 | 11 << 3,
-            0,
-            0, // one line further, one unit
-            0x81,
-            0, // the same line, two units
-            0x80 | 13 << 3,
-            0b101, // two lines back
-            0x80 | 14 << 3,
-            0b0100_0000 | 20,
-            1,
-            0,
-            0,
-            0, // (20 | 1 << 6) >> 1 = 42 lines further
-        ];
-        let lines: Vec<_> = (0..7).map(|unit| line_at(&table, 10, unit * 2)).collect();
-        assert_eq!(lines, [None, Some(11), Some(11), Some(11), Some(9), Some(51), None]);
-    }
-
-    proptest! {
-        #[test]
-        fn a_damaged_table_is_read_to_its_end_and_no_further(table: Vec<u8>, first: u32, offset: u64) {
-            let _ = line_at(&table, first, offset);
-        }
-    }
-}
+mod tests;

@@ -9,10 +9,9 @@ use std::time::{Duration, Instant};
 
 use super::super::elf;
 use super::super::memory::Memory;
-use super::super::object::{IS_INT, IS_STR, word};
+use super::super::object::{IS_INT, IS_STR, ObjectLayout, word};
 use super::super::process::{self, Mapped};
 use super::super::runtime::Runtime;
-use super::FrameLayout;
 
 /// Words of the table.
 const WORDS: usize = 13;
@@ -44,7 +43,7 @@ impl Tasks {
         &mut self,
         tstate: u64,
         (pid, runtime): (u32, &Runtime),
-        frames: &FrameLayout,
+        objects: &ObjectLayout,
         memory: &dyn Memory,
     ) -> Option<Arc<str>> {
         if self.layout.is_none() && runtime.version.minor >= 14 && self.looked.is_none_or(|at| at.elapsed() >= AGAIN) {
@@ -52,7 +51,7 @@ impl Tasks {
             self.layout = TaskLayout::find(pid, runtime, self.looked.is_none(), memory);
             self.looked = Some(Instant::now());
         }
-        self.layout?.running(tstate, frames, memory)
+        self.layout?.running(tstate, objects, memory)
     }
 }
 
@@ -83,34 +82,26 @@ impl TaskLayout {
 
     /// The name of the task that the thread of this `PyThreadState` runs. `None`: it runs none, or that could not be
     /// read just now.
-    pub fn running(&self, tstate: u64, frames: &FrameLayout, memory: &dyn Memory) -> Option<Arc<str>> {
+    pub fn running(&self, tstate: u64, objects: &ObjectLayout, memory: &dyn Memory) -> Option<Arc<str>> {
         let task = word(memory, tstate.checked_add(self.running)?).filter(|task| *task != 0)?;
         let name = word(memory, task.checked_add(self.name)?).filter(|name| *name != 0)?;
-        let (_, flags) = frames.objects.class_of(name, memory)?;
+        let (_, flags) = objects.class_of(name, memory)?;
         if flags & IS_STR != 0 {
-            return frames.objects.text(name, memory).map(Arc::from);
+            return objects.text(name, memory).map(Arc::from);
         }
         // Who gave it no name gets a number, which becomes `Task-n` when somebody asks.
-        (flags & IS_INT != 0)
-            .then(|| frames.objects.whole_number(name, memory))
-            .flatten()
-            .map(|n| format!("Task-{n}").into())
+        (flags & IS_INT != 0).then(|| objects.whole_number(name, memory)).flatten().map(|n| format!("Task-{n}").into())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::super::memory::Image;
-    use super::super::super::object::ObjectLayout;
     use super::*;
     use proptest::prelude::*;
 
-    const FRAMES: FrameLayout = FrameLayout {
-        current_frame: 72,
-        frame: [88, 8, 0, 56],
-        code: [112, 120, 128, 136, 208],
-        objects: ObjectLayout { header: 16, class: 8, class_flags: 168, free_threaded: false, minor: 14 },
-    };
+    const OBJECTS: ObjectLayout =
+        ObjectLayout { header: 16, class: 8, class_flags: 168, free_threaded: false, minor: 14 };
     const TASKS: TaskLayout = TaskLayout { name: 88, running: 0x2c0 };
     const TSTATE: u64 = 0x1000;
 
@@ -125,7 +116,7 @@ mod tests {
     }
 
     fn running(image: &Image) -> Option<String> {
-        TASKS.running(TSTATE, &FRAMES, image).map(|name| name.to_string())
+        TASKS.running(TSTATE, &OBJECTS, image).map(|name| name.to_string())
     }
 
     #[test]
@@ -169,8 +160,8 @@ mod tests {
         fn garbage_is_no_name_and_no_panic(words: Vec<u64>, flags: u64, tstate: u64, name: u64, running: u64) {
             let mut image = image(flags, &words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>());
             image.set_word(0x4000 + 8, 0x5000);
-            let _ = TASKS.running(TSTATE, &FRAMES, &image);
-            let _ = TaskLayout { name, running }.running(tstate, &FRAMES, &image);
+            let _ = TASKS.running(TSTATE, &OBJECTS, &image);
+            let _ = TaskLayout { name, running }.running(tstate, &OBJECTS, &image);
         }
     }
 }
