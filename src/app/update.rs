@@ -192,6 +192,9 @@ fn close(state: &mut State) -> Vec<Effect> {
         state.help = None;
     } else if state.settings.is_some() {
         state.settings = None;
+    } else if state.watch.reading.is_some() {
+        state.watch.reading = None;
+        state.message = None;
     } else if state.message.is_some() {
         state.message = None;
     } else if state.view.frozen.is_some() || state.view.cursor.is_some() {
@@ -199,8 +202,6 @@ fn close(state: &mut State) -> Vec<Effect> {
     } else if state.view.unfolded.is_some() {
         state.view.unfolded = None;
         state.view.scroll = 0;
-    } else if state.watch.output_scroll.is_some() {
-        state.watch.output_scroll = None;
     } else if state.watch.picker.is_behind() {
         return picker::leave(state);
     } else {

@@ -13,7 +13,6 @@ use crate::event::Nanos;
 use crate::observe::pythons::Listing;
 use crate::session::{Comparer, Director, Miniature, Notice, Phase, Record, Run, Stage, is_whole};
 use crate::trace::{self, Trace};
-use crate::ui;
 use crate::workload::{self, Workload};
 
 use super::Wish;
@@ -157,7 +156,7 @@ impl World {
     pub fn resized(&mut self, columns: u16, rows: u16) {
         self.hear(News::Resized(columns, rows));
         if let Some(run) = &mut self.watched {
-            let (columns, rows) = ui::watch::panel(columns, rows);
+            let (columns, rows) = app::watch::panel::size((columns, rows));
             run.resize_panel(columns, rows);
         }
     }

@@ -250,7 +250,7 @@ fn while_one_types_every_key_is_the_programs_and_none_becomes_a_command_when_it_
     state.watch.output.takes_keys = true;
     for leave in [KeyEvent::from(KeyCode::Esc), KeyEvent::new(KeyCode::Char('5'), KeyModifiers::CONTROL)] {
         act(&mut state, Some(&log), Action::Type);
-        assert_eq!((state.watch.typing, state.watch.output_scroll), (true, Some(0)));
+        assert_eq!((state.watch.typing, state.watch.reading), (true, Some(Reading::End)));
         let interrupt = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
         for key in [letter, interrupt] {
             assert_eq!(typed(&mut state, key), Some(vec![Effect::Press(key)]));
