@@ -3,6 +3,8 @@
 use crate::engine::{self, Description, Status};
 use crate::trace::{CoreEvidence, Evidence, Trace};
 
+use super::words::tenths;
+
 /// What the run on the screen comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
@@ -97,7 +99,8 @@ const fn how(engine: engine::Engine) -> (&'static str, Evidence) {
 
 /// The most urgent of what the observer has to say.
 fn note(status: &Status) -> Option<String> {
-    let alarm = status.alarms.last().map(|alarm| alarm.text.clone());
+    let alarm = status.alarms.last();
+    let alarm = alarm.map(|alarm| format!("after {}: {}", tenths(alarm.at - status.began_at), alarm.text));
     let missed = (status.missed + status.records_lost > 0)
         .then(|| format!("{} takes or drops missed, {} records lost", status.missed, status.records_lost));
     let cores = status.switch_records_refused.as_ref().map(|why| format!("core times not known: {why}"));
@@ -117,4 +120,19 @@ fn script(command: &[String]) -> String {
         }
     }
     command.first().map_or_else(String::new, |program| file(program))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Alarm;
+    use crate::event::Nanos;
+
+    #[test]
+    fn an_alarm_says_when_it_was() {
+        let alarm = Alarm { at: Nanos::from_millis(99_340), text: "the GIL came back".to_owned() };
+        let began_at = Nanos::from_secs(90);
+        let status = Status { began_at, alarms: vec![alarm], reason: Some("other".to_owned()), ..Status::default() };
+        assert_eq!(note(&status).as_deref(), Some("after 9.3 s: the GIL came back"));
+    }
 }
