@@ -91,6 +91,10 @@ pub fn update(state: &mut State, log: Option<&Trace>, action: Action) -> Vec<Eff
         state.help = match action {
             Action::ScrollDown => Some((top + 1).min(MOST_HELP)),
             Action::ScrollUp => Some(top.saturating_sub(1)),
+            Action::PanRight => Some((top + help_page(state)).min(MOST_HELP)),
+            Action::PanLeft => Some(top.saturating_sub(help_page(state))),
+            Action::ToBegin => Some(0),
+            Action::ToEnd => Some(MOST_HELP),
             _ => None,
         };
         return Vec::new();
@@ -185,6 +189,11 @@ fn lab(state: &mut State, log: Option<&Trace>, action: Action) -> Vec<Effect> {
             Vec::new()
         }
     }
+}
+
+/// By how many lines a page of the help goes on.
+fn help_page(state: &State) -> usize {
+    usize::from(state.size.1.saturating_sub(3)).max(1)
 }
 
 fn close(state: &mut State) -> Vec<Effect> {

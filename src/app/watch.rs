@@ -225,8 +225,7 @@ pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) {
         let limit = state.watch.freeze_over.unwrap_or_default();
         let before = Nanos(state.view.axis.span().0 / 4);
         state.view.axis.from = (at - before).max(log.begin_at());
-        state.view.until = log.now();
-        state.view.frozen = Some(log.elapsed());
+        state.view.freeze(log);
         state.view.picked = Some(lane);
         state.view.cursor = Some(point::longest_hold(log, lane, at));
         let (name, key, limit) = (state.watch.name(log, lane), state.keymap.key(Action::Freeze), span(limit));
@@ -293,8 +292,7 @@ pub fn update(state: &mut State, log: Option<&Trace>, action: Action) -> Option<
 /// Stops a live picture, and the figures with it.
 fn hold_still(state: &mut State, log: &Trace) {
     if state.phase == Phase::Running && state.view.frozen.is_none() {
-        state.view.frozen = Some(log.elapsed());
-        state.view.until = log.now();
+        state.view.freeze(log);
     }
 }
 

@@ -13,6 +13,7 @@ use crate::event::Nanos;
 use crate::observe::pythons::Listing;
 use crate::session::{Comparer, Director, Miniature, Notice, Phase, Record, Run, Stage, is_whole};
 use crate::trace::{self, Trace};
+use crate::ui;
 use crate::workload::{self, Workload};
 
 use super::Wish;
@@ -165,6 +166,10 @@ impl World {
     pub fn act(&mut self, action: Action) {
         let log = shown(self.watched.as_ref(), &self.director).map(|record| &record.trace);
         let effects = app::update(&mut self.state, log, action);
+        // How long the help is, is known where it is drawn; beyond its end there is nothing to come back from.
+        if let Some(top) = self.state.help {
+            self.state.help = Some(top.min(ui::panels::help::most_scrolled(&self.state)));
+        }
         self.carry_out(effects);
     }
 

@@ -168,6 +168,28 @@ fn figures_stand_still_with_the_picture_and_are_read_again_when_it_goes_on() {
 }
 
 #[test]
+fn what_a_holder_cost_in_all_stands_still_with_the_picture_too() {
+    let rounds = |rounds: u64| {
+        let mut log = TraceBuilder::new().lock("GIL").lane("hog");
+        (0..rounds).for_each(|_| log = std::mem::take(&mut log).running(ms(90)).state(LaneState::Io, ms(10)));
+        log = log.lane("other");
+        (0..rounds).for_each(|_| log = std::mem::take(&mut log).waiting(ms(90)).running(ms(10)));
+        log.build()
+    };
+    let log = rounds(2);
+    let mut state = watching(&log);
+    act(&mut state, Some(&log), Action::Freeze);
+    let frozen = said(&state, &log);
+    assert!(frozen.contains("180 ms in all while other waited"), "{frozen}");
+    let later = rounds(5);
+    hear(&mut state, Some(&later), News::Tick(later.now()));
+    assert!(said(&state, &later).contains("180 ms in all while other waited"), "{}", said(&state, &later));
+    act(&mut state, Some(&later), Action::Freeze);
+    act(&mut state, Some(&later), Action::Freeze);
+    assert!(said(&state, &later).contains("450 ms in all while other waited"), "{}", said(&state, &later));
+}
+
+#[test]
 fn the_freeze_at_a_long_wait_says_its_limit_and_tells_that_wait() {
     let log = log();
     let mut state = watching(&log);

@@ -200,9 +200,8 @@ fn keys_of_output(state: &State, leave: String) -> Vec<(String, String)> {
     let key = |action| state.keymap.key(action);
     let mut parts = vec![
         (key(Action::Close), "close".to_owned()),
-        (format!("↑↓ PgUp PgDn {}", key(Action::ToBegin)), "scroll".to_owned()),
-        (key(Action::ToEnd), "follow".to_owned()),
         (key(Action::Quit), leave),
+        (format!("↑↓ PgUp PgDn {} {}", key(Action::ToBegin), key(Action::ToEnd)), "move".to_owned()),
         (key(Action::Help), "help".to_owned()),
     ];
     if state.watch.output.takes_keys && state.watch.ended.is_none() {
