@@ -405,6 +405,37 @@ while time.monotonic() < end: os.stat('/')
     assert_eq!(named(&report, "main")["evidence"], "sampled");
 }
 
+#[test]
+fn who_waits_for_a_sampled_lock_waits_no_longer_than_it_was_late_by_its_own_clock() {
+    let Some(python) = python().filter(|_| exactly()) else { return };
+    let code = "import os, threading, time
+end = time.monotonic() + 4
+def often():
+    while time.monotonic() < end:
+        sum(range(1000))
+        os.stat('/')
+late = 0
+def ticker():
+    global late
+    while time.monotonic() < end:
+        slept = time.monotonic()
+        time.sleep(0.02)
+        late += time.monotonic() - slept - 0.02
+threads = [threading.Thread(target=often)] + [threading.Thread(target=ticker, name='ticker') for _ in range(4)]
+for t in threads: t.start()
+for t in threads: t.join()
+print(late)
+";
+    let report = watch(&python, code);
+    sound(&report);
+    assert_eq!(report["observer"]["engine"], "sampled", "{}", report["observer"]);
+    let late: f64 = report["output"].as_str().and_then(|text| text.trim().parse().ok()).expect("it says so");
+    let tickers = lanes(&report).iter().filter(|lane| lane["name"] == "ticker");
+    let waited = tickers.map(|lane| state(lane, "waiting_gil") / 1e9).sum::<f64>();
+    // It was late for want of the lock, or of a core; a look is made every few milliseconds.
+    assert!(waited <= late * 1.5 + 0.2, "waited {waited:.3} s for the lock, late {late:.3} s");
+}
+
 /// Executes a program that the kernel refuses perf events, as a container's policy does.
 const REFUSED: &str = "import ctypes, os, struct, sys
 libc = ctypes.CDLL(None)
@@ -1360,7 +1391,8 @@ fn one_that_is_stopped_when_it_is_attached_to_is_said_to_be() {
     let mut running = Command::new(&python).args(["-c", TURNS, "60"]).stdin(Stdio::null()).spawn().expect("it starts");
     let pid = running.id();
     std::thread::sleep(Duration::from_millis(300));
-    signal(pid, rustix::process::Signal::TSTP);
+    // Not SIGTSTP: where nobody controls the terminal, the kernel ignores it.
+    signal(pid, rustix::process::Signal::STOP);
     std::thread::sleep(Duration::from_millis(100));
     let output = gilscope(&["attach", &pid.to_string(), "--json", "--for", "600ms"]);
     running.kill().and_then(|()| running.wait()).expect("it is our child");

@@ -3,7 +3,6 @@
 #[path = "common/python.rs"]
 mod python;
 #[path = "common/terminal.rs"]
-#[expect(dead_code, reason = "the tests of the lab use more of it")]
 mod terminal;
 
 use std::path::PathBuf;
@@ -48,6 +47,66 @@ fn a_program_is_watched_to_its_end_and_its_output_and_status_are_passed_on() {
     terminal.wait_until("the terminal as it was, with the program's output", |screen| {
         !screen.alternate_screen() && !screen.hide_cursor() && screen.contents().contains("upward")
     });
+}
+
+#[test]
+fn a_screenful_of_the_output_is_given_back_and_nothing_of_it_controls_the_terminal() {
+    let Some(python) = interpreter() else { return };
+    let python = python.to_str().expect("it is UTF-8");
+    let code = "for line in range(5000): print('line', line)\nprint('\\x1b[31mred\\x1b[2J\\x1b]0;title\\x07')\nprint('la' + 'st')";
+    let mut terminal = Terminal::gilscope(&["watch", "--python", python, "-c", code], 80, 24, &[]);
+    terminal.wait_for("ENDED");
+    terminal.press("q");
+    assert_eq!(terminal.wait_exit().exit_code(), 0);
+    terminal.wait_until("the last line", |screen| !screen.alternate_screen() && screen.contents().contains("last"));
+    let text = terminal.text();
+    assert!(text.contains("4981 lines") && text.contains("left out"), "{text}");
+    assert!(
+        text.contains("line 4999") && text.contains("?[31mred?[2J?]0;title?") && !text.contains("line 100\n"),
+        "{text}"
+    );
+    let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();
+    let after = raw.rsplit("\x1b[?1049l").next().expect("there is always one");
+    assert!(!after.contains("[31mred") || after.contains("?[31mred"), "{after}");
+    assert!(!after.contains("\x1b[2J") && !after.contains("\x1b]0;"), "{after:?}");
+}
+
+#[test]
+fn the_output_is_read_as_in_a_pager_while_more_is_printed() {
+    let Some(python) = interpreter() else { return };
+    let python = python.to_str().expect("it is UTF-8");
+    let code = "import time\nfor line in range(300): print('line', line, flush=True)\n\
+                while True:\n    line += 1\n    print('line', line, flush=True)\n    time.sleep(0.05)\n";
+    let mut terminal = Terminal::gilscope(&["watch", "--python", python, "-c", code], 80, 24, &[]);
+    terminal.wait_for("WATCHING");
+    terminal.press("u");
+    terminal.wait_for("line 300");
+    terminal.wait_for("PgUp");
+    // Home, in the middle of what goes on: it stays.
+    terminal.press("\x1b[H");
+    terminal.wait("the first line", |screen| screen.lines().any(|line| line.trim() == "line 0"));
+    assert!(!terminal.text().contains("FROZEN"), "{}", terminal.text());
+    terminal.press("\x1b[6~");
+    terminal.wait("a page further", |screen| !screen.lines().any(|line| line.trim() == "line 0"));
+    terminal.press("\x1b[5~");
+    terminal.wait("and back", |screen| screen.lines().any(|line| line.trim() == "line 0"));
+    terminal.press("\x1b[B");
+    terminal.wait("a line further", |screen| !screen.lines().any(|line| line.trim() == "line 0"));
+    terminal.press("\x1b[A");
+    terminal.wait("and back", |screen| screen.lines().any(|line| line.trim() == "line 0"));
+    terminal.press("\x1b[F");
+    let number = |screen: &str| {
+        screen.lines().filter_map(|line| line.trim().strip_prefix("line ")?.parse::<u32>().ok()).max().unwrap_or(0)
+    };
+    terminal.wait("the end", |screen| number(screen) > 300);
+    let seen = number(&terminal.text());
+    terminal.wait("what is printed since", |screen| number(screen) > seen + 3);
+    terminal.press("\x1b");
+    terminal.wait("the panel is closed", |screen| !screen.contains("line ") && screen.contains("waits"));
+    terminal.press("q");
+    terminal.wait_for("q again leaves");
+    terminal.press("q");
+    terminal.wait_exit();
 }
 
 #[test]

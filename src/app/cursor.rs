@@ -222,7 +222,9 @@ fn blame(state: &State, log: &Trace, lane: LaneId, span: Span, at: Nanos) -> Str
             text += &format!(" at line {line}");
         }
         text += &seen_in(state, log, holder, at);
-        let charged = log.blame().into_iter().filter(|blame| blame.waiter == lane && blame.holder == holder);
+        // The run goes on while the picture stands still.
+        let blame = if state.view.frozen.is_some() { &state.view.frozen_blame } else { &log.blame() };
+        let charged = blame.iter().filter(|blame| blame.waiter == lane && blame.holder == holder);
         let in_all: Nanos = charged.map(|blame| blame.ns).sum();
         text += &format!(": {of_this} of it, {in_all} in all while {} waited", name(lane));
     }

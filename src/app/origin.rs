@@ -3,6 +3,8 @@
 use crate::engine::{self, Description, Status};
 use crate::trace::{CoreEvidence, Evidence, Trace};
 
+use super::words::tenths;
+
 /// What the run on the screen comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
@@ -117,7 +119,8 @@ fn instead((status, program): (&Status, &engine::Program), had_lock: bool) -> Op
 /// The most urgent of what the observer has to say: what is so now, before what is over.
 fn note(status: &Status) -> Option<String> {
     let last = |is_over: bool| status.alarms.iter().rfind(|alarm| alarm.until.is_some() == is_over);
-    let [alarm, over] = [false, true].map(|is_over| last(is_over).map(|alarm| alarm.text.clone()));
+    let timed = |alarm: &engine::Alarm| format!("after {}: {}", tenths(alarm.at), alarm.text);
+    let [alarm, over] = [false, true].map(|is_over| last(is_over).map(timed));
     let missed = (status.missed + status.records_lost > 0)
         .then(|| format!("{} takes or drops missed, {} records lost", status.missed, status.records_lost));
     let cores = status.switch_records_refused.as_ref().map(|why| format!("core times not known: {why}"));
@@ -137,4 +140,18 @@ fn script(command: &[String]) -> String {
         }
     }
     command.first().map_or_else(String::new, |program| file(program))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Alarm;
+    use crate::event::Nanos;
+
+    #[test]
+    fn an_alarm_says_when_it_was() {
+        let alarm = Alarm { at: Nanos::from_millis(9_340), until: None, text: "the GIL came back".to_owned() };
+        let status = Status { alarms: vec![alarm], reason: Some("other".to_owned()), ..Status::default() };
+        assert_eq!(note(&status).as_deref(), Some("after 9.3 s: the GIL came back"));
+    }
 }

@@ -91,6 +91,10 @@ pub fn update(state: &mut State, log: Option<&Trace>, action: Action) -> Vec<Eff
         state.help = match action {
             Action::ScrollDown => Some((top + 1).min(MOST_HELP)),
             Action::ScrollUp => Some(top.saturating_sub(1)),
+            Action::PanRight => Some((top + help_page(state)).min(MOST_HELP)),
+            Action::PanLeft => Some(top.saturating_sub(help_page(state))),
+            Action::ToBegin => Some(0),
+            Action::ToEnd => Some(MOST_HELP),
             _ => None,
         };
         return Vec::new();
@@ -187,11 +191,19 @@ fn lab(state: &mut State, log: Option<&Trace>, action: Action) -> Vec<Effect> {
     }
 }
 
+/// By how many lines a page of the help goes on.
+fn help_page(state: &State) -> usize {
+    usize::from(state.size.1.saturating_sub(3)).max(1)
+}
+
 fn close(state: &mut State) -> Vec<Effect> {
     if state.help.is_some() {
         state.help = None;
     } else if state.settings.is_some() {
         state.settings = None;
+    } else if state.watch.reading.is_some() {
+        state.watch.reading = None;
+        state.message = None;
     } else if state.message.is_some() {
         state.message = None;
     } else if state.view.frozen.is_some() || state.view.cursor.is_some() {
@@ -199,8 +211,6 @@ fn close(state: &mut State) -> Vec<Effect> {
     } else if state.view.unfolded.is_some() {
         state.view.unfolded = None;
         state.view.scroll = 0;
-    } else if state.watch.output_scroll.is_some() {
-        state.watch.output_scroll = None;
     } else if state.watch.picker.is_behind() {
         return picker::leave(state);
     } else {

@@ -10,7 +10,7 @@
 use std::ops::Range;
 
 use crate::event::{LaneId, Nanos};
-use crate::trace::Trace;
+use crate::trace::{Blame, Trace};
 
 use super::axis::{self, Axis};
 
@@ -71,6 +71,8 @@ pub struct View {
     pub zoom: Zoom,
     /// How long the run had lasted when the picture was frozen.
     pub frozen: Option<Nanos>,
+    /// What waits had cost when the picture was frozen, by whom they were for.
+    pub frozen_blame: Vec<Blame>,
     /// The instant pointed at.
     pub cursor: Option<Nanos>,
     /// The lane pointed at; the first worker unless chosen.
@@ -140,6 +142,13 @@ impl View {
         self.unfolded = None;
         self.fired = false;
         self.next = Nanos::ZERO;
+    }
+
+    /// Freezes the picture, and with it what is said of it.
+    pub fn freeze(&mut self, log: &Trace) {
+        self.frozen = Some(log.elapsed());
+        self.frozen_blame = log.blame();
+        self.until = log.now();
     }
 
     /// Exchanges the live picture if it has stood long enough. Says whether it did.

@@ -5,6 +5,7 @@
 //! and the timeline shows those lanes that are kept waiting most.
 
 mod figures;
+pub mod panel;
 pub mod point;
 pub mod rows;
 mod typing;
@@ -22,8 +23,10 @@ use super::state::{Phase, State};
 use super::update::Effect;
 use super::view::Zoom;
 use super::words::span;
+use panel::By;
 
 pub use figures::{Also, Figures, Holder, LATELY, Stops, place_words};
+pub use panel::Reading;
 pub use rows::{Kind, Life, Row};
 pub use typing::{keys as typing_keys, typed};
 
@@ -83,8 +86,8 @@ pub struct Watch {
     pub output: Printed,
     /// Whether the keys are the program's.
     pub typing: bool,
-    /// Whether its output is shown, and how many lines further up.
-    pub output_scroll: Option<usize>,
+    /// Where one reads in its output, while that is shown.
+    pub reading: Option<Reading>,
     /// How many lanes are above the top of the screen.
     pub scroll: usize,
     /// How many cores it has, where that is not read from the log.
@@ -229,8 +232,7 @@ pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) {
         let limit = state.watch.freeze_over.unwrap_or_default();
         let before = Nanos(state.view.axis.span().0 / 4);
         state.view.axis.from = (at - before).max(log.begin_at());
-        state.view.until = log.now();
-        state.view.frozen = Some(log.elapsed());
+        state.view.freeze(log);
         state.view.picked = Some(lane);
         state.view.cursor = Some(point::longest_hold(log, lane, at));
         let (name, key, limit) = (state.watch.name(log, lane), state.keymap.key(Action::Freeze), span(limit));
@@ -256,9 +258,13 @@ pub fn must_ask(state: &mut State) -> bool {
 
 /// Does what was asked for on the Watch screen. `None`: it is about the picture, which is looked at as in the lab.
 pub fn update(state: &mut State, log: Option<&Trace>, action: Action) -> Option<Vec<Effect>> {
+    state.watch.leaving = false;
+    if let Some(by) = scrolls(state, action) {
+        read_on(state, by);
+        return Some(Vec::new());
+    }
     let watch = &mut state.watch;
-    watch.leaving = false;
-    let points = state.view.cursor.is_some() && watch.output_scroll.is_none();
+    let points = state.view.cursor.is_some() && watch.reading.is_none();
     match (action, log) {
         (Action::NextLane | Action::PreviousLane, Some(log)) => point::pick(state, log, action == Action::NextLane),
         // Up and down pick a lane, too, while there is something to point with.
@@ -293,8 +299,7 @@ pub fn update(state: &mut State, log: Option<&Trace>, action: Action) -> Option<
 /// Stops a live picture, and the figures with it.
 fn hold_still(state: &mut State, log: &Trace) {
     if state.phase == Phase::Running && state.view.frozen.is_none() {
-        state.view.frozen = Some(log.elapsed());
-        state.view.until = log.now();
+        state.view.freeze(log);
     }
 }
 
@@ -303,23 +308,40 @@ fn change(state: &mut State, action: Action) -> Option<Vec<Effect>> {
     match action {
         Action::ByFunction => watch.by_function = !watch.by_function,
         Action::Type => typing::begin(state),
-        Action::Output => watch.output_scroll = if watch.output_scroll.is_none() { Some(0) } else { None },
+        Action::Output => watch.reading = if watch.reading.is_none() { Some(Reading::End) } else { None },
         Action::ExactOnce if state.origin.is_sampled() && watch.ended.is_none() => {
             return Some(vec![Effect::ExactOnce]);
         }
         Action::Big => state.view.big = !state.view.big,
         Action::ExactOnce => state.message = Some("It is observed exactly already.".to_owned()),
         Action::ScrollUp | Action::ScrollDown => {
-            let up = action == Action::ScrollUp;
-            match &mut watch.output_scroll {
-                Some(scroll) => *scroll = step(*scroll, up, watch.output.lines.len()),
-                None => watch.scroll = step(watch.scroll, !up, watch.figures.rows.len()),
-            }
+            watch.scroll = step(watch.scroll, action == Action::ScrollDown, watch.figures.rows.len());
         }
         _ if action.group() == Group::Picture => return None,
         _ => state.message = Some("This key belongs to the lab.".to_owned()),
     }
     Some(Vec::new())
+}
+
+/// By how much one goes on reading the output, if the action is about that: in it the keys are those of a pager.
+fn scrolls(state: &State, action: Action) -> Option<By> {
+    state.watch.reading?;
+    let page = u64::from(panel::size(state.size).1).saturating_sub(1).max(1);
+    Some(match action {
+        Action::ScrollUp => By::Up(1),
+        Action::ScrollDown => By::Down(1),
+        Action::PanLeft => By::Up(page),
+        Action::PanRight => By::Down(page),
+        Action::ToBegin => By::Begin,
+        Action::ToEnd => By::End,
+        _ => return None,
+    })
+}
+
+fn read_on(state: &mut State, by: By) {
+    let rows = usize::from(panel::size(state.size).1);
+    let watch = &mut state.watch;
+    watch.reading = watch.reading.map(|reading| reading.go(by, &watch.output, rows));
 }
 
 fn step(at: usize, more: bool, most: usize) -> usize {

@@ -92,6 +92,8 @@ struct Found {
     exit_status: Option<u8>,
     /// What it printed: the last 1 MiB.
     output: String,
+    /// How many lines it printed before these.
+    output_left_out: u64,
 }
 
 /// A thread, how long it lived and waited, and for whom most.
@@ -195,6 +197,7 @@ fn found(record: &Record, options: &Check) -> Found {
         elapsed_ns: record.trace.elapsed(),
         exit_status: program.and_then(|program| program.exit_status),
         output: record.output.clone(),
+        output_left_out: record.output_left_out,
     }
 }
 

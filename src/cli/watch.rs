@@ -10,14 +10,15 @@ use std::time::Duration;
 
 use color_eyre::eyre::Result;
 
+use crate::app::watch::panel;
 use crate::engine::cpython;
 use crate::event::Nanos;
 use crate::observe::launch::Streams;
-use crate::observe::pythons;
+use crate::observe::{process, pythons};
+use crate::program::Printed;
 use crate::session::{Record, Run as Session, parse_duration};
 use crate::terminal;
 use crate::trace;
-use crate::ui;
 
 use super::headless::{self, Following, Format, interruption};
 use super::output::output;
@@ -122,8 +123,7 @@ pub fn watch(options: &Watch) -> Result<ExitCode> {
     };
     let streams = match options.input {
         Input::Terminal if screen => {
-            let (columns, rows) = crossterm::terminal::size()?;
-            let (columns, rows) = ui::watch::panel(columns, rows);
+            let (columns, rows) = panel::size(crossterm::terminal::size()?);
             Streams::Terminal { columns, rows }
         }
         _ if screen || options.reporting.json || options.reporting.csv => Streams::Kept(input()),
@@ -140,9 +140,9 @@ pub fn watch(options: &Watch) -> Result<ExitCode> {
     };
     if screen {
         let (told, record) = super::lab::watching(Session::observing(Box::new(source), trace::DEFAULT_BUDGET))?;
-        // What it printed has been kept from the terminal while that was ours.
-        let printed = record.as_ref().map_or("", |record| record.output.as_str());
-        output().write_all(printed.as_bytes())?;
+        if let Some(record) = &record {
+            give_back(record, crossterm::terminal::size().unwrap_or((80, 24)), &mut output())?;
+        }
         return Ok(told.unwrap_or_else(|| {
             record.as_ref().map_or(ExitCode::from(OWN_FAILURE), |record| headless::status_of(record, OWN_FAILURE))
         }));
@@ -155,6 +155,38 @@ pub fn watch(options: &Watch) -> Result<ExitCode> {
             Ok(ExitCode::from(OWN_FAILURE))
         }
     }
+}
+
+/// Writes the last of what the program printed, which was kept from the terminal while that was ours: a screenful at most,
+/// since nobody reads more and a terminal may take minutes for it, with how much came before. What would control the
+/// terminal is shown as in the panel: whoever prints to a pipe did not print for a terminal.
+fn give_back(record: &Record, (columns, rows): (u16, u16), out: &mut impl Write) -> io::Result<()> {
+    let printed = Printed::of(&record.output);
+    let columns = usize::from(columns.max(1));
+    // A prompt and what is said of the rest are to be in sight, too.
+    let mut room = usize::from(rows.saturating_sub(3)).max(1);
+    let lines: Vec<String> = printed.lines.iter().map(|line| harmless(line)).collect();
+    let fits = |line: &&String| {
+        let takes = line.chars().count().div_ceil(columns).max(1);
+        let fits = takes <= room;
+        room = room.saturating_sub(takes);
+        fits
+    };
+    let shown = lines.iter().rev().take_while(fits).count().max(1).min(lines.len());
+    let before = record.output_left_out + printed.left_out + (lines.len() - shown) as u64;
+    if before > 0 {
+        let what = if before == 1 { "one line".to_owned() } else { format!("{before} lines") };
+        writeln!(out, "gilscope: {what} that the program printed before these are left out (--no-screen shows all)")?;
+    }
+    for line in &lines[lines.len() - shown..] {
+        writeln!(out, "{line}")?;
+    }
+    out.flush()
+}
+
+/// A line that only shows what is in it.
+fn harmless(line: &str) -> String {
+    line.split('\t').map(process::sanitised).collect::<Vec<_>>().join("\t")
 }
 
 /// Observes a program that runs.

@@ -109,6 +109,10 @@ impl Source for Observed {
         self.output.as_ref().map_or_else(String::new, Output::text)
     }
 
+    fn output_left_out(&self) -> u64 {
+        self.output.as_ref().map_or(0, Output::lines_left_out)
+    }
+
     fn printed(&self) -> Printed {
         self.output.as_ref().map_or_else(Printed::default, Output::printed)
     }

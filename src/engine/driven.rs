@@ -278,6 +278,10 @@ impl Source for Driven {
         self.program.output()
     }
 
+    fn output_left_out(&self) -> u64 {
+        self.program.output_left_out()
+    }
+
     fn stop(&mut self) {
         self.stopped = true;
         self.program.stop();

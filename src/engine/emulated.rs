@@ -149,6 +149,10 @@ impl Source for Emulated {
         self.run.output()
     }
 
+    fn output_left_out(&self) -> u64 {
+        self.run.output_left_out()
+    }
+
     fn stop(&mut self) {
         self.run.stop();
     }

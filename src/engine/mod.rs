@@ -223,6 +223,9 @@ pub trait Source {
     /// What was printed so far: the last 1 MiB.
     fn output(&self) -> String;
 
+    /// How many lines were printed before these.
+    fn output_left_out(&self) -> u64;
+
     /// The last lines of that, as a panel shows them.
     fn printed(&self) -> Printed {
         Printed::of(&self.output())

@@ -22,6 +22,7 @@ mod native_outside;
 mod oversubscribed;
 mod pickling;
 mod start_up;
+mod stop_the_world;
 pub mod words;
 
 use serde::Serialize;
@@ -96,6 +97,7 @@ pub const ALL: &[Insight] = &[
     start_up::INSIGHT,
     pickling::INSIGHT,
     lock_bound::INSIGHT,
+    stop_the_world::INSIGHT,
     free_threads_contending::INSIGHT,
     oversubscribed::INSIGHT,
     native_outside::INSIGHT,

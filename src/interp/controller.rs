@@ -250,6 +250,11 @@ impl Controller {
         self.stdout.text()
     }
 
+    /// How many lines were printed before these.
+    pub fn output_left_out(&self) -> u64 {
+        self.stdout.lines_left_out()
+    }
+
     /// How many bytes were printed in all.
     pub fn output_bytes(&self) -> u64 {
         self.stdout.total()

@@ -2,7 +2,7 @@
 //! runs Python.
 
 use crate::clock::{Clock, Monotonic};
-use crate::event::Nanos;
+use crate::event::{LockId, Nanos};
 
 use super::doing::{self, Doing};
 use super::layout::Layout;
@@ -18,7 +18,7 @@ const COMPARED: Nanos = Nanos::from_millis(250);
 const PLACES: Nanos = Nanos::from_millis(20);
 /// For how long a lock is watched on demand.
 const MOMENT_OF_TRUTH: Nanos = Nanos::from_millis(100);
-/// How often it is looked whether one who waits for a lock does so still.
+/// How often it is looked whether one who waits for a lock does so still, where it would be seen to take it.
 const WAITING: Nanos = Nanos::from_millis(50);
 /// How many threads are looked at in a pass where there are no records.
 const LOOKS: usize = 16;
@@ -126,10 +126,16 @@ impl Watcher {
             pending.push((at, Item::Doing { tid, doing, parked, first }));
         };
         if records {
+            let watched: Vec<LockId> =
+                self.locks.iter().filter(|lock| lock.mode == Mode::Exact).map(|lock| lock.id).collect();
             for (tid, tracked) in &mut self.threads {
                 let first = tracked.looked_at == Nanos::ZERO && tracked.asleep == Some(tracked.thread.since);
-                // Who waits for the lock sleeps a switch interval at a time, and each time for the same reason.
-                let pause = if tracked.thread.is_waiting() { WAITING } else { Nanos::ZERO };
+                // Who waits for the lock sleeps a switch interval at a time, and each time for the same reason. Where the
+                // lock is only looked at he may have had it meanwhile, unseen, and sleep for another.
+                let pause = match tracked.thread.wants() {
+                    Some(lock) if watched.contains(&lock) => WAITING,
+                    _ => Nanos::ZERO,
+                };
                 if tracked.asleep.is_some_and(|since| since >= tracked.looked_at) && tracked.looked_at + pause <= now {
                     look(tracked, *tid, first, &mut self.pending);
                 }

@@ -117,7 +117,12 @@ impl Thread {
         self.holds
     }
 
-    /// Whether it is known to wait for a lock: it does until it has it, however often it wakes up in between.
+    /// The lock it is known to wait for: it does until it has it, however often it wakes up in between.
+    pub fn wants(&self) -> Option<LockId> {
+        self.wants
+    }
+
+    /// Whether it is known to wait for a lock.
     pub fn is_waiting(&self) -> bool {
         self.wants.is_some()
     }

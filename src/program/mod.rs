@@ -25,12 +25,15 @@ mod keys;
 mod lent;
 mod output;
 pub mod pty;
+mod reader;
+mod tail;
 
 pub use below::{children, descendants, end_all_below};
 pub use exit::{Exit, reap};
 pub use lent::Lent;
 pub(crate) use lent::path_of;
-pub use output::{KEPT, Output, Printed, Tail, last_words};
+pub use output::{KEPT, Output, Printed, last_words};
+pub use tail::Tail;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -120,6 +123,11 @@ impl Program {
     /// The last of what it printed.
     pub fn output(&self) -> String {
         self.stdout.text()
+    }
+
+    /// How many lines it printed before these.
+    pub fn output_left_out(&self) -> u64 {
+        self.stdout.lines_left_out()
     }
 
     /// The last of what it wrote to standard error.

@@ -1,27 +1,26 @@
 //! What a program wrote: the end of it, however much it was.
 
-use std::collections::VecDeque;
-use std::os::fd::OwnedFd;
-
 use crossterm::event::KeyEvent;
-use rustix::io::Errno;
 
 use super::pty::PseudoTerminal;
+use super::tail::Tail;
 
 /// How much is kept.
 pub const KEPT: usize = 1 << 20;
 
-/// How much is read at a time before others get their turn: who prints without end waits for us, not we for it.
-const AT_ONCE: usize = 4 << 20;
-
 /// How many of the last lines are shown.
 pub(super) const LINES_SHOWN: usize = 1000;
+
+/// A line is shown no longer than this, however long the program makes it.
+pub(super) const LONGEST_LINE: usize = 4 << 10;
 
 /// What a program wrote, as a panel shows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Printed {
     /// Its last lines.
     pub lines: Vec<String>,
+    /// How many lines came before these.
+    pub left_out: u64,
     /// The line and the column at which what is typed would stand; none where there is no such place.
     pub caret: Option<(usize, u16)>,
     /// Whether it can be typed into.
@@ -38,7 +37,7 @@ pub enum Output {
 }
 
 impl Output {
-    /// Takes what has been written meanwhile. Never waits.
+    /// Takes in what has been written until now. Never waits.
     pub fn drain(&mut self) {
         match self {
             Output::Pipe(tail) => tail.drain(),
@@ -54,10 +53,18 @@ impl Output {
         }
     }
 
+    /// How many lines came before that text.
+    pub fn lines_left_out(&self) -> u64 {
+        match self {
+            Output::Pipe(tail) => tail.lines_left_out(),
+            Output::Terminal(terminal) => terminal.lines_left_out(),
+        }
+    }
+
     /// Its last lines.
     pub fn printed(&self) -> Printed {
         match self {
-            Output::Pipe(tail) => Printed::of(&tail.text()),
+            Output::Pipe(tail) => tail.printed(),
             Output::Terminal(terminal) => terminal.printed(),
         }
     }
@@ -82,8 +89,19 @@ impl Printed {
     /// The last lines of a text that nobody types into.
     pub fn of(text: &str) -> Printed {
         let lines: Vec<&str> = text.lines().collect();
-        let lines = lines[lines.len().saturating_sub(LINES_SHOWN)..].iter().map(|line| (*line).to_owned());
-        Printed { lines: lines.collect(), caret: None, takes_keys: false }
+        let (before, last) = lines.split_at(lines.len().saturating_sub(LINES_SHOWN));
+        let lines = last.iter().map(|line| shown(line));
+        Printed { lines: lines.collect(), left_out: before.len() as u64, caret: None, takes_keys: false }
+    }
+}
+
+/// A line as a terminal would leave it that goes back to its beginning, as bars of progress do; as much of it as is shown.
+fn shown(line: &str) -> String {
+    let line = line.trim_end_matches('\r');
+    let line = line.rsplit('\r').next().unwrap_or_default();
+    match line.char_indices().nth(LONGEST_LINE) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
     }
 }
 
@@ -95,66 +113,6 @@ pub fn last_words(lines: &[impl AsRef<str>]) -> Option<&str> {
     let said = |text: &&str| !text.is_empty() && !text.starts_with(char::is_whitespace);
     let error = traceback.and_then(|traceback| (traceback + 1..lines.len()).filter_map(line).find(said));
     error.or_else(|| (0..lines.len()).rev().filter_map(line).map(str::trim).find(|line| !line.is_empty()))
-}
-
-/// The reading end of a pipe, and the last that came out of it.
-#[derive(Debug)]
-pub struct Tail {
-    pipe: Option<OwnedFd>,
-    kept: VecDeque<u8>,
-    limit: usize,
-    total: u64,
-}
-
-impl Tail {
-    /// Of a pipe, which it makes non-blocking and as large as the system lets it.
-    pub fn new(pipe: OwnedFd, limit: usize) -> Tail {
-        // Both are wishes: a smaller pipe only makes writers wait more often, and one that blocks is polled first.
-        let _ = rustix::pipe::fcntl_setpipe_size(&pipe, 1 << 20);
-        let _ = rustix::io::ioctl_fionbio(&pipe, true);
-        Tail { pipe: Some(pipe), kept: VecDeque::new(), limit, total: 0 }
-    }
-
-    /// Takes what has been written meanwhile, up to a few MiB.
-    pub fn drain(&mut self) {
-        let mut buffer = [0; 64 << 10];
-        let mut budget = AT_ONCE;
-        while let Some(pipe) = &self.pipe {
-            match rustix::io::read(pipe, &mut buffer[..]) {
-                Ok(0) => self.pipe = None,
-                Ok(bytes) => {
-                    self.keep(&buffer[..bytes]);
-                    budget = budget.saturating_sub(bytes);
-                    if budget == 0 {
-                        return;
-                    }
-                }
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return,
-                Err(_) => self.pipe = None,
-            }
-        }
-    }
-
-    fn keep(&mut self, bytes: &[u8]) {
-        self.total += bytes.len() as u64;
-        let bytes = &bytes[bytes.len().saturating_sub(self.limit)..];
-        let over = (self.kept.len() + bytes.len()).saturating_sub(self.limit);
-        self.kept.drain(..over);
-        self.kept.extend(bytes);
-    }
-
-    /// How many bytes were written in all.
-    pub fn total(&self) -> u64 {
-        self.total
-    }
-
-    /// The last of it as text: from the first whole character, what is no UTF-8 replaced.
-    pub fn text(&self) -> String {
-        let cut = self.total > self.kept.len() as u64;
-        let bytes: Vec<u8> = self.kept.iter().copied().skip_while(|byte| cut && byte & 0xc0 == 0x80).collect();
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
 }
 
 #[cfg(test)]
@@ -173,17 +131,5 @@ mod tests {
             Some("Traceback (most recent call last):")
         );
         assert_eq!(last_words(&["", " "]), None);
-    }
-
-    #[test]
-    fn the_last_is_kept_from_a_whole_character_on() {
-        let (reader, writer) = rustix::pipe::pipe().unwrap();
-        let mut tail = Tail::new(reader, 5);
-        rustix::io::write(&writer, "abcdéfgh".as_bytes()).unwrap();
-        tail.drain();
-        assert_eq!((tail.text().as_str(), tail.total()), ("éfgh", 9));
-        rustix::io::write(&writer, b"i").unwrap();
-        tail.drain();
-        assert_eq!(tail.text(), "fghi");
     }
 }

@@ -22,6 +22,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::num::NonZeroU16;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use crossterm::event::KeyEvent;
 use rustix::io::Errno;
@@ -30,31 +31,36 @@ use rustix::termios::{InputModes, OptionalActions, Winsize, tcgetattr, tcsetattr
 use vt100::capture::{BasicFormattedCaptureState, RowContents, basic_formatted_to_plain};
 
 use super::keys;
-use super::output::{LINES_SHOWN, Printed};
+use super::output::{LINES_SHOWN, LONGEST_LINE, Printed};
+use super::reader::{Reader, Take, Taken};
 
 /// What programs are told in `TERM`: the terminal that the emulator is.
 pub const TERM: &str = "xterm-256color";
 
-/// How much is read at a time before others get their turn. Who prints without end waits for us, as for any terminal.
-const AT_ONCE: usize = 256 << 10;
+/// How much is taken in at a time before others get their turn: a millisecond's worth. Who prints without end waits for
+/// us, as for any terminal.
+const AT_ONCE: usize = 32 << 10;
+
+/// From so much on the kernel's room for it may have been full: it keeps some 64 KiB.
+const MUCH: usize = 16 << 10;
 
 /// How much may be typed ahead of a program that does not read.
 const MOST_UNREAD: usize = 64 << 10;
 
-/// A line is no longer than this, however long the program makes it.
-const LONGEST_LINE: usize = 4 << 10;
+/// Our side of a pseudo-terminal, which is read as soon as something is written. Closing it hangs the program up.
+#[derive(Debug)]
+pub struct PseudoTerminal(Reader<Side>);
 
-/// Our side of a pseudo-terminal. Closing it hangs the program up.
-pub struct PseudoTerminal {
-    master: Option<OwnedFd>,
+struct Side {
+    master: Option<Arc<OwnedFd>>,
     emulator: vt100::Parser<History>,
     /// What was typed and has not been taken yet.
     typed: VecDeque<u8>,
 }
 
-impl std::fmt::Debug for PseudoTerminal {
+impl std::fmt::Debug for Side {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PseudoTerminal").field("master", &self.master).finish_non_exhaustive()
+        f.debug_struct("Side").field("master", &self.master).finish_non_exhaustive()
     }
 }
 
@@ -77,35 +83,80 @@ impl PseudoTerminal {
         rustix::io::ioctl_fionbio(&master, true).map_err(missing)?;
         let (columns, rows) = (cells(columns), cells(rows));
         let emulator = vt100::Parser::new_with_callbacks(rows, columns, 0, History::default());
-        let terminal = PseudoTerminal { master: Some(master), emulator, typed: VecDeque::new() };
-        terminal.tell_size(columns, rows);
-        Ok((terminal, slave))
+        let side = Side { master: Some(Arc::new(master)), emulator, typed: VecDeque::new() };
+        side.tell_size(columns, rows);
+        Ok((PseudoTerminal(Reader::start(side)), slave))
     }
 
-    /// Takes what has been written meanwhile, up to a limit, and passes on what was typed.
+    /// Takes in what has been written until now, up to a limit, and passes on what was typed.
     pub fn drain(&mut self) {
-        self.pass_on();
-        let mut buffer = [0; 16 << 10];
-        let mut budget = AT_ONCE;
-        while let Some(master) = &self.master {
-            match rustix::io::read(master, &mut buffer[..]) {
-                Ok(bytes @ 1..) => {
-                    self.emulator.process(&buffer[..bytes]);
-                    budget = budget.saturating_sub(bytes);
-                    if budget == 0 {
-                        return;
-                    }
-                }
-                Err(Errno::INTR) => {}
-                // Nothing is there, or nobody has its other side open: that may yet be.
-                Err(Errno::AGAIN | Errno::IO) => return,
-                Ok(0) | Err(_) => self.master = None,
+        let mut side = self.0.lock();
+        // The kernel keeps less than this.
+        for _ in 0..4 {
+            if side.take() != Taken::Much {
+                break;
             }
         }
     }
 
     /// A key for the program. Says whether it was taken: too much may lie there unread.
     pub fn press(&mut self, key: KeyEvent) -> bool {
+        self.0.lock().press(key)
+    }
+
+    /// It has so many columns and rows from now on; the program is told by the kernel (SIGWINCH).
+    pub fn resize(&mut self, columns: u16, rows: u16) {
+        self.0.lock().resize(cells(columns), cells(rows));
+    }
+
+    /// What it shows, and the last lines that left its top.
+    pub fn printed(&self) -> Printed {
+        self.0.lock().printed()
+    }
+
+    /// How many lines were written before what is kept of them begins.
+    pub fn lines_left_out(&self) -> u64 {
+        self.0.lock().emulator.callbacks().gone
+    }
+
+    /// The last of what was written, as text without whatever moved a cursor.
+    pub fn text(&self) -> String {
+        self.0.lock().text()
+    }
+}
+
+impl Take for Side {
+    fn source(&self) -> Option<Arc<OwnedFd>> {
+        self.master.clone()
+    }
+
+    fn take(&mut self) -> Taken {
+        self.pass_on();
+        let mut buffer = [0; 16 << 10];
+        let mut taken = 0;
+        while let Some(master) = self.master.as_ref().filter(|_| taken < AT_ONCE) {
+            match rustix::io::read(master, &mut buffer[..]) {
+                Ok(bytes @ 1..) => {
+                    self.emulator.process(&buffer[..bytes]);
+                    taken += bytes;
+                }
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => break,
+                // Nobody has its other side open: that may yet be.
+                Err(Errno::IO) => return Taken::Deserted,
+                Ok(0) | Err(_) => self.master = None,
+            }
+        }
+        match &self.master {
+            None => Taken::Over,
+            Some(_) if taken >= MUCH => Taken::Much,
+            Some(_) => Taken::Little,
+        }
+    }
+}
+
+impl Side {
+    fn press(&mut self, key: KeyEvent) -> bool {
         let bytes = keys::bytes(key, self.emulator.screen().application_cursor());
         if self.master.is_none() || self.typed.len() + bytes.len() > MOST_UNREAD {
             return false;
@@ -125,9 +176,7 @@ impl PseudoTerminal {
         }
     }
 
-    /// It has so many columns and rows from now on; the program is told by the kernel (SIGWINCH).
-    pub fn resize(&mut self, columns: u16, rows: u16) {
-        let (columns, rows) = (cells(columns), cells(rows));
+    fn resize(&mut self, columns: NonZeroU16, rows: NonZeroU16) {
         if self.emulator.screen().size() != (rows, columns) {
             self.emulator.set_size(rows, columns);
             self.tell_size(columns, rows);
@@ -142,24 +191,22 @@ impl PseudoTerminal {
         }
     }
 
-    /// What it shows, and the last lines that left its top.
-    pub fn printed(&self) -> Printed {
+    fn printed(&self) -> Printed {
         let screen = self.emulator.screen();
         let mut rows: Vec<String> = screen.rows(0, screen.size().1.get()).collect();
         let (row, column) = screen.cursor_position();
         let used = rows.iter().rposition(|row| !row.trim().is_empty()).map_or(0, |last| last + 1);
         let shows_caret = !screen.hide_cursor();
         rows.truncate(if shows_caret { used.max(usize::from(row) + 1) } else { used });
-        let kept = &self.emulator.callbacks().lines;
-        let kept = kept.iter().skip((kept.len() + rows.len()).saturating_sub(LINES_SHOWN)).cloned();
-        let mut lines: Vec<String> = kept.collect();
+        let history = self.emulator.callbacks();
+        let skipped = (history.lines.len() + rows.len()).saturating_sub(LINES_SHOWN).min(history.lines.len());
+        let mut lines: Vec<String> = history.lines.iter().skip(skipped).cloned().collect();
         let caret = shows_caret.then_some((lines.len() + usize::from(row), column));
         lines.append(&mut rows);
-        Printed { lines, caret, takes_keys: true }
+        Printed { lines, left_out: history.gone + skipped as u64, caret, takes_keys: true }
     }
 
-    /// The last of what was written, as text without whatever moved a cursor.
-    pub fn text(&self) -> String {
+    fn text(&self) -> String {
         let kept = self.emulator.callbacks().lines.iter().map(String::as_str);
         let screen = self.emulator.screen().contents();
         let lines: Vec<&str> = kept.chain(screen.trim_end().lines()).collect();
@@ -175,6 +222,8 @@ fn cells(number: u16) -> NonZeroU16 {
 #[derive(Default)]
 struct History {
     lines: VecDeque<String>,
+    /// How many came before these.
+    gone: u64,
     state: BasicFormattedCaptureState,
 }
 
@@ -194,6 +243,7 @@ impl vt100::Callbacks for History {
         }
         if self.lines.len() > LINES_SHOWN {
             self.lines.pop_front();
+            self.gone += 1;
         }
     }
 }
@@ -217,7 +267,7 @@ mod tests {
 
     #[test]
     fn what_was_redrawn_stands_there_once_and_the_caret_where_it_is() {
-        let Printed { lines, caret, takes_keys } =
+        let Printed { lines, caret, takes_keys, .. } =
             shown(20, 4, "\x1b[31mred\x1b[0m\n10%\r50%\r>>> abd\x08c\x1b[K").printed();
         assert_eq!(lines, ["red", ">>> abc"]);
         assert_eq!((caret, takes_keys), (Some((1, 7)), true));
@@ -228,7 +278,8 @@ mod tests {
         let many: String = (0..3000).map(|line| format!("line {line}\n")).collect();
         let terminal = shown(20, 4, &format!("{many}{}\nend", "x".repeat(50)));
         let printed = terminal.printed();
-        assert_eq!(printed.lines.len(), LINES_SHOWN);
+        // A line that was wrapped is as many on the screen as it has rows.
+        assert_eq!((printed.lines.len(), printed.left_out), (LINES_SHOWN, 3004 - LINES_SHOWN as u64));
         assert_eq!(printed.lines.last().map(String::as_str), Some("end"));
         assert!(terminal.text().ends_with(&format!("line 2999\n{}\nend\n", "x".repeat(50))), "{}", terminal.text());
         let endless = shown(80, 4, &"y".repeat(100_000));

@@ -56,6 +56,7 @@ pub fn report(record: &Record, workload: Option<&Workload>, machine: &engine::ma
         results,
         outcome: record.outcome.clone(),
         output: record.output.clone(),
+        output_left_out: record.output_left_out,
         last_words: last_words(record),
         locks: record
             .description

@@ -157,7 +157,7 @@ impl World {
     pub fn resized(&mut self, columns: u16, rows: u16) {
         self.hear(News::Resized(columns, rows));
         if let Some(run) = &mut self.watched {
-            let (columns, rows) = ui::watch::panel(columns, rows);
+            let (columns, rows) = app::watch::panel::size((columns, rows));
             run.resize_panel(columns, rows);
         }
     }
@@ -166,6 +166,10 @@ impl World {
     pub fn act(&mut self, action: Action) {
         let log = shown(self.watched.as_ref(), &self.director).map(|record| &record.trace);
         let effects = app::update(&mut self.state, log, action);
+        // How long the help is, is known where it is drawn; beyond its end there is nothing to come back from.
+        if let Some(top) = self.state.help {
+            self.state.help = Some(top.min(ui::panels::help::most_scrolled(&self.state)));
+        }
         self.carry_out(effects);
     }
 

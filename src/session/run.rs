@@ -56,6 +56,8 @@ pub struct Record {
     pub outcome_raised: bool,
     /// What was printed: the last 1 MiB.
     pub output: String,
+    /// How many lines were printed before these.
+    pub output_left_out: u64,
     /// The most memory it held.
     pub memory: Peaks,
     /// How far it has come.
@@ -184,6 +186,7 @@ impl Run {
             outcome: None,
             outcome_raised: false,
             output: String::new(),
+            output_left_out: 0,
             memory: Peaks::default(),
             phase: Phase::Booting,
         };
@@ -201,6 +204,7 @@ impl Run {
         self.source.poll(&mut |signal| record.take_in(signal));
         if record.is_over() && record.output.is_empty() {
             record.output = self.source.output();
+            record.output_left_out = self.source.output_left_out();
         }
     }
 

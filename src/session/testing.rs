@@ -102,6 +102,9 @@ impl Source for Fake {
     fn output(&self) -> String {
         String::new()
     }
+    fn output_left_out(&self) -> u64 {
+        0
+    }
     fn stop(&mut self) {}
     fn suspend(&mut self) {}
     fn resume(&mut self) {}

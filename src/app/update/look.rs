@@ -93,8 +93,7 @@ fn middle(axis: Axis, log: &Trace) -> Nanos {
 /// Stops a live picture from being exchanged.
 fn still(state: &mut State, log: &Trace) {
     if state.phase == Phase::Running && state.view.frozen.is_none() {
-        state.view.frozen = Some(log.elapsed());
-        state.view.until = log.now();
+        state.view.freeze(log);
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Row {
     pub lives: Vec<Life>,
     /// The share of their time for which they were kept waiting, 0 to 1.
     pub waits: f64,
+    /// The share of their time for which they were on a core, 0 to 1.
+    pub runs: f64,
     /// How they fare.
     pub kind: Kind,
 }
@@ -93,6 +95,7 @@ struct Did {
     life: Life,
     alive: u64,
     waited: u64,
+    ran: u64,
     active: bool,
 }
 
@@ -104,16 +107,13 @@ pub(super) fn read(log: &Trace, from: Nanos, past: &mut HashSet<LaneId>) -> List
     let gone = log.lanes().map(|(lane, _)| lane).filter(|lane| !past.contains(lane) && is_past(log, *lane, from));
     past.extend(gone.collect::<Vec<LaneId>>());
     list.labels = labels(log, &lately);
-    let share = |waited: u64, alive: u64| waited as f64 / alive.max(1) as f64;
-    let mut ended: HashMap<String, (Vec<&Did>, u64, u64)> = HashMap::new();
+    let mut ended: HashMap<String, Vec<&Did>> = HashMap::new();
     for did in &lately {
         let lane = did.life.lane;
         let info = log.lane(lane);
         if did.life.to.is_some() {
             if did.active {
-                let (members, waited, alive) = ended.entry(common_name(&info.name)).or_default();
-                members.push(did);
-                (*waited, *alive) = (*waited + did.waited, *alive + did.alive);
+                ended.entry(common_name(&info.name)).or_default().push(did);
             }
             continue;
         }
@@ -127,24 +127,34 @@ pub(super) fn read(log: &Trace, from: Nanos, past: &mut HashSet<LaneId>) -> List
             () => Kind::Idle,
         };
         let name = list.labels.get(&lane).unwrap_or(&info.name).clone();
-        list.rows.push(Row { name, lives: vec![did.life], waits: share(did.waited, did.alive), kind });
+        list.rows.push(row(name, &[did], kind));
     }
+    // By how long they waited: of a request that has just begun the share is that of a moment, and the next has another.
     // Figures that differ in what nobody reads do not change the order.
-    let whole = |row: &Row| (row.waits * 100.0).round() as u64;
+    let waited: HashMap<LaneId, u64> = lately.iter().map(|did| (did.life.lane, did.waited)).collect();
+    let percent = ((log.now() - from).0 / 100).max(1);
+    let whole = |row: &Row| waited.get(&row.lives[0].lane).map_or(0, |waited| (waited + percent / 2) / percent);
     list.rows.sort_by_key(|row| (row.kind, std::cmp::Reverse(whole(row)), row.lives[0].lane));
+    let waited = |members: &[&Did]| members.iter().map(|did| did.waited).sum::<u64>();
     let mut ended: Vec<_> = ended.into_iter().collect();
-    ended.sort_by(|(one, a), (other, b)| b.1.cmp(&a.1).then_with(|| one.cmp(other)));
+    ended.sort_by(|(one, a), (other, b)| waited(b).cmp(&waited(a)).then_with(|| one.cmp(other)));
     let at = list.rows.partition_point(|row| row.kind < Kind::Ended);
-    let rows = ended.into_iter().map(|(common, (mut members, waited, alive))| {
+    let rows = ended.into_iter().map(|(common, mut members)| {
         members.sort_by_key(|did| (did.life.from, did.life.lane));
         let alone = members.first().filter(|_| members.len() == 1);
         let name = alone.map_or(common, |did| log.lane(did.life.lane).name.clone());
-        let lives = members.iter().map(|did| did.life).collect();
-        Row { name, lives, waits: share(waited, alive), kind: Kind::Ended }
+        row(name, &members, Kind::Ended)
     });
     let rows: Vec<Row> = rows.collect();
     list.rows.splice(at..at, rows);
     list
+}
+
+fn row(name: String, members: &[&Did], kind: Kind) -> Row {
+    let sum = |of: fn(&Did) -> u64| members.iter().map(|did| of(did)).sum::<u64>() as f64;
+    let alive = sum(|did| did.alive).max(1.0);
+    let lives = members.iter().map(|did| did.life).collect();
+    Row { name, lives, waits: sum(|did| did.waited) / alive, runs: sum(|did| did.ran) / alive, kind }
 }
 
 /// What a lane did after `from`; none if it did not live then.
@@ -154,12 +164,12 @@ fn did(log: &Trace, lane: LaneId, from: Nanos) -> Option<Did> {
     let there: u64 = LaneState::ALL.into_iter().filter(|state| state.alive()).map(time).sum();
     // Of the time it was stopped nothing is told, and nothing it did then is little.
     let alive = there - time(LaneState::Stopped);
-    let did: u64 = LaneState::ALL.into_iter().filter(|state| state.on_core()).map(time).sum();
+    let ran: u64 = LaneState::ALL.into_iter().filter(|state| state.on_core()).map(time).sum();
     let waited = time(LaneState::WaitingGil);
     let first = log.span_at(lane, log.begin_at()).filter(|span| span.state == LaneState::Unborn);
     let last = log.span_at(lane, log.now()).filter(|span| span.state == LaneState::Done);
     let life = Life { lane, from: first.map_or(log.begin_at(), |span| span.to), to: last.map(|span| span.from) };
-    (there > 0).then_some(Did { life, alive, waited, active: (did + waited) * HARDLY >= alive })
+    (there > 0).then_some(Did { life, alive, waited, ran, active: (ran + waited) * HARDLY >= alive })
 }
 
 fn is_past(log: &Trace, lane: LaneId, from: Nanos) -> bool {
@@ -239,6 +249,17 @@ mod tests {
         );
         assert_eq!(list.idle, 1);
         assert!((list.rows[1].waits - 0.9).abs() < 1e-6, "{}", list.rows[1].waits);
+    }
+
+    #[test]
+    fn one_that_has_just_begun_does_not_stand_before_those_that_wait_all_the_time() {
+        let log = TraceBuilder::new().lock("GIL").lane("hog").running(ms(1000));
+        let log = log.lane("worker").state(LaneState::Io, ms(700)).waiting(ms(300));
+        let log = log.lane("request").state(LaneState::Unborn, ms(995)).waiting(ms(5)).build();
+        let list = read(&log, log.begin_at(), &mut HashSet::new());
+        let rows: Vec<_> =
+            list.rows.iter().map(|row| (row.name.as_str(), (row.waits * 100.0).round() as u32)).collect();
+        assert_eq!(rows, [("worker", 30), ("request", 100), ("hog", 0)]);
     }
 
     #[test]

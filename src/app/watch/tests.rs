@@ -168,6 +168,28 @@ fn figures_stand_still_with_the_picture_and_are_read_again_when_it_goes_on() {
 }
 
 #[test]
+fn what_a_holder_cost_in_all_stands_still_with_the_picture_too() {
+    let rounds = |rounds: u64| {
+        let mut log = TraceBuilder::new().lock("GIL").lane("hog");
+        (0..rounds).for_each(|_| log = std::mem::take(&mut log).running(ms(90)).state(LaneState::Io, ms(10)));
+        log = log.lane("other");
+        (0..rounds).for_each(|_| log = std::mem::take(&mut log).waiting(ms(90)).running(ms(10)));
+        log.build()
+    };
+    let log = rounds(2);
+    let mut state = watching(&log);
+    act(&mut state, Some(&log), Action::Freeze);
+    let frozen = said(&state, &log);
+    assert!(frozen.contains("180 ms in all while other waited"), "{frozen}");
+    let later = rounds(5);
+    hear(&mut state, Some(&later), News::Tick(later.now()));
+    assert!(said(&state, &later).contains("180 ms in all while other waited"), "{}", said(&state, &later));
+    act(&mut state, Some(&later), Action::Freeze);
+    act(&mut state, Some(&later), Action::Freeze);
+    assert!(said(&state, &later).contains("450 ms in all while other waited"), "{}", said(&state, &later));
+}
+
+#[test]
 fn the_freeze_at_a_long_wait_says_its_limit_and_tells_that_wait() {
     let log = log();
     let mut state = watching(&log);
@@ -250,7 +272,7 @@ fn while_one_types_every_key_is_the_programs_and_none_becomes_a_command_when_it_
     state.watch.output.takes_keys = true;
     for leave in [KeyEvent::from(KeyCode::Esc), KeyEvent::new(KeyCode::Char('5'), KeyModifiers::CONTROL)] {
         act(&mut state, Some(&log), Action::Type);
-        assert_eq!((state.watch.typing, state.watch.output_scroll), (true, Some(0)));
+        assert_eq!((state.watch.typing, state.watch.reading), (true, Some(Reading::End)));
         let interrupt = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
         for key in [letter, interrupt] {
             assert_eq!(typed(&mut state, key), Some(vec![Effect::Press(key)]));
@@ -293,7 +315,7 @@ fn of_a_program_that_is_stopped_that_is_said_in_place_of_how_its_lock_does() {
         (note, said(&state, &log))
     };
     let (note, text) = seen(vec![7], None);
-    assert_eq!(note, "process 7 is stopped by SIGSTOP");
+    assert_eq!(note, "after 0.0 s: process 7 is stopped by SIGSTOP");
     assert_eq!(text, "api.py is stopped: nothing of it runs until it is continued (kill -CONT 7).");
     let (note, text) = seen(Vec::new(), Some(ms(9)));
     assert_eq!(note, "sampled, since it is", "what is over does not hide what is so");

@@ -6,6 +6,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use super::super::action::Action;
 use super::super::state::State;
 use super::super::update::Effect;
+use super::Reading;
 
 /// How one leaves it, as the screen names it.
 pub const LEAVE: &str = "Esc";
@@ -23,7 +24,7 @@ pub(super) fn begin(state: &mut State) {
         state.message = Some(format!("The program reads nothing: {how}"));
     } else {
         watch.typing = true;
-        watch.output_scroll = Some(0);
+        watch.reading = Some(Reading::End);
     }
 }
 
@@ -45,8 +46,8 @@ pub fn typed(state: &mut State, key: KeyEvent) -> Option<Vec<Effect>> {
         return Some(Vec::new());
     }
     // What is typed shows at the end.
-    if state.watch.output_scroll != Some(0) || state.message.is_some() {
-        state.watch.output_scroll = Some(0);
+    if state.watch.reading != Some(Reading::End) || state.message.is_some() {
+        state.watch.reading = Some(Reading::End);
         state.message = None;
         state.touch();
     }

@@ -80,7 +80,8 @@ pub fn render(state: &State, canvas: &mut Canvas) {
     }
 }
 
-/// Each screen with its key; the one that is shown stands out, and stands alone where there is no room for all.
+/// Each screen with its key; the one that is shown stands out. Where there is no room for all they take that of our name,
+/// and where there is none even so, the one that is shown stands alone.
 pub fn tabs(state: &State, x: u16, end: u16, canvas: &mut Canvas) {
     let tab = |(screen, action, name): (Screen, Action, &str)| (screen, format!("{} {name}", state.keymap.key(action)));
     let screens = [
@@ -90,10 +91,15 @@ pub fn tabs(state: &State, x: u16, end: u16, canvas: &mut Canvas) {
     ];
     let mut tabs = screens.map(tab).to_vec();
     let length = |tabs: &[(Screen, String)]| tabs.iter().map(|(_, tab)| tab.chars().count() as u16 + 2).sum::<u16>();
-    if x + length(&tabs) > end {
-        tabs.retain(|(screen, _)| *screen == state.screen);
-    }
     let mut x = x;
+    if x + length(&tabs) > end {
+        if length(&tabs) < end {
+            canvas.row(1, x, 0, ' ', Ink::Text);
+            x = 1;
+        } else {
+            tabs.retain(|(screen, _)| *screen == state.screen);
+        }
+    }
     if x + length(&tabs) > end + 1 {
         // Which screen it is says more than whose.
         let name = length(&tabs).saturating_sub(2);

@@ -15,6 +15,9 @@ use super::rule;
 /// The most rows of a lane, where there is room.
 const MOST_ROWS: usize = 3;
 
+/// Who was on a core for less of its time than this has nothing to show in height.
+const HARDLY: f64 = 0.02;
+
 /// So many of those that were folded into a row are drawn: the latest of those in the picture.
 const MOST_DRAWN: usize = 256;
 
@@ -86,15 +89,11 @@ pub fn render(state: &State, log: &Trace, canvas: &mut Canvas) {
 
     let room = usize::from(height.saturating_sub(y)).saturating_sub(1);
     let all = &watch.figures.rows;
-    // Those that do nothing have a line each of what the others leave.
-    let busy = all.iter().filter(|row| row.kind != Kind::Idle).count();
-    let most = if state.view.big { glyphs::MOST_ROWS } else { MOST_ROWS };
-    let tall = (room / busy.max(1)).clamp(1, most);
-    let heights = all.iter().map(|row| if row.kind == Kind::Idle { 1 } else { tall });
-    let (first, shown) = in_sight(&heights.collect::<Vec<_>>(), room, wanted_first(state, all));
+    let heights = heights(all, room, if state.view.big { glyphs::MOST_ROWS } else { MOST_ROWS });
+    let (first, shown) = in_sight(&heights, room, wanted_first(state, all));
     let picked = watch::point::lane(state, log).filter(|_| state.view.picked.is_some());
     for (index, row) in all.iter().enumerate().skip(first).take(shown) {
-        let rows = if row.kind == Kind::Idle { 1 } else { tall };
+        let rows = heights[index];
         let mut part = canvas.part(0, y, width, rows as u16);
         let is_picked = picked.is_some_and(|lane| row.has(lane));
         draw(state, log, row, (index, is_picked), &picture, &mut part);
@@ -117,8 +116,24 @@ pub fn render(state: &State, log: &Trace, canvas: &mut Canvas) {
         last.push("×n ended".to_owned());
     }
     last.push("╱ not observed".to_owned());
+    // Signs are explained in the help, too.
+    while last.len() > 1 && last.join(" · ").chars().count() + 1 > usize::from(width) {
+        last.pop();
+    }
     canvas.text(1, y, &last.join(" · "), Ink::Dim);
     cursor(state, &picture, height, canvas);
+}
+
+/// How high each row is drawn. Height is for core time: whoever hardly has any stands on one line, however much room
+/// there is, and those that did nothing get lines before others grow beyond what is usual.
+fn heights(rows: &[Row], room: usize, most: usize) -> Vec<usize> {
+    let is_tall = |row: &Row| row.kind != Kind::Idle && row.runs >= HARDLY;
+    let tall = rows.iter().filter(|row| is_tall(row)).count();
+    let idle = rows.iter().filter(|row| row.kind == Kind::Idle).count();
+    let each = |lines: usize| room.saturating_sub(lines) / tall.max(1);
+    let usual = each(rows.len() - tall - idle).min(MOST_ROWS);
+    let height = each(rows.len() - tall).max(usual).clamp(1, most);
+    rows.iter().map(|row| if is_tall(row) { height } else { 1 }).collect()
 }
 
 /// Which row is wanted at the top, and which must be in sight: the one pointed at.
@@ -292,6 +307,23 @@ mod tests {
         assert_eq!(in_sight(&heights, 7, (3, Some(0))), (0, 2));
         assert_eq!(in_sight(&[], 7, (0, None)), (0, 0));
         assert_eq!(in_sight(&heights, 0, (0, Some(4))), (4, 0));
+    }
+
+    #[test]
+    fn height_is_for_those_with_core_time_and_the_room_they_leave_for_the_idle() {
+        let row = |kind, runs| Row { name: String::new(), lives: Vec::new(), waits: 0.0, runs, kind };
+        let rows = |tall: usize, flat: usize, idle: usize| {
+            let rows = std::iter::repeat_n(row(Kind::Active, 0.5), tall);
+            let rows = rows.chain(std::iter::repeat_n(row(Kind::Active, 0.001), flat));
+            rows.chain(std::iter::repeat_n(row(Kind::Idle, 0.0), idle)).collect::<Vec<Row>>()
+        };
+        assert_eq!(heights(&rows(1, 2, 1), 50, 24), [24, 1, 1, 1]);
+        // Little room: the usual height, and of the idle as many as fit.
+        assert_eq!(heights(&rows(2, 4, 30), 12, 24)[..3], [3, 3, 1]);
+        assert_eq!(heights(&rows(2, 4, 30), 5, 24)[..3], [1, 1, 1]);
+        assert_eq!(heights(&rows(2, 4, 30), 52, 24)[..3], [9, 9, 1]);
+        assert_eq!(heights(&rows(2, 4, 30), 52, 3)[..3], [3, 3, 1]);
+        assert_eq!(heights(&[], 52, 3), [0_usize; 0]);
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod meters;
 mod output;
 mod picker;
 
+use crate::app::watch::panel::{ROOMY, SENTENCE, meter_rows};
 use crate::app::watch::{self, said};
 use crate::app::words::{percent, sanitised, span};
 use crate::app::{Action, Phase, State};
@@ -57,7 +58,8 @@ pub fn render(state: &State, log: Option<&Trace>, canvas: &mut Canvas) {
     };
     let text = said(state, log);
     let sentence = wrapped(&sanitised(&text), usize::from(width.saturating_sub(2)));
-    let sentence_rows = (sentence.len() as u16).min(4);
+    // The panel with the output is as large whatever is said.
+    let sentence_rows = if state.watch.reading.is_some() { SENTENCE } else { (sentence.len() as u16).min(4) };
     // From the bottom: keys, sentence. Blank rows go first where there is little room.
     let roomy = height >= ROOMY;
     let keys_at = height.saturating_sub(1);
@@ -73,8 +75,8 @@ pub fn render(state: &State, log: Option<&Trace>, canvas: &mut Canvas) {
     meters::render(state, log, meters, &mut canvas.part(0, top, width, meters));
     let rest = top + meters;
     let room = sentence_at.saturating_sub(rest + u16::from(roomy));
-    if let Some(scroll) = state.watch.output_scroll {
-        return output::render(state, scroll, &mut canvas.part(0, rest, width, room));
+    if let Some(reading) = state.watch.reading {
+        return output::render(state, reading, &mut canvas.part(0, rest, width, room));
     }
     // The holders get up to two fifths of what is left, their rule and heading included.
     let wanted = (state.watch.figures.holders.len() as u16).min(MOST_HOLDERS) + 2;
@@ -82,21 +84,6 @@ pub fn render(state: &State, log: Option<&Trace>, canvas: &mut Canvas) {
     let table = if !log.has_gil() || state.view.big { 0 } else { table };
     holders::render(state, &mut canvas.part(0, rest, width, table));
     lanes::render(state, log, &mut canvas.part(0, rest + table, width, room - table));
-}
-
-/// From so many rows on blank ones set the parts off.
-const ROOMY: u16 = 22;
-
-/// Rows of the meters.
-const fn meter_rows(height: u16) -> u16 {
-    if height >= 18 { 3 } else { 2 }
-}
-
-/// The columns and rows of the panel with what the program printed, on a screen of this size, above a sentence of two
-/// rows: a terminal of its own is as large, however long the sentence is at the moment.
-pub fn panel(width: u16, height: u16) -> (u16, u16) {
-    let around = 3 * u16::from(height >= ROOMY) + meter_rows(height) + 6;
-    (width.saturating_sub(2).max(10), height.saturating_sub(around).max(2))
 }
 
 /// What is watched, with what; and what it costs.
@@ -173,7 +160,10 @@ fn keys(state: &State, canvas: &mut Canvas) {
     if state.watch.typing {
         return line_of_keys(&watch::typing_keys(state), canvas);
     }
-    if points && state.watch.output_scroll.is_none() {
+    if state.watch.reading.is_some() {
+        return line_of_keys(&keys_of_output(state, leave), canvas);
+    }
+    if points {
         let both = |first, second| format!("{}/{}", key(first), key(second));
         let goes_on = if state.view.frozen.is_some() && state.watch.ended.is_none() { "go on" } else { "cursor off" };
         let parts = [
@@ -203,6 +193,21 @@ fn keys(state: &State, canvas: &mut Canvas) {
         parts.insert(0, (key(Action::Close), "the list".to_owned()));
     }
     line_of_keys(&parts, canvas);
+}
+
+/// What can be done while the output is read.
+fn keys_of_output(state: &State, leave: String) -> Vec<(String, String)> {
+    let key = |action| state.keymap.key(action);
+    let mut parts = vec![
+        (key(Action::Close), "close".to_owned()),
+        (key(Action::Quit), leave),
+        (format!("↑↓ PgUp PgDn {} {}", key(Action::ToBegin), key(Action::ToEnd)), "move".to_owned()),
+        (key(Action::Help), "help".to_owned()),
+    ];
+    if state.watch.output.takes_keys && state.watch.ended.is_none() {
+        parts.insert(1, (key(Action::Type), "type into it".to_owned()));
+    }
+    parts
 }
 
 /// As many as there is room for; the last, which tells of all others, always.
