@@ -382,6 +382,18 @@ fn a_stopped_baseline_is_not_measured_and_the_next_run_measures_it() {
 }
 
 #[test]
+fn a_baseline_that_failed_is_marked_and_nothing_is_measured_against_it() {
+    let log = turns(3, false);
+    let mut state = running(&log);
+    hear(&mut state, Some(&log), News::Ended(Ending::Done));
+    hear(&mut state, Some(&log), News::BaselineBegan);
+    hear(&mut state, Some(&log), News::BaselineEnded(Ending::Failed("main: killed by SIGKILL".to_owned()), ms(40)));
+    let bar = state.bars.iter().find(|bar| bar.model == "sequential").unwrap();
+    assert_eq!((bar.state, state.baseline()), (BarState::Failed(ms(40)), None));
+    assert!(words::sentence(&state).contains("killed by SIGKILL"), "{}", words::sentence(&state));
+}
+
+#[test]
 fn arguments_asked_for_by_name_stay_and_those_found_by_sizing_go() {
     use crate::workload::ArgValue;
     let given = vec![("step".to_owned(), ArgValue::Int(2))];
@@ -449,6 +461,7 @@ fn under_way(state: &State) -> Comparison {
         cores: 2,
         repeats: 5,
         rows: Vec::new(),
+        absent: Vec::new(),
         progress: Progress::Sizing,
         done: 0,
         total: 15,

@@ -104,7 +104,7 @@ pub(super) fn run(first: &First, main: &mut WorkerHost) {
     for task in std::mem::take(&mut pool.tasks) {
         pool.done(task, TaskOutcome::Killed("no worker was left to do it".to_owned()));
     }
-    first.finished();
+    first.finished_beside(pool.processes());
     pool.dismiss();
 }
 
@@ -436,6 +436,14 @@ impl Pool<'_, '_> {
             server.process.kill();
         }
         self.server_gone();
+    }
+
+    /// Those that are there, by their numbers.
+    fn processes(&self) -> Vec<u32> {
+        let workers = self.workers.iter().filter(|worker| worker.stage != Stage::Gone);
+        let workers = workers.filter_map(|worker| worker.process.as_ref());
+        let server = self.server.as_ref().filter(|server| server.end.is_none()).map(|server| &server.process);
+        workers.chain(server).map(Offspring::number).collect()
     }
 
     /// Sends everyone home and waits until they are gone, the forkserver last.

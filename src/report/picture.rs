@@ -47,10 +47,7 @@ pub fn text(comparison: &Comparison) -> String {
     }
     let unseen = |row: &Row| row.typical().is_some() && row.whole().all(|run| run.peak_rss.is_none());
     if comparison.rows.iter().any(unseen) {
-        let _ = writeln!(
-            out,
-            " ? memory is read five times a second; these runs were shorter (--lasts 3s makes them longer)"
-        );
+        let _ = writeln!(out, " ? memory is not known of these runs: the system did not tell it");
     }
     ideals(comparison, &mut out);
     let beside = comparison.interpreters().len() > 1;
@@ -69,6 +66,9 @@ pub fn text(comparison: &Comparison) -> String {
                 printable(failure)
             );
         }
+    }
+    for absent in &comparison.absent {
+        let _ = writeln!(out, " left out: {}", printable(&absent.reason));
     }
     out
 }

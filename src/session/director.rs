@@ -49,10 +49,26 @@ pub enum Notice {
     Over,
     /// The baseline has begun.
     BaselineBegan,
-    /// The baseline is measured, or is not to be had.
-    BaselineOver(Option<Nanos>),
+    /// The baseline is over.
+    BaselineOver(Baseline),
     /// Nothing could be started, and why.
     Failed(String),
+}
+
+/// What became of a baseline.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Baseline {
+    /// It took so long.
+    Measured(Nanos),
+    /// A task failed, a worker died, or it could not be started: there is nothing to measure against.
+    Failed {
+        /// Why, in a sentence.
+        why: String,
+        /// After so long.
+        after: Nanos,
+    },
+    /// It was stopped.
+    Stopped,
 }
 
 /// What was wished for, with what is needed to carry it out.
@@ -186,7 +202,7 @@ impl<L: Launch> Director<L> {
         let notices = match self.stage {
             Stage::Idle => Vec::new(),
             Stage::Sizing | Stage::Running => vec![Notice::Over],
-            Stage::Baseline => vec![Notice::BaselineOver(None)],
+            Stage::Baseline => vec![Notice::BaselineOver(Baseline::Stopped)],
         };
         self.halt();
         notices
@@ -195,11 +211,11 @@ impl<L: Launch> Director<L> {
     /// Does the same work one task after another, unless it is known how long that takes. What is shown stays.
     pub fn measure(&mut self, baseline: &Experiment) -> Vec<Notice> {
         if let Some(elapsed) = self.baseline(baseline) {
-            return vec![Notice::BaselineOver(Some(elapsed))];
+            return vec![Notice::BaselineOver(Baseline::Measured(elapsed))];
         }
         match self.launch(baseline, Stage::Baseline) {
             Ok(()) => vec![Notice::BaselineBegan],
-            Err(_) => vec![Notice::BaselineOver(None)],
+            Err(why) => vec![Notice::BaselineOver(Baseline::Failed { why, after: Nanos::ZERO })],
         }
     }
 
@@ -219,9 +235,12 @@ impl<L: Launch> Director<L> {
             Stage::Baseline => {
                 self.stage = Stage::Idle;
                 let measured = is_whole(&record).then(|| Measured::of(&record)).flatten();
-                let elapsed = measured.as_ref().map(|measured| measured.elapsed);
+                let became = match &measured {
+                    Some(measured) => Baseline::Measured(measured.elapsed),
+                    None => Baseline::Failed { why: record.shortfall(), after: record.trace.elapsed() },
+                };
                 self.baselines.extend(measured);
-                vec![Notice::BaselineOver(elapsed)]
+                vec![Notice::BaselineOver(became)]
             }
         }
     }

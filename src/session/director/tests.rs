@@ -46,7 +46,7 @@ fn what_was_measured_is_not_measured_again() {
     let begun = director.start(workload(), experiment("processes"), Length::ThreeSeconds);
     assert_eq!(play(&mut director, begun).len(), 2, "began and over, without pilots");
     let baseline = director.record().unwrap().experiment.as_ref().unwrap().baseline();
-    assert!(matches!(director.measure(&baseline).as_slice(), [Notice::BaselineOver(Some(_))]));
+    assert!(matches!(director.measure(&baseline).as_slice(), [Notice::BaselineOver(Baseline::Measured(_))]));
     assert_eq!(world.launched.borrow().len(), before + 1);
     let other = Experiment { tasks: Some(7), ..baseline };
     assert!(director.baseline(&other).is_none(), "other work has another baseline");
@@ -67,11 +67,17 @@ fn a_failed_baseline_measures_nothing() {
     let mut director = Director::new(World { failing: Some("sequential"), ..World::default() });
     let begun = director.measure(&experiment("sequential"));
     // Nothing was asked for yet, so there is nothing to launch.
-    assert_eq!(begun, [Notice::BaselineOver(None)]);
+    assert!(matches!(&begun[..], [Notice::BaselineOver(Baseline::Failed { .. })]), "{begun:?}");
     let begun = director.start(workload(), experiment("threads"), Length::Own);
     play(&mut director, begun);
     let begun = director.measure(&experiment("threads").baseline());
-    assert_eq!(play(&mut director, begun).last(), Some(&Notice::BaselineOver(None)));
+    let notices = play(&mut director, begun);
+    let Some(Notice::BaselineOver(Baseline::Failed { why, after })) = notices.last() else { panic!("{notices:?}") };
+    assert!(why.contains("ValueError") && *after > Nanos::ZERO, "{why} after {after}");
+    assert_eq!(director.baseline(&experiment("threads")), None);
+    // One that is stopped is not measured, and has not failed.
+    director.measure(&experiment("threads").baseline());
+    assert_eq!(director.stop(), [Notice::BaselineOver(Baseline::Stopped)]);
 }
 
 #[test]
