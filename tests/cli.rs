@@ -76,6 +76,12 @@ fn what_makes_no_sense_is_refused_before_any_work_with_a_sentence_that_helps() {
         (&["run", "count", "-m", "coroutines"], "count has no `async def work`"),
         (&["run", &coroutine, "-m", "threads"], "choose the model `coroutines`"),
         (&["run", "sleep", "-m", "coroutines", "-n", "20001"], "at most 20000 coroutines"),
+        (&["run", "sleep", "--start", "fork"], "`threads` has no such choice"),
+        (&["run", "sleep", "-m", "hybrid", "--start", "spawn"], "`hybrid` has no such choice"),
+        (
+            &["run", "sleep", "-m", "processes:fork", "--start", "spawn"],
+            "said twice: -m processes:fork and --start spawn",
+        ),
         (&["run"], "WORKLOAD"),
         (&["frobnicate"], "frobnicate"),
     ];

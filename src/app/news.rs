@@ -17,6 +17,7 @@ use super::state::{Bar, BarState, Code, Machine, Phase, State};
 use super::update::Effect;
 use super::view::{self, Gutters};
 use super::watch::{self, Observation};
+use super::words;
 
 /// Above this, the baseline is measured only when asked for.
 pub const BASELINE_AT_MOST: Nanos = Nanos::from_secs(10);
@@ -290,8 +291,9 @@ fn run_ended(state: &mut State, log: Option<&Trace>, ending: Ending) -> Vec<Effe
                     return order_baseline(state);
                 }
                 let key = state.keymap.key(super::Action::Baseline);
-                let seconds = expected.as_secs_f64().round();
-                state.message = Some(format!("{key} measures the same work one at a time (about {seconds} s)."));
+                let span = words::about(expected);
+                state.message =
+                    Some(format!("{key} measures the same work one at a time: that takes up to about {span}."));
             }
         }
     }
@@ -306,13 +308,15 @@ pub fn wants_baseline(state: &State) -> bool {
     comparable && other && can && state.baseline().is_none()
 }
 
-/// How long one at a time will take: as was asked for, or else the sum of what the workers did.
-fn baseline_expected(state: &State) -> Nanos {
+/// About how long one at a time will take, at most: as was asked for, if the work was sized for that, or else the sum of
+/// what the workers did. Waits that went on at once follow one another then, be they ten thousand.
+pub fn baseline_expected(state: &State) -> Nanos {
     use crate::event::State as LaneState;
+    let is_sized = state.ran.as_ref().is_some_and(|ran| ran.args != state.given);
     let work = [LaneState::Running, LaneState::Native, LaneState::Io, LaneState::Suspended];
     let done: Nanos =
         state.figures.ledger.map_or(Nanos::ZERO, |ledger| work.iter().map(|state| ledger.0[state.index()]).sum());
-    state.length.target().unwrap_or(done)
+    state.length.target().filter(|_| is_sized).unwrap_or(done)
 }
 
 /// Has the baseline measured, visibly.

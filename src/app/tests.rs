@@ -119,6 +119,33 @@ fn a_baseline_of_more_than_ten_seconds_waits_for_its_key() {
 }
 
 #[test]
+fn what_many_did_at_once_is_not_done_one_after_another_unasked() {
+    use crate::workload::ArgValue;
+    // A hundred waits of a second at once; one at a time is to last 3 s, but the seconds were asked for by name.
+    let mut builder = TraceBuilder::new().lock("GIL");
+    for task in 1..=100 {
+        builder = builder.lane(&format!("coroutine {task}")).state(LaneState::Suspended, Nanos::from_secs(1));
+    }
+    let log = builder.build();
+    let given = vec![("seconds".to_owned(), ArgValue::Float(1.0))];
+    let experiment = Experiment { args: given.clone(), ..Experiment::new("sleep", "coroutines", 100) };
+    let mut state = State::new(experiment, lab().workloads, ModelChoice::built_in());
+    let mut run = |state: &mut State, args| {
+        update(state, None, Action::RunOrStop);
+        hear(state, None, News::Sized(args));
+        hear(state, Some(&log), News::Began);
+        hear(state, Some(&log), News::Ended(Ending::Done))
+    };
+    assert_eq!(run(&mut state, given.clone()), []);
+    assert_eq!(state.phase.word(), "DONE");
+    assert!(state.message.as_ref().is_some_and(|text| text.contains("about 100 s")), "{:?}", state.message);
+    // Work that was sized to last as long as was asked for does.
+    let sized = vec![given[0].clone(), ("n".to_owned(), ArgValue::Int(3))];
+    assert!(matches!(run(&mut state, sized)[..], [Effect::RunBaseline(_)]));
+    assert!(words::sentence(&state).contains("up to about 3 s. Enter stops it"), "{}", words::sentence(&state));
+}
+
+#[test]
 fn stopped_and_failed_runs_have_no_baseline_measured() {
     let log = turns(3, false);
     for (ending, word) in [(Ending::Stopped, "STOPPED"), (Ending::Failed("no".to_owned()), "FAILED")] {
@@ -308,6 +335,28 @@ fn settings_change_rules_and_tasks() {
     assert_eq!(state.experiment.tasks, None);
     update(&mut state, None, Action::RunOrStop);
     assert_eq!((state.settings, state.phase.word()), (None, "READY"), "Enter closes the settings and runs nothing");
+}
+
+#[test]
+fn the_key_that_goes_on_says_what_it_went_on_to() {
+    let log = turns(100, true);
+    let mut state = running(&log);
+    update(&mut state, Some(&log), Action::NextLane);
+    let said = words::sentence(&state);
+    assert!(said.starts_with("thread 1 is picked: pictures start where it takes its lock."), "{said}");
+    update(&mut state, Some(&log), Action::NextLane);
+    assert!(words::sentence(&state).starts_with("thread 2 is picked"), "{}", words::sentence(&state));
+    let log = turns(3, false);
+    let mut state = done(&log);
+    update(&mut state, Some(&log), Action::NextLane);
+    let said = words::sentence(&state);
+    assert!(said.starts_with("thread 1 is picked. ") && said.contains("next hand-off"), "{said}");
+    update(&mut state, Some(&log), Action::Settings);
+    let first = words::sentence(&state);
+    update(&mut state, Some(&log), Action::NextLane);
+    assert!(first.starts_with("rules: ") && words::sentence(&state).starts_with("tasks: "), "{first}");
+    update(&mut state, Some(&log), Action::Close);
+    assert!(state.settings.is_none() && state.message.is_none());
 }
 
 #[test]

@@ -296,7 +296,7 @@ impl<L: Launch> Director<L> {
             return self.run_wish(None);
         }
         if let Some((_, sizing)) = &mut self.sizing {
-            sizing.measured(record.trace.elapsed());
+            sizing.measured(record.elapsed_each());
         }
         self.next_pilot()
     }

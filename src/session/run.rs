@@ -68,6 +68,11 @@ impl Record {
         self.experiment.as_ref().map_or(Experiment::DEFAULT_SWITCH_INTERVAL, |experiment| experiment.switch_interval)
     }
 
+    /// How long it lasted for each task.
+    pub fn elapsed_each(&self) -> Nanos {
+        Nanos(self.trace.elapsed().0 / self.results.len().max(1) as u64)
+    }
+
     /// How many tasks have ended.
     pub fn tasks_ended(&self) -> usize {
         self.results.iter().flatten().count()

@@ -81,6 +81,23 @@ fn a_failed_baseline_measures_nothing() {
 }
 
 #[test]
+fn tasks_that_differ_are_sized_by_two_of_them() {
+    let world = World::default();
+    let source = "def work(n, task):\n    return n\n".to_owned();
+    let mut director = Director::new(world.clone());
+    let begun = director.start(
+        Arc::new(Workload { source, ..Workload::clone(&workload()) }),
+        Experiment { tasks: Some(4), ..experiment("threads") },
+        Length::ThreeSeconds,
+    );
+    play(&mut director, begun);
+    let lasts = director.record().unwrap().trace.elapsed();
+    assert_eq!(world.launched.borrow()[0].task_count(), 2);
+    // The fake's four tasks last as long as was asked for, one after another.
+    assert!((2.9..3.1).contains(&lasts.as_secs_f64()), "{lasts}");
+}
+
+#[test]
 fn a_stopped_run_stays_to_be_seen() {
     let mut director = Director::new(World::default());
     director.start(workload(), experiment("threads"), Length::Own);
