@@ -4,7 +4,7 @@
 # watch = "While one thread sleeps another computes; who wakes up waits for who computes: the convoy effect."
 # [arguments.n]
 # help = "numbers to square in each round"
-# default = 100000
+# default = 400000
 # min = 1
 # max = 1000000000000
 # size = true

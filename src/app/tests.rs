@@ -130,7 +130,7 @@ fn what_many_did_at_once_is_not_done_one_after_another_unasked() {
     let given = vec![("seconds".to_owned(), ArgValue::Float(1.0))];
     let experiment = Experiment { args: given.clone(), ..Experiment::new("sleep", "coroutines", 100) };
     let mut state = State::new(experiment, lab().workloads, ModelChoice::built_in());
-    let mut run = |state: &mut State, args| {
+    let run = |state: &mut State, args| {
         update(state, None, Action::RunOrStop);
         hear(state, None, News::Sized(args));
         hear(state, Some(&log), News::Began);

@@ -195,9 +195,7 @@ pub fn sentence(state: &State) -> String {
         Phase::Stopped => format!("Stopped after {}. {enter} runs it again.", state.figures.elapsed),
         Phase::Baseline { .. } => {
             let span = about(baseline_expected(state));
-            format!(
-                "Now the same work one at a time, so that the bars can be compared: up to about {span}. {enter} stops it."
-            )
+            format!("Now the same work one at a time, to compare: up to about {span}. {enter} stops it.")
         }
         Phase::Running => seen(state),
         Phase::Done => format!("{}{}", seen(state), next(state)),

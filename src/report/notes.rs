@@ -103,6 +103,7 @@ fn why(table: &NotesTable, comparison: &Comparison, row: &Row, reference: &Row, 
     let most = beside.max_by(|one, other| share(*one).total_cmp(&share(*other)))?;
     let much = share(most) >= WORTH_SAYING;
     let (workers, cores) = (run.workers, comparison.cores);
+    let wanting = share(State::WaitingCore) * workers as f64;
     let noun_cores = |count: usize| if count == 1 { "core" } else { "cores" };
     Some(match most {
         // One worker alone has no rival among ours.
@@ -126,17 +127,17 @@ fn why(table: &NotesTable, comparison: &Comparison, row: &Row, reference: &Row, 
             run.startup,
             if share(most) > work { ": more than the work itself" } else { "" }
         ),
-        State::WaitingCore if much && workers > cores => format!(
+        // Those of ours that lack a core at once are more than the cores that ours leave free.
+        State::WaitingCore if much && wanting > 2.0 * (cores as f64 - run.cores_busy) => format!(
             "{workers} workers share {cores} {} and want one {} of their time; the notes had {}.",
             noun_cores(cores),
             percent(share(most)),
             table.cores
         ),
         State::WaitingCore if much => format!(
-            "Workers want a core {} of their time, though there are {cores} {} for {workers}: this machine is busy with \
-             something else.",
+            "Workers want a core {} of their time, and are on {:.1} of {cores}: other programs have the rest.",
             percent(share(most)),
-            noun_cores(cores)
+            run.cores_busy
         ),
         _ if cores < table.cores && run.cores_busy > 0.8 * cores as f64 => format!(
             "All {cores} {} are busy, {} of the workers' time with the work itself; the notes had {}.",
@@ -267,10 +268,18 @@ mod tests {
 
     #[test]
     fn too_few_cores_are_named_and_a_model_that_costs_less_too() {
-        let report = sleeping(run(20, State::WaitingCore, 50), run(4, State::Io, 5));
+        let four = RunSummary { workers: 4, cores_busy: 1.9, ..run(20, State::WaitingCore, 50) };
+        let report = sleeping(four, run(4, State::Io, 5));
         let why = |model: &str| report.lines.iter().find(|line| line.model == model).unwrap().why.clone().unwrap();
-        assert!(why("threads").contains("2 workers share 2 cores"), "{}", why("threads"));
+        assert!(why("threads").contains("4 workers share 2 cores"), "{}", why("threads"));
         assert!(why("processes").contains("hardly anything is paid"), "{}", why("processes"));
+    }
+
+    #[test]
+    fn those_that_leave_a_core_free_are_kept_from_it_by_others() {
+        let report = sleeping(run(20, State::WaitingCore, 50), run(4, State::Io, 5));
+        let why = report.lines.iter().find(|line| line.model == "threads").unwrap().why.clone().unwrap();
+        assert!(why.contains("on 1.0 of 2: other programs have the rest"), "{why}");
     }
 
     #[test]

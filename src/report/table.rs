@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use crate::event::{Nanos, State};
 use crate::model::Role;
+use crate::session::is_fault;
 
 use unicode_width::UnicodeWidthStr;
 
@@ -171,7 +172,13 @@ fn lanes(report: &Report, out: &mut impl Write) -> io::Result<()> {
             printable(&lane.end)
         )?;
     }
-    more(workers().count(), out)
+    more(workers().count(), out)?;
+    // Whoever does no task is told of only where it went wrong.
+    let others = report.lanes.iter().filter(|lane| lane.role != Role::Worker);
+    for lane in others.filter(|lane| lane.end != "stopped" && is_fault(&lane.end)) {
+        writeln!(out, "{}: {}", printable(&lane.name), printable(&lane.end))?;
+    }
+    Ok(())
 }
 
 /// A foreign name, cut or filled up to so many columns.

@@ -27,6 +27,6 @@ pub use length::Length;
 pub use miniature::{Interpreters, Miniature};
 pub use notes::{NotesFigure, NotesTable};
 pub use places::{HeldIn, Places};
-pub use run::{Phase, Record, Run};
+pub use run::{Phase, Record, Run, is_fault};
 pub use size::{Sizing, Step};
 pub use wants::Wants;

@@ -165,7 +165,7 @@ impl Record {
 }
 
 /// Whether an end is none that was meant.
-fn is_fault(end: &str) -> bool {
+pub fn is_fault(end: &str) -> bool {
     !matches!(end, "done" | "still running" | ENDED_BY_US)
 }
 
