@@ -10,6 +10,7 @@ use crate::session::{Comparison, NotesTable, Row, RunSummary, Spread};
 use crate::workload::Workload;
 
 use super::comparison::{ComparisonReport, comparison};
+use super::table::{COLUMNS, lines};
 
 /// Ratios within this factor of each other are the same.
 const SAME: f64 = 1.2;
@@ -115,12 +116,9 @@ fn why(table: &NotesTable, comparison: &Comparison, row: &Row, reference: &Row, 
             "Workers are at the work itself {} of their time: hardly anything is paid for the model here.",
             percent(work)
         ),
-        _ if !slower => format!(
-            "Here {} takes {} of the workers' time and the work {}; by its ratio the notes' run paid more.",
-            noun(most),
-            percent(share(most)),
-            percent(work)
-        ),
+        _ if !slower => {
+            format!("A worker's {} here: {}. By its ratio the notes' run paid more.", run.elapsed, spent(run))
+        }
         State::Starting if much => format!(
             "Start-up is {} of the workers' time, {} each{}.",
             percent(share(most)),
@@ -129,9 +127,11 @@ fn why(table: &NotesTable, comparison: &Comparison, row: &Row, reference: &Row, 
         ),
         // Those of ours that lack a core at once are more than the cores that ours leave free.
         State::WaitingCore if much && wanting > 2.0 * (cores as f64 - run.cores_busy) => format!(
-            "{workers} workers share {cores} {} and want one {} of their time; the notes had {}.",
+            "{workers} workers share {cores} {} and want one {} of their time; start-up is {}, the work {}. The notes had {}.",
             noun_cores(cores),
             percent(share(most)),
+            percent(share(State::Starting)),
+            percent(work),
             table.cores
         ),
         State::WaitingCore if much => format!(
@@ -197,7 +197,7 @@ pub fn notes_text(report: &NotesReport, cores: usize) -> String {
         let theirs = format!("{:>10} {:>8}", line.notes_ns.to_string(), times(line.notes_ratio));
         let _ = writeln!(out, "   {:<32} {theirs}   {ours:>19}", line.label);
         if let Some(why) = &line.why {
-            let _ = writeln!(out, "       {why}");
+            lines(why, COLUMNS - 7).iter().for_each(|line| _ = writeln!(out, "       {line}"));
         }
     }
     out

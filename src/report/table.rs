@@ -13,7 +13,7 @@ use super::schema::{Report, TaskResult};
 use super::{observed, printable};
 
 /// As wide as sentences get.
-const COLUMNS: usize = 100;
+pub(super) const COLUMNS: usize = 100;
 
 /// The widest column of names.
 const NAME: usize = 32;
@@ -89,7 +89,7 @@ fn insights(report: &Report, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// Text broken at spaces.
-fn lines(text: &str, columns: usize) -> Vec<String> {
+pub(super) fn lines(text: &str, columns: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         let line = lines.last_mut().expect("there is always a line");
