@@ -69,6 +69,12 @@ pub fn about(span: Nanos) -> String {
     }
 }
 
+/// How long one at a time will take, with what is known of that.
+pub fn expected(state: &State) -> String {
+    let most = if state.expected.is_some() { "" } else { "up to " };
+    format!("{most}about {}", about(baseline_expected(state)))
+}
+
 /// An instant of the run: as exact as a cell is short.
 pub fn instant(since_begin: Nanos, cell: Nanos) -> String {
     let digits = match cell.0 {
@@ -194,8 +200,8 @@ pub fn sentence(state: &State) -> String {
         Phase::Failed(why) => format!("{} {enter} runs it again.", full_stop(why)),
         Phase::Stopped => format!("Stopped after {}. {enter} runs it again.", state.figures.elapsed),
         Phase::Baseline { .. } => {
-            let span = about(baseline_expected(state));
-            format!("Now the same work one at a time, to compare: up to about {span}. {enter} stops it.")
+            let span = expected(state);
+            format!("Now the same work one at a time, to compare: {span}. {enter} stops it.")
         }
         Phase::Running => seen(state),
         Phase::Done => format!("{}{}", seen(state), next(state)),

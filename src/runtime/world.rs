@@ -293,8 +293,8 @@ impl World {
         for notice in notices {
             match notice {
                 Notice::Sizing => self.hear(News::Sizing),
-                Notice::Began(experiment) => {
-                    self.hear(News::Sized(experiment.args));
+                Notice::Began { experiment, expected } => {
+                    self.hear(News::Sized(experiment.args, expected));
                     if let Some(record) = self.director.record() {
                         self.hear(News::Origin(app::Origin::of(&record.description, &record.trace)));
                     }

@@ -43,8 +43,13 @@ pub trait Launch {
 pub enum Notice {
     /// The size of a task is being found.
     Sizing,
-    /// The run that was asked for has begun, with these arguments.
-    Began(Experiment),
+    /// The run that was asked for has begun.
+    Began {
+        /// With these arguments.
+        experiment: Experiment,
+        /// About how long the same work takes one task after another, if that was found out to size it.
+        expected: Option<Nanos>,
+    },
     /// The run that was asked for is over. Its record is at hand.
     Over,
     /// The baseline has begun.
@@ -87,7 +92,7 @@ pub struct Director<L> {
     sizing: Option<(String, Sizing)>,
     run: Option<Run>,
     shown: Option<Record>,
-    sizes: HashMap<SizeKey, ArgValue>,
+    sizes: HashMap<SizeKey, (ArgValue, Nanos)>,
     baselines: Vec<Measured>,
 }
 
@@ -175,7 +180,7 @@ impl<L: Launch> Director<L> {
         let target = length.target().map(|target| Nanos(target.0 / u64::from(wish.experiment.task_count().max(1))));
         let decided = match (open, target) {
             (Some(argument), Some(target)) => match self.sizes.get(&size_key(&wish, target)) {
-                Some(value) => Some((argument.name.clone(), *value)),
+                Some((value, each)) => Some((argument.name.clone(), *value, Some(*each))),
                 None => {
                     self.sizing = Some((argument.name.clone(), Sizing::new(argument, target)));
                     self.wish = Some(wish);
@@ -184,7 +189,9 @@ impl<L: Launch> Director<L> {
                     return notices;
                 }
             },
-            (Some(argument), None) if length == Length::UntilStopped => Some((argument.name.clone(), argument.max)),
+            (Some(argument), None) if length == Length::UntilStopped => {
+                Some((argument.name.clone(), argument.max, None))
+            }
             _ => None,
         };
         self.wish = Some(wish);
@@ -277,11 +284,12 @@ impl<L: Launch> Director<L> {
                 }
             }
             Step::Settled(value) => {
-                let decided = (name.clone(), value);
+                let each = sizing.expected();
+                let decided = (name.clone(), value, Some(each));
                 if let Some(target) = wish.length.target() {
                     let target = Nanos(target.0 / u64::from(wish.experiment.task_count().max(1)));
                     let key = size_key(wish, target);
-                    self.sizes.insert(key, value);
+                    self.sizes.insert(key, (value, each));
                 }
                 self.sizing = None;
                 self.run_wish(Some(decided))
@@ -301,12 +309,15 @@ impl<L: Launch> Director<L> {
         self.next_pilot()
     }
 
-    fn run_wish(&mut self, decided: Option<(String, ArgValue)>) -> Vec<Notice> {
+    /// Runs it, with this value of this argument, a task of which takes so long.
+    fn run_wish(&mut self, decided: Option<(String, ArgValue, Option<Nanos>)>) -> Vec<Notice> {
         let Some(wish) = &self.wish else { return Vec::new() };
         let mut experiment = wish.experiment.clone();
-        experiment.args.extend(decided);
+        let each = decided.as_ref().and_then(|(.., each)| *each);
+        let expected = each.map(|each| Nanos(each.0.saturating_mul(u64::from(experiment.task_count()))));
+        experiment.args.extend(decided.map(|(name, value, _)| (name, value)));
         match self.launch(&experiment, Stage::Running) {
-            Ok(()) => vec![Notice::Began(experiment)],
+            Ok(()) => vec![Notice::Began { experiment, expected }],
             Err(why) => self.fail(why),
         }
     }

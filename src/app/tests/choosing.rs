@@ -84,7 +84,7 @@ fn arguments_asked_for_by_name_stay_and_those_found_by_sizing_go() {
     let mut state = State::new(Experiment { args: given.clone(), ..lab().experiment }, Vec::new(), Vec::new());
     let mut sized = given.clone();
     sized.push(("n".to_owned(), ArgValue::Int(9)));
-    hear(&mut state, None, News::Sized(sized.clone()));
+    hear(&mut state, None, News::Sized(sized.clone(), None));
     assert_eq!(state.experiment.args, sized);
     update(&mut state, None, Action::MoreWorkers);
     assert_eq!(state.experiment.args, given);

@@ -61,19 +61,23 @@ fn what_many_did_at_once_is_not_done_one_after_another_unasked() {
     let given = vec![("seconds".to_owned(), ArgValue::Float(1.0))];
     let experiment = Experiment { args: given.clone(), ..Experiment::new("sleep", "coroutines", 100) };
     let mut state = State::new(experiment, lab().workloads, ModelChoice::built_in());
-    let run = |state: &mut State, args| {
+    let run = |state: &mut State, args, expected| {
         update(state, None, Action::RunOrStop);
-        hear(state, None, News::Sized(args));
+        hear(state, None, News::Sized(args, expected));
         hear(state, Some(&log), News::Began);
         hear(state, Some(&log), News::Ended(Ending::Done))
     };
-    assert_eq!(run(&mut state, given.clone()), []);
+    assert_eq!(run(&mut state, given.clone(), None), []);
     assert_eq!(state.phase.word(), "DONE");
     assert!(state.message.as_ref().is_some_and(|text| text.contains("about 100 s")), "{:?}", state.message);
-    // Work that was sized to last as long as was asked for does.
+    // Work that was sized takes what was found out, be it much for many.
     let sized = vec![given[0].clone(), ("n".to_owned(), ArgValue::Int(3))];
-    assert!(matches!(run(&mut state, sized)[..], [Effect::RunBaseline(_)]));
-    assert!(words::sentence(&state).contains("up to about 3 s. Enter stops it"), "{}", words::sentence(&state));
+    assert!(matches!(run(&mut state, sized.clone(), Some(Nanos::from_secs(4)))[..], [Effect::RunBaseline(_)]));
+    assert!(words::sentence(&state).contains(": about 4 s. Enter stops it"), "{}", words::sentence(&state));
+    assert_eq!(update(&mut state, Some(&log), Action::RunOrStop), [Effect::Stop]);
+    hear(&mut state, Some(&log), News::BaselineEnded(Ending::Stopped, Nanos::ZERO));
+    assert_eq!(run(&mut state, sized, Some(Nanos::from_secs(30))), []);
+    assert!(state.message.as_ref().is_some_and(|text| text.ends_with("that takes about 30 s.")), "{:?}", state.message);
 }
 
 #[test]

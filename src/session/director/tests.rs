@@ -27,7 +27,7 @@ fn a_wish_becomes_pilots_and_then_a_run_that_lasts_as_long_as_was_asked_for() {
     let (run, pilots) = models.split_last().unwrap();
     assert_eq!(*run, ("threads".to_owned(), 2));
     assert!(!pilots.is_empty() && pilots.iter().all(|pilot| *pilot == ("sequential".to_owned(), 1)));
-    assert!(matches!(notices.as_slice(), [Notice::Sizing, Notice::Began(_), Notice::Over]), "{notices:?}");
+    assert!(matches!(notices.as_slice(), [Notice::Sizing, Notice::Began { .. }, Notice::Over]), "{notices:?}");
     let length = director.record().unwrap().trace.elapsed().as_secs_f64();
     assert!((length - 3.0).abs() < 0.1, "one at a time lasts {length} s");
 }
