@@ -10,8 +10,10 @@ which one JSON object a line is written; standard output unless said otherwise:
     {"began": ns}                                on time.monotonic_ns(), which is CLOCK_MONOTONIC
     {"task": 0, "repr": "..."} or {"task": 0, "error": "ZeroDivisionError: division by zero", "line": 7}
     {"ended": ns}                                the last result is in
+    {"memory": [{"pid", "rss", "peak", "pss"}]}  what the processes that are there then hold, and held at most, in bytes
     {"cpu": ns}                                  the processor time all processes have used since it began, where it is known
-    {"outcome": "..."}                           what `outcome()` returned, where the file has one
+    {"outcome": "..."}                           what `outcome()` returned, where the file has one; or, if it raised:
+    {"outcome_raised": "ZeroDivisionError: division by zero", "line": 7}
     {"worker": tid, "pid": pid, "at": ns}                  a thread that does tasks, as soon as it can say so; only with "report"
     {"found": {...}}                             with the model "probe", which runs nothing: what this interpreter is and can
     {"failed": "..."}                            it could not be run, and why
@@ -120,6 +122,32 @@ def serve_inherited(file, name, first, tasks, threads, arguments, report):
 
 # ---- in the first interpreter ----
 
+def memory():
+    """What this process and all that it made hold, by the kernel's books. What it does not tell is null."""
+    def fields(path):
+        try:
+            with open(path) as file:
+                rows = (line.split() for line in file)
+                return {row[0]: int(row[1]) << 10 for row in rows if len(row) == 3 and row[2] == "kB"}
+        except OSError:
+            return {}
+
+    pids = [os.getpid()]
+    for pid in pids:
+        try:
+            for thread in os.listdir("/proc/%d/task" % pid):
+                with open("/proc/%d/task/%s/children" % (pid, thread)) as file:
+                    pids.extend(int(child) for child in file.read().split())
+        except OSError:  # it has just ended
+            pass
+    held = []
+    for pid in pids:
+        status, rollup = fields("/proc/%d/status" % pid), fields("/proc/%d/smaps_rollup" % pid)
+        if "VmRSS:" in status:
+            held.append({"pid": pid, "rss": status["VmRSS:"], "peak": status.get("VmHWM:"), "pss": rollup.get("Pss:")})
+    return held
+
+
 class Run:
     """An order and what it needs while it is carried out."""
 
@@ -156,6 +184,10 @@ class Run:
     def end(self):
         self.ended = time.monotonic_ns()
         self.say(ended=self.ended)
+        # What it takes to look is not the run's.
+        before = time.thread_time()
+        self.say(memory=memory())
+        self.cpu += time.thread_time() - before
 
     @staticmethod
     def cpu_time():
@@ -166,7 +198,10 @@ class Run:
     def done(self, task, result):
         fine, value = result
         if fine:
-            text = repr(value)
+            try:
+                text = repr(value)
+            except Exception as error:
+                return self.say(task=task, **told(error, self.file))
             fine = len(text) <= REPR_LIMIT
             value = {"repr": text} if fine else {"error": "the result written out is %d MiB long, more than the %d MiB that are "
                                                  "shown: return less, a sum or a count" % (len(text) >> 20, REPR_LIMIT >> 20)}
@@ -317,7 +352,11 @@ class Run:
         if self.order.get("start") != "forkserver":  # whose workers are not ours to wait for
             self.say(cpu=int((self.cpu_time() - self.cpu) * 1e9))
         if hasattr(module, "outcome"):
-            self.say(outcome=repr(module.outcome()))
+            try:
+                self.say(outcome=repr(module.outcome()))
+            except BaseException as error:
+                raised = told(error, self.file)
+                self.say(outcome_raised=raised["error"], line=raised["line"])
 
 
 def main():

@@ -132,7 +132,8 @@ def recording():
     for index in range(40):
         both = {}
         for off in ([0, 1] if index % 2 else [1, 0]):
-            args = ["mixed", "-m", "threads", "-n", "2"] + (["--no-recording"] if off else [])
+            args = ["mixed", "-m", "threads", "-n", "2", "--arg", "n=100000", "--arg", "rounds=20"]
+            args += ["--no-recording"] if off else []
             report = run(*args)
             both[off] = report["elapsed_ns"]
             if not off:

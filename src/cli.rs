@@ -3,6 +3,7 @@
 mod calibrate;
 mod check;
 mod compare;
+mod configuration;
 mod contest;
 mod headless;
 mod interpreters;
@@ -27,6 +28,7 @@ use color_eyre::eyre::Result;
 use crate::calibration::{Calibration, kept};
 use crate::event::Nanos;
 use crate::interp::child;
+use crate::model::Model;
 use crate::observe::launch;
 use crate::program::guard;
 use crate::session::{Experiment, parse_duration};
@@ -167,11 +169,7 @@ fn refuse_load(error: &LoadError, name: &str) -> color_eyre::Report {
 
 /// What a person asked for, checked.
 fn experiment(workload: &Workload, name: &str, settings: &Settings) -> Result<Experiment> {
-    let name_of_model = match settings.start.as_deref() {
-        Some(start) => format!("{}:{start}", settings.model),
-        None => settings.model.clone(),
-    };
-    let model = crate::model::find(&name_of_model).map_err(refuse)?;
+    let model = model(&settings.model, settings.start.as_deref())?;
     let unasked = || Workers { count: crate::engine::machine::cores_allowed() as u32, processes: None };
     // Coroutines cost so little that all tasks are in flight unless somebody wants fewer.
     let in_flight = settings.tasks.filter(|_| model.runs_coroutines());
@@ -218,12 +216,33 @@ fn experiment(workload: &Workload, name: &str, settings: &Settings) -> Result<Ex
     }
 }
 
+/// The model by its name and by how its processes are to be started, if that was said.
+fn model(name: &str, start: Option<&str>) -> Result<&'static Model> {
+    let model = crate::model::find(name).map_err(refuse)?;
+    let Some(start) = start else { return Ok(model) };
+    let Some(own) = model.start else {
+        return Err(refuse(format!(
+            "--start {start} says how the model `processes` starts its processes, and `{name}` has no such choice: leave \
+             --start out, or write -m processes"
+        )));
+    };
+    // `processes` alone leaves it open.
+    if name != model.family && own.name() != start {
+        return Err(refuse(format!(
+            "how the processes are started is said twice: -m {name} and --start {start}; leave one of them out"
+        )));
+    }
+    crate::model::find(&format!("{}:{start}", model.family)).map_err(refuse)
+}
+
 /// As whose start-up births are to cost: the user's own calibration or the one that comes along; none if bare.
 fn start_up(bare: bool) -> Result<Option<Arc<Calibration>>> {
     if bare {
         return Ok(None);
     }
-    kept::current().map(|calibration| Some(Arc::new(calibration))).map_err(refuse)
+    let kept::Current { calibration, note } = kept::current().map_err(refuse)?;
+    note.iter().for_each(|note| complain(note));
+    Ok(Some(Arc::new(calibration)))
 }
 
 /// Reads the command line and does what it says.

@@ -76,6 +76,12 @@ fn what_makes_no_sense_is_refused_before_any_work_with_a_sentence_that_helps() {
         (&["run", "count", "-m", "coroutines"], "count has no `async def work`"),
         (&["run", &coroutine, "-m", "threads"], "choose the model `coroutines`"),
         (&["run", "sleep", "-m", "coroutines", "-n", "20001"], "at most 20000 coroutines"),
+        (&["run", "sleep", "--start", "fork"], "`threads` has no such choice"),
+        (&["run", "sleep", "-m", "hybrid", "--start", "spawn"], "`hybrid` has no such choice"),
+        (
+            &["run", "sleep", "-m", "processes:fork", "--start", "spawn"],
+            "said twice: -m processes:fork and --start spawn",
+        ),
         (&["run"], "WORKLOAD"),
         (&["frobnicate"], "frobnicate"),
     ];
@@ -172,6 +178,35 @@ fn each_model_reports_every_task_and_its_lanes_add_up_to_the_run() {
             assert_eq!(nanos(&lock["held_ns"]) + nanos(&lock["free_ns"]), elapsed, "{model}: {lock}");
         }
         assert_eq!(run["events"]["dropped"], 0);
+    }
+}
+
+#[test]
+fn however_short_a_run_is_the_memory_of_its_processes_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = file(folder.path(), "moment.py", "async def work_async():\n    pass\n\ndef work():\n    pass\n");
+    for (model, processes) in [
+        ("sequential", 1),
+        ("threads", 1),
+        ("subinterpreters", 1),
+        ("coroutines", 1),
+        ("processes", 3),
+        ("processes:fork", 3),
+        ("processes:forkserver", 4),
+        ("hybrid", 2),
+    ] {
+        let run = report(&["run", &file, "-m", model, "-n", "2", "--bare", "--json"]);
+        let memory = &run["memory"];
+        let of_each = memory["processes"].as_array().unwrap();
+        assert!(of_each.len() >= processes, "{model}: {memory}");
+        let (rss, pss) = (nanos(&memory["peak_rss_bytes"]), nanos(&memory["peak_pss_bytes"]));
+        assert!(pss > 0 && rss >= pss, "{model}: {memory}");
+        for process in of_each {
+            assert!(
+                nanos(&process["peak_rss_bytes"]) > 100_000 && nanos(&process["peak_rss_bytes"]) <= rss,
+                "{memory}"
+            );
+        }
     }
 }
 
@@ -336,6 +371,10 @@ fn ten_thousand_coroutines_sleep_at_once() {
     assert_eq!(run["end"], "ended");
     assert!(run["results"].as_array().unwrap().iter().all(|result| result["repr"] == "0.5"));
     assert_eq!(run["lanes"].as_array().unwrap().len(), 10_001);
+    // All of them have one thread, whose switches the kernel counts.
+    let experiment = &run["experiment"];
+    assert_eq!([&experiment["workers"], &experiment["processes"], &experiment["threads"]], [10_000, 1, 1]);
+    assert!(nanos(&run["context_switches"]["voluntary"]) > 0, "{}", run["context_switches"]);
     // One after another they would take 5000 s.
     assert!(run["elapsed_ns"].as_u64().unwrap() < 50_000_000_000, "{}", run["elapsed_ns"]);
 }

@@ -1,6 +1,10 @@
 //! Comparisons by the real binary: the same work under several models, side by side.
 
+#[path = "common/python.rs"]
+mod python;
+
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
@@ -157,4 +161,71 @@ fn a_big_argument_that_does_not_fit_is_refused_with_the_sum() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("769 copies") && said.contains("196864 MiB") && said.contains("are available"), "{said}");
+}
+
+/// The full path of the tests' python3.
+fn interpreter() -> Option<String> {
+    let found = python::run_python(&python::python3()?, "import sys; print(sys.executable, end='')", b"");
+    Some(String::from_utf8(found).expect("a path"))
+}
+
+/// A file in a folder of its own.
+fn file(name: &str, text: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join(name);
+    fs::write(&path, text).expect("it can be written");
+    let path = path.display().to_string();
+    (folder, path)
+}
+
+#[test]
+fn an_interpreter_that_lacks_what_the_file_imports_is_left_out_and_the_others_compare() {
+    let Some(python) = interpreter() else { return };
+    let text = "import sys\nif 'lacking' in sys.executable:\n    import a_module_that_is_nowhere\n\ndef work():\n    return 1\n";
+    let (folder, file) = file("needs.py", text);
+    let lacking = folder.path().join("lacking-python3").display().to_string();
+    std::os::unix::fs::symlink(Path::new(&python), &lacking).unwrap();
+    let compare = |pythons: &[&str], more: &[&str]| {
+        let named: Vec<&str> = pythons.iter().flat_map(|python| ["--python", python]).collect();
+        gilscope(&[&["compare", &file, "-m", "threads", "-n", "1", "--repeat", "1"], &named[..], more].concat())
+    };
+    let output = compare(&[&lacking, &python], &["--json"]);
+    let report = json(&output);
+    assert_eq!(output.status.code(), Some(0), "{report}");
+    assert_eq!(report["runs"].as_array().unwrap().len(), 2, "{report}");
+    assert_eq!(report["refused_pythons"][0]["path"].as_str(), Some(lacking.as_str()));
+    let reason = report["refused_pythons"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("No module named 'a_module_that_is_nowhere'"), "{reason}");
+    let text = String::from_utf8(compare(&[&lacking, &python], &[]).stdout).unwrap();
+    assert!(text.contains(&format!("left out: {lacking}: ")), "{text}");
+    let rows = compare(&[&lacking, &python], &["--csv"]).stdout;
+    let rows: Vec<csv::StringRecord> = csv::Reader::from_reader(&rows[..]).records().map(Result::unwrap).collect();
+    assert!(rows.iter().any(|row| row.iter().any(|cell| cell == lacking) && row[row.len() - 1].contains("nowhere")));
+    // With none left there is nothing to compare.
+    let output = compare(&[&lacking], &[]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && said.contains("a_module_that_is_nowhere"), "{said}");
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn an_outcome_that_raises_is_told_with_its_file_and_line_in_every_interpreter() {
+    let text = "def work():\n    return 1\n\ndef outcome():\n    return 1 // 0\n";
+    let (_folder, file) = file("raises.py", text);
+    let compare = ["compare", &file, "-m", "threads", "-n", "1", "--repeat", "1", "--json"];
+    let python = interpreter();
+    let real: Vec<&str> =
+        python.iter().flat_map(|python| ["--engine", "emulated,cpython", "--python", python]).collect();
+    let output = gilscope(&[&compare[..], &real].concat());
+    assert_eq!(output.status.code(), Some(1));
+    let report = json(&output);
+    for run in report["runs"].as_array().unwrap() {
+        let failure = run["failures"][0].as_str().unwrap();
+        for words in ["outcome() raised ZeroDivisionError", "raises.py, line 5"] {
+            assert!(failure.contains(words), "{words}: {failure}");
+        }
+    }
+    let output = gilscope(&["run", &file, "-n", "1", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(json(&output)["outcome"].as_str().unwrap().ends_with("raises.py, line 5)"), "{}", json(&output));
 }

@@ -204,6 +204,9 @@ fn a_thread_that_sleeps_beside_one_that_computes_is_in_a_convoy_and_beside_anoth
     holds("convoy", &[computes.path(), "-m", "threads", "-n", "2"]);
     never_holds("convoy", &[sleeps.path(), "-m", "threads", "-n", "2"]);
     never_holds("convoy", &[computes.path(), "-m", "free-threads", "-n", "2"]);
+    // The workload that is there to show it does, as it comes.
+    holds("convoy", &["mixed", "-m", "threads", "-n", "2"]);
+    never_holds("convoy", &["mixed", "-m", "free-threads", "-n", "2"]);
 }
 
 #[test]

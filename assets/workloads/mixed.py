@@ -4,7 +4,7 @@
 # watch = "While one thread sleeps another computes; who wakes up waits for who computes: the convoy effect."
 # [arguments.n]
 # help = "numbers to square in each round"
-# default = 100000
+# default = 1000000
 # min = 1
 # max = 1000000000000
 # size = true
@@ -15,7 +15,7 @@
 # max = 3600.0
 # [arguments.rounds]
 # help = "how often"
-# default = 20
+# default = 10
 # min = 1
 # max = 1000000
 # ///

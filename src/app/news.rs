@@ -17,6 +17,7 @@ use super::state::{Bar, BarState, Code, Machine, Phase, State};
 use super::update::Effect;
 use super::view::{self, Gutters};
 use super::watch::{self, Observation};
+use super::words;
 
 /// Above this, the baseline is measured only when asked for.
 pub const BASELINE_AT_MOST: Nanos = Nanos::from_secs(10);
@@ -43,8 +44,9 @@ pub enum News {
     Loaded(String),
     /// The size of a task is being found.
     Sizing,
-    /// It was found: the arguments that make it last as long as was asked for.
-    Sized(Vec<(String, ArgValue)>),
+    /// It was found: the arguments that make it last as long as was asked for, and about how long one at a time then
+    /// takes, if that was found out.
+    Sized(Vec<(String, ArgValue)>, Option<Nanos>),
     /// The run that was ordered has begun; from now on the log lent is that of this run.
     Began,
     /// The run has ended, and its log with it.
@@ -94,7 +96,8 @@ pub fn hear(state: &mut State, log: Option<&Trace>, news: News) -> Vec<Effect> {
             state.code = Code { lines, shares: Vec::new() };
         }
         News::Sizing => state.phase = Phase::Sizing,
-        News::Sized(args) => {
+        News::Sized(args, expected) => {
+            state.expected = expected;
             state.experiment.args.clone_from(&args);
             if let Some(ran) = &mut state.ran {
                 ran.args = args;
@@ -290,8 +293,8 @@ fn run_ended(state: &mut State, log: Option<&Trace>, ending: Ending) -> Vec<Effe
                     return order_baseline(state);
                 }
                 let key = state.keymap.key(super::Action::Baseline);
-                let seconds = expected.as_secs_f64().round();
-                state.message = Some(format!("{key} measures the same work one at a time (about {seconds} s)."));
+                let span = words::expected(state);
+                state.message = Some(format!("{key} measures the same work one at a time: that takes {span}."));
             }
         }
     }
@@ -306,13 +309,14 @@ pub fn wants_baseline(state: &State) -> bool {
     comparable && other && can && state.baseline().is_none()
 }
 
-/// How long one at a time will take: as was asked for, or else the sum of what the workers did.
-fn baseline_expected(state: &State) -> Nanos {
+/// About how long one at a time will take: what was found out to size the work, or else the sum of what the workers did,
+/// at most. Waits that went on at once follow one another then, be they ten thousand.
+pub fn baseline_expected(state: &State) -> Nanos {
     use crate::event::State as LaneState;
     let work = [LaneState::Running, LaneState::Native, LaneState::Io, LaneState::Suspended];
     let done: Nanos =
         state.figures.ledger.map_or(Nanos::ZERO, |ledger| work.iter().map(|state| ledger.0[state.index()]).sum());
-    state.length.target().unwrap_or(done)
+    state.expected.unwrap_or(done)
 }
 
 /// Has the baseline measured, visibly.

@@ -184,6 +184,8 @@ pub struct State {
     pub bars: Vec<Bar>,
     /// Instructions a millisecond of running where the same work was done one task at a time, if that was measured.
     pub alone: Option<f64>,
+    /// About how long the work of the run on the screen takes one at a time, if that was found out to size it.
+    pub expected: Option<Nanos>,
     /// What the figures on the screen are; refreshed four times a second.
     pub figures: Figures,
     /// The workload's source.
@@ -231,6 +233,7 @@ impl State {
             view: View::default(),
             bars: Vec::new(),
             alone: None,
+            expected: None,
             figures: Figures::default(),
             code: Code::default(),
             origin: Origin::default(),

@@ -16,7 +16,7 @@ use super::news::{order_baseline, wants_baseline};
 use super::picker;
 use super::state::{State, ThemeName};
 use super::watch;
-use choose::{choose_interval, choose_model, run, set};
+use choose::{choose_interval, choose_model, run, set, set_at};
 use look::{look, unfreeze};
 
 pub use choose::{INTERVALS, MOST_WORKERS, choose};
@@ -175,10 +175,7 @@ fn lab(state: &mut State, log: Option<&Trace>, action: Action) -> Vec<Effect> {
             state.message = Some(why);
             Vec::new()
         }
-        Action::Settings => {
-            state.settings = Some(0);
-            Vec::new()
-        }
+        Action::Settings => set_at(state, 0),
         Action::Big => {
             state.view.big = !state.view.big;
             state.view.scroll = 0;
@@ -200,10 +197,9 @@ fn close(state: &mut State) -> Vec<Effect> {
     if state.help.is_some() {
         state.help = None;
     } else if state.settings.is_some() {
-        state.settings = None;
+        (state.settings, state.message) = (None, None);
     } else if state.watch.reading.is_some() {
-        state.watch.reading = None;
-        state.message = None;
+        (state.watch.reading, state.message) = (None, None);
     } else if state.message.is_some() {
         state.message = None;
     } else if state.view.frozen.is_some() || state.view.cursor.is_some() {

@@ -4,19 +4,23 @@ mod kitchen;
 
 use unicode_width::UnicodeWidthChar;
 
-use crate::event::{Nanos, State as LaneState};
+use crate::event::{LaneId, Nanos, State as LaneState};
 pub use crate::insight::words::{number, percent};
 use crate::session::{Experiment, format_duration};
-use crate::trace::CoreEvidence;
+use crate::trace::{CoreEvidence, Trace};
 use crate::vm::Rules;
 
 pub use kitchen::Wording;
 
 use super::action::Action;
 use super::choice::ModelChoice;
+use super::cursor;
 use super::figures::Figures;
+use super::news::baseline_expected;
 use super::origin::Origin;
+use super::rows;
 use super::state::{BarState, Phase, State};
+use super::view::Trigger;
 
 /// From this share of their time on, what the workers did beside running is named.
 const WORTH_SAYING: f64 = 0.3;
@@ -53,6 +57,22 @@ pub fn span(span: Nanos) -> String {
 /// A run's length while it runs: tenths of seconds, so that it can be read.
 pub fn tenths(span: Nanos) -> String {
     format!("{:.1} s", span.as_secs_f64())
+}
+
+/// A length as one says it of what is yet to come.
+pub fn about(span: Nanos) -> String {
+    match span.as_secs_f64() {
+        seconds if seconds < 0.95 => "1 s".to_owned(),
+        seconds if seconds < 120.0 => format!("{seconds:.0} s"),
+        seconds if seconds < 7200.0 => format!("{:.0} min", seconds / 60.0),
+        seconds => format!("{:.1} h", seconds / 3600.0),
+    }
+}
+
+/// How long one at a time will take, with what is known of that.
+pub fn expected(state: &State) -> String {
+    let most = if state.expected.is_some() { "" } else { "up to " };
+    format!("{most}about {}", about(baseline_expected(state)))
 }
 
 /// An instant of the run: as exact as a cell is short.
@@ -179,9 +199,44 @@ pub fn sentence(state: &State) -> String {
         Phase::Starting => "The interpreter starts; the clock does not run yet.".to_owned(),
         Phase::Failed(why) => format!("{} {enter} runs it again.", full_stop(why)),
         Phase::Stopped => format!("Stopped after {}. {enter} runs it again.", state.figures.elapsed),
-        Phase::Baseline { .. } => "Now the same work one at a time, so that the bars can be compared.".to_owned(),
+        Phase::Baseline { .. } => {
+            let span = expected(state);
+            format!("Now the same work one at a time, to compare: {span}. {enter} stops it.")
+        }
         Phase::Running => seen(state),
         Phase::Done => format!("{}{}", seen(state), next(state)),
+    }
+}
+
+/// What a lane that has just been picked is good for.
+pub fn picked(state: &State, log: &Trace, lane: LaneId) -> String {
+    let name = match cursor::band(state, log) {
+        Some(band) => rows::band_name(log, &band),
+        None => sanitised(&log.lane(lane).name),
+    };
+    let live = state.phase == Phase::Running && state.view.frozen.is_none();
+    let starts = match state.view.trigger {
+        Trigger::Take if live && log.lane(lane).lock.is_some() => ": pictures start where it takes its lock",
+        Trigger::LongWait if live => ": pictures start where it waits long for its lock",
+        _ => "",
+    };
+    let key = |action| state.keymap.key(action);
+    let (point, next) = (key(Action::CursorRight), key(Action::NextHandoff));
+    let hand_off = match log.lane(lane).lock {
+        Some(_) => format!(", {next} goes to the next hand-off of its lock"),
+        None => String::new(),
+    };
+    format!("{name} is picked{starts}. {point} points at it and says what it does{hand_off}.")
+}
+
+/// What a line of the settings seldom used is for.
+pub const fn setting(line: usize) -> &'static str {
+    match line {
+        0 => {
+            "rules: where a thread may lose the lock. Under 3.9 nearly anywhere, so counter += 1 loses updates; from 3.10 on not."
+        }
+        1 => "tasks: how often work is called. With more tasks than workers, whoever is done takes the next.",
+        _ => "start-up: whether the birth of a worker costs what it costs a CPython, or only what the miniature takes.",
     }
 }
 
@@ -352,6 +407,8 @@ mod tests {
     #[test]
     fn spans_are_written_as_short_as_they_can_be() {
         assert_eq!(span(Nanos::from_millis(5)), "5 ms");
+        let said = [20, 3_000, 61_400, 600_000, 10_000_000].map(|millis| about(Nanos::from_millis(millis)));
+        assert_eq!(said, ["1 s", "3 s", "61 s", "10 min", "2.8 h"]);
         assert_eq!(span(Nanos::from_micros(100)), "100 µs");
         assert_eq!(span(Nanos::from_millis(1500)), "1.5 s");
     }

@@ -40,6 +40,14 @@ pub enum KeptError {
         /// What is wrong with it.
         why: String,
     },
+    /// It is one, with other figures than this build knows.
+    #[error("the calibration {} was kept by another build of gilscope: {why}", path.display())]
+    Other {
+        /// Which file.
+        path: PathBuf,
+        /// What is missing, or what is too much.
+        why: String,
+    },
     /// It cannot be written.
     #[error("the calibration cannot be kept in {}: {why}; make that writable, or set XDG_CONFIG_HOME", path.display())]
     Unwritable {
@@ -56,12 +64,29 @@ pub fn path() -> Result<PathBuf, KeptError> {
     Ok(base.config_dir().join(FILE))
 }
 
+/// The one to use, and what a person must be told of it, if anything.
+pub struct Current {
+    /// Whose figures are used.
+    pub calibration: Calibration,
+    /// That the user's own is not, and why.
+    pub note: Option<String>,
+}
+
 /// The one to use: the user's own, else the one that comes along. One that is there but damaged is refused, since
-/// figures of another start-up than the one asked for would look just like the right ones.
-pub fn current() -> Result<Calibration, KeptError> {
-    match path() {
-        Ok(path) => Ok(read(&path)?.unwrap_or_else(Calibration::built_in)),
-        Err(_) => Ok(Calibration::built_in()),
+/// figures of another start-up than the one asked for would look just like the right ones. One that another build of
+/// gilscope has kept is none the less a good one: it is left out, and that is said.
+pub fn current() -> Result<Current, KeptError> {
+    let built_in = |note| Current { calibration: Calibration::built_in(), note };
+    let Ok(path) = path() else { return Ok(built_in(None)) };
+    match read(&path) {
+        Ok(Some(calibration)) => Ok(Current { calibration, note: None }),
+        Ok(None) => Ok(built_in(None)),
+        Err(KeptError::Other { path, why }) => Ok(built_in(Some(format!(
+            "the calibration {} was kept by another build of gilscope ({why}), so the figures that come along are used; \
+             `gilscope calibrate` measures anew",
+            path.display()
+        )))),
+        Err(error) => Err(error),
     }
 }
 
@@ -81,7 +106,11 @@ fn read(path: &Path) -> Result<Option<Calibration>, KeptError> {
         Err(error) => return Err(unreadable(error)),
     };
     let text = String::from_utf8(bytes).map_err(|error| damaged(error.to_string()))?;
-    let read = Calibration::read(&text).map_err(damaged)?;
+    let other = |why: String| match Calibration::is_of_another_build(&text) {
+        true => KeptError::Other { path: path.to_owned(), why },
+        false => damaged(why),
+    };
+    let read = Calibration::read(&text).map_err(other)?;
     Ok(Some(Calibration { file: Some(path.to_owned()), ..read }))
 }
 
@@ -129,6 +158,24 @@ mod tests {
         assert_eq!((found.name().as_str(), found.file.as_deref()), ("CPython 3.99.1", Some(path.as_path())));
         assert_eq!(found.costs, calibration.costs);
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn one_that_another_build_kept_is_told_from_a_damaged_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("calibration.toml");
+        let whole = toml::to_string(&Calibration::built_in()).unwrap();
+        let imports = whole.find("[costs.imports]").expect("it has them");
+        let older = whole[..imports].to_owned();
+        let newer = whole.replacen("[costs.imports]", "[costs.imports]\nscipy_ns = 7", 1);
+        for text in [older, newer] {
+            fs::write(&path, &text).unwrap();
+            let error = read(&path).unwrap_err();
+            assert!(matches!(error, KeptError::Other { .. }), "{error}: {text}");
+        }
+        // What is no figure is no figure of another build's.
+        fs::write(&path, whole.replacen("init_ns = ", "init_ns = \"much\" #", 1)).unwrap();
+        assert!(matches!(read(&path).unwrap_err(), KeptError::Damaged { .. }));
     }
 
     #[test]

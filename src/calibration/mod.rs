@@ -181,6 +181,20 @@ impl Calibration {
         Ok(read)
     }
 
+    /// Whether a text that cannot be read as one looks like one all the same: a CPython's version and tables of figures,
+    /// but not those that this build has.
+    fn is_of_another_build(text: &str) -> bool {
+        let Ok(table) = toml::from_str::<toml::Table>(text) else { return false };
+        let costs = table.get("costs").and_then(toml::Value::as_table);
+        let is_figures = |kind: &toml::Value| {
+            kind.as_table()
+                .is_some_and(|kind| kind.values().all(|figure| figure.as_integer().is_some_and(|it| it >= 0)))
+        };
+        let known = |costs: &toml::Table| toml::Value::Table(costs.clone()).try_into::<Costs>().is_ok();
+        table.get("python").is_some_and(toml::Value::is_str)
+            && costs.is_some_and(|costs| !costs.is_empty() && costs.values().all(is_figures) && !known(costs))
+    }
+
     /// Whose start-up it is, for people: `CPython 3.13.0`.
     pub fn name(&self) -> String {
         let plain: String = self.python.chars().filter(|c| !c.is_control()).take(20).collect();

@@ -113,7 +113,7 @@ pub fn compare(options: &Compare) -> Result<ExitCode> {
     }
     let experiment = shared(options, &workload, name)?;
     let args = experiment.all_args(&workload);
-    let interpreters = options.interpreting.interpreters(only_they_know, &mut workload, &args)?;
+    let (interpreters, absent) = options.interpreting.interpreters(only_they_know, &mut workload, &args)?;
     let workload = Arc::new(workload);
     let contest = Contest {
         models: models(&options.models, &experiment, &interpreters, &workload)?,
@@ -123,7 +123,8 @@ pub fn compare(options: &Compare) -> Result<ExitCode> {
         interpreters,
     };
     let mut contests = Contests::new()?;
-    let Some(comparison) = contests.carry_out(&workload, &contest) else { return Ok(ExitCode::from(FAILED)) };
+    let Some(mut comparison) = contests.carry_out(&workload, &contest) else { return Ok(ExitCode::from(FAILED)) };
+    comparison.absent = absent;
     if let Some(reason) = comparison.rows.iter().find_map(|row| row.refusal.clone())
         && comparison.rows.iter().all(|row| row.refusal.is_some())
     {

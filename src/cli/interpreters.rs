@@ -9,7 +9,7 @@ use color_eyre::eyre::Result;
 
 use crate::engine::driven;
 use crate::observe::pythons;
-use crate::session::Interpreter;
+use crate::session::{Absent, Interpreter};
 use crate::workload::{ArgValue, Workload};
 
 use super::refuse;
@@ -52,16 +52,17 @@ impl Interpreting {
         self.pythons.is_empty() && self.engine.iter().all(|engine| *engine == Engine::Emulated)
     }
 
-    /// The interpreters, each asked whether it can load the workload. What the file offers is what they say: `workload`
-    /// is told where only real ones take part, since the miniature cannot read every file.
+    /// The interpreters, each asked whether it can load the workload, and those that cannot, with the reason: refused is
+    /// only what none of them can load. What the file offers is what they say: `workload` is told where only real ones
+    /// take part, since the miniature cannot read every file.
     pub fn interpreters(
         &self,
         real_only: bool,
         workload: &mut Workload,
         args: &[(String, ArgValue)],
-    ) -> Result<Vec<Interpreter>> {
+    ) -> Result<(Vec<Interpreter>, Vec<Absent>)> {
         if self.is_emulated() && !real_only {
-            return Ok(vec![Interpreter::Miniature]);
+            return Ok((vec![Interpreter::Miniature], Vec::new()));
         }
         if !self.engine.is_empty() && self.engine.iter().all(|engine| *engine == Engine::Emulated) {
             return Err(refuse("--python names a real interpreter, and --engine emulated has none: add cpython to it"));
@@ -70,10 +71,17 @@ impl Interpreting {
         if self.names_the_miniature() {
             found.push(Interpreter::Miniature);
         }
+        let mut absent = Vec::new();
         let mut offers = Vec::new();
         let mut names: Vec<String> = Vec::new();
         for path in self.paths()? {
-            let (mut python, offer) = driven::probe(&path, workload, args).map_err(refuse)?;
+            let (mut python, offer) = match driven::probe(&path, workload, args) {
+                Ok(probed) => probed,
+                Err(reason) => {
+                    absent.push(Absent { path, reason });
+                    continue;
+                }
+            };
             if names.contains(&python.name) {
                 python.name = format!("{} {}", python.name, path.display());
             }
@@ -81,11 +89,15 @@ impl Interpreting {
             offers.push(offer);
             found.push(Interpreter::CPython(Arc::new(python)));
         }
+        if found.is_empty() {
+            let reasons: Vec<String> = absent.into_iter().map(|absent| absent.reason).collect();
+            return Err(refuse(reasons.join("\n")));
+        }
         if real_only {
             workload.plain = offers.iter().all(|offer| offer.plain);
             workload.coroutine = offers.iter().all(|offer| offer.coroutine).then_some("work");
         }
-        Ok(found)
+        Ok((found, absent))
     }
 
     /// Where the real ones are.

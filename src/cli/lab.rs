@@ -7,6 +7,7 @@ use clap::Parser;
 use color_eyre::eyre::Result;
 
 use crate::app::{Depth, Look, ModelChoice, Screen, State, Wording, WorkloadChoice};
+use crate::calibration::kept;
 use crate::engine::machine::cores_of_affinity;
 use crate::model;
 use crate::runtime::{self, Options};
@@ -14,6 +15,7 @@ use crate::session::{Record, Run};
 use crate::terminal;
 use crate::workload::{self, Workload};
 
+use super::configuration::Configuration;
 use super::{Settings, experiment, refuse, refuse_load};
 
 /// Open the lab: run workloads under models and watch them
@@ -27,7 +29,8 @@ pub struct Lab {
     /// Start running at once
     #[arg(long)]
     run: bool,
-    /// Speak of cooks, knives and kitchens in place of threads, locks and processes (also: GILSCOPE_KITCHEN=1)
+    /// Speak of cooks, knives and kitchens in place of threads, locks and processes (also: GILSCOPE_KITCHEN=1, or
+    /// wording = "kitchen" in ~/.config/gilscope/config.toml)
     #[arg(long)]
     kitchen: bool,
 }
@@ -67,7 +70,11 @@ fn ready(options: &Lab) -> Result<(State, Workload)> {
         choices.push(WorkloadChoice { id: options.workload.clone(), ..choice(&workload) });
     }
     let mut state = State::new(experiment, choices, ModelChoice::built_in());
-    state.look = look();
+    state.look = look()?;
+    // On standard error it would be hidden by the screen.
+    if !options.settings.bare {
+        state.message = kept::current().map_err(refuse)?.note;
+    }
     if options.kitchen {
         state.look.wording = Wording::Kitchen;
     }
@@ -112,8 +119,8 @@ fn choice(workload: &Workload) -> WorkloadChoice {
     }
 }
 
-/// What the terminal can show, as far as its environment tells.
-fn look() -> Look {
+/// What the terminal can show, as far as its environment tells, and in which words.
+fn look() -> Result<Look> {
     let says = |name: &str| env::var(name).unwrap_or_default();
     let set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
     let term = says("TERM");
@@ -125,6 +132,10 @@ fn look() -> Look {
         _ if term.is_empty() || term.contains("mono") || term.starts_with("vt") => Depth::None,
         _ => Depth::Ansi,
     };
-    let wording = if set("GILSCOPE_KITCHEN") { Wording::Kitchen } else { Wording::Plain };
-    Look { depth, ascii: super::ascii_only(), wording, ..Look::default() }
+    let wording = match says("GILSCOPE_KITCHEN").as_str() {
+        "" => Configuration::read()?.wording.unwrap_or_default(),
+        "0" => Wording::Plain,
+        _ => Wording::Kitchen,
+    };
+    Ok(Look { depth, ascii: super::ascii_only(), wording, ..Look::default() })
 }

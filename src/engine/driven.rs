@@ -342,7 +342,10 @@ impl Driven {
         if !self.watched.as_ref().is_some_and(Watched::has_switch_records) {
             said.cpu.map(Nanos).into_iter().for_each(|time| say(Signal::CpuTime(time)));
         }
+        said.memory.into_iter().for_each(|processes| say(Signal::Memory(processes)));
         said.outcome.into_iter().for_each(|repr| say(Signal::Outcome(repr)));
+        let line = said.line;
+        said.outcome_raised.into_iter().for_each(|text| say(Signal::OutcomeRaised { text, line }));
         self.failed = self.failed.take().or(said.failed);
     }
 

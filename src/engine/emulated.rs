@@ -204,8 +204,10 @@ impl Emulated {
         match report {
             Report::Ready | Report::Started { .. } | Report::WorkerBorn { .. } => {}
             Report::TaskDone { task, outcome } => say(Signal::Task { task, outcome: outcome.into() }),
+            Report::Memory(processes) => say(Signal::Memory(processes)),
             Report::Outcome(Told::Repr(repr)) => say(Signal::Outcome(repr)),
-            Report::Outcome(Told::Error { text, .. } | Told::Killed(text)) => say(Signal::OutcomeRaised(text)),
+            Report::Outcome(Told::Killed(text)) => say(Signal::OutcomeRaised { text, line: None }),
+            Report::Outcome(Told::Error { text, line }) => say(Signal::OutcomeRaised { text, line: known(line) }),
             Report::LaneEnded { lane, how } => {
                 let at = (how != LaneEnd::Done).then(|| Monotonic.now());
                 say(Signal::LaneEnded { lane, at, how: how.to_string() });
@@ -232,11 +234,15 @@ impl Emulated {
     }
 }
 
+fn known(line: Line) -> Option<u32> {
+    (line != Line::NONE).then_some(line.0)
+}
+
 impl From<Told> for TaskOutcome {
     fn from(told: Told) -> TaskOutcome {
         match told {
             Told::Repr(repr) => TaskOutcome::Value(repr),
-            Told::Error { text, line } => TaskOutcome::Error { text, line: (line != Line::NONE).then_some(line.0) },
+            Told::Error { text, line } => TaskOutcome::Error { text, line: known(line) },
             Told::Killed(text) => TaskOutcome::Error { text, line: None },
         }
     }

@@ -16,7 +16,7 @@ use crate::event::{Event, LaneId, Line, LockId, Nanos, TaskId};
 pub use crate::observe::notice::{Alarm, Engine, LockStatus, Program, Python, Status};
 pub use crate::observe::thread::Slept;
 use crate::program::Printed;
-pub use crate::record::{Accounts, AccountsEvidence, CoreEvidence};
+pub use crate::record::{Accounts, AccountsEvidence, CoreEvidence, ProcessMemory};
 
 /// What a source says while it is polled.
 #[derive(Clone, Debug)]
@@ -149,10 +149,17 @@ pub enum Signal {
     },
     /// How much processor time all processes of the run have used, where only the sum is known.
     CpuTime(Nanos),
+    /// What memory the processes hold at the end of the run, all of them still there.
+    Memory(Vec<ProcessMemory>),
     /// What `outcome()` returned.
     Outcome(String),
-    /// `outcome()` raised: the last line of its traceback.
-    OutcomeRaised(String),
+    /// `outcome()` raised.
+    OutcomeRaised {
+        /// The last line of its traceback.
+        text: String,
+        /// At which line of the workload's file, where known.
+        line: Option<u32>,
+    },
     /// The last result was received; nothing follows but [`Signal::Upto`].
     Ended(Nanos),
     /// The run was stopped before its end; nothing follows.

@@ -8,7 +8,6 @@
 //! set of processes is to be watched, so that short runs have it too.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -18,6 +17,8 @@ use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
 use crate::clock::{Clock, Monotonic};
 use crate::event::{CoreId, Nanos};
+pub use crate::record::ProcessMemory;
+use crate::record::proportional;
 
 /// How often it samples.
 pub const PERIOD: Duration = sysinfo::MINIMUM_CPU_UPDATE_INTERVAL;
@@ -41,19 +42,8 @@ pub struct Sample {
     pub memory: Vec<ProcessMemory>,
 }
 
-/// How much memory a process holds, in bytes. `None`: not known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ProcessMemory {
-    /// Which process.
-    pub pid: u32,
-    /// What it has in memory, shared pages counted whole.
-    pub rss: Option<u64>,
-    /// The same with each shared page divided by those who share it, so that processes may be added up. Not in every
-    /// sample; `None` in between.
-    pub pss: Option<u64>,
-}
-
-/// The most that was seen. Sampled: what came and went between two samples is not in it.
+/// The most that was seen. What came and went between two looks is not in it, but for the peak of one process, of which
+/// the kernel keeps account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Peaks {
     /// Of all processes together, at one time.
@@ -65,18 +55,21 @@ pub struct Peaks {
 }
 
 impl Peaks {
-    /// Takes a sample into account.
-    pub fn add(&mut self, sample: &Sample) {
+    /// Takes a look at the processes that were alive together into account.
+    pub fn add(&mut self, processes: &[ProcessMemory]) {
         // `max` takes anything for more than `None`.
         let sum = |of: fn(&ProcessMemory) -> Option<u64>| {
-            let known = sample.memory.iter().map(of);
-            if sample.memory.is_empty() { None } else { known.sum::<Option<u64>>() }
+            let known = processes.iter().map(of);
+            if processes.is_empty() { None } else { known.sum::<Option<u64>>() }
         };
         self.rss = self.rss.max(sum(|process| process.rss));
         self.pss = self.pss.max(sum(|process| process.pss));
-        for process in &sample.memory {
-            let peak = self.processes.entry(process.pid).or_insert(*process);
-            (peak.rss, peak.pss) = (peak.rss.max(process.rss), peak.pss.max(process.pss));
+        for process in processes {
+            // All of them together never held less than one of them.
+            self.rss = self.rss.max(process.peak);
+            let known = self.processes.entry(process.pid).or_insert(*process);
+            known.rss = known.rss.max(process.rss).max(process.peak);
+            (known.peak, known.pss) = (known.peak.max(process.peak), known.pss.max(process.pss));
         }
     }
 }
@@ -176,7 +169,7 @@ impl Probe {
             .map(|process| {
                 let pid = process.pid().as_u32();
                 let rss = Some(process.memory()).filter(|bytes| *bytes > 0);
-                ProcessMemory { pid, rss, pss: dear.then(|| proportional(pid)).flatten() }
+                ProcessMemory { pid, rss, peak: None, pss: dear.then(|| proportional(pid)).flatten() }
             })
             .collect()
     }
@@ -188,40 +181,25 @@ fn own_time() -> Nanos {
     Nanos(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
 }
 
-fn proportional(pid: u32) -> Option<u64> {
-    parse_pss(&fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?)
-}
-
-/// The `Pss:` line, which the kernel writes in kibibytes.
-fn parse_pss(rollup: &str) -> Option<u64> {
-    let kib = rollup.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB"))?;
-    Some(kib.trim().parse::<u64>().ok()? << 10)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn proportional_memory_is_read_or_not_known() {
-        let rollup = "55e8-7ffd ---p 00000000 00:00 0 [rollup]\nRss:  1204 kB\nPss:   345 kB\nPss_Dirty: 9 kB\n";
-        assert_eq!(parse_pss(rollup), Some(345 << 10));
-        assert_eq!(parse_pss("Rss: 1 kB\n"), None);
-    }
-
-    #[test]
     fn peaks_keep_the_most_and_what_is_not_known_stays_so() {
-        let process = |pid, rss, pss| ProcessMemory { pid, rss, pss };
-        let sample = |memory| Sample { memory, ..Sample::default() };
+        let process = |pid, rss, pss| ProcessMemory { pid, rss, peak: None, pss };
         let mut peaks = Peaks::default();
-        peaks.add(&sample(vec![]));
+        peaks.add(&[]);
         assert_eq!(peaks, Peaks::default());
-        peaks.add(&sample(vec![process(1, Some(10), Some(5)), process(2, Some(20), Some(6))]));
-        peaks.add(&sample(vec![process(1, Some(15), None), process(2, Some(1), None)]));
+        peaks.add(&[process(1, Some(10), Some(5)), process(2, Some(20), Some(6))]);
+        peaks.add(&[process(1, Some(15), None), process(2, Some(1), None)]);
         assert_eq!((peaks.rss, peaks.pss), (Some(30), Some(11)));
         assert_eq!(peaks.processes[&1], process(1, Some(15), Some(5)));
-        peaks.add(&sample(vec![process(3, None, None)]));
+        peaks.add(&[process(3, None, None)]);
         assert_eq!((peaks.rss, peaks.processes[&3].rss), (Some(30), None));
+        // Between two looks one of them held more than both together whenever somebody looked.
+        peaks.add(&[ProcessMemory { peak: Some(40), ..process(1, Some(2), Some(1)) }, process(2, Some(3), Some(1))]);
+        assert_eq!((peaks.rss, peaks.pss, peaks.processes[&1].rss), (Some(40), Some(11), Some(40)));
     }
 
     #[test]

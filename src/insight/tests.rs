@@ -303,7 +303,7 @@ fn memory_is_multiplied_where_each_process_holds_much_of_its_own() {
         rss: None,
         pss: Some(together),
         processes: (1..=4)
-            .map(|pid| (pid, ProcessMemory { pid, rss: None, pss: Some(each) }))
+            .map(|pid| (pid, ProcessMemory { pid, pss: Some(each), ..ProcessMemory::default() }))
             .collect::<BTreeMap<_, _>>(),
     };
     let mut trace = workers(4, true, &[(State::Running, 100)]);

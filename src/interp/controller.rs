@@ -1,89 +1,31 @@
 //! A run as seen from outside: it starts the first process, hears what the
 //! run tells, and sees to it that nothing of it remains.
 
+mod end;
+mod spec;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::Path;
 
-use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions};
+use rustix::process::{Pid, Signal};
 
 use super::channel::{Channel, ChannelError, Received};
-use super::descriptors::{self, TooMany};
-use super::message::{CONTROL_LIMIT, LaneEnd, Load, Order, Report, TaskOutcome};
+use super::descriptors;
+use super::message::{CONTROL_LIMIT, LaneEnd, Load, Order, Report};
 use super::slow_server::{self, ServerError, SlowServer};
-use super::spawn::{Birth, DONE, Group};
-use crate::calibration::Costs;
+use super::spawn::{Birth, Group};
 use crate::clock::{Clock, Monotonic};
-use crate::event::{CoreId, Event, LaneId, Line, Nanos, TaskId};
+use crate::event::{LaneId, Nanos, TaskId};
 use crate::model::Plan;
 use crate::program::{KEPT, Tail, this_program};
-use crate::record::ring::Producer;
-use crate::record::{Rings, RingsError, Shape};
-use crate::vm::Rules;
+use crate::record::{Rings, Shape};
 use crate::workload::{self, ArgValue, Wanted};
+
+pub use spec::{RunSpec, StartError};
 
 /// How much of the first process's standard error is kept.
 const STDERR_KEPT: usize = 64 << 10;
-
-/// How long a process gets between closing its channel and being gone. It needs microseconds; a machine on its knees
-/// may take longer.
-const TO_BE_GONE: Duration = Duration::from_secs(2);
-
-/// What to run.
-#[derive(Clone, Debug)]
-pub struct RunSpec {
-    /// Which lanes and locks there are, and who does the tasks.
-    pub plan: Plan,
-    /// The file's text.
-    pub source: String,
-    /// What errors call the file.
-    pub file: String,
-    /// What each call of `work` gets.
-    pub args: Vec<(String, ArgValue)>,
-    /// How many calls.
-    pub tasks: u32,
-    /// Where the evaluation loop looks at the eval breaker.
-    pub rules: Rules,
-    /// The switch interval to begin with.
-    pub interval: Nanos,
-    /// What births are to cost; all nothing for a bare miniature.
-    pub costs: Costs,
-    /// Whether events are recorded. Off only to measure what recording costs.
-    pub record: bool,
-}
-
-/// Why a run did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// There is no memory to record into.
-    #[error(transparent)]
-    Rings(#[from] RingsError),
-    /// There is no server for the workload's requests.
-    #[error(transparent)]
-    Server(#[from] ServerError),
-    /// The connections it wants cannot be had.
-    #[error(transparent)]
-    Connections(#[from] TooMany),
-    /// The system refused a process or a channel to it.
-    #[error("no interpreter process could be started from {}: {source}", .program.display())]
-    Spawn {
-        /// What was to be executed.
-        program: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// It was started but could not be told what to do.
-    #[error(transparent)]
-    Channel(#[from] ChannelError),
-    /// The module could not be loaded.
-    #[error("{0}")]
-    Load(String),
-    /// Loading it does not end.
-    #[error("the file was not loaded after {0}: does something at its top level, outside of any function, not end?")]
-    Slow(Nanos),
-}
 
 /// A run, from its start to the end of all its processes.
 ///
@@ -368,91 +310,6 @@ impl Controller {
         };
         if known {
             self.reports.push(report);
-        }
-    }
-
-    /// How the first process ended, if it did, leaving it to be reaped.
-    fn has_gone(&mut self) -> Option<LaneEnd> {
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        match rustix::process::waitid(WaitId::Pid(self.first), options) {
-            Ok(None) | Err(Errno::INTR) => None,
-            Ok(Some(status)) => {
-                self.stderr.drain();
-                Some(match (status.terminating_signal(), status.exit_status()) {
-                    (Some(signal), _) => LaneEnd::Killed { signal, stderr: self.stderr.text() },
-                    (None, Some(0) | None) => LaneEnd::Done,
-                    (None, Some(status)) => LaneEnd::Exited { status, stderr: self.stderr.text() },
-                })
-            }
-            Err(error) => Some(LaneEnd::Failed(format!("the interpreter process was lost sight of: {error}"))),
-        }
-    }
-
-    /// It closed its channel, so it is about to end.
-    fn await_going(&mut self) -> LaneEnd {
-        let until = Instant::now() + TO_BE_GONE;
-        while Instant::now() < until {
-            if let Some(how) = self.has_gone() {
-                return how;
-            }
-            std::thread::sleep(Duration::from_micros(200));
-        }
-        LaneEnd::Failed("the interpreter closed its channel but did not end".to_owned())
-    }
-
-    /// Kills and reaps all that is left, and tells what can no longer tell of itself.
-    fn end(&mut self, how: LaneEnd) {
-        // Where the program came to its end in order, so does the server. Else it is killed with the rest.
-        if how.is_done()
-            && let Some(server) = &mut self.server
-        {
-            let how = server.finish();
-            self.server_ended(how);
-        }
-        self.signal(Signal::KILL);
-        self.server = None;
-        self.reap();
-        self.stdout.drain();
-        // What it still said before it was stopped counts.
-        while let Ok(Received::Message(report, _)) = self.control.receive() {
-            self.note(report);
-        }
-        let lanes = match (&how, &self.failure) {
-            (LaneEnd::Stopped, _) => LaneEnd::Stopped,
-            (_, Some(why)) => LaneEnd::Failed(why.clone()),
-            (LaneEnd::Done, None) => LaneEnd::Failed("the interpreter ended early".to_owned()),
-            (how, None) => how.clone(),
-        };
-        for task in std::mem::take(&mut self.tasks_open) {
-            self.reports.push(Report::TaskDone { task, outcome: TaskOutcome::Killed(lanes.of_its_task()) });
-        }
-        let open = std::mem::take(&mut self.lanes_open);
-        self.record_ends(&open);
-        self.reports.extend(open.into_iter().map(|lane| Report::LaneEnded { lane, how: lanes.clone() }));
-        self.reports.push(Report::Ended { how: how.clone() });
-        self.ended = Some(how);
-    }
-
-    /// Everything in the group, all of it being dead or about to be: our child, and what became ours by its death.
-    fn reap(&mut self) {
-        let until = Instant::now() + TO_BE_GONE;
-        loop {
-            match rustix::process::waitpgid(self.first, WaitOptions::NOHANG) {
-                Ok(Some(_)) | Err(Errno::INTR) => {}
-                Ok(None) if Instant::now() < until => std::thread::sleep(Duration::from_micros(200)),
-                Ok(None) | Err(_) => return,
-            }
-        }
-    }
-
-    /// The lanes that were cut off end now. With every writer dead, their rings may have a new one.
-    fn record_ends(&self, lanes: &BTreeSet<LaneId>) {
-        if !self.record {
-            return;
-        }
-        for lane in lanes {
-            let event = Event { at: Monotonic.now(), lane: *lane, core: CoreId::UNKNOWN, line: Line::NONE, kind: DONE };
-            Producer::new(self.rings.ring(self.rings.shape().ring_of(lane.0))).push(event.pack());
         }
     }
 }

@@ -91,5 +91,6 @@ impl<'m, 'h> Crew<&'m mut WorkerHost<'h>> for Tasks<'_> {
         let at = self.first.rings.end();
         self.over.drain(..).for_each(|report| self.first.reporter.tell(&report));
         self.first.reporter.tell(&Report::Finished { at });
+        self.first.tell_memory([]);
     }
 }

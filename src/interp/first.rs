@@ -14,7 +14,7 @@ use super::{coroutines, in_place, processes, subinterpreters, threads};
 use crate::clock::{Clock, Monotonic};
 use crate::event::{Detail, EventKind, LaneId, Line, State};
 use crate::model::Pool;
-use crate::record::{Recorder, Rings};
+use crate::record::{ProcessMemory, Recorder, Rings};
 use crate::vm::Value;
 
 /// The first process with its module loaded.
@@ -39,7 +39,21 @@ impl First {
 
     /// The last result is in: the run's time ends.
     pub(super) fn finished(&self) {
+        self.finished_beside([]);
+    }
+
+    /// The same with other processes that take part and are still there.
+    pub(super) fn finished_beside(&self, others: impl IntoIterator<Item = u32>) {
         self.reporter.tell(&Report::Finished { at: self.rings.end() });
+        self.tell_memory(others);
+    }
+
+    /// What this process and others hold now that the clock stands.
+    pub(super) fn tell_memory(&self, others: impl IntoIterator<Item = u32>) {
+        let pids = std::iter::once(std::process::id()).chain(others);
+        // Whoever has ended meanwhile holds nothing.
+        let held = pids.map(ProcessMemory::read).filter(|held| held.rss.is_some());
+        self.reporter.tell(&Report::Memory(held.collect()));
     }
 
     /// A lane is over.

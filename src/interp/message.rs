@@ -8,6 +8,7 @@ use crate::calibration::Costs;
 use crate::event::{LaneId, Line, LockId, Nanos, TaskId};
 use crate::model::Plan;
 use crate::program::Exit;
+use crate::record::ProcessMemory;
 use crate::vm::pickle::MAX_BYTES;
 use crate::vm::{MAX_SOURCE, Rules};
 use crate::workload::ArgValue;
@@ -81,6 +82,8 @@ pub enum Report {
         /// When the last result was received.
         at: Nanos,
     },
+    /// What memory the processes hold that are there at the end of the run's time.
+    Memory(Vec<ProcessMemory>),
     /// What the module's `outcome()` returned, as its `repr`, or what it raised.
     Outcome(TaskOutcome),
     /// A lane is over. Told once of each lane.

@@ -15,25 +15,23 @@
 //! where it would be computed: before the first birth, for each birth from its
 //! order to the fork, and after the last.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::os::fd::{AsFd, OwnedFd};
+mod births;
+mod server;
 
-use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::Pid;
+use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
 
-use super::channel::{Channel, ChannelError, Received};
+use super::channel::{Channel, Received};
 use super::first::First;
-use super::fork::fork;
 use super::host::WorkerHost;
 use super::interpreter::told;
-use super::message::{LaneEnd, Reply, Report, Request, TaskOutcome, WORKER_LIMIT};
+use super::message::{LaneEnd, Reply, Report, Request, TaskOutcome};
 use super::offspring::Offspring;
-use super::spawn::{Birth, DONE, Group, birth_ordered};
+use super::spawn::DONE;
 use super::start_up::Owed;
-use super::{hand_out, hybrid, pickles, worker};
-use crate::event::{Detail, LaneId, Line, LockId, State, TaskId};
-use crate::model::{self, LanePlan, Role, Start};
-use crate::program::{Exit, this_program};
+use super::{hand_out, pickles};
+use crate::event::{Detail, LaneId, Line, State, TaskId};
+use server::Server;
 
 /// A worker process as the first process knows it.
 struct Worker {
@@ -68,20 +66,6 @@ impl Worker {
     }
 }
 
-/// The forkserver as the first process knows it.
-struct Server {
-    lane: LaneId,
-    process: Offspring,
-    channel: Channel,
-    /// Workers to be asked for as soon as it is ready: the lane, and what the worker is to have.
-    wanted: Vec<(LaneId, LockId, [OwnedFd; 2])>,
-    /// How its workers ended.
-    exits: BTreeMap<LaneId, Exit>,
-    failure: Option<String>,
-    /// How it ended, once it has.
-    end: Option<LaneEnd>,
-}
-
 struct Pool<'a, 'i> {
     first: &'a First,
     main: &'a mut WorkerHost<'i>,
@@ -104,7 +88,7 @@ pub(super) fn run(first: &First, main: &mut WorkerHost) {
     for task in std::mem::take(&mut pool.tasks) {
         pool.done(task, TaskOutcome::Killed("no worker was left to do it".to_owned()));
     }
-    first.finished();
+    first.finished_beside(pool.processes());
     pool.dismiss();
 }
 
@@ -113,126 +97,6 @@ fn refused(error: impl Into<std::io::Error>) -> String {
 }
 
 impl Pool<'_, '_> {
-    /// Starts all workers, none waiting for another to be ready.
-    fn start(&mut self) {
-        let (plan, costs) = (&self.first.load.plan, &self.first.load.costs);
-        self.owed.pay(costs.pool.init_ns + costs.pool.import_ns);
-        let start = match plan.pool {
-            model::Pool::Processes { start, .. } => start,
-            // Gunicorn's master forks.
-            _ => Start::Fork,
-        };
-        if let Some(lane) = plan.forkserver() {
-            match self.start_server(lane) {
-                Ok(server) => self.server = Some(server),
-                Err(why) => self.never_born(&[lane.id], &why),
-            }
-        }
-        let mut processes: Vec<u32> = plan.workers().map(|lane| lane.process).collect();
-        processes.dedup();
-        for process in processes {
-            let lanes: Vec<&LanePlan> = plan.lanes_of(process).collect();
-            match self.start_one(start, &lanes) {
-                Ok(worker) => self.workers.push(worker),
-                Err(why) => self.never_born(&lanes.iter().map(|lane| lane.id).collect::<Vec<_>>(), &why),
-            }
-        }
-        self.owed.pay(costs.pool.prepare_ns);
-    }
-
-    fn never_born(&mut self, lanes: &[LaneId], why: &str) {
-        for lane in lanes {
-            self.main.record_for(*lane, DONE);
-            self.first.lane_ended(*lane, LaneEnd::Failed(why.to_owned()));
-        }
-    }
-
-    fn start_one(&mut self, start: Start, lanes: &[&LanePlan]) -> Result<Worker, String> {
-        let main_thread = lanes[0];
-        let (mut channel, theirs) = Channel::pair(WORKER_LIMIT).map_err(refused)?;
-        let (mut process, mut stderr) = (None, None);
-        match start {
-            Start::Spawn => process = Some(self.spawn("worker", main_thread, theirs, &mut channel)?),
-            Start::Fork => process = Some(self.fork(lanes, theirs)?),
-            Start::Forkserver => {
-                let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).map_err(refused)?;
-                let server = self.server.as_mut().ok_or("there is no forkserver to make it")?;
-                let lock = main_thread.lock.ok_or("a process without a lock is not planned for")?;
-                if self.first.load.record {
-                    birth_ordered(&self.first.rings.ring(main_thread.id.0), main_thread.id);
-                }
-                self.owed.pay(self.first.load.costs.forkserver.order_ns);
-                server.wanted.push((main_thread.id, lock, [theirs, writer]));
-                stderr = Some(reader);
-            }
-        }
-        if let Some(process) = &process {
-            let pid = process.number();
-            lanes.iter().for_each(|lane| self.first.reporter.tell(&Report::WorkerBorn { lane: lane.id, pid }));
-        }
-        if start == Start::Forkserver {
-            self.send_preparation(&mut channel)?;
-        }
-        let threads = lanes.iter().filter(|lane| lane.role == Role::Worker).count();
-        let (lanes, stage) = (lanes.iter().map(|lane| lane.id).collect(), Stage::Starting);
-        Ok(Worker { lanes, process, stderr, channel, stage, doing: Vec::new(), room: threads, failure: None })
-    }
-
-    /// Executes this program anew, and tells the new process what it is to load.
-    fn spawn(
-        &mut self,
-        role: &str,
-        lane: &LanePlan,
-        theirs: OwnedFd,
-        channel: &mut Channel,
-    ) -> Result<Offspring, String> {
-        let First { load, rings, source, .. } = self.first;
-        let (program, record) = (this_program(), load.record);
-        let birth =
-            Birth { program: &program, role, lane: lane.id, channel: theirs, rings, record, group: Group::Makers };
-        let price = if role == "server" { load.costs.server } else { load.costs.spawn };
-        let child = birth.order(|| self.owed.pay(price.order_ns)).map_err(refused)?;
-        let child = Offspring::from(child);
-        let lock = lane.lock.ok_or("a process without a lock is not planned for")?;
-        let boot =
-            Request::Boot { file: load.file.clone(), rules: load.rules, lock, costs: Box::new(load.costs), record };
-        channel.send(&boot, source).map_err(|error| error.to_string())?;
-        self.send_preparation(channel)?;
-        Ok(child)
-    }
-
-    fn send_preparation(&mut self, channel: &mut Channel) -> Result<(), String> {
-        let name = &self.first.load.name;
-        let preparation = self.pickling(|| pickles::preparation("work", name))?;
-        channel.send(&Request::Prepare, &preparation).map_err(|error| error.to_string())
-    }
-
-    /// Copies this process, with the lock held, as `os.fork` does.
-    fn fork(&mut self, lanes: &[&LanePlan], theirs: OwnedFd) -> Result<Offspring, String> {
-        let First { load, rings, interpreter, .. } = self.first;
-        let lane = lanes[0].id;
-        let lock = lanes[0].lock.ok_or("a process without a lock is not planned for")?;
-        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).map_err(refused)?;
-        if load.record {
-            birth_ordered(&rings.ring(lane.0), lane);
-        }
-        self.owed.pay(load.costs.fork.order_ns);
-        let hybrid = matches!(load.plan.pool, model::Pool::Hybrid { .. });
-        let pid = fork(theirs, rings, writer.as_fd(), |socket| match hybrid {
-            true => hybrid::live(interpreter, load.record, lanes, lock, socket),
-            false => worker::live_copied(interpreter, lane, lock, socket, false),
-        });
-        Ok(Offspring::new(pid.map_err(refused)?, reader))
-    }
-
-    fn start_server(&mut self, lane: &LanePlan) -> Result<Server, String> {
-        let (mut channel, theirs) = Channel::pair(WORKER_LIMIT).map_err(refused)?;
-        let process = self.spawn("server", lane, theirs, &mut channel)?;
-        self.first.reporter.tell(&Report::WorkerBorn { lane: lane.id, pid: process.number() });
-        let (wanted, exits) = (Vec::new(), BTreeMap::new());
-        Ok(Server { lane: lane.id, process, channel, wanted, exits, failure: None, end: None })
-    }
-
     /// Gives tasks to those who have room. Whether there is anything left to wait for.
     fn hand_out(&mut self) -> bool {
         while let Some(worker) = hand_out::next(self.workers.iter().map(Worker::crew), self.tasks.len()) {
@@ -322,68 +186,6 @@ impl Pool<'_, '_> {
         }
     }
 
-    /// Hears one word of the forkserver's.
-    fn hear_server(&mut self) {
-        let Some(server) = &mut self.server else { return };
-        match server.channel.receive() {
-            Ok(Received::Message(reply, _)) => self.server_said(reply),
-            Ok(Received::Nothing) => {}
-            Ok(Received::Closed) => self.server_gone(),
-            Err(error) => {
-                server.failure = Some(error.to_string());
-                server.process.kill();
-                self.server_gone();
-            }
-        }
-    }
-
-    fn server_said(&mut self, reply: Reply) {
-        let Some(server) = &mut self.server else { return };
-        match reply {
-            Reply::Ready => {
-                for (lane, lock, [channel, stderr]) in std::mem::take(&mut server.wanted) {
-                    let descriptors = [channel.as_fd(), stderr.as_fd()];
-                    if let Err(error) = server.channel.send_with(&Request::Fork { lane, lock }, descriptors) {
-                        // The worker's channel closes with this, and so it is missed.
-                        server.failure = Some(error.to_string());
-                    }
-                }
-            }
-            Reply::Forked { lane, pid } => {
-                let worker = self.workers.iter_mut().find(|worker| worker.lanes[0] == lane);
-                let number = i32::try_from(pid).ok().and_then(Pid::from_raw);
-                if let (Some(worker), Some(number)) = (worker, number) {
-                    worker.process = worker.stderr.take().map(|stderr| Offspring::new(number, stderr));
-                }
-                self.first.reporter.tell(&Report::WorkerBorn { lane, pid });
-            }
-            Reply::NotForked { lane, why } => {
-                if let Some(worker) = self.workers.iter_mut().find(|worker| worker.lanes[0] == lane) {
-                    worker.failure = Some(why);
-                }
-                server.exits.insert(lane, Exit::Status(0));
-            }
-            Reply::Gone { lane, exit } => drop(server.exits.insert(lane, exit)),
-            Reply::Failed(why) => server.failure = Some(why),
-            Reply::Returned(_) | Reply::Raised { .. } => {}
-        }
-    }
-
-    /// The forkserver has closed its channel: it is gone, or going this instant. Its workers go with it.
-    fn server_gone(&mut self) {
-        let Some(server) = &mut self.server else { return };
-        // Whoever was still to be made is not.
-        server.wanted.clear();
-        let how = server.process.wait();
-        let how = server.failure.take().map_or(how, LaneEnd::Failed);
-        let lane = server.lane;
-        server.end = Some(how.clone());
-        if !how.is_done() {
-            self.main.record_for(lane, DONE);
-        }
-        self.first.lane_ended(lane, how);
-    }
-
     /// A worker is gone, or going this instant: what became of it is told, and of its tasks.
     fn bury(&mut self, number: usize) {
         let exit = self.exit_by_server(number);
@@ -409,33 +211,12 @@ impl Pool<'_, '_> {
         }
     }
 
-    /// How a worker went, as its forkserver says, waiting for its word; or what to say if that is gone as well.
-    /// `None`: it is our own child.
-    fn exit_by_server(&mut self, number: usize) -> Option<Result<Exit, String>> {
-        let lane = self.workers[number].lanes[0];
-        loop {
-            let server = self.server.as_mut()?;
-            if let Some(exit) = server.exits.get(&lane) {
-                return Some(Ok(*exit));
-            }
-            if let Some(end) = &server.end {
-                return Some(Err(format!("ended with the forkserver that made it, which was {end}")));
-            }
-            let heard = self.main.without_lock(State::Io, Detail::Pipe, || server.channel.receive_waiting());
-            match heard {
-                Ok(Some((reply, _))) => self.server_said(reply),
-                Ok(None) => self.server_gone(),
-                Err(error) => self.server_failed(&error),
-            }
-        }
-    }
-
-    fn server_failed(&mut self, error: &ChannelError) {
-        if let Some(server) = &mut self.server {
-            server.failure = Some(error.to_string());
-            server.process.kill();
-        }
-        self.server_gone();
+    /// Those that are there, by their numbers.
+    fn processes(&self) -> Vec<u32> {
+        let workers = self.workers.iter().filter(|worker| worker.stage != Stage::Gone);
+        let workers = workers.filter_map(|worker| worker.process.as_ref());
+        let server = self.server.as_ref().filter(|server| server.end.is_none()).map(|server| &server.process);
+        workers.chain(server).map(Offspring::number).collect()
     }
 
     /// Sends everyone home and waits until they are gone, the forkserver last.

@@ -28,6 +28,7 @@
 mod collector;
 mod kernel;
 mod mapping;
+mod memory;
 mod recorder;
 pub mod ring;
 mod rings;
@@ -37,6 +38,7 @@ mod switches;
 pub use collector::{Collector, CoreEvidence, LaneTally, Tally};
 pub use kernel::{Accounts, AccountsEvidence, ThreadTimes, core_now, thread_id};
 pub use mapping::Mapping;
+pub use memory::{ProcessMemory, proportional};
 pub use recorder::Recorder;
 pub use rings::{Ended, Rings, RingsError, Shape};
 pub use shared_ring::SharedRing;

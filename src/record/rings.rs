@@ -14,7 +14,7 @@
 //!   32  place (lower half)    33  seen, ns                         the evaluation loop's
 //!   48  pid     49  tid       50  accounts known, a bit each
 //!   51  on_cpu  52  runqueue  53  voluntary    54  involuntary     the thread's accounts
-//!   and 4 words for each slot
+//!   and 4 words for each slot, of which the first ring may have more
 //! ```
 //!
 //! The file has no name, so nothing is left behind however the run ends. Its
@@ -34,7 +34,7 @@ use crate::clock::{Clock, Monotonic};
 use crate::event::Nanos;
 
 const MAGIC: u64 = u64::from_le_bytes(*b"gilscope");
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 const HEADER: usize = 32;
 
 const RINGS: usize = 2;
@@ -67,9 +67,16 @@ pub struct Shape {
     pub rings: u32,
     /// How many lanes they record for, at least as many as rings.
     pub lanes: u32,
-    /// How many events a ring holds: a power of two.
+    /// How many events a ring holds: a power of two. Where there are many, the first holds more.
     pub capacity: u32,
 }
+
+/// From so many rings on each is small, and the first is that of whoever hands out tasks to all the others: a few events
+/// each, within milliseconds.
+const MANY: u32 = 64;
+
+/// So much the first ring holds then.
+const HANDS_OUT: u32 = 1 << 16;
 
 impl Shape {
     /// A ring for each lane, deep enough for a tenth of a second of the busiest thread, all together at most 64 MiB.
@@ -91,12 +98,25 @@ impl Shape {
         if lane < self.rings { lane } else { 0 }
     }
 
-    fn ring_words(self) -> usize {
-        RING_HEADER + SLOT * self.capacity as usize
+    /// How many events ring `n` holds.
+    fn capacity_of(self, n: u32) -> u32 {
+        if n == 0 && self.rings > MANY { self.capacity.max(HANDS_OUT) } else { self.capacity }
+    }
+
+    fn ring_words(self, n: u32) -> usize {
+        RING_HEADER + SLOT * self.capacity_of(n) as usize
+    }
+
+    /// At which word ring `n` begins. All but the first are alike.
+    fn begin_of(self, n: u32) -> usize {
+        match n.checked_sub(1) {
+            None => HEADER,
+            Some(others) => HEADER + self.ring_words(0) + others as usize * self.ring_words(n),
+        }
     }
 
     fn bytes(self) -> usize {
-        (HEADER + self.rings as usize * self.ring_words()) * size_of::<u64>()
+        self.begin_of(self.rings) * size_of::<u64>()
     }
 
     fn is_possible(self) -> bool {
@@ -286,8 +306,7 @@ impl Rings {
     /// If there is no such ring.
     pub fn ring(&self, n: u32) -> SharedRing {
         assert!(n < self.shape.rings, "ring {n} of {}", self.shape.rings);
-        let base = HEADER + n as usize * self.shape.ring_words();
-        SharedRing::at(self.memory.clone(), base, self.shape.capacity.into())
+        SharedRing::at(self.memory.clone(), self.shape.begin_of(n), self.shape.capacity_of(n).into())
     }
 
     fn word(&self, word: usize) -> &AtomicU64 {
@@ -376,6 +395,11 @@ mod tests {
             assert!(shape.is_possible() && shape.bytes() < 80 << 20, "{shape:?}");
             assert_eq!(shape.ring_of(lanes - 1), lanes - 1);
         }
+        // One that hands out a thousand tasks has a few events for each, and nobody looks for a moment.
+        let shape = Shape::for_lanes(1_000);
+        assert!(shape.capacity_of(0) >= 32_000 && shape.capacity_of(1) == shape.capacity, "{shape:?}");
+        assert_eq!(shape.begin_of(2) - shape.begin_of(1), shape.ring_words(1));
+        assert_eq!(Shape::for_lanes(9).capacity_of(0), Shape::for_lanes(9).capacity);
         for lanes in [2, 100, 10_001, 1_000_000] {
             let shape = Shape::for_threads(1, lanes);
             assert!(shape.is_possible() && shape.bytes() < 16 << 20, "{shape:?}");

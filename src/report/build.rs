@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::engine::{self, Accounts, CoreEvidence, TaskOutcome};
+use crate::engine::{self, CoreEvidence, TaskOutcome};
 use crate::event::{LaneId, LockId, Nanos, State};
 use crate::insight::{self, Facts};
 use crate::model::{LockKind, Role};
@@ -73,7 +73,7 @@ pub fn report(record: &Record, workload: Option<&Workload>, machine: &engine::ma
         held_in: held_in(record),
         insights,
         memory: memory(record),
-        context_switches: context_switches(record, &workers),
+        context_switches: context_switches(record),
         events: Events { recorded: trace.events_recorded(), dropped: record.dropped() },
     }
 }
@@ -123,7 +123,7 @@ fn experiment(record: &Record, workload: &Workload, workers: usize) -> Option<Ex
         start: model.and_then(|model| model.start),
         workers,
         processes,
-        threads: workers.checked_div(processes).unwrap_or(0),
+        threads: record.worker_threads().len().checked_div(processes).unwrap_or(0),
         tasks: record.results.len(),
         args,
         switch_interval_ns: chosen.switch_interval,
@@ -226,11 +226,9 @@ fn states(ledger: &Ledger) -> BTreeMap<&'static str, Nanos> {
         .collect()
 }
 
-fn context_switches(record: &Record, workers: &[LaneId]) -> ContextSwitches {
-    let sum = |count: fn(&Accounts) -> Option<u64>| -> Option<u64> {
-        workers.iter().map(|lane| record.accounts[lane.index()].as_ref().and_then(count)).sum()
-    };
-    ContextSwitches { voluntary: sum(|accounts| accounts.voluntary), involuntary: sum(|accounts| accounts.involuntary) }
+fn context_switches(record: &Record) -> ContextSwitches {
+    let (voluntary, involuntary) = record.context_switches();
+    ContextSwitches { voluntary, involuntary }
 }
 
 fn memory(record: &Record) -> Memory {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -45,6 +46,17 @@ pub struct ComparisonReport {
     pub runs: Vec<ModelReport>,
     /// The models that do not run.
     pub refused: Vec<RefusedReport>,
+    /// The interpreters that were asked for and cannot run the workload.
+    pub refused_pythons: Vec<AbsentReport>,
+}
+
+/// A real interpreter that takes no part.
+#[derive(Debug, Serialize)]
+pub struct AbsentReport {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Why, in a sentence.
+    pub reason: String,
 }
 
 /// What nobody can do better than.
@@ -181,6 +193,11 @@ pub fn comparison(
         ideal: comparison.ideal().map(IdealReport::from),
         runs: runs.map(|row| model(comparison, workload, row)).collect(),
         refused: comparison.rows.iter().filter_map(refused).collect(),
+        refused_pythons: comparison
+            .absent
+            .iter()
+            .map(|absent| AbsentReport { path: absent.path.clone(), reason: absent.reason.clone() })
+            .collect(),
     }
 }
 
@@ -306,6 +323,14 @@ pub fn write_csv(report: &ComparisonReport, out: impl io::Write) -> io::Result<(
         row.extend(interpreter(refused.engine, refused.python.as_ref()));
         row.resize(fixed.len() + states.len() + 1, String::new());
         row.push(refused.reason.clone());
+        table.write_record(row)?;
+    }
+    for absent in &report.refused_pythons {
+        let mut row = common("");
+        row.resize(fixed.len() - INTERPRETER, String::new());
+        row.extend(["cpython".to_owned(), absent.path.display().to_string(), String::new()]);
+        row.resize(fixed.len() + states.len() + 1, String::new());
+        row.push(absent.reason.clone());
         table.write_record(row)?;
     }
     table.flush()

@@ -6,10 +6,11 @@ use serde::Serialize;
 
 use crate::engine::machine::Machine;
 use crate::event::{Nanos, State};
-use crate::session::{Comparison, NotesTable, Row, Spread};
+use crate::session::{Comparison, NotesTable, Row, RunSummary, Spread};
 use crate::workload::Workload;
 
 use super::comparison::{ComparisonReport, comparison};
+use super::table::{COLUMNS, lines};
 
 /// Ratios within this factor of each other are the same.
 const SAME: f64 = 1.2;
@@ -85,71 +86,101 @@ pub fn notes(table: &NotesTable, comparisons: &[Comparison], workload: &Workload
     }
 }
 
-/// One sentence from the ledger: the state that makes the difference. None without a whole run of both.
+/// What a task is made of, whoever does it; everything else is what the model and the machine add.
+const WORK: [State; 4] = [State::Running, State::Native, State::Io, State::Suspended];
+
+/// From here on a state explains something: less is the usual noise of a machine.
+const WORTH_SAYING: f64 = 0.1;
+
+/// One sentence from the ledger: the state that makes the difference, or where all the time went. None without a whole
+/// run of both.
 fn why(table: &NotesTable, comparison: &Comparison, row: &Row, reference: &Row, slower: bool) -> Option<String> {
     let run = row.typical()?;
     let starved = reference.typical()?.share(State::WaitingCore);
     let share = |state| run.share(state);
     let percent = |share: f64| format!("{:.0}%", share * 100.0);
-    let waits =
-        [State::Starting, State::WaitingCore, State::WaitingGil, State::Ready, State::Pickling, State::Unpickling];
-    let most = waits.into_iter().max_by(|one, other| share(*one).total_cmp(&share(*other)))?;
+    let work: f64 = WORK.into_iter().map(share).sum();
+    let beside = State::ALL.into_iter().filter(|state| !WORK.contains(state));
+    let most = beside.max_by(|one, other| share(*one).total_cmp(&share(*other)))?;
+    let much = share(most) >= WORTH_SAYING;
     let (workers, cores) = (run.workers, comparison.cores);
+    let wanting = share(State::WaitingCore) * workers as f64;
+    let noun_cores = |count: usize| if count == 1 { "core" } else { "cores" };
     Some(match most {
         // One worker alone has no rival among ours.
         _ if reference.model == "sequential" && starved >= 0.15 => format!(
             "The first line itself wanted a core {} of its time: this machine is busy with something else.",
             percent(starved)
         ),
-        _ if !slower && share(most) < 0.1 => format!(
-            "Workers run, or wait for what the work itself waits for, {} of their time: hardly anything is paid for \
-             the model here.",
-            percent(share(State::Running) + share(State::Io) + share(State::Suspended) + share(State::Native))
+        _ if !slower && !much => format!(
+            "Workers are at the work itself {} of their time: hardly anything is paid for the model here.",
+            percent(work)
         ),
-        _ if !slower => format!(
-            "Here {} takes {} of the workers' time, and the work the rest: the notes' machine paid more.",
-            noun(most),
-            percent(share(most))
-        ),
-        State::Starting if share(most) >= 0.1 => format!(
-            "Start-up is {} of the workers' time, {} each: more than such short work is worth.",
+        _ if !slower => {
+            format!("A worker's {} here: {}. By its ratio the notes' run paid more.", run.elapsed, spent(run))
+        }
+        State::Starting if much => format!(
+            "Start-up is {} of the workers' time, {} each{}.",
             percent(share(most)),
-            run.startup
+            run.startup,
+            if share(most) > work { ": more than the work itself" } else { "" }
         ),
-        State::WaitingCore if share(most) >= 0.1 => format!(
-            "{workers} workers share {cores} {} and want one {} of their time; the notes had {}.",
-            if cores == 1 { "core" } else { "cores" },
+        // Those of ours that lack a core at once are more than the cores that ours leave free.
+        State::WaitingCore if much && wanting > 2.0 * (cores as f64 - run.cores_busy) => format!(
+            "{workers} workers share {cores} {} and want one {} of their time; start-up is {}, the work {}. The notes had {}.",
+            noun_cores(cores),
             percent(share(most)),
+            percent(share(State::Starting)),
+            percent(work),
             table.cores
         ),
-        _ if share(most) >= 0.1 => {
-            format!("{} takes {} of the workers' time.", capital(noun(most)), percent(share(most)))
-        }
-        _ if cores < table.cores && run.cores_busy > 0.8 * cores as f64 => {
-            format!("All {cores} cores are busy with the work itself; the notes had {}.", table.cores)
-        }
-        _ => format!(
-            "Workers run {} of their time: the work itself takes that long here.",
-            percent(share(State::Running))
+        State::WaitingCore if much => format!(
+            "Workers want a core {} of their time, and are on {:.1} of {cores}: other programs have the rest.",
+            percent(share(most)),
+            run.cores_busy
         ),
+        _ if cores < table.cores && run.cores_busy > 0.8 * cores as f64 => format!(
+            "All {cores} {} are busy, {} of the workers' time with the work itself; the notes had {}.",
+            noun_cores(cores),
+            percent(work),
+            table.cores
+        ),
+        _ => format!("A worker's {} here: {}.", run.elapsed, spent(run)),
     })
 }
 
+/// Where the time of each worker went, on average: the longest first, as far as a line reaches.
+fn spent(run: &RunSummary) -> String {
+    let mean = |state: State| Nanos(run.ledger.0[state.index()].0 / run.workers.max(1) as u64);
+    let mut parts: Vec<(State, Nanos)> = State::ALL.into_iter().map(|state| (state, mean(state))).collect();
+    parts.retain(|(_, span)| span.0 * 50 >= run.elapsed.0);
+    parts.sort_by_key(|(_, span)| std::cmp::Reverse(*span));
+    let parts: Vec<String> = parts.into_iter().take(3).map(|(state, span)| format!("{span} {}", noun(state))).collect();
+    parts.join(", ")
+}
+
+/// A state as what time goes into.
 fn noun(state: State) -> &'static str {
     match state {
         State::Starting => "start-up",
-        State::WaitingCore => "waiting for a core",
-        State::WaitingGil => "waiting for the GIL",
-        State::Ready => "waiting for the loop",
         State::Pickling => "pickling",
         State::Unpickling => "unpickling",
-        state => state.words(),
+        State::Running => "running",
+        State::WaitingGil => "waiting for the GIL",
+        State::WaitingCore => "waiting for a core",
+        State::WaitingLock => "waiting for the program's own lock",
+        State::WaitingWorld => "waiting for stop-the-world",
+        State::Sleeping => "sleeping",
+        State::Io => "waiting for I/O",
+        State::Native => "C code, the lock free",
+        State::Suspended => "awaiting",
+        State::Ready => "waiting for the loop",
+        State::Idle => "having no task",
+        State::Stopped => "being stopped",
+        State::Unborn => "before its birth",
+        State::Done => "after its end",
+        State::Unknown => "not observed",
     }
-}
-
-fn capital(text: &str) -> String {
-    let mut characters = text.chars();
-    characters.next().map_or_else(String::new, |first| format!("{}{}", first.to_uppercase(), characters.as_str()))
 }
 
 /// A table as text, a hundred columns wide at most.
@@ -167,7 +198,7 @@ pub fn notes_text(report: &NotesReport, cores: usize) -> String {
         let theirs = format!("{:>10} {:>8}", line.notes_ns.to_string(), times(line.notes_ratio));
         let _ = writeln!(out, "   {:<32} {theirs}   {ours:>19}", line.label);
         if let Some(why) = &line.why {
-            let _ = writeln!(out, "       {why}");
+            lines(why, COLUMNS - 7).iter().for_each(|line| _ = writeln!(out, "       {line}"));
         }
     }
     out
@@ -181,7 +212,7 @@ fn times(ratio: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::{Experiment, Profile, RunSummary};
+    use crate::session::{Experiment, Profile};
     use crate::trace::Ledger;
 
     /// A run of two workers whose time went into one state beside running.
@@ -238,9 +269,29 @@ mod tests {
 
     #[test]
     fn too_few_cores_are_named_and_a_model_that_costs_less_too() {
-        let report = sleeping(run(20, State::WaitingCore, 50), run(4, State::Io, 5));
+        let four = RunSummary { workers: 4, cores_busy: 1.9, ..run(20, State::WaitingCore, 50) };
+        let report = sleeping(four, run(4, State::Io, 5));
         let why = |model: &str| report.lines.iter().find(|line| line.model == model).unwrap().why.clone().unwrap();
-        assert!(why("threads").contains("2 workers share 2 cores"), "{}", why("threads"));
+        assert!(why("threads").contains("4 workers share 2 cores"), "{}", why("threads"));
         assert!(why("processes").contains("hardly anything is paid"), "{}", why("processes"));
+    }
+
+    #[test]
+    fn those_that_leave_a_core_free_are_kept_from_it_by_others() {
+        let report = sleeping(run(20, State::WaitingCore, 50), run(4, State::Io, 5));
+        let why = report.lines.iter().find(|line| line.model == "threads").unwrap().why.clone().unwrap();
+        assert!(why.contains("on 1.0 of 2: other programs have the rest"), "{why}");
+    }
+
+    #[test]
+    fn where_no_state_stands_out_all_of_them_are_told_as_they_are() {
+        // A sleeper is not said to run, nor to do the work all the time.
+        let mut sleeper = run(10, State::Io, 85);
+        sleeper.ledger.0[State::Running.index()] = Nanos::from_micros(200);
+        sleeper.ledger.0[State::Unborn.index()] = Nanos::from_micros(1800);
+        sleeper.ledger.0[State::Starting.index()] = Nanos::from_micros(1000);
+        let report = sleeping(sleeper, run(20, State::Io, 97));
+        let why = report.lines.iter().find(|line| line.model == "threads").unwrap().why.clone().unwrap();
+        assert_eq!(why, "A worker's 10.0 ms here: 8.50 ms waiting for I/O, 900 µs before its birth, 500 µs start-up.");
     }
 }

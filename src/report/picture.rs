@@ -43,14 +43,15 @@ pub fn text(comparison: &Comparison) -> String {
         }
         axis(longest, cell, (label, chart), &mut out);
         costs(comparison, label, &mut out);
+        let _ = writeln!(
+            out,
+            " voluntary and involuntary context switches: since a thread waited, and since its core was taken"
+        );
         unobserved(comparison, &mut out);
     }
     let unseen = |row: &Row| row.typical().is_some() && row.whole().all(|run| run.peak_rss.is_none());
     if comparison.rows.iter().any(unseen) {
-        let _ = writeln!(
-            out,
-            " ? memory is read five times a second; these runs were shorter (--lasts 3s makes them longer)"
-        );
+        let _ = writeln!(out, " ? memory is not known of these runs: the system did not tell it");
     }
     ideals(comparison, &mut out);
     let beside = comparison.interpreters().len() > 1;
@@ -69,6 +70,9 @@ pub fn text(comparison: &Comparison) -> String {
                 printable(failure)
             );
         }
+    }
+    for absent in &comparison.absent {
+        let _ = writeln!(out, " left out: {}", printable(&absent.reason));
     }
     out
 }
@@ -250,7 +254,7 @@ fn costs(comparison: &Comparison, label: usize, out: &mut String) {
     let _ = writeln!(
         out,
         "\n {:<label$} {:>10}{:>11}{:>11}{:>13}{:>10}{:>14}",
-        "medians", "cores busy", "hand-offs", "gave way", "lost a core", "memory", "start-up each"
+        "medians", "cores busy", "hand-offs", "voluntary", "involuntary", "memory", "start-up each"
     );
     for row in comparison.rows.iter().filter(|row| row.whole().next().is_some()) {
         let figure = |value: Option<f64>| value.map_or_else(|| "?".to_owned(), number);

@@ -289,10 +289,12 @@ pub struct Queue {
     pub mean_depth: f64,
 }
 
-/// The most memory the run's processes held, as sampled; null where it was over before the first sample.
+/// The most memory the run's processes held, by looking five times a second and once more at the end; null where nobody
+/// could look.
 #[derive(Debug, Serialize)]
 pub struct Memory {
-    /// Of all together: what was resident, shared pages counted in each process.
+    /// Of all together: what was resident at once, shared pages counted in each process. Of one process that is exact, by
+    /// the kernel's own account.
     pub peak_rss_bytes: Option<u64>,
     /// Of all together: each shared page divided among those who share it.
     pub peak_pss_bytes: Option<u64>,

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use crate::event::{Nanos, State};
 use crate::model::Role;
+use crate::session::is_fault;
 
 use unicode_width::UnicodeWidthStr;
 
@@ -12,7 +13,7 @@ use super::schema::{Report, TaskResult};
 use super::{observed, printable};
 
 /// As wide as sentences get.
-const COLUMNS: usize = 100;
+pub(super) const COLUMNS: usize = 100;
 
 /// The widest column of names.
 const NAME: usize = 32;
@@ -88,7 +89,7 @@ fn insights(report: &Report, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// Text broken at spaces.
-fn lines(text: &str, columns: usize) -> Vec<String> {
+pub(super) fn lines(text: &str, columns: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         let line = lines.last_mut().expect("there is always a line");
@@ -172,7 +173,13 @@ fn lanes(report: &Report, out: &mut impl Write) -> io::Result<()> {
             printable(&lane.end)
         )?;
     }
-    more(workers().count(), out)
+    more(workers().count(), out)?;
+    // Whoever does no task is told of only where it went wrong.
+    let others = report.lanes.iter().filter(|lane| lane.role != Role::Worker);
+    for lane in others.filter(|lane| lane.end != "stopped" && is_fault(&lane.end)) {
+        writeln!(out, "{}: {}", printable(&lane.name), printable(&lane.end))?;
+    }
+    Ok(())
 }
 
 /// A foreign name, cut or filled up to so many columns.

@@ -11,7 +11,7 @@ use crate::engine::sampler::{Sample, Sampler};
 use crate::engine::{Engine, cpython};
 use crate::event::Nanos;
 use crate::observe::pythons::Listing;
-use crate::session::{Comparer, Director, Miniature, Notice, Phase, Record, Run, Stage, is_whole};
+use crate::session::{Baseline, Comparer, Director, Miniature, Notice, Phase, Record, Run, Stage, is_whole};
 use crate::trace::{self, Trace};
 use crate::ui;
 use crate::workload::{self, Workload};
@@ -297,8 +297,8 @@ impl World {
         for notice in notices {
             match notice {
                 Notice::Sizing => self.hear(News::Sizing),
-                Notice::Began(experiment) => {
-                    self.hear(News::Sized(experiment.args));
+                Notice::Began { experiment, expected } => {
+                    self.hear(News::Sized(experiment.args, expected));
                     if let Some(record) = self.director.record() {
                         self.hear(News::Origin(app::Origin::of(&record.description, &record.trace)));
                     }
@@ -312,14 +312,19 @@ impl World {
                     self.hear(News::Ended(ending));
                 }
                 Notice::BaselineBegan => self.hear(News::BaselineBegan),
-                Notice::BaselineOver(Some(elapsed)) => {
+                Notice::BaselineOver(Baseline::Measured(elapsed)) => {
                     let ran = self.state.ran.as_ref();
                     if let Some(rate) = ran.and_then(|ran| self.director.alone(ran)) {
                         self.hear(News::Alone(rate));
                     }
                     self.hear(News::BaselineEnded(Ending::Done, elapsed));
                 }
-                Notice::BaselineOver(None) => self.hear(News::BaselineEnded(Ending::Stopped, Nanos::ZERO)),
+                Notice::BaselineOver(Baseline::Failed { why, after }) => {
+                    self.hear(News::BaselineEnded(Ending::Failed(why), after));
+                }
+                Notice::BaselineOver(Baseline::Stopped) => {
+                    self.hear(News::BaselineEnded(Ending::Stopped, Nanos::ZERO));
+                }
                 Notice::Failed(why) => self.hear(News::Ended(Ending::Failed(why))),
             }
         }

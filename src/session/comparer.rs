@@ -171,7 +171,7 @@ impl<L: Launch> Comparer<L> {
             match work.sizing.front_mut() {
                 // What is wrong with a pilot is better told by the run itself.
                 Some(_) if !is_whole(&record) => drop(work.sizing.pop_front()),
-                Some((.., sizing)) => sizing.measured(record.trace.elapsed()),
+                Some((.., sizing)) => sizing.measured(record.elapsed_each()),
                 None => {
                     work.took[work.row].push(now - work.launched);
                     comparison.rows[work.row].runs.push(RunSummary::of(&record));

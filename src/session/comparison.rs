@@ -3,6 +3,8 @@
 //! These are plain data and the statistics of them; whoever draws or prints a
 //! comparison reads them and nothing else. [`Comparer`](super::Comparer) fills them in.
 
+use std::path::PathBuf;
+
 use crate::engine::Engine;
 use crate::event::{Nanos, State};
 use crate::trace::Ledger;
@@ -23,6 +25,8 @@ pub struct Comparison {
     pub repeats: u32,
     /// One for each model and interpreter: model by model, the baseline first.
     pub rows: Vec<Row>,
+    /// The interpreters that were asked for and take no part.
+    pub absent: Vec<Absent>,
     /// How far it has come.
     pub progress: Progress,
     /// How many runs are over.
@@ -68,6 +72,15 @@ pub struct Row {
     pub refusal: Option<String>,
 }
 
+/// A real interpreter that cannot run the workload: one that lacks a module, or is none that can be driven.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Absent {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Why not, in a sentence that names it.
+    pub reason: String,
+}
+
 /// What is kept of a run once it is over.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunSummary {
@@ -85,7 +98,7 @@ pub struct RunSummary {
     pub voluntary: Option<u64>,
     /// Context switches although it could have gone on.
     pub involuntary: Option<u64>,
-    /// The most memory resident at once in all processes, in bytes; none if the run was over before the first sample.
+    /// The most memory resident at once in all processes, in bytes; none where nobody could look.
     pub peak_rss: Option<u64>,
     /// The same with each shared page divided among those who share it.
     pub peak_pss: Option<u64>,
@@ -281,6 +294,7 @@ impl Comparison {
             cores,
             repeats,
             rows: Vec::new(),
+            absent: Vec::new(),
             progress: Progress::Sizing,
             done: 0,
             total: 0,

@@ -43,16 +43,37 @@ pub trait Launch {
 pub enum Notice {
     /// The size of a task is being found.
     Sizing,
-    /// The run that was asked for has begun, with these arguments.
-    Began(Experiment),
+    /// The run that was asked for has begun.
+    Began {
+        /// With these arguments.
+        experiment: Experiment,
+        /// About how long the same work takes one task after another, if that was found out to size it.
+        expected: Option<Nanos>,
+    },
     /// The run that was asked for is over. Its record is at hand.
     Over,
     /// The baseline has begun.
     BaselineBegan,
-    /// The baseline is measured, or is not to be had.
-    BaselineOver(Option<Nanos>),
+    /// The baseline is over.
+    BaselineOver(Baseline),
     /// Nothing could be started, and why.
     Failed(String),
+}
+
+/// What became of a baseline.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Baseline {
+    /// It took so long.
+    Measured(Nanos),
+    /// A task failed, a worker died, or it could not be started: there is nothing to measure against.
+    Failed {
+        /// Why, in a sentence.
+        why: String,
+        /// After so long.
+        after: Nanos,
+    },
+    /// It was stopped.
+    Stopped,
 }
 
 /// What was wished for, with what is needed to carry it out.
@@ -71,7 +92,7 @@ pub struct Director<L> {
     sizing: Option<(String, Sizing)>,
     run: Option<Run>,
     shown: Option<Record>,
-    sizes: HashMap<SizeKey, ArgValue>,
+    sizes: HashMap<SizeKey, (ArgValue, Nanos)>,
     baselines: Vec<Measured>,
 }
 
@@ -159,7 +180,7 @@ impl<L: Launch> Director<L> {
         let target = length.target().map(|target| Nanos(target.0 / u64::from(wish.experiment.task_count().max(1))));
         let decided = match (open, target) {
             (Some(argument), Some(target)) => match self.sizes.get(&size_key(&wish, target)) {
-                Some(value) => Some((argument.name.clone(), *value)),
+                Some((value, each)) => Some((argument.name.clone(), *value, Some(*each))),
                 None => {
                     self.sizing = Some((argument.name.clone(), Sizing::new(argument, target)));
                     self.wish = Some(wish);
@@ -168,7 +189,9 @@ impl<L: Launch> Director<L> {
                     return notices;
                 }
             },
-            (Some(argument), None) if length == Length::UntilStopped => Some((argument.name.clone(), argument.max)),
+            (Some(argument), None) if length == Length::UntilStopped => {
+                Some((argument.name.clone(), argument.max, None))
+            }
             _ => None,
         };
         self.wish = Some(wish);
@@ -186,7 +209,7 @@ impl<L: Launch> Director<L> {
         let notices = match self.stage {
             Stage::Idle => Vec::new(),
             Stage::Sizing | Stage::Running => vec![Notice::Over],
-            Stage::Baseline => vec![Notice::BaselineOver(None)],
+            Stage::Baseline => vec![Notice::BaselineOver(Baseline::Stopped)],
         };
         self.halt();
         notices
@@ -195,11 +218,11 @@ impl<L: Launch> Director<L> {
     /// Does the same work one task after another, unless it is known how long that takes. What is shown stays.
     pub fn measure(&mut self, baseline: &Experiment) -> Vec<Notice> {
         if let Some(elapsed) = self.baseline(baseline) {
-            return vec![Notice::BaselineOver(Some(elapsed))];
+            return vec![Notice::BaselineOver(Baseline::Measured(elapsed))];
         }
         match self.launch(baseline, Stage::Baseline) {
             Ok(()) => vec![Notice::BaselineBegan],
-            Err(_) => vec![Notice::BaselineOver(None)],
+            Err(why) => vec![Notice::BaselineOver(Baseline::Failed { why, after: Nanos::ZERO })],
         }
     }
 
@@ -219,9 +242,12 @@ impl<L: Launch> Director<L> {
             Stage::Baseline => {
                 self.stage = Stage::Idle;
                 let measured = is_whole(&record).then(|| Measured::of(&record)).flatten();
-                let elapsed = measured.as_ref().map(|measured| measured.elapsed);
+                let became = match &measured {
+                    Some(measured) => Baseline::Measured(measured.elapsed),
+                    None => Baseline::Failed { why: record.shortfall(), after: record.trace.elapsed() },
+                };
                 self.baselines.extend(measured);
-                vec![Notice::BaselineOver(elapsed)]
+                vec![Notice::BaselineOver(became)]
             }
         }
     }
@@ -258,11 +284,12 @@ impl<L: Launch> Director<L> {
                 }
             }
             Step::Settled(value) => {
-                let decided = (name.clone(), value);
+                let each = sizing.expected();
+                let decided = (name.clone(), value, Some(each));
                 if let Some(target) = wish.length.target() {
                     let target = Nanos(target.0 / u64::from(wish.experiment.task_count().max(1)));
                     let key = size_key(wish, target);
-                    self.sizes.insert(key, value);
+                    self.sizes.insert(key, (value, each));
                 }
                 self.sizing = None;
                 self.run_wish(Some(decided))
@@ -277,17 +304,20 @@ impl<L: Launch> Director<L> {
             return self.run_wish(None);
         }
         if let Some((_, sizing)) = &mut self.sizing {
-            sizing.measured(record.trace.elapsed());
+            sizing.measured(record.elapsed_each());
         }
         self.next_pilot()
     }
 
-    fn run_wish(&mut self, decided: Option<(String, ArgValue)>) -> Vec<Notice> {
+    /// Runs it, with this value of this argument, a task of which takes so long.
+    fn run_wish(&mut self, decided: Option<(String, ArgValue, Option<Nanos>)>) -> Vec<Notice> {
         let Some(wish) = &self.wish else { return Vec::new() };
         let mut experiment = wish.experiment.clone();
-        experiment.args.extend(decided);
+        let each = decided.as_ref().and_then(|(.., each)| *each);
+        let expected = each.map(|each| Nanos(each.0.saturating_mul(u64::from(experiment.task_count()))));
+        experiment.args.extend(decided.map(|(name, value, _)| (name, value)));
         match self.launch(&experiment, Stage::Running) {
-            Ok(()) => vec![Notice::Began(experiment)],
+            Ok(()) => vec![Notice::Began { experiment, expected }],
             Err(why) => self.fail(why),
         }
     }

@@ -73,12 +73,13 @@ impl Experiment {
     }
 
     /// One task alone with this value, to learn how long it takes: one at a time, or as one of its own workers where the
-    /// workload has nothing that could be called without an event loop.
+    /// workload has nothing that could be called without an event loop. Where tasks differ, two of them: files that tell
+    /// them apart do so by even and odd.
     pub fn pilot(&self, workload: &Workload, name: &str, value: ArgValue) -> Experiment {
-        let alone = Experiment { tasks: Some(1), ..self.baseline() };
+        let tasks = Some(if workload.differs_by_task() { self.task_count().clamp(1, 2) } else { 1 });
+        let alone = Experiment { tasks, ..self.baseline() };
         let can = model::find(&alone.model).is_ok_and(|model| model.objection(workload).is_none());
-        let mut pilot =
-            if can { alone } else { Experiment { workers: 1, processes: None, tasks: Some(1), ..self.clone() } };
+        let mut pilot = if can { alone } else { Experiment { workers: 1, processes: None, tasks, ..self.clone() } };
         pilot.args.retain(|(known, _)| known != name);
         pilot.args.push((name.to_owned(), value));
         pilot

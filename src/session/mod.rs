@@ -19,14 +19,14 @@ mod testing;
 mod wants;
 
 pub use comparer::{Comparer, ComparisonNotice, Contest};
-pub use comparison::{Comparison, Ideal, Profile, Progress, Row, RunSummary, Spread, median};
-pub use director::{Director, Launch, Notice, Stage, is_whole};
+pub use comparison::{Absent, Comparison, Ideal, Profile, Progress, Row, RunSummary, Spread, median};
+pub use director::{Baseline, Director, Launch, Notice, Stage, is_whole};
 pub use experiment::{Experiment, format_duration, parse_duration};
 pub use interpreter::Interpreter;
 pub use length::Length;
 pub use miniature::{Interpreters, Miniature};
 pub use notes::{NotesFigure, NotesTable};
 pub use places::{HeldIn, Places};
-pub use run::{Phase, Record, Run};
+pub use run::{Phase, Record, Run, is_fault};
 pub use size::{Sizing, Step};
 pub use wants::Wants;

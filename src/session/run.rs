@@ -52,7 +52,7 @@ pub struct Record {
     pub waited_for: Vec<Vec<(String, Slept)>>,
     /// What `outcome()` returned.
     pub outcome: Option<String>,
-    /// Whether it raised instead; what it raised is in `outcome`, after a ×.
+    /// Whether it raised instead; what it raised is in `outcome`, after a ×, and where.
     pub outcome_raised: bool,
     /// What was printed: the last 1 MiB.
     pub output: String,
@@ -68,6 +68,11 @@ impl Record {
     /// The switch interval: as it was ordered, or CPython's default where a real program is observed.
     pub fn switch_interval(&self) -> Nanos {
         self.experiment.as_ref().map_or(Experiment::DEFAULT_SWITCH_INTERVAL, |experiment| experiment.switch_interval)
+    }
+
+    /// How long it lasted for each task.
+    pub fn elapsed_each(&self) -> Nanos {
+        Nanos(self.trace.elapsed().0 / self.results.len().max(1) as u64)
     }
 
     /// How many tasks have ended.
@@ -97,12 +102,25 @@ impl Record {
         if let Some((lane, end)) = dead {
             return Some(format!("{}: {end}", lane.name));
         }
-        self.results.iter().enumerate().find_map(|(task, result)| match result {
+        let task = self.results.iter().enumerate().find_map(|(task, result)| match result {
             Some(TaskOutcome::Error { text, line: Some(line) }) => Some(format!("task {task}: {text} (line {line})")),
             Some(TaskOutcome::Error { text, line: None }) => Some(format!("task {task}: {text}")),
             Some(TaskOutcome::Value(_)) => None,
             None => Some("not every task has a result".to_owned()),
-        })
+        });
+        let raised = || self.outcome.as_ref().filter(|_| self.outcome_raised)?.strip_prefix("× ");
+        task.or_else(|| raised().map(|raised| format!("every task is done, but outcome() raised {raised}")))
+    }
+
+    /// Why it is not whole, in a sentence.
+    pub fn shortfall(&self) -> String {
+        self.failure().unwrap_or_else(|| "it did not come to its end".to_owned())
+    }
+
+    /// What the workload's file is called.
+    fn file(&self) -> Option<String> {
+        let name = &self.experiment.as_ref()?.workload;
+        Some(if name.ends_with(".py") { name.clone() } else { format!("{name}.py") })
     }
 
     /// The workers' time on cores divided by the run's length: by the kernel's sums where every worker has them, else
@@ -126,6 +144,22 @@ impl Record {
         on_core.0 as f64 / elapsed.0 as f64
     }
 
+    /// The lanes whose threads do the tasks: the workers; of coroutines that of their loop, which runs them all.
+    pub fn worker_threads(&self) -> Vec<LaneId> {
+        let of_role = |role| self.description.lanes.iter().filter(move |lane| lane.role == role).map(|lane| lane.id);
+        let loops: Vec<LaneId> = of_role(Role::Loop).collect();
+        if loops.is_empty() { of_role(Role::Worker).collect() } else { loops }
+    }
+
+    /// How often those threads left their cores, by the kernel's count: because they waited, and although they could have
+    /// gone on. None where it is not known of one of them.
+    pub fn context_switches(&self) -> (Option<u64>, Option<u64>) {
+        let sum = |count: fn(&Accounts) -> Option<u64>| -> Option<u64> {
+            self.worker_threads().into_iter().map(|lane| self.accounts[lane.index()].as_ref().and_then(count)).sum()
+        };
+        (sum(|accounts| accounts.voluntary), sum(|accounts| accounts.involuntary))
+    }
+
     /// How many events were lost.
     pub fn dropped(&self) -> u64 {
         (0..self.description.lanes.len()).map(|lane| self.trace.dropped(LaneId(lane as u32))).sum()
@@ -133,7 +167,7 @@ impl Record {
 }
 
 /// Whether an end is none that was meant.
-fn is_fault(end: &str) -> bool {
+pub fn is_fault(end: &str) -> bool {
     !matches!(end, "done" | "still running" | ENDED_BY_US)
 }
 
@@ -225,7 +259,7 @@ impl Run {
 
     /// Notes how much memory the processes hold.
     pub fn note_sample(&mut self, sample: &Sample) {
-        self.record.memory.add(sample);
+        self.record.memory.add(&sample.memory);
     }
 
     /// What was printed so far: the last 1 MiB.
@@ -384,9 +418,11 @@ impl Record {
                 self.places.saw(at, lane, place, waiting);
             }
             Signal::CpuTime(time) => self.cpu_time = Some(time),
+            Signal::Memory(processes) => self.memory.add(&processes),
             Signal::Outcome(repr) => self.outcome = Some(repr),
-            Signal::OutcomeRaised(text) => {
-                self.outcome = Some(format!("× {text}"));
+            Signal::OutcomeRaised { text, line } => {
+                let place = self.file().zip(line).map(|(file, line)| format!(" ({file}, line {line})"));
+                self.outcome = Some(format!("× {text}{}", place.unwrap_or_default()));
                 self.outcome_raised = true;
             }
             Signal::Ended(at) => {

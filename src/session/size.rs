@@ -11,6 +11,9 @@
 //! near enough that what the law gets wrong, or a busy machine adds, cannot make
 //! seconds of minutes. One pilot would do for linear work only; a search that
 //! closes in on the wanted length would take as long as that length.
+//!
+//! Where each of ten thousand tasks may take only a moment, the value lies far below the shortest pilot, and no law tells
+//! what a task costs whatever its size. So it is run once itself: then it is known what the work will take.
 
 use crate::event::Nanos;
 use crate::workload::{ArgValue, Argument};
@@ -49,7 +52,12 @@ pub struct Sizing {
     max: f64,
     next: f64,
     measured: Vec<(f64, f64)>,
+    /// How long a task of the value that was found takes, where that lies below all pilots.
+    below: Option<Nanos>,
 }
+
+/// A value below this part of the least that was measured is far below.
+const FAR_BELOW: f64 = 0.5;
 
 impl Sizing {
     /// Looks for the value of `argument` with which one task lasts `target`.
@@ -66,6 +74,7 @@ impl Sizing {
             max,
             next: (number(argument.default) / 8.0).clamp(min, max),
             measured: Vec::new(),
+            below: None,
         }
     }
 
@@ -73,8 +82,18 @@ impl Sizing {
     pub fn step(&self) -> Step {
         match self.planned() {
             Some(_) => Step::Pilot(self.value(self.next)),
-            None => Step::Settled(self.value(self.predict(self.target.0 as f64))),
+            None => {
+                let found = self.predict(self.target.0 as f64);
+                let is_far_below = self.measured.iter().all(|(value, _)| found < value * FAR_BELOW);
+                let value = self.value(found);
+                if is_far_below && self.below.is_none() { Step::Pilot(value) } else { Step::Settled(value) }
+            }
         }
+    }
+
+    /// How long a task of the value that was found takes, as far as is known.
+    pub fn expected(&self) -> Nanos {
+        self.below.unwrap_or(self.target).max(self.target)
     }
 
     /// How long the next pilot should last; none when enough is known.
@@ -101,6 +120,10 @@ impl Sizing {
 
     /// Takes in how long the pilot took.
     pub fn measured(&mut self, took: Nanos) {
+        if self.planned().is_none() {
+            self.below = Some(took);
+            return;
+        }
         let (value, took) = (self.next, took.0.max(1) as f64);
         if self.measured.is_empty() && took < LONG_ENOUGH.0 as f64 && value < self.max {
             let factor = (2.0 * LONG_ENOUGH.0 as f64 / took).clamp(2.0, 16.0);
@@ -192,6 +215,27 @@ mod tests {
         let bounded = argument(ArgValue::Int(10), ArgValue::Int(1), ArgValue::Int(100));
         assert_eq!(settle(&bounded, Nanos::from_secs(3), |_| 10.0).0, ArgValue::Int(100));
         assert_eq!(settle(&bounded, Nanos::from_secs(1), |_| 60e9).0, ArgValue::Int(1));
+    }
+
+    #[test]
+    fn what_a_task_costs_whatever_its_size_is_measured_where_little_is_wanted_of_each() {
+        let argument = argument(ArgValue::Float(0.1), ArgValue::Float(0.0), ArgValue::Float(3600.0));
+        // A request takes two milliseconds beside its delay.
+        let law = |seconds: f64| seconds * 1e9 + 2e6;
+        let each = |target| {
+            let mut sizing = Sizing::new(&argument, target);
+            for _ in 0..40 {
+                match sizing.step() {
+                    Step::Pilot(value) => sizing.measured(Nanos(law(number(value)) as u64)),
+                    Step::Settled(_) => return sizing.expected(),
+                }
+            }
+            panic!("it does not come to an end");
+        };
+        let few = each(Nanos::from_secs(1));
+        assert!((0.9..1.2).contains(&few.as_secs_f64()), "{few}");
+        let many = each(Nanos::from_micros(300));
+        assert!(many >= Nanos::from_millis(2), "{many}");
     }
 
     #[test]

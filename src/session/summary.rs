@@ -1,6 +1,5 @@
 //! From a run's record to what a comparison keeps of it.
 
-use crate::engine::Accounts;
 use crate::event::{LaneId, Nanos, State};
 use crate::model::{LockKind, Role};
 use crate::trace::Trace;
@@ -17,24 +16,15 @@ impl RunSummary {
             record.description.lanes.iter().filter(|lane| lane.role == Role::Worker).map(|lane| lane.id).collect();
         let ledger = trace.ledger();
         let gils = record.description.locks.iter().filter(|lock| lock.of_workers && lock.kind == LockKind::Gil);
-        // The kernel counts threads: of coroutines that of their loop.
-        let of_role = |role| record.description.lanes.iter().filter(move |lane| lane.role == role).map(|lane| lane.id);
-        let threads: Vec<LaneId> = match of_role(Role::Loop).next() {
-            Some(_) => of_role(Role::Loop).collect(),
-            None => workers.clone(),
-        };
-        let switches = |count: fn(&Accounts) -> Option<u64>| -> Option<u64> {
-            threads.iter().map(|lane| record.accounts[lane.index()].as_ref().and_then(count)).sum()
-        };
-        let failure =
-            (!is_whole(record)).then(|| record.failure().unwrap_or_else(|| "it did not come to its end".to_owned()));
+        let (voluntary, involuntary) = record.context_switches();
+        let failure = (!is_whole(record)).then(|| record.shortfall());
         RunSummary {
             elapsed,
             workers: workers.len(),
             cores_busy: record.cores_busy(),
             handoffs: gils.map(|lock| trace.lock_stats(lock.id).handoffs).sum(),
-            voluntary: switches(|accounts| accounts.voluntary),
-            involuntary: switches(|accounts| accounts.involuntary),
+            voluntary,
+            involuntary,
             peak_rss: record.memory.rss,
             peak_pss: record.memory.pss,
             startup: Nanos(ledger.0[State::Starting.index()].0 / workers.len().max(1) as u64),

@@ -34,6 +34,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::vm;
+
 /// What limits a workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -128,6 +130,15 @@ impl Workload {
     /// Whether it talks to the slow server.
     pub fn wants_server(&self) -> bool {
         self.arguments.iter().any(|argument| argument.kind.is_server())
+    }
+
+    /// Whether a task is told which it is, and not into how many the work is cut: then one may last longer than the next.
+    pub fn differs_by_task(&self) -> bool {
+        let Ok(program) = vm::compile(&self.source, &self.file_name()) else { return false };
+        let works = ["work", "work_async"].into_iter().filter_map(|name| program.signature(name));
+        let takes =
+            |name: &str| works.clone().any(|work| work.parameters.iter().any(|parameter| &*parameter.name == name));
+        takes("task") && !takes("tasks")
     }
 
     /// What errors call its file.

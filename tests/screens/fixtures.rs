@@ -302,6 +302,7 @@ pub fn comparison(state: &State, over: bool) -> Comparison {
             row("hybrid", "2 x 2 threads", if over { vec![failed] } else { Vec::new() }),
             refused,
         ],
+        absent: Vec::new(),
         progress: if over { Progress::Done } else { Progress::Running { row: 2, repeat: 1 } },
         done: if over { 16 } else { 4 },
         total: if over { 16 } else { 20 },

@@ -8,7 +8,7 @@ use crate::vm::Rules;
 use super::super::figures::Figures;
 use super::super::news::give_up_bar;
 use super::super::state::{Phase, SETTINGS, State};
-use super::super::{BarState, Code};
+use super::super::{BarState, Code, words};
 use super::{Action, Effect};
 
 /// The most workers one can choose by key.
@@ -152,17 +152,18 @@ pub(super) fn choose_interval(state: &mut State, longer: bool) -> Vec<Effect> {
     start_over(state)
 }
 
+/// Goes to a line of the seldom-used settings, and says what it is for.
+pub(super) fn set_at(state: &mut State, line: usize) -> Vec<Effect> {
+    state.settings = Some(line);
+    state.message = Some(words::setting(line).to_owned());
+    Vec::new()
+}
+
 /// Actions while the seldom-used settings are open.
 pub(super) fn set(state: &mut State, line: usize, action: Action) -> Vec<Effect> {
     let by = match action {
-        Action::ScrollDown | Action::NextLane => {
-            state.settings = Some((line + 1) % SETTINGS);
-            return Vec::new();
-        }
-        Action::ScrollUp | Action::PreviousLane => {
-            state.settings = Some((line + SETTINGS - 1) % SETTINGS);
-            return Vec::new();
-        }
+        Action::ScrollDown | Action::NextLane => return set_at(state, (line + 1) % SETTINGS),
+        Action::ScrollUp | Action::PreviousLane => return set_at(state, (line + SETTINGS - 1) % SETTINGS),
         Action::CursorRight | Action::Freeze => 1,
         Action::CursorLeft => -1,
         _ => {

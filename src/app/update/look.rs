@@ -4,11 +4,13 @@ use crate::event::{LaneId, Nanos};
 use crate::trace::Trace;
 
 use super::super::axis::{self, Axis};
+use super::super::compare::Screen;
 use super::super::cursor;
 use super::super::news::gutters;
 use super::super::rows::{Fold, Row, place, rows, worker_locks};
 use super::super::state::{Phase, State};
 use super::super::view::Zoom;
+use super::super::words;
 use super::Action;
 use super::choose::step;
 
@@ -182,9 +184,12 @@ fn pick(state: &mut State, log: &Trace, by: i64) {
         None => Some(0),
         current => step(&lanes, current, by),
     };
-    if let Some(next) = next {
-        state.view.picked = lanes.get(next).copied();
-        state.view.next = Nanos::ZERO;
+    let Some(lane) = next.and_then(|next| lanes.get(next).copied()) else { return };
+    state.view.picked = Some(lane);
+    state.view.next = Nanos::ZERO;
+    // With a cursor the sentence is about the lane already.
+    if state.view.cursor.is_none() && state.screen == Screen::Lab {
+        state.message = Some(words::picked(state, log, lane));
     }
 }
 

@@ -5,7 +5,8 @@
 use std::borrow::Cow;
 
 /// In which words the screen speaks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Wording {
     /// Those of the field.
     #[default]

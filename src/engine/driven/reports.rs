@@ -8,6 +8,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use serde::Deserialize;
 
 use crate::program::path_of;
+use crate::record::ProcessMemory;
 
 /// How much is read at a time before others get their turn. A line is not much longer than the longest result.
 const AT_ONCE: usize = 64 << 20;
@@ -28,7 +29,9 @@ pub(super) struct Said {
     pub(super) line: Option<u32>,
     pub(super) ended: Option<u64>,
     pub(super) cpu: Option<u64>,
+    pub(super) memory: Option<Vec<ProcessMemory>>,
     pub(super) outcome: Option<String>,
+    pub(super) outcome_raised: Option<String>,
     pub(super) failed: Option<String>,
 }
 

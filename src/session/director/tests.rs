@@ -27,7 +27,7 @@ fn a_wish_becomes_pilots_and_then_a_run_that_lasts_as_long_as_was_asked_for() {
     let (run, pilots) = models.split_last().unwrap();
     assert_eq!(*run, ("threads".to_owned(), 2));
     assert!(!pilots.is_empty() && pilots.iter().all(|pilot| *pilot == ("sequential".to_owned(), 1)));
-    assert!(matches!(notices.as_slice(), [Notice::Sizing, Notice::Began(_), Notice::Over]), "{notices:?}");
+    assert!(matches!(notices.as_slice(), [Notice::Sizing, Notice::Began { .. }, Notice::Over]), "{notices:?}");
     let length = director.record().unwrap().trace.elapsed().as_secs_f64();
     assert!((length - 3.0).abs() < 0.1, "one at a time lasts {length} s");
 }
@@ -46,7 +46,7 @@ fn what_was_measured_is_not_measured_again() {
     let begun = director.start(workload(), experiment("processes"), Length::ThreeSeconds);
     assert_eq!(play(&mut director, begun).len(), 2, "began and over, without pilots");
     let baseline = director.record().unwrap().experiment.as_ref().unwrap().baseline();
-    assert!(matches!(director.measure(&baseline).as_slice(), [Notice::BaselineOver(Some(_))]));
+    assert!(matches!(director.measure(&baseline).as_slice(), [Notice::BaselineOver(Baseline::Measured(_))]));
     assert_eq!(world.launched.borrow().len(), before + 1);
     let other = Experiment { tasks: Some(7), ..baseline };
     assert!(director.baseline(&other).is_none(), "other work has another baseline");
@@ -67,11 +67,34 @@ fn a_failed_baseline_measures_nothing() {
     let mut director = Director::new(World { failing: Some("sequential"), ..World::default() });
     let begun = director.measure(&experiment("sequential"));
     // Nothing was asked for yet, so there is nothing to launch.
-    assert_eq!(begun, [Notice::BaselineOver(None)]);
+    assert!(matches!(&begun[..], [Notice::BaselineOver(Baseline::Failed { .. })]), "{begun:?}");
     let begun = director.start(workload(), experiment("threads"), Length::Own);
     play(&mut director, begun);
     let begun = director.measure(&experiment("threads").baseline());
-    assert_eq!(play(&mut director, begun).last(), Some(&Notice::BaselineOver(None)));
+    let notices = play(&mut director, begun);
+    let Some(Notice::BaselineOver(Baseline::Failed { why, after })) = notices.last() else { panic!("{notices:?}") };
+    assert!(why.contains("ValueError") && *after > Nanos::ZERO, "{why} after {after}");
+    assert_eq!(director.baseline(&experiment("threads")), None);
+    // One that is stopped is not measured, and has not failed.
+    director.measure(&experiment("threads").baseline());
+    assert_eq!(director.stop(), [Notice::BaselineOver(Baseline::Stopped)]);
+}
+
+#[test]
+fn tasks_that_differ_are_sized_by_two_of_them() {
+    let world = World::default();
+    let source = "def work(n, task):\n    return n\n".to_owned();
+    let mut director = Director::new(world.clone());
+    let begun = director.start(
+        Arc::new(Workload { source, ..Workload::clone(&workload()) }),
+        Experiment { tasks: Some(4), ..experiment("threads") },
+        Length::ThreeSeconds,
+    );
+    play(&mut director, begun);
+    let lasts = director.record().unwrap().trace.elapsed();
+    assert_eq!(world.launched.borrow()[0].task_count(), 2);
+    // The fake's four tasks last as long as was asked for, one after another.
+    assert!((2.9..3.1).contains(&lasts.as_secs_f64()), "{lasts}");
 }
 
 #[test]

@@ -13,8 +13,8 @@ const HEADINGS: [(&str, &str); 6] = [
     ("memory", "memory"),
     ("start-up", "start"),
     ("hand-offs", "handoff"),
-    ("waited", "waited"),
-    ("preempted", "preempt"),
+    ("voluntary", "vol"),
+    ("involuntary", "invol"),
     ("cores busy", "cores"),
 ];
 
@@ -35,7 +35,7 @@ pub fn heading(columns: Columns, canvas: &mut Canvas) {
 
 /// What the headings do not say.
 pub fn legend(canvas: &mut Canvas) {
-    let text = "medians · start-up a worker · context switches: because it waited, although it could go on";
+    let text = "medians · context switches: voluntary, it waited; involuntary, its core taken · start-up a worker";
     canvas.text_to(1, 0, canvas.width(), text, Ink::Dim);
 }
 

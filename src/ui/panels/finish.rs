@@ -1,5 +1,6 @@
 //! The finish line: what each model took, side by side.
 
+use crate::app::news::wants_baseline;
 use crate::app::words::{gain, sanitised, tenths};
 use crate::app::{Action, Bar, BarState, ModelChoice, Phase, State};
 use crate::event::Nanos;
@@ -125,7 +126,7 @@ fn not_run(state: &State, model: &ModelChoice) -> String {
         Action::RunOrStop
     } else if !model.is_baseline() {
         Action::NextModel
-    } else if state.message.is_some() && state.phase == Phase::Done {
+    } else if wants_baseline(state) {
         Action::Baseline
     } else {
         return "measured after the run".to_owned();

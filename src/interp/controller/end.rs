@@ -1,0 +1,106 @@
+//! How a run ends: what is left is killed and reaped, and what can no longer tell of itself is told.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use rustix::process::{Signal, WaitId, WaitIdOptions, WaitOptions};
+
+use super::Controller;
+use crate::clock::{Clock, Monotonic};
+use crate::event::{CoreId, Event, LaneId, Line};
+use crate::interp::channel::Received;
+use crate::interp::message::{LaneEnd, Report, TaskOutcome};
+use crate::interp::spawn::DONE;
+use crate::record::ring::Producer;
+
+/// How long a process gets between closing its channel and being gone. It needs microseconds; a machine on its knees
+/// may take longer.
+const TO_BE_GONE: Duration = Duration::from_secs(2);
+
+impl Controller {
+    /// How the first process ended, if it did, leaving it to be reaped.
+    pub(super) fn has_gone(&mut self) -> Option<LaneEnd> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        match rustix::process::waitid(WaitId::Pid(self.first), options) {
+            Ok(None) | Err(Errno::INTR) => None,
+            Ok(Some(status)) => {
+                self.stderr.drain();
+                Some(match (status.terminating_signal(), status.exit_status()) {
+                    (Some(signal), _) => LaneEnd::Killed { signal, stderr: self.stderr.text() },
+                    (None, Some(0) | None) => LaneEnd::Done,
+                    (None, Some(status)) => LaneEnd::Exited { status, stderr: self.stderr.text() },
+                })
+            }
+            Err(error) => Some(LaneEnd::Failed(format!("the interpreter process was lost sight of: {error}"))),
+        }
+    }
+
+    /// It closed its channel, so it is about to end.
+    pub(super) fn await_going(&mut self) -> LaneEnd {
+        let until = Instant::now() + TO_BE_GONE;
+        while Instant::now() < until {
+            if let Some(how) = self.has_gone() {
+                return how;
+            }
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        LaneEnd::Failed("the interpreter closed its channel but did not end".to_owned())
+    }
+
+    /// Kills and reaps all that is left, and tells what can no longer tell of itself.
+    pub(super) fn end(&mut self, how: LaneEnd) {
+        // Where the program came to its end in order, so does the server. Else it is killed with the rest.
+        if how.is_done()
+            && let Some(server) = &mut self.server
+        {
+            let how = server.finish();
+            self.server_ended(how);
+        }
+        self.signal(Signal::KILL);
+        self.server = None;
+        self.reap();
+        self.stdout.drain();
+        // What it still said before it was stopped counts.
+        while let Ok(Received::Message(report, _)) = self.control.receive() {
+            self.note(report);
+        }
+        let lanes = match (&how, &self.failure) {
+            (LaneEnd::Stopped, _) => LaneEnd::Stopped,
+            (_, Some(why)) => LaneEnd::Failed(why.clone()),
+            (LaneEnd::Done, None) => LaneEnd::Failed("the interpreter ended early".to_owned()),
+            (how, None) => how.clone(),
+        };
+        for task in std::mem::take(&mut self.tasks_open) {
+            self.reports.push(Report::TaskDone { task, outcome: TaskOutcome::Killed(lanes.of_its_task()) });
+        }
+        let open = std::mem::take(&mut self.lanes_open);
+        self.record_ends(&open);
+        self.reports.extend(open.into_iter().map(|lane| Report::LaneEnded { lane, how: lanes.clone() }));
+        self.reports.push(Report::Ended { how: how.clone() });
+        self.ended = Some(how);
+    }
+
+    /// Everything in the group, all of it being dead or about to be: our child, and what became ours by its death.
+    fn reap(&mut self) {
+        let until = Instant::now() + TO_BE_GONE;
+        loop {
+            match rustix::process::waitpgid(self.first, WaitOptions::NOHANG) {
+                Ok(Some(_)) | Err(Errno::INTR) => {}
+                Ok(None) if Instant::now() < until => std::thread::sleep(Duration::from_micros(200)),
+                Ok(None) | Err(_) => return,
+            }
+        }
+    }
+
+    /// The lanes that were cut off end now. With every writer dead, their rings may have a new one.
+    pub(super) fn record_ends(&self, lanes: &BTreeSet<LaneId>) {
+        if !self.record {
+            return;
+        }
+        for lane in lanes {
+            let event = Event { at: Monotonic.now(), lane: *lane, core: CoreId::UNKNOWN, line: Line::NONE, kind: DONE };
+            Producer::new(self.rings.ring(self.rings.shape().ring_of(lane.0))).push(event.pack());
+        }
+    }
+}
