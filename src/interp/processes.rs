@@ -30,6 +30,7 @@ use super::message::{LaneEnd, Reply, Report, Request, TaskOutcome, WORKER_LIMIT}
 use super::offspring::Offspring;
 use super::spawn::{Birth, DONE, Group, birth_ordered};
 use super::start_up::Owed;
+use super::tracker::Tracker;
 use super::{hand_out, hybrid, pickles, worker};
 use crate::event::{Detail, LaneId, Line, LockId, State, TaskId};
 use crate::model::{self, LanePlan, Role, Start};
@@ -87,6 +88,7 @@ struct Pool<'a, 'i> {
     main: &'a mut WorkerHost<'i>,
     workers: Vec<Worker>,
     server: Option<Server>,
+    tracker: Option<Tracker>,
     tasks: VecDeque<TaskId>,
     /// What CPython would have computed here.
     owed: Owed,
@@ -96,7 +98,8 @@ struct Pool<'a, 'i> {
 pub(super) fn run(first: &First, main: &mut WorkerHost) {
     let tasks = (0..first.load.tasks).map(TaskId).collect();
     first.start(main);
-    let mut pool = Pool { first, main, workers: Vec::new(), server: None, tasks, owed: Owed::from_now() };
+    let mut pool =
+        Pool { first, main, workers: Vec::new(), server: None, tracker: None, tasks, owed: Owed::from_now() };
     pool.start();
     while pool.hand_out() {
         pool.listen();
@@ -122,6 +125,12 @@ impl Pool<'_, '_> {
             // Gunicorn's master forks.
             _ => Start::Fork,
         };
+        if let Some(lane) = plan.tracker() {
+            match self.start_tracker(lane) {
+                Ok(tracker) => self.tracker = Some(tracker),
+                Err(why) => self.never_born(&[lane.id], &why),
+            }
+        }
         if let Some(lane) = plan.forkserver() {
             match self.start_server(lane) {
                 Ok(server) => self.server = Some(server),
@@ -178,7 +187,7 @@ impl Pool<'_, '_> {
         Ok(Worker { lanes, process, stderr, channel, stage, doing: Vec::new(), room: threads, failure: None })
     }
 
-    /// Executes this program anew, and tells the new process what it is to load.
+    /// Executes this program anew, and tells the new process what it is to load and to be.
     fn spawn(
         &mut self,
         role: &str,
@@ -186,18 +195,35 @@ impl Pool<'_, '_> {
         theirs: OwnedFd,
         channel: &mut Channel,
     ) -> Result<Offspring, String> {
-        let First { load, rings, source, .. } = self.first;
+        let child = self.boot(role, lane, theirs, channel, &self.first.source)?;
+        self.send_preparation(channel)?;
+        Ok(child)
+    }
+
+    /// Executes this program anew, and tells the new process what it is to load.
+    fn boot(
+        &mut self,
+        role: &str,
+        lane: &LanePlan,
+        theirs: OwnedFd,
+        channel: &mut Channel,
+        source: &[u8],
+    ) -> Result<Offspring, String> {
+        let First { load, rings, .. } = self.first;
         let (program, record) = (this_program(), load.record);
         let birth =
             Birth { program: &program, role, lane: lane.id, channel: theirs, rings, record, group: Group::Makers };
-        let price = if role == "server" { load.costs.server } else { load.costs.spawn };
+        let price = match role {
+            "server" => load.costs.server,
+            "tracker" => load.costs.tracker,
+            _ => load.costs.spawn,
+        };
         let child = birth.order(|| self.owed.pay(price.order_ns)).map_err(refused)?;
         let child = Offspring::from(child);
         let lock = lane.lock.ok_or("a process without a lock is not planned for")?;
         let boot =
             Request::Boot { file: load.file.clone(), rules: load.rules, lock, costs: Box::new(load.costs), record };
         channel.send(&boot, source).map_err(|error| error.to_string())?;
-        self.send_preparation(channel)?;
         Ok(child)
     }
 
@@ -233,6 +259,13 @@ impl Pool<'_, '_> {
         Ok(Server { lane: lane.id, process, channel, wanted, exits, failure: None, end: None })
     }
 
+    fn start_tracker(&mut self, lane: &LanePlan) -> Result<Tracker, String> {
+        let (mut channel, theirs) = Channel::pair(WORKER_LIMIT).map_err(refused)?;
+        let process = self.boot("tracker", lane, theirs, &mut channel, b"")?;
+        self.first.reporter.tell(&Report::WorkerBorn { lane: lane.id, pid: process.number() });
+        Ok(Tracker::new(lane.id, process, channel))
+    }
+
     /// Gives tasks to those who have room. Whether there is anything left to wait for.
     fn hand_out(&mut self) -> bool {
         while let Some(worker) = hand_out::next(self.workers.iter().map(Worker::crew), self.tasks.len()) {
@@ -260,7 +293,8 @@ impl Pool<'_, '_> {
     fn listen(&mut self) {
         let (first, workers) = (self.first, &mut self.workers);
         let mut server = self.server.as_mut().filter(|server| server.end.is_none());
-        let (ready, server_ready) = self.main.without_lock(State::Io, Detail::Pipe, || {
+        let mut tracker = self.tracker.as_mut().filter(|tracker| tracker.alive);
+        let (ready, server_ready, tracker_ready) = self.main.without_lock(State::Io, Detail::Pipe, || {
             loop {
                 // Looked at before waiting: what one said twice may have been read at once.
                 let mut ready = Vec::new();
@@ -270,16 +304,22 @@ impl Pool<'_, '_> {
                     }
                 }
                 let server_ready = server.as_mut().is_some_and(|server| is_ready(&mut server.channel));
-                if server_ready || !ready.is_empty() {
-                    return (ready, server_ready);
+                let tracker_ready = tracker.as_mut().is_some_and(|tracker| is_ready(&mut tracker.channel));
+                if server_ready || tracker_ready || !ready.is_empty() {
+                    return (ready, server_ready, tracker_ready);
                 }
                 let alive = workers.iter().filter(|worker| worker.stage != Stage::Gone);
                 let alive = alive.map(|worker| worker.channel.wanted());
-                first.reporter.wait(alive.chain(server.iter().map(|server| server.channel.wanted())));
+                let helpers = server.iter().map(|server| server.channel.wanted());
+                let helpers = helpers.chain(tracker.iter().map(|tracker| tracker.channel.wanted()));
+                first.reporter.wait(alive.chain(helpers));
             }
         });
         if server_ready {
             self.hear_server();
+        }
+        if tracker_ready {
+            self.hear_tracker();
         }
         for worker in ready {
             self.hear(worker);
@@ -334,6 +374,18 @@ impl Pool<'_, '_> {
                 server.process.kill();
                 self.server_gone();
             }
+        }
+    }
+
+    /// Hears one word of the tracker's. What is done needs it no more once it is up.
+    fn hear_tracker(&mut self) {
+        let Some(tracker) = &mut self.tracker else { return };
+        let lane = tracker.lane;
+        if let Some(how) = tracker.hear() {
+            if !how.is_done() {
+                self.main.record_for(lane, DONE);
+            }
+            self.first.lane_ended(lane, how);
         }
     }
 
@@ -438,7 +490,7 @@ impl Pool<'_, '_> {
         self.server_gone();
     }
 
-    /// Sends everyone home and waits until they are gone, the forkserver last.
+    /// Sends everyone home and waits until they are gone, who serves the others last.
     fn dismiss(&mut self) {
         for worker in self.workers.iter_mut().filter(|worker| worker.stage != Stage::Gone) {
             // Whoever cannot be told is dying, which is just as well.
@@ -453,6 +505,12 @@ impl Pool<'_, '_> {
             let _ = server.channel.send(&Request::End, b"");
         }
         while self.server.as_ref().is_some_and(|server| server.end.is_none()) {
+            self.listen();
+        }
+        if let Some(tracker) = self.tracker.as_mut().filter(|tracker| tracker.alive) {
+            tracker.dismiss();
+        }
+        while self.tracker.as_ref().is_some_and(|tracker| tracker.alive) {
             self.listen();
         }
     }
