@@ -59,6 +59,26 @@ def process(method):
             "before": before - began, "after": ended - after}
 
 
+def tracker():
+    """The process that keeps account of semaphores. It says nothing when it is up: then it sleeps, in a read."""
+    from multiprocessing import resource_tracker
+
+    ordered, before = time.monotonic_ns(), time.process_time_ns()
+    resource_tracker.ensure_running()
+    after = time.process_time_ns()
+    folder = f"/proc/{resource_tracker._resource_tracker._pid}"
+    used, quiet, up = 0, 0, ordered
+    # It pauses for other reasons, too: as long as it computes again within a few milliseconds it is not up.
+    while quiet < 10:
+        time.sleep(0.002)
+        with open(folder + "/schedstat") as file:
+            now = int(file.read().split()[0])
+        quiet = quiet + 1 if now == used else 0
+        if now != used:
+            used, up = now, time.monotonic_ns()
+    return {"elapsed": up - ordered, "cpu": used, "order": after - before}
+
+
 def thread():
     import threading
 
@@ -112,12 +132,10 @@ def main():
         sys.exit(f"{platform.python_implementation()} is not CPython")
     # The first of this process, which loads what it needs. Its threads have ended before anything else is forked.
     first_pool = process("fork")
-    from multiprocessing import resource_tracker
-
     # Started with the first worker that needs it, and part of no other's price.
-    resource_tracker.ensure_running()
+    rows = {"tracker": tracker()}
     # Before there is any thread beside this one, and before a sub-interpreter, beside which a fork is unsafe.
-    rows = {"bare": bare(), "pool": first_pool, "fork": process("fork"), "spawn": process("spawn")}
+    rows.update(bare=bare(), pool=first_pool, fork=process("fork"), spawn=process("spawn"))
     rows["forkserver_cold"] = process("forkserver")
     rows["forkserver"] = process("forkserver")
     rows["imports"] = imports()

@@ -12,6 +12,9 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+#[path = "common/python.rs"]
+mod python;
+
 struct Counted {
     expected: u64,
     actual: u64,
@@ -77,6 +80,70 @@ fn with_a_lock_or_a_sum_of_its_own_nothing_is_ever_lost() {
             let counted = count(workload, model, rules);
             assert_eq!((counted.lost(), counted.says()), (0, None), "{workload}, {model}, {rules}");
         }
+    }
+}
+
+/// How often a thread found the lock taken that is held only while one is added.
+const FOUND_TAKEN: &str = "
+import threading
+
+lock = threading.Lock()
+counter = 0
+found = 0
+
+
+def work(n=500000):
+    global counter, found
+    for i in range(n):
+        if lock.locked():
+            found += 1
+        with lock:
+            counter += 1
+
+
+def outcome():
+    return {'found': found}
+";
+
+/// The same in a real interpreter, with a switch interval as short.
+const IN_TURNS: &str = "
+import sys, threading
+space = {}
+exec(sys.stdin.read(), space)
+sys.setswitchinterval(0.001)
+threads = [threading.Thread(target=space['work']) for _ in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(space['outcome']())
+";
+
+#[test]
+fn since_3_10_who_takes_a_lock_by_with_is_not_asked_for_the_gil_before_it_has_done_something() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("found_taken.py");
+    std::fs::write(&file, FOUND_TAKEN).unwrap();
+    let found = |rules: &str| {
+        let args = ["-m", "threads", "-n", "4", "--arg", "n=500000", "--switch-interval", "1ms", "--bare", "--json"];
+        let output = Command::new(env!("CARGO_BIN_EXE_gilscope"))
+            .arg("run")
+            .arg(&file)
+            .args(args)
+            .args(["--rules", rules])
+            .stdin(Stdio::null())
+            .output()
+            .expect("the program runs");
+        let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
+        report["outcome"].as_str().expect("an outcome").to_owned()
+    };
+    assert_eq!(found("3.10"), "{'found': 0}");
+    // Where each instruction is a place to be asked, some turns end with the lock taken.
+    assert!((0..5).any(|_| found("3.9") != "{'found': 0}"));
+    let Some(python) = python::python3() else { return };
+    // 3.14 calls `__enter__` as it calls any function.
+    let recent = python::run_python(&python, "import sys; print(sys.version_info >= (3, 14))", b"");
+    if recent == b"False\n" {
+        let said = python::run_python(&python, IN_TURNS, FOUND_TAKEN.as_bytes());
+        assert_eq!(String::from_utf8_lossy(&said), "{'found': 0}\n");
     }
 }
 

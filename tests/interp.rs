@@ -407,6 +407,35 @@ fn the_forkserver_is_born_once_as_a_spawned_process_is() {
 }
 
 #[test]
+fn the_tracker_is_there_before_the_workers_and_does_no_task() {
+    for model in ["processes", "processes:forkserver"] {
+        let run = Run::of_model(model, 2, SQUARES, 1_000, 3);
+        let tracker = run.controller.plan().tracker().expect("it has one").id;
+        let order = run.order(tracker.0);
+        let steps = ["starting/fork", "starting/exec", "starting/init", "starting/import", "starting", "io"];
+        assert_eq!(order[..6], steps, "{model}");
+        assert_eq!(order.last().map(String::as_str), Some("done"), "{model}");
+        let first = |lane: LaneId| run.events.iter().filter(|it| it.lane == lane).map(|it| it.at).min().unwrap();
+        for worker in run.controller.plan().workers() {
+            assert!(first(tracker) < first(worker.id), "{model}");
+        }
+        assert!(!run.events.iter().any(|it| it.lane == tracker && matches!(it.kind, EventKind::TaskStarted(_))));
+    }
+}
+
+#[test]
+fn a_killed_tracker_is_told_and_the_tasks_are_done_without_it() {
+    let mut run = Run::go(spec("processes", 2, SQUARES, 3_000_000, 4));
+    let tracker = run.controller.plan().tracker().expect("it has one").clone();
+    run.until("it is there", |run| run.controller.pids().contains_key(&tracker.process));
+    kill(run.controller.pids()[&tracker.process]);
+    let run = run.until_over();
+    assert_eq!(run.ends()[&tracker.id].to_string(), "killed by SIGKILL");
+    assert!(run.outcomes().values().all(|it| matches!(it, TaskOutcome::Repr(_))), "{:?}", run.outcomes());
+    run.check();
+}
+
+#[test]
 fn a_module_is_loaded_anew_where_an_interpreter_is_and_copied_where_a_process_is() {
     let source = "print('loaded')
 def work(n):
@@ -454,7 +483,7 @@ fn a_killed_forkserver_takes_its_workers_along_and_that_is_said() {
     let run = run.until_over();
     let ends: Vec<_> = run.ends().values().map(LaneEnd::to_string).collect();
     let along = "ended with the forkserver that made it, which was killed by SIGKILL";
-    assert_eq!(ends, ["done", "killed by SIGKILL", along, along]);
+    assert_eq!(ends, ["done", "killed by SIGKILL", along, along, "done"], "the tracker is no child of it");
     let last = &run.outcomes()[&TaskId(2)];
     assert_eq!(*last, TaskOutcome::Killed("no worker was left to do it".to_owned()));
     until_gone(&run.controller.pids().values().copied().collect::<Vec<_>>());
@@ -678,8 +707,8 @@ fn a_worker_inherits_its_channel_and_the_shared_memory_and_nothing_else() {
             *open.entry(link.split([':', '(']).next().unwrap().trim_end().to_owned()).or_default() += 1;
         }
         let of = |kind: &str| open.get(kind).copied().unwrap_or(0);
-        // The first process has its own channel twice, and the channel and the standard error of each worker.
-        let (sockets, pipes) = if *process == 0 { (2 + 3, 2 + 3) } else { (1, 2) };
+        // The first process has its own channel twice, and the channel and the standard error of each worker and the tracker.
+        let (sockets, pipes) = if *process == 0 { (2 + 4, 2 + 4) } else { (1, 2) };
         assert_eq!((of("socket"), of("pipe"), of("/memfd"), of("/dev/null")), (sockets, pipes, 1, 1), "{open:?}");
     }
 }

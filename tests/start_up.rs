@@ -35,7 +35,7 @@ impl Home {
         fs::create_dir_all(home.file().parent().unwrap()).unwrap();
         let third = millis * 1_000_000 / 3;
         let mut text = "python = \"3.77.0\"\n[costs.pool]\n[costs.imports]\n".to_owned();
-        for kind in ["spawn", "server", "subinterpreter"] {
+        for kind in ["spawn", "server", "tracker", "subinterpreter"] {
             text += &format!("[costs.{kind}]\ninit_ns = {third}\nimport_ns = {third}\nprepare_ns = {third}\n");
         }
         for kind in ["fork", "forkserver"] {
@@ -226,7 +226,7 @@ fn what_was_measured_is_kept_used_and_named() {
     let folder = tempfile::tempdir().unwrap();
     let birth = |elapsed: u64, cpu: u64| format!("{{\"elapsed\": {elapsed}, \"cpu\": {cpu}, \"module\": {}}}", cpu / 2);
     let rows = format!(
-        "{{\"bare\": 1000, \"pool\": {{\"before\": 2, \"after\": 1}}, \"spawn\": {0}, \"fork\": {0}, \"forkserver_cold\": {1}, \"forkserver\": {0}, \"thread\": {0}}}",
+        "{{\"bare\": 1000, \"pool\": {{\"before\": 2, \"after\": 1}}, \"tracker\": {0}, \"spawn\": {0}, \"fork\": {0}, \"forkserver_cold\": {1}, \"forkserver\": {0}, \"thread\": {0}}}",
         birth(9_000_000, 8_000_000),
         birth(20_000_000, 8_000_000)
     );

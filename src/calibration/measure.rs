@@ -104,6 +104,7 @@ struct Rows {
     /// CPU time of an interpreter that does nothing.
     bare: u64,
     pool: FirstPool,
+    tracker: Birth,
     spawn: Birth,
     fork: Birth,
     forkserver_cold: Birth,
@@ -191,6 +192,9 @@ impl Measurement {
             let (fork, cpu) = whole(get);
             Phases { order_ns: order(get), ..phases(fork, 0, 0, cpu) }
         };
+        let (tracker_fork, tracker_cpu) = whole(&|rows| &rows.tracker);
+        let tracker = phases(tracker_fork, bare.min(tracker_cpu), tracker_cpu.saturating_sub(bare), 0);
+        let tracker = Phases { order_ns: order(&|rows| &rows.tracker), ..tracker };
         let (thread_fork, thread_cpu) = whole(&|rows| &rows.thread);
         let born: Vec<&Birth> = rounds.iter().filter_map(|rows| rows.subinterpreter.as_ref()).collect();
         let mut unmeasured = Vec::new();
@@ -221,6 +225,7 @@ impl Measurement {
             spawn,
             fork: copy(&|rows| &rows.fork),
             server,
+            tracker,
             forkserver: copy(&|rows| &rows.forkserver),
             thread: phases(thread_fork, thread_cpu, 0, 0),
             subinterpreter,
@@ -296,6 +301,7 @@ mod tests {
             rows: Rows {
                 bare: 15,
                 pool: FirstPool { before: 4, after: 3 },
+                tracker: birth(40, 25),
                 spawn: Birth { module: Some(45), ..birth(spawn, 55) },
                 fork: birth(3, 1),
                 forkserver_cold: Birth { parent: Some(50), order: Some(7), ..birth(90, 10) },
@@ -318,6 +324,7 @@ mod tests {
         assert_eq!(found.costs.spawn, ordered(2, phases(15, 15, 30, 10)));
         assert_eq!(found.costs.spawn.total(), Nanos(70), "the median, whatever disturbed one round");
         assert_eq!(found.costs.server, ordered(5, phases(20, 15, 35, 0)));
+        assert_eq!(found.costs.tracker, ordered(2, phases(15, 15, 10, 0)));
         assert_eq!(found.costs.fork, ordered(2, phases(2, 0, 0, 1)));
         assert_eq!(found.costs.pool, phases(0, 4, 0, 3));
         assert_eq!(found.costs.thread, phases(3, 2, 0, 0));

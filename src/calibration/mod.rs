@@ -111,6 +111,8 @@ pub struct Costs {
     pub fork: Phases,
     /// The forkserver itself, once a run.
     pub server: Phases,
+    /// The resource tracker, once a run, where workers are no plain copies of their maker.
+    pub tracker: Phases,
     /// A process by `forkserver` where the server is there.
     pub forkserver: Phases,
     /// A thread.
@@ -124,7 +126,7 @@ pub struct Costs {
 
 impl Costs {
     /// Each kind with its name, in the order of tables.
-    pub fn rows(&self) -> [(&'static str, &Phases); 7] {
+    pub fn rows(&self) -> [(&'static str, &Phases); 8] {
         [
             ("thread", &self.thread),
             ("pool", &self.pool),
@@ -132,6 +134,7 @@ impl Costs {
             ("forkserver", &self.forkserver),
             ("server", &self.server),
             ("subinterpreter", &self.subinterpreter),
+            ("tracker", &self.tracker),
             ("spawn", &self.spawn),
         ]
     }

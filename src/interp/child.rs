@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::spawn::{Born, SUBCOMMAND};
-use super::{first, server, slow_server, worker};
+use super::{first, server, slow_server, tracker, worker};
 
 /// The exit status of a process whose maker is gone.
 pub(super) const ORPHANED: i32 = 3;
@@ -33,6 +33,7 @@ pub fn main() -> ExitCode {
         "first" => first::live(born),
         "worker" => worker::live(born),
         "server" => server::live(born),
+        "tracker" => tracker::live(born),
         "slow-server" => slow_server::live(born),
         role => Err(format!("no interpreter is a {role}")),
     };

@@ -61,6 +61,7 @@ mod spawn;
 mod start_up;
 mod subinterpreters;
 mod threads;
+mod tracker;
 mod worker;
 
 pub use channel::ChannelError;

@@ -17,6 +17,7 @@
 
 mod births;
 mod server;
+mod tracker;
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
@@ -32,6 +33,7 @@ use super::start_up::Owed;
 use super::{hand_out, pickles};
 use crate::event::{Detail, LaneId, Line, State, TaskId};
 use server::Server;
+use tracker::Tracker;
 
 /// A worker process as the first process knows it.
 struct Worker {
@@ -71,6 +73,7 @@ struct Pool<'a, 'i> {
     main: &'a mut WorkerHost<'i>,
     workers: Vec<Worker>,
     server: Option<Server>,
+    tracker: Option<Tracker>,
     tasks: VecDeque<TaskId>,
     /// What CPython would have computed here.
     owed: Owed,
@@ -80,7 +83,8 @@ struct Pool<'a, 'i> {
 pub(super) fn run(first: &First, main: &mut WorkerHost) {
     let tasks = (0..first.load.tasks).map(TaskId).collect();
     first.start(main);
-    let mut pool = Pool { first, main, workers: Vec::new(), server: None, tasks, owed: Owed::from_now() };
+    let mut pool =
+        Pool { first, main, workers: Vec::new(), server: None, tracker: None, tasks, owed: Owed::from_now() };
     pool.start();
     while pool.hand_out() {
         pool.listen();
@@ -124,7 +128,8 @@ impl Pool<'_, '_> {
     fn listen(&mut self) {
         let (first, workers) = (self.first, &mut self.workers);
         let mut server = self.server.as_mut().filter(|server| server.end.is_none());
-        let (ready, server_ready) = self.main.without_lock(State::Io, Detail::Pipe, || {
+        let mut tracker = self.tracker.as_mut().filter(|tracker| tracker.alive);
+        let (ready, server_ready, tracker_ready) = self.main.without_lock(State::Io, Detail::Pipe, || {
             loop {
                 // Looked at before waiting: what one said twice may have been read at once.
                 let mut ready = Vec::new();
@@ -134,16 +139,22 @@ impl Pool<'_, '_> {
                     }
                 }
                 let server_ready = server.as_mut().is_some_and(|server| is_ready(&mut server.channel));
-                if server_ready || !ready.is_empty() {
-                    return (ready, server_ready);
+                let tracker_ready = tracker.as_mut().is_some_and(|tracker| is_ready(&mut tracker.channel));
+                if server_ready || tracker_ready || !ready.is_empty() {
+                    return (ready, server_ready, tracker_ready);
                 }
                 let alive = workers.iter().filter(|worker| worker.stage != Stage::Gone);
                 let alive = alive.map(|worker| worker.channel.wanted());
-                first.reporter.wait(alive.chain(server.iter().map(|server| server.channel.wanted())));
+                let helpers = server.iter().map(|server| server.channel.wanted());
+                let helpers = helpers.chain(tracker.iter().map(|tracker| tracker.channel.wanted()));
+                first.reporter.wait(alive.chain(helpers));
             }
         });
         if server_ready {
             self.hear_server();
+        }
+        if tracker_ready {
+            self.hear_tracker();
         }
         for worker in ready {
             self.hear(worker);
@@ -216,10 +227,11 @@ impl Pool<'_, '_> {
         let workers = self.workers.iter().filter(|worker| worker.stage != Stage::Gone);
         let workers = workers.filter_map(|worker| worker.process.as_ref());
         let server = self.server.as_ref().filter(|server| server.end.is_none()).map(|server| &server.process);
-        workers.chain(server).map(Offspring::number).collect()
+        let tracker = self.tracker.as_ref().filter(|tracker| tracker.alive).map(|tracker| &tracker.process);
+        workers.chain(server).chain(tracker).map(Offspring::number).collect()
     }
 
-    /// Sends everyone home and waits until they are gone, the forkserver last.
+    /// Sends everyone home and waits until they are gone, who serves the others last.
     fn dismiss(&mut self) {
         for worker in self.workers.iter_mut().filter(|worker| worker.stage != Stage::Gone) {
             // Whoever cannot be told is dying, which is just as well.
@@ -234,6 +246,12 @@ impl Pool<'_, '_> {
             let _ = server.channel.send(&Request::End, b"");
         }
         while self.server.as_ref().is_some_and(|server| server.end.is_none()) {
+            self.listen();
+        }
+        if let Some(tracker) = self.tracker.as_mut().filter(|tracker| tracker.alive) {
+            tracker.dismiss();
+        }
+        while self.tracker.as_ref().is_some_and(|tracker| tracker.alive) {
             self.listen();
         }
     }

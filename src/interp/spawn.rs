@@ -33,7 +33,7 @@ pub const SUBCOMMAND: &str = "__interp";
 pub(super) struct Birth<'a> {
     /// The program to execute.
     pub(super) program: &'a Path,
-    /// What it is to be: `first`, `worker`, `server`, `slow-server`.
+    /// What it is to be: `first`, `worker`, `server`, `tracker`, `slow-server`.
     pub(super) role: &'a str,
     /// The lane of its main thread.
     pub(super) lane: LaneId,

@@ -218,7 +218,7 @@ mod tests {
         assert_eq!((threads.workers().count(), threads.worker_processes(), threads.threads_per_process()), (3, 1, 3));
         let processes = find("processes").unwrap().plan(3).unwrap();
         let locks: Vec<_> = processes.locks.iter().map(|lock| (lock.process, lock.of_workers)).collect();
-        assert_eq!(locks, [(0, false), (1, true), (2, true), (3, true)]);
+        assert_eq!(locks, [(0, false), (1, true), (2, true), (3, true), (4, false)], "the last is the tracker's");
         assert_eq!((processes.worker_processes(), processes.threads_per_process()), (3, 1));
         let free = find("free-threads").unwrap().plan(3).unwrap();
         assert!(free.locks.is_empty() && free.lanes.iter().all(|lane| lane.lock.is_none() && lane.process == 0));
@@ -237,6 +237,11 @@ mod tests {
         assert_eq!(parents("processes:fork"), [Some("main".into()), Some("main".into())]);
         assert_eq!(parents("processes:forkserver"), [Some("forkserver".into()), Some("forkserver".into())]);
         assert_eq!(parents("hybrid"), [Some("process 1".into()), Some("process 1".into())]);
+        for (model, tracked) in [("processes", true), ("processes:forkserver", true), ("processes:fork", false)] {
+            let plan = find(model).unwrap().plan(2).unwrap();
+            let makers = plan.tracker().map(|tracker| tracker.parent);
+            assert_eq!(makers, tracked.then_some(Some(LaneId(0))), "{model}");
+        }
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub enum Role {
     Server,
     /// The event loop's thread.
     Loop,
+    /// Keeps account of named semaphores (`multiprocessing.resource_tracker`).
+    Tracker,
 }
 
 /// How a worker process comes into being.
@@ -192,6 +194,11 @@ impl Plan {
     /// The lane of the forkserver, if there is one.
     pub fn forkserver(&self) -> Option<&LanePlan> {
         self.lanes.iter().find(|lane| lane.role == Role::Server && lane.lock.is_some())
+    }
+
+    /// The lane of the resource tracker, if there is one.
+    pub fn tracker(&self) -> Option<&LanePlan> {
+        self.lanes.iter().find(|lane| lane.role == Role::Tracker)
     }
 
     /// The lanes that live in `process`, that of its main thread first.

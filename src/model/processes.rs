@@ -74,5 +74,10 @@ fn plan(workers: u32, start: Start) -> Plan {
         let lock = plan.lock(format!("GIL of process {number}"), process, true);
         plan.lane_of(Some(parent), format!("process {number}"), Role::Worker, process, Some(lock));
     }
+    // The semaphores of a pool whose workers are plain copies need no names, and so nobody who keeps account of them.
+    if start != Start::Fork {
+        let lock = plan.lock("GIL of resource tracker", process + 1, false);
+        plan.lane("resource tracker", Role::Tracker, process + 1, Some(lock));
+    }
     plan
 }

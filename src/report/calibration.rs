@@ -83,6 +83,7 @@ fn words(kind: &str) -> &str {
     match kind {
         "pool" => "pool of processes",
         "server" => "forkserver itself",
+        "tracker" => "resource tracker",
         "forkserver" => "forkserver, up",
         "subinterpreter" => "sub-interpreter",
         kind => kind,

@@ -83,6 +83,29 @@ fn takes_and_drops_are_stamped_in_turn() {
 }
 
 #[test]
+fn who_has_waited_longest_is_woken_and_not_who_asked_last() {
+    let gil = Gil::new();
+    let log = Mutex::new(Vec::new());
+    // Nobody's interval ends: only a drop wakes.
+    let patient = || Nanos::from_secs(3_600);
+    thread::scope(|scope| {
+        gil.take(LaneId(0), patient, || (), |_| ());
+        for lane in 1..6 {
+            let (gil, log) = (&gil, &log);
+            scope.spawn(move || {
+                gil.take(LaneId(lane), patient, || (), |_| log.lock().unwrap().push(lane));
+                gil.drop_lock(LaneId(lane), |_| ());
+            });
+            while gil.lock().waiting.len() < lane as usize {
+                thread::yield_now();
+            }
+        }
+        gil.drop_lock(LaneId(0), |_| ());
+    });
+    assert_eq!(log.into_inner().unwrap(), [1, 2, 3, 4, 5]);
+}
+
+#[test]
 fn an_interval_shortened_while_somebody_waits_counts_at_once() {
     let gil = Arc::new(Gil::new());
     let interval = Arc::new(AtomicU64::new(Nanos::from_secs(3_600).0));
@@ -94,7 +117,7 @@ fn an_interval_shortened_while_somebody_waits_counts_at_once() {
             gil.drop_lock(LaneId(1), |_| ());
         }
     });
-    while gil.lock().waiting == 0 {
+    while gil.lock().waiting.is_empty() {
         thread::yield_now();
     }
     interval.store(Nanos::from_millis(1).0, Ordering::Relaxed);

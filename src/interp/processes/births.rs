@@ -26,6 +26,12 @@ impl Pool<'_, '_> {
             // Gunicorn's master forks.
             _ => Start::Fork,
         };
+        if let Some(lane) = plan.tracker() {
+            match self.start_tracker(lane) {
+                Ok(tracker) => self.tracker = Some(tracker),
+                Err(why) => self.never_born(&[lane.id], &why),
+            }
+        }
         if let Some(lane) = plan.forkserver() {
             match self.start_server(lane) {
                 Ok(server) => self.server = Some(server),
@@ -82,7 +88,7 @@ impl Pool<'_, '_> {
         Ok(Worker { lanes, process, stderr, channel, stage, doing: Vec::new(), room: threads, failure: None })
     }
 
-    /// Executes this program anew, and tells the new process what it is to load.
+    /// Executes this program anew, and tells the new process what it is to load and to be.
     pub(super) fn spawn(
         &mut self,
         role: &str,
@@ -90,18 +96,35 @@ impl Pool<'_, '_> {
         theirs: OwnedFd,
         channel: &mut Channel,
     ) -> Result<Offspring, String> {
-        let First { load, rings, source, .. } = self.first;
+        let child = self.boot(role, lane, theirs, channel, &self.first.source)?;
+        self.send_preparation(channel)?;
+        Ok(child)
+    }
+
+    /// Executes this program anew, and tells the new process what it is to load.
+    pub(super) fn boot(
+        &mut self,
+        role: &str,
+        lane: &LanePlan,
+        theirs: OwnedFd,
+        channel: &mut Channel,
+        source: &[u8],
+    ) -> Result<Offspring, String> {
+        let First { load, rings, .. } = self.first;
         let (program, record) = (this_program(), load.record);
         let birth =
             Birth { program: &program, role, lane: lane.id, channel: theirs, rings, record, group: Group::Makers };
-        let price = if role == "server" { load.costs.server } else { load.costs.spawn };
+        let price = match role {
+            "server" => load.costs.server,
+            "tracker" => load.costs.tracker,
+            _ => load.costs.spawn,
+        };
         let child = birth.order(|| self.owed.pay(price.order_ns)).map_err(refused)?;
         let child = Offspring::from(child);
         let lock = lane.lock.ok_or("a process without a lock is not planned for")?;
         let boot =
             Request::Boot { file: load.file.clone(), rules: load.rules, lock, costs: Box::new(load.costs), record };
         channel.send(&boot, source).map_err(|error| error.to_string())?;
-        self.send_preparation(channel)?;
         Ok(child)
     }
 

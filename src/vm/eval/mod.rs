@@ -11,8 +11,11 @@
 //! that pushing over them need not drop what was there.
 //!
 //! Where the breaker is looked at. Under the rules of 3.10 and later: at
-//! `RESUME`, at `JUMP_BACKWARD`, and after a call of a native function. Under
-//! the rules of 3.9 and earlier: before every instruction. (CPython 3.9 has a
+//! `RESUME`, at `JUMP_BACKWARD`, and after a call of a native function, that of
+//! `__exit__` included. Not after `BEFORE_WITH`, which calls `__enter__`: who
+//! has just taken a lock by `with` keeps the GIL until the next of those
+//! places, and so most often until the lock is free again. (3.14 has a `CALL`
+//! there.) Under the rules of 3.9 and earlier: before every instruction. (CPython 3.9 has a
 //! few exceptions, chiefly that it does not look before `SETUP_FINALLY` and
 //! `SETUP_WITH`, so that a lock just taken is sure to be released; here that
 //! is given anyway, since being asked to let go raises nothing.)
@@ -84,7 +87,7 @@ impl<H: Host> Thread<'_, H> {
                         }
                     };
                 }
-                macro_rules! safe_point {
+                macro_rules! count {
                     ($cost:expr) => {
                         *countdown -= $cost;
                         if *countdown < 0 {
@@ -92,6 +95,11 @@ impl<H: Host> Thread<'_, H> {
                             *countdown = HEARTBEAT;
                             host.heartbeat(program.line_of(pc as u32 - 1));
                         }
+                    };
+                }
+                macro_rules! safe_point {
+                    ($cost:expr) => {
+                        count!($cost);
                         if !BEFORE_EACH && host.breaker().load(Relaxed) != 0 {
                             attempt!(host.safe_point(program.line_of(pc as u32 - 1)));
                         }
@@ -632,7 +640,12 @@ impl<H: Host> Thread<'_, H> {
                             if let Some(value) = attempt!(manage(*instruction, manager, &mut *host, line)) {
                                 push!(value);
                             }
-                            safe_point!(NATIVE_COST);
+                            // The way out is a call, the way in none.
+                            if let Instruction::WithExit | Instruction::AsyncWithExit = *instruction {
+                                safe_point!(NATIVE_COST);
+                            } else {
+                                count!(NATIVE_COST);
+                            }
                         }
                         Instruction::CheckExcMatch => {
                             let class = pop!();
