@@ -147,8 +147,8 @@ fn a_killed_worker_costs_its_lane_and_not_the_program() {
     let end = Instant::now() + PATIENCE;
     let worker = loop {
         let found = descendants(terminal.pid());
-        // The first is the main interpreter, the others its workers.
-        if found.len() == 3 {
+        // The first is the main interpreter, then its resource tracker and its workers.
+        if found.len() == 4 {
             break *found.iter().max().unwrap();
         }
         assert!(Instant::now() < end, "no workers: {found:?}");
