@@ -210,11 +210,9 @@ impl Watcher {
         }
         let Some(process) = self.processes.get_mut(&pid) else { return };
         let number = process.index.unwrap_or_default();
-        let helper = process.helper().filter(|_| number > 0);
         let name = match (number, id) {
             (0, 0) => "GIL".to_owned(),
             (0, id) => format!("GIL of interpreter {id}"),
-            (_, 0) if helper.is_some() => format!("GIL of {}", helper.unwrap_or_default()),
             (index, 0) => format!("GIL of process {}", index + 1),
             (index, id) => format!("GIL of process {}, interpreter {id}", index + 1),
         };

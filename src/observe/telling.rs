@@ -85,6 +85,11 @@ impl Watcher {
             What::Renamed { name } => self.thread_renamed(tid, &name),
             What::Exec => {
                 self.only_one_is_left(pid, at);
+                // Records of two cores are not collected in the order of time: its birth may have been seen after this.
+                if let Some(process) = self.processes.get_mut(&pid) {
+                    process.is_copy = false;
+                }
+                self.call_process(pid);
                 self.boots(pid, at, Detail::Exec);
             }
             What::In | What::Out { .. } => {
