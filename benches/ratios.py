@@ -141,7 +141,11 @@ def sized(engine, workload, target):
 
 def compared(options, workload, real, mini, models):
     """A line for each model, from interleaved rounds; what is refused is said and left out."""
-    engines = [(engine, sized(engine, workload, options.target)) for engine in (real, mini)]
+    try:
+        engines = [(engine, sized(engine, workload, options.target)) for engine in (real, mini)]
+    except Refused as why:
+        print(f"{workload['id']:16} {'':21} – {why}", flush=True)
+        return
     times = {which: ([], []) for which in ["sequential", *models]}
     for _ in range(options.rounds):
         for which in list(times):

@@ -157,8 +157,8 @@ impl<T: Timer> Gil<T> {
         }
     }
 
-    /// Drops the lock (`drop` alone is taken: an `Arc` has it); if it was asked for, waits until another thread has it. `stamp` is told whether it was, with
-    /// the mutex held.
+    /// Drops the lock (`drop` alone is taken: an `Arc` has it); if it was asked for, waits until another thread has it.
+    /// `stamp` is told whether it was, with the mutex held.
     pub fn drop_lock(&self, lane: LaneId, stamp: impl FnOnce(bool)) {
         let mut state = self.lock();
         let dropped = state.policy.drop(lane);
