@@ -18,7 +18,8 @@ folder of its own under /tmp, so that one which sees nothing else can be measure
 `--csv` appends a line a pair to a file. `--table` measures nothing and makes the table in BENCHMARKS.md out of such files; of
 several lines about one pair the last counts.
 """
-import argparse, contextlib, csv, glob, json, os, re, shutil, signal, statistics, subprocess, sys, tempfile, threading
+import argparse, contextlib, csv, glob, heapq, json, multiprocessing, os, re, resource, selectors, shutil, signal, socket
+import statistics, subprocess, sys, tempfile, time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from measure import HERE, PROGRAM, pythons
 
@@ -101,27 +102,46 @@ def argument_kinds(workload):
 
 
 def slow_server():
-    """What the workloads of requests are answered by, in a thread of this process; its port. The miniature has its own."""
-    import asyncio
-    port, up = [], threading.Event()
+    """What the workloads of requests are answered by, in a process of its own; its port. The miniature has its own."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
+    server = multiprocessing.get_context("fork").Process(target=answers, args=(listener,), daemon=True)
+    server.start()
+    return listener.getsockname()[1]
 
-    async def answer(reader, writer):
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            path = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
-            await asyncio.sleep(float(path.removeprefix("/delay/")) if path.startswith("/delay/") else 0)
-            writer.write(b"HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nok\n")
-            await writer.drain()
-        writer.close()
 
-    async def main():
-        server = await asyncio.start_server(answer, "127.0.0.1", 0, backlog=4096)
-        port.append(server.sockets[0].getsockname()[1])
-        up.set()
-        await server.serve_forever()
-
-    threading.Thread(target=asyncio.run, args=(main(),), daemon=True).start()
-    up.wait()
-    return port[0]
+def answers(listener):
+    """Takes in whoever comes, at once: one whose connection does not fit into the backlog tries again after a second. So
+    nothing is made of a connection before it asks for something."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, [resource.getrlimit(resource.RLIMIT_NOFILE)[1]] * 2)
+    looked, due = selectors.DefaultSelector(), []
+    listener.setblocking(False)
+    looked.register(listener, selectors.EVENT_READ)
+    while True:
+        for key, _ in looked.select(max(0, due[0][0] - time.monotonic()) if due else None):
+            if key.fileobj is listener:
+                with contextlib.suppress(BlockingIOError):
+                    while True:
+                        connection = listener.accept()[0]
+                        connection.setblocking(False)
+                        looked.register(connection, selectors.EVENT_READ)
+                continue
+            try:
+                # A request of these workloads is one packet.
+                asked = key.fileobj.recv(4096)
+            except ConnectionError:
+                asked = b""
+            looked.unregister(key.fileobj)
+            if asked:
+                path = asked.split()[1].decode()
+                delay = float(path.removeprefix("/delay/")) if path.startswith("/delay/") else 0
+                heapq.heappush(due, (time.monotonic() + delay, key.fd, key.fileobj))
+            else:
+                key.fileobj.close()
+        while due and due[0][0] <= time.monotonic():
+            connection = heapq.heappop(due)[2]
+            with contextlib.suppress(ConnectionError):
+                connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nok\n")
+            connection.close()
 
 
 def sized(engine, workload, target):

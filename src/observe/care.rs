@@ -174,7 +174,7 @@ impl Watcher {
         };
         let reason = considered.iter().find(|lock| lock.mode != Mode::Exact).map(|lock| match &lock.reason {
             Some(why) => why.clone(),
-            None => "the lock is taken so often that watching each time would slow the program".to_owned(),
+            None => "to watch a lock taken so often would slow the program".to_owned(),
         });
         let reason = reason.or_else(|| self.blind.clone().filter(|_| considered.is_empty()));
         let elapsed = (now - self.began).as_secs_f64().max(1e-3);
