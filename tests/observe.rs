@@ -501,6 +501,33 @@ os.wait(); os.wait()
 }
 
 #[test]
+fn children_are_followed_where_no_records_tell_of_their_births() {
+    let Some(python) = python() else { return };
+    let path = python.display().to_string();
+    let code = "import os, time
+def life():
+    end = time.monotonic() + 0.8
+    while time.monotonic() < end: pass
+    os._exit(0)
+if os.fork() == 0:
+    if os.fork() == 0: life()
+    life()
+os.wait()
+time.sleep(0.3)
+";
+    let Some(output) = refused(298, &["watch", "--json", "--python", &path, "-c", code]) else { return };
+    let report = json(&output);
+    sound(&report);
+    assert_eq!(report["locks"].as_array().map(Vec::len), Some(3), "{:#}", report["locks"]);
+    let [first, child, grandchild] = ["main", "process 2", "process 3"].map(|name| named(&report, name));
+    for (lane, parent) in [(child, first), (grandchild, child)] {
+        assert_eq!(lane["parent"], parent["id"], "{lane:#}");
+        assert_eq!(lane["end"], "done", "{lane:#}");
+        assert!(share(lane, &["running"]) > 0.5, "{lane:#}");
+    }
+}
+
+#[test]
 fn a_child_that_executes_another_program_has_no_lock_before_it_does() {
     for python in pythons() {
         if !exactly() {

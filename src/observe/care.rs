@@ -104,6 +104,7 @@ impl Watcher {
 
     /// What is to be seen to now and then.
     pub(super) fn care(&mut self, now: Nanos) {
+        self.look_for_births(now);
         self.care_for_processes(now);
         self.read_names(now);
         self.locks.iter_mut().filter(|lock| lock.pid != 0).for_each(|lock| lock.span(now));

@@ -23,6 +23,12 @@ const WALKED_SOON: Nanos = Nanos::from_millis(4);
 const YOUNG: Nanos = Nanos::from_millis(100);
 /// A walk is repeated after so many times what it takes, at least.
 const WALKS_SHARE: u64 = 16;
+/// How often it is looked for new processes where nobody tells of births.
+const BIRTHS: Nanos = Nanos::from_millis(20);
+/// That look, too, is repeated after so many times what it takes, at least.
+const BIRTHS_SHARE: u64 = 64;
+/// As many children of one process are followed from one look on.
+const MOST_CHILDREN: usize = 1024;
 /// How long a process may take to load Python after it began to execute a program.
 pub(super) const LOADING: Nanos = Nanos::from_secs(2);
 
@@ -47,21 +53,35 @@ impl Watcher {
         }
         self.cover(pid);
         self.adopt(pid, at, None);
-        let mut known = vec![pid];
-        let mut next = 0;
-        while let Some(parent) = known.get(next).copied() {
-            next += 1;
-            let command = process::command(parent);
+        self.adopt_children(at);
+        Ok(())
+    }
+
+    /// Follows the children of those that are followed, and theirs, of whose births nobody has told.
+    fn adopt_children(&mut self, at: Nanos) {
+        let mut parents: Vec<u32> = self.processes.keys().copied().collect();
+        while let Some(parent) = parents.pop() {
             let children = kin::children_by_maker(parent).into_iter();
-            let new: Vec<(u32, u32)> = children.filter(|(pid, _)| !known.contains(pid)).collect();
-            for (child, maker) in new.into_iter().take(1024) {
+            let new = children.filter(|(pid, _)| !self.processes.contains_key(pid) && !process::is_zombie(*pid));
+            let new: Vec<(u32, u32)> = new.take(MOST_CHILDREN).collect();
+            let command = if new.is_empty() { Vec::new() } else { process::command(parent) };
+            for (child, maker) in new {
                 self.cover(child);
                 let is_copy = process::command(child) == command;
                 self.adopt(child, at, Some((maker, is_copy)));
-                known.push(child);
+                parents.push(child);
             }
         }
-        Ok(())
+    }
+
+    /// Looks for processes that were born since, where no records tell of births.
+    pub(super) fn look_for_births(&mut self, now: Nanos) {
+        if self.recorder.is_on() || now < self.births_due {
+            return;
+        }
+        self.adopt_children(now);
+        let took = Monotonic.now() - now;
+        self.births_due = now + BIRTHS.max(Nanos(took.0.saturating_mul(BIRTHS_SHARE)));
     }
 
     /// Watches a process that we have started and that does not execute its program yet.

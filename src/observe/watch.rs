@@ -129,6 +129,8 @@ pub struct Watcher {
     pub(super) blind: Option<String>,
     /// How often processes were stopped.
     pub(super) stops: usize,
+    /// When it is looked next for processes of whose births nobody tells.
+    pub(super) births_due: Nanos,
     /// Whether there is something to be said at once, not with the next status.
     pub(super) is_news: bool,
     pub(super) refused: Option<String>,
@@ -177,6 +179,7 @@ impl Watcher {
             booked_by_the_gone: Nanos::ZERO,
             blind: None,
             stops: 0,
+            births_due: Nanos::ZERO,
             is_news: false,
             refused: None,
             program: Program { pid: root, launched, ..Program::default() },
