@@ -138,7 +138,9 @@ def turns(rounds=int(os.environ.get("TURNS", "24")), seconds=float(os.environ.ge
     """One process, attached to and left by turns: what differs between two processes, or drifts in seconds, is not in it."""
     file = script(METER)
     for version, python in list(all_pythons().items())[-1:]:
-        program = subprocess.Popen([python, file, "4"], stdout=subprocess.PIPE, text=True)
+        # To a file: nobody reads meanwhile, and a pipe would be full after a minute and a half.
+        output = tempfile.TemporaryFile("w+")
+        program = subprocess.Popen([python, file, "4"], stdout=output)
         time.sleep(1)
         spans = []
         for turn in range(2 * rounds):
@@ -151,7 +153,9 @@ def turns(rounds=int(os.environ.get("TURNS", "24")), seconds=float(os.environ.ge
                 time.sleep(seconds)
                 spans.append((begin + 0.1, begin + seconds))
         program.kill()
-        said = [tuple(map(float, line.split())) for line in program.communicate()[0].splitlines() if len(line.split()) == 2]
+        program.wait()
+        output.seek(0)
+        said = [tuple(map(float, line.split())) for line in output if len(line.split()) == 2]
         rates = []
         for begin, end in spans:
             inside = [it for it in said if begin <= it[0] <= end]
