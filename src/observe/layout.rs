@@ -165,9 +165,13 @@ pub struct Layout {
 
 /// Where free-threaded builds keep `struct _stoptheworld_state`, which the debug offsets do not tell: by minor version and
 /// the size of the structure it lies in, so that a patch level that moved it is not misread. In an interpreter ...
-const WORLDS: [(u8, u64, u64); 2] = [(13, 215_616, 10_744), (14, 246_720, 10_848)];
-/// ... and in the runtime: of 3.13.5, 3.13.15, and 3.14.7.
-const ALL_WORLDS: [(u8, u64, u64); 3] = [(13, 328_320, 10_336), (13, 328_384, 10_360), (14, 362_368, 10_552)];
+/// Those of 3.13.5, 3.13.15 and 3.14.7 were measured in builds; those of 3.14.10 and 3.15.2 are what a compiler makes of their
+/// headers with `Py_GIL_DISABLED` and `NDEBUG`, which for 3.13 comes to the same as its builds.
+const WORLDS: [(u8, u64, u64); 4] =
+    [(13, 215_616, 10_744), (14, 246_720, 10_848), (14, 249_976, 10_848), (15, 250_328, 10_800)];
+/// ... and in the runtime: of 3.13.5, 3.13.15, 3.14.7, 3.14.10 and 3.15.2.
+const ALL_WORLDS: [(u8, u64, u64); 5] =
+    [(13, 328_320, 10_336), (13, 328_384, 10_360), (14, 362_368, 10_552), (14, 365_624, 10_552), (15, 409_296, 10_672)];
 
 /// In glibc's `struct pthread`, the kernel's number of the thread.
 pub const TID_IN_PTHREAD: u64 = 720;
@@ -357,6 +361,11 @@ mod tests {
         };
         assert_eq!(found(13, 1, (328_320, 215_616)), (Some(10_744), Some(10_336), Some((328_320, 215_616))));
         assert_eq!(found(14, 1, (362_368, 246_720)), (Some(10_848), Some(10_552), Some((362_368, 246_720))));
+        assert_eq!(found(14, 1, (365_624, 249_976)).0, Some(10_848));
+        assert_eq!(
+            (found(15, 1, (409_296, 250_328)).0, found(15, 1, (409_296, 250_328)).1),
+            (Some(10_800), Some(10_672))
+        );
         assert_eq!(found(14, 1, (328_320, 215_616)).0, None, "another version's");
         assert_eq!(
             found(13, 1, (328_328, 215_624)),
