@@ -121,8 +121,8 @@ struct Workers {
 
 /// Reads `4` or `2x4`.
 fn workers(text: &str) -> Result<Workers, String> {
-    let number = |text: &str| {
-        let number = text.trim().parse::<u32>();
+    let number = |part: &str| {
+        let number = part.trim().parse::<u32>();
         number.map_err(|_| format!("'{text}' is no number of workers: write for example 4, or 2x4 for hybrid"))
     };
     match text.split_once(['x', 'X', '×']) {
@@ -167,8 +167,13 @@ fn refuse_load(error: &LoadError, name: &str) -> color_eyre::Report {
     ))
 }
 
-/// What a person asked for, checked.
-fn experiment(workload: &Workload, name: &str, settings: &Settings) -> Result<Experiment> {
+/// What a person asked for, checked; as whose start-up births cost is asked for when the model is known.
+fn experiment(
+    workload: &Workload,
+    name: &str,
+    settings: &Settings,
+    start_up: impl FnOnce(&Model) -> Result<Option<Arc<Calibration>>>,
+) -> Result<Experiment> {
     let model = model(&settings.model, settings.start.as_deref())?;
     let unasked = || Workers { count: crate::engine::machine::cores_allowed() as u32, processes: None };
     // Coroutines cost so little that all tasks are in flight unless somebody wants fewer.
@@ -207,7 +212,7 @@ fn experiment(workload: &Workload, name: &str, settings: &Settings) -> Result<Ex
         args,
         switch_interval: settings.switch_interval,
         rules: if settings.rules == "3.9" { Rules::V3_9 } else { Rules::V3_10 },
-        start_up: start_up(settings.bare)?,
+        start_up: start_up(model)?,
         interpreter: crate::session::Interpreter::Miniature,
     };
     match experiment.refusal(workload) {

@@ -22,9 +22,15 @@ static ENTERED: AtomicBool = AtomicBool::new(false);
 /// Off in recorders, which capture a synchronised frame as a blank one.
 const SYNC_VARIABLE: &str = "GILSCOPE_SYNC";
 
-/// Whether the lab can be drawn: standard output is a terminal that can address cells.
-pub fn is_usable() -> bool {
-    io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+/// Why nothing can be drawn, if so: standard output must be a terminal that can address cells.
+pub fn objection() -> Option<&'static str> {
+    match () {
+        () if !io::stdout().is_terminal() => Some("standard output is none"),
+        () if std::env::var_os("TERM").is_some_and(|term| term == "dumb") => {
+            Some("TERM says that this one is dumb: it can place nothing")
+        }
+        () => None,
+    }
 }
 
 type Terminal = ratatui::Terminal<CrosstermBackend<Stdout>>;

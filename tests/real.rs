@@ -393,10 +393,35 @@ fn a_check_fails_above_the_limit_and_says_who_waited_for_whom() {
     assert!(found["thread"].is_null() && found["gil_wait"] == found["all_threads"], "{found:#}");
     assert_eq!(found["min_life_ns"], 3_600_000_000_000_u64);
     // One that only sleeps waits for nobody.
-    fs::write(folder.path().join("calm.py"), "import sys, time\ntime.sleep(0.3)\nprint(sys.argv[1])\n").unwrap();
+    fs::write(folder.path().join("calm.py"), "import sys, time\ntime.sleep(0.3)\nprint(*sys.argv[1:])\n").unwrap();
     let output = check("1%", &["calm.py", "hello"]);
     assert_eq!(output.status.code(), Some(0), "{}", words(&output));
     assert!(String::from_utf8_lossy(&output.stdout).starts_with("hello\nGIL wait"), "what it prints is passed on");
+}
+
+#[test]
+fn a_check_reads_its_options_behind_the_script_too_and_leaves_to_it_what_follows_two_hyphens() {
+    let Some(python) = interpreter() else { return };
+    let (folder, _) = folder("calm.py", "import sys, time\ntime.sleep(0.3)\nprint(*sys.argv[1:])\n");
+    let check = |args: &[&str]| gilscope_in(folder.path(), &[&["check", "--python", &python], args].concat());
+    let output = check(&["calm.py", "hello", "--json", "--max-gil-wait", "90%", "--", "--json", "-x"]);
+    let found = json(&output);
+    if found["observed"] == "cores_only" || found["observed"] == "no_lock" {
+        eprintln!("skipped: there is no GIL to be observed here");
+        return;
+    }
+    assert_eq!((&found["max_gil_wait"], &found["output"]), (&0.9.into(), &"hello --json -x\n".into()));
+    // One that is neither ours nor said to be the script's is refused, not passed on in silence.
+    let output = check(&["calm.py", "--max-gil-wiat", "90%"]);
+    assert_eq!(output.status.code(), Some(2), "{}", words(&output));
+    assert!(words(&output).contains("--max-gil-wait"), "{}", words(&output));
+    // A module, and code.
+    for program in [["-m", "calm"], ["-c", "import time, sys; time.sleep(0.3); print(*sys.argv[1:])"]] {
+        let output = check(&[&program[..], &["--json", "--", "--y"]].concat());
+        assert_eq!(json(&output)["output"], "--y\n", "{program:?}");
+    }
+    let output = check(&["-m", "calm", "-c", "pass"]);
+    assert_eq!(output.status.code(), Some(2), "{}", words(&output));
 }
 
 #[test]

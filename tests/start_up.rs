@@ -169,6 +169,9 @@ fn a_damaged_calibration_is_refused_with_its_path_and_bare_does_without_it() {
     }
     let bare = home.gilscope(&["run", "sleep", "-m", "threads", "-n", "1", "--arg", "seconds=0", "--bare"]);
     assert_eq!(bare.status.code(), Some(0));
+    // Who makes no workers pays for none.
+    let alone = home.gilscope(&["run", "sleep", "-m", "sequential", "--arg", "seconds=0"]);
+    assert_eq!(alone.status.code(), Some(0), "{}", String::from_utf8_lossy(&alone.stderr));
 }
 
 /// A program that behaves like a Python, or does not.

@@ -90,6 +90,15 @@ pub fn current() -> Result<Current, KeptError> {
     }
 }
 
+/// The one to use where whose figures are used stands beside whatever is shown: one that cannot be read is left out, and
+/// that is said.
+pub fn readable() -> Current {
+    current().unwrap_or_else(|error| Current {
+        calibration: Calibration::built_in(),
+        note: Some(format!("{error}; until then the figures that come along are used")),
+    })
+}
+
 /// What is kept in a file; none if there is no such file.
 fn read(path: &Path) -> Result<Option<Calibration>, KeptError> {
     let unreadable = |why| KeptError::Unreadable { path: path.to_owned(), why };

@@ -7,7 +7,7 @@
 //! intervals of CPython's are looked at, of which one interval is 5 %, or as long as `--min-life` says. If there was none,
 //! all together are taken.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::process::{ExitCode, Stdio};
 use std::sync::atomic::Ordering;
@@ -45,9 +45,40 @@ pub struct Check {
     /// Report as JSON (schema gilscope.check/1); what the program prints goes into it
     #[arg(long)]
     json: bool,
-    /// The script and its arguments
-    #[arg(value_name = "SCRIPT.py", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    /// Check a module, as python -m runs it
+    #[arg(short = 'm', value_name = "MODULE", conflicts_with = "code")]
+    module: Option<OsString>,
+    /// Check code, as python -c runs it
+    #[arg(short = 'c', value_name = "CODE")]
+    code: Option<OsString>,
+    /// The script, unless -m or -c says what to run, and its arguments; those that begin with a hyphen after --
+    // Not `trailing_var_arg`: a limit that stands behind the script must not become one of its arguments.
+    #[arg(value_name = "SCRIPT.py", required_unless_present_any = ["module", "code"])]
     program: Vec<OsString>,
+}
+
+impl Check {
+    /// What follows the interpreter on its command line.
+    fn arguments(&self) -> Result<Vec<OsString>> {
+        let flag = match (&self.module, &self.code) {
+            (Some(module), _) => ["-m".into(), module.clone()],
+            (None, Some(code)) => ["-c".into(), code.clone()],
+            (None, None) => {
+                readable(&self.program[0])?;
+                return Ok(self.program.clone());
+            }
+        };
+        Ok(flag.into_iter().chain(self.program.iter().cloned()).collect())
+    }
+}
+
+/// Whether a script can be read at all: the interpreter would leave with a status that says nothing of it.
+fn readable(script: &OsStr) -> Result<()> {
+    let about = std::fs::File::open(script).and_then(|file| file.metadata());
+    match about.and_then(|about| if about.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { Ok(()) }) {
+        Ok(()) => Ok(()),
+        Err(error) => Err(refuse(format!("cannot read {}: {error}", script.to_string_lossy()))),
+    }
 }
 
 /// Reads `20%` or `0.2`.
@@ -117,15 +148,7 @@ impl Waiter {
 /// Checks.
 pub fn check(options: &Check) -> Result<ExitCode> {
     let python = pythons::find(&options.python).map_err(refuse)?;
-    let script = &options.program[0];
-    if let Err(error) =
-        std::fs::File::open(script).and_then(|file| file.metadata()).and_then(|about| match about.is_dir() {
-            true => Err(io::ErrorKind::IsADirectory.into()),
-            false => Ok(()),
-        })
-    {
-        return Err(refuse(format!("cannot read {}: {error}", script.to_string_lossy())));
-    }
+    let args = options.arguments()?;
     if let Err(why) = pythons::ask(&python) {
         return Err(refuse(format!("{} cannot be used: {why}", python.display())));
     }
@@ -134,7 +157,7 @@ pub fn check(options: &Check) -> Result<ExitCode> {
     }
     let interrupted = interruption()?;
     let streams = if options.json { Streams::Kept(Stdio::null()) } else { Streams::Passed(Stdio::null()) };
-    let source = cpython::launch(&python.into_os_string(), &options.program, streams)
+    let source = cpython::launch(&python.into_os_string(), &args, streams)
         .map_err(|error| refuse(format!("the program could not be started: {error}")))?;
     let following = Following { interrupted: Some(&interrupted), is_program: true, ..Following::default() };
     let run = Run::observing(Box::new(source), trace::DEFAULT_BUDGET);

@@ -19,7 +19,8 @@ use super::contest::Contests;
 use super::interpreters::Interpreting;
 use super::output::{json, output};
 use super::{
-    FAILED, INTERRUPTED, Settings, Workers, ascii_only, experiment, refuse, refuse_load, suite, switch_interval,
+    FAILED, INTERRUPTED, Settings, Workers, ascii_only, experiment, refuse, refuse_load, start_up, suite,
+    switch_interval,
 };
 
 /// Run the same work under several models and set them side by side.
@@ -57,9 +58,9 @@ pub struct Compare {
     /// How long a thread waits before it asks for the GIL
     #[arg(long, value_name = "SPAN", default_value = "5ms", value_parser = switch_interval)]
     switch_interval: Nanos,
-    /// Where the interpreter may switch: at loops and calls (3.10) or nearly anywhere (3.9)
-    #[arg(long, default_value = "3.10", value_parser = ["3.9", "3.10"])]
-    rules: String,
+    /// Where the miniature may switch: at loops and calls (3.10, the default) or nearly anywhere (3.9)
+    #[arg(long, value_parser = ["3.9", "3.10"])]
+    rules: Option<String>,
     /// Start workers as fast as the miniature can: leave out CPython's start-up (`gilscope calibrate`)
     #[arg(long)]
     bare: bool,
@@ -72,6 +73,13 @@ pub struct Compare {
     /// Report as CSV, one row a model
     #[arg(long)]
     csv: bool,
+}
+
+impl Compare {
+    /// Whether only real interpreters take part.
+    fn is_real_only(&self) -> bool {
+        self.call.is_some() || self.interpreting.leaves_the_miniature_out()
+    }
 }
 
 /// Sets of comparisons.
@@ -110,6 +118,12 @@ pub fn compare(options: &Compare) -> Result<ExitCode> {
     };
     if options.call.is_some() && options.interpreting.names_the_miniature() {
         return Err(refuse("--call runs in real CPython alone: leave out --engine emulated"));
+    }
+    let of_the_miniature = [("--rules", options.rules.is_some()), ("--bare", options.bare)];
+    if let Some((switch, _)) = of_the_miniature.into_iter().find(|(_, given)| *given && options.is_real_only()) {
+        return Err(refuse(format!(
+            "{switch} is the miniature's: a real CPython has its own; leave it out, or write --engine emulated,cpython"
+        )));
     }
     let experiment = shared(options, &workload, name)?;
     let args = experiment.all_args(&workload);
@@ -169,13 +183,14 @@ fn shared(options: &Compare, workload: &Workload, name: &str) -> Result<Experime
         start: None,
         args: options.args.clone(),
         switch_interval: options.switch_interval,
-        rules: options.rules.clone(),
-        bare: options.bare,
+        rules: options.rules.clone().unwrap_or_else(|| "3.10".to_owned()),
+        // Real ones pay their own.
+        bare: options.bare || options.is_real_only(),
     };
     if options.workers == Some(0) {
         return Err(refuse("0 workers: there must be at least one"));
     }
-    experiment(workload, name, &settings)
+    experiment(workload, name, &settings, |_| start_up(settings.bare))
 }
 
 /// The ids of the models asked for, or of all. Someone who names a model wants to know that it cannot run before

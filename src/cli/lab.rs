@@ -2,6 +2,7 @@
 
 use std::env;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 use color_eyre::eyre::Result;
@@ -49,9 +50,9 @@ impl Lab {
 
 /// Opens it.
 pub fn lab(options: &Lab) -> Result<ExitCode> {
-    if !terminal::is_usable() {
+    if let Some(why) = terminal::objection() {
         return Err(refuse(format!(
-            "the lab needs a terminal to draw on, and standard output is none; without one: gilscope run {} -m {}",
+            "the lab needs a terminal to draw on, and {why}; without one: gilscope run {} -m {}",
             options.workload, options.settings.model
         )));
     }
@@ -63,7 +64,9 @@ pub fn lab(options: &Lab) -> Result<ExitCode> {
 /// A lab as it is when it opens.
 fn ready(options: &Lab) -> Result<(State, Workload)> {
     let workload = workload::load(&options.workload).map_err(|error| refuse_load(&error, &options.workload))?;
-    let experiment = experiment(&workload, &options.workload, &options.settings)?;
+    let kept = (!options.settings.bare).then(kept::readable);
+    let start_up = kept.as_ref().map(|kept| Arc::new(kept.calibration.clone()));
+    let experiment = experiment(&workload, &options.workload, &options.settings, |_| Ok(start_up))?;
     let bundled = workload::bundled().map(workload::load).collect::<Result<Vec<_>, _>>().map_err(refuse)?;
     let mut choices: Vec<WorkloadChoice> = bundled.iter().map(choice).collect();
     if workload.path.is_some() {
@@ -72,9 +75,7 @@ fn ready(options: &Lab) -> Result<(State, Workload)> {
     let mut state = State::new(experiment, choices, ModelChoice::built_in());
     state.look = look()?;
     // On standard error it would be hidden by the screen.
-    if !options.settings.bare {
-        state.message = kept::current().map_err(refuse)?.note;
-    }
+    state.message = kept.and_then(|kept| kept.note);
     if options.kitchen {
         state.look.wording = Wording::Kitchen;
     }
@@ -90,8 +91,10 @@ fn told_by(signal: i32) -> ExitCode {
 
 /// Opens the Watch screen on a program. Says how the loop was ended, if by a signal, and what is known of the program.
 pub(super) fn watching(run: Run) -> Result<(Option<ExitCode>, Option<Record>)> {
-    let mut state = ready(&Lab::unasked())?.0;
-    // The lab behind it is not reached; its choice is of no account.
+    // The lab behind it is not reached; its choice is of no account, and so is what its workers would cost.
+    let mut lab = Lab::unasked();
+    lab.settings.bare = true;
+    let mut state = ready(&lab)?.0;
     let workload = workload::load(&state.experiment.workload).map_err(refuse)?;
     state.screen = Screen::Watch;
     let (told, record) = runtime::run(Options { state, workload, run: false, watched: Some(run) })?;

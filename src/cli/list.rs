@@ -46,9 +46,19 @@ pub fn list(options: &List) -> Result<ExitCode> {
         for row in rows(*kind) {
             let word = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
             writeln!(out, "{:<14} {}", word("id"), word("about"))?;
+            for argument in row["arguments"].as_array().into_iter().flatten() {
+                writeln!(out, "{:<14}   {}", "", argument_line(argument))?;
+            }
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How to give an argument, with its default, and what it may be.
+fn argument_line(argument: &Value) -> String {
+    let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let given = format!("--arg {}={}", plain(&argument["name"]), plain(&argument["default"]));
+    format!("{given:<24} {}, {} to {}", plain(&argument["help"]), plain(&argument["min"]), plain(&argument["max"]))
 }
 
 fn rows(kind: Kind) -> Vec<Value> {

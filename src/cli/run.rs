@@ -12,7 +12,7 @@ use crate::session::{Phase, Run as Session};
 use crate::trace;
 
 use super::headless::{self, Following, Format, interruption};
-use super::{FAILED, INTERRUPTED, Settings, experiment, refuse, refuse_load};
+use super::{FAILED, INTERRUPTED, Settings, experiment, refuse, refuse_load, start_up};
 
 /// Run a workload without a screen and report what happened
 #[derive(Debug, clap::Args)]
@@ -35,7 +35,10 @@ pub struct Run {
 /// Runs it.
 pub fn run(options: &Run) -> Result<ExitCode> {
     let workload = crate::workload::load(&options.workload).map_err(|error| refuse_load(&error, &options.workload))?;
-    let experiment = experiment(&workload, &options.workload, &options.settings)?;
+    let experiment = experiment(&workload, &options.workload, &options.settings, |model| {
+        // Who makes no workers pays for none.
+        start_up(options.settings.bare || !model.has_births())
+    })?;
     let interrupted = interruption()?;
     let order = experiment.order(&workload, !options.no_recording).map_err(refuse)?;
     let source = emulated::start(order).map_err(refuse)?;

@@ -30,8 +30,8 @@ pub const OWN_FAILURE: u8 = 125;
 /// How the report is laid out, and how long is observed.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Reporting {
-    /// Observe for so long, then report (watch ends the program first, and all that it made); without it until the
-    /// program ends by itself
+    /// Observe for so long, then report; without it until the program ends by itself. A program that watch started is
+    /// ended then, with all that it made; one that was there runs on
     #[arg(long = "for", value_name = "SPAN", value_parser = parse_duration)]
     span: Option<Nanos>,
     /// Report as JSON (schema gilscope.run/1)
@@ -52,7 +52,7 @@ impl Reporting {
     /// Whether a person looks on.
     fn wants_screen(&self) -> bool {
         let wants_report = self.no_screen || self.json || self.csv || self.span.is_some();
-        !wants_report && terminal::is_usable()
+        !wants_report && terminal::objection().is_none()
     }
 
     /// The source, looked at as far as that is wanted.

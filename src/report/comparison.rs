@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::engine::{self, Engine, driven::Python};
 use crate::event::{Nanos, State};
-use crate::session::{self, Comparison, Ideal, Progress, Row, RunSummary, Spread};
+use crate::session::{self, Comparison, Ideal, Interpreter, Progress, Row, RunSummary, Spread};
 use crate::vm::Rules;
 use crate::workload::{ArgValue, Workload};
 
@@ -34,9 +34,9 @@ pub struct ComparisonReport {
     pub args: BTreeMap<String, ArgValue>,
     /// How long a waiter waited before it asked for the lock.
     pub switch_interval_ns: Nanos,
-    /// Where the loop may switch: `3.9` or `3.10`.
-    pub rules: &'static str,
-    /// As whose start-up births cost; null for a bare miniature.
+    /// Where the miniature's loop may switch, `3.9` or `3.10`; null where only real interpreters took part.
+    pub rules: Option<&'static str>,
+    /// As whose start-up the miniature's births cost; null for a bare one, and where only real interpreters took part.
     pub startup: Option<StartUp>,
     /// How often each model was to run.
     pub repeats_planned: u32,
@@ -166,6 +166,7 @@ pub fn comparison(
 ) -> ComparisonReport {
     let experiment = &comparison.experiment;
     let args = experiment.all_args(workload).into_iter().collect();
+    let emulated = comparison.interpreters().contains(&&Interpreter::Miniature);
     let refused = |row: &Row| {
         let (engine, python) = (row.interpreter.engine(), row.interpreter.python().cloned());
         Some(RefusedReport { model: row.model.clone(), engine, python, reason: row.refusal.clone()? })
@@ -184,11 +185,11 @@ pub fn comparison(
         tasks: comparison.tasks(),
         args,
         switch_interval_ns: experiment.switch_interval,
-        rules: match experiment.rules {
+        rules: emulated.then_some(match experiment.rules {
             Rules::V3_9 => "3.9",
             Rules::V3_10 => "3.10",
-        },
-        startup: experiment.start_up.as_deref().map(StartUp::from),
+        }),
+        startup: experiment.start_up.as_deref().filter(|_| emulated).map(StartUp::from),
         repeats_planned: comparison.repeats,
         ideal: comparison.ideal().map(IdealReport::from),
         runs: runs.map(|row| model(comparison, workload, row)).collect(),

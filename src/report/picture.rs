@@ -12,6 +12,7 @@ use crate::session::{Comparison, Interpreter, Progress, Row, RunSummary};
 
 use super::comparison::{bytes, gain, median_span, number};
 use super::printable;
+use super::table::lines;
 
 /// As wide as lines get.
 const WIDTH: usize = 100;
@@ -48,6 +49,7 @@ pub fn text(comparison: &Comparison) -> String {
             " voluntary and involuntary context switches: since a thread waited, and since its core was taken"
         );
         unobserved(comparison, &mut out);
+        ledgers(comparison, label, &mut out);
     }
     let unseen = |row: &Row| row.typical().is_some() && row.whole().all(|run| run.peak_rss.is_none());
     if comparison.rows.iter().any(unseen) {
@@ -276,11 +278,72 @@ fn costs(comparison: &Comparison, label: usize, out: &mut String) {
     }
 }
 
+/// Where the workers' time went, of the run nearest to the median: every state that took half a per cent of it.
+fn ledgers(comparison: &Comparison, label: usize, out: &mut String) {
+    let typical = |row: &Row| row.typical().map(|run| (row.label.clone(), shares(run)));
+    let rows: Vec<_> = comparison.rows.iter().filter_map(typical).filter(|(_, shares)| !shares.is_empty()).collect();
+    if rows.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n where the workers' time went, of the run nearest to the median");
+    for (name, shares) in rows {
+        let said: Vec<String> =
+            shares.iter().map(|(state, share)| format!("{} {:.0}%", words(*state), share * 100.0)).collect();
+        let mut name = short(&name, label);
+        for line in lines(&said.join(", "), WIDTH - label - 2) {
+            let _ = writeln!(out, " {name:<label$} {line}");
+            name.clear();
+        }
+    }
+}
+
+/// The states of those who were there by their share of the time they were, the greatest first.
+fn shares(run: &RunSummary) -> Vec<(State, f64)> {
+    let lived = State::ALL.into_iter().filter(|state| !matches!(state, State::Unborn | State::Done));
+    let spans: Vec<(State, u64)> = lived.map(|state| (state, run.ledger.0[state.index()].0)).collect();
+    let all = spans.iter().map(|(_, span)| span).sum::<u64>().max(1) as f64;
+    let mut shares: Vec<(State, f64)> = spans.into_iter().map(|(state, span)| (state, span as f64 / all)).collect();
+    shares.retain(|(_, share)| *share >= 0.005);
+    shares.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+    shares
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::session::Profile;
     use crate::trace::Ledger;
+
+    #[test]
+    fn the_time_of_those_who_were_there_is_shared_out_the_greatest_part_first() {
+        let mut ledger = Ledger([Nanos::ZERO; State::COUNT]);
+        for (state, span) in [(State::Unborn, 900), (State::Running, 250), (State::WaitingGil, 747), (State::Io, 3)] {
+            ledger.0[state.index()] = Nanos(span);
+        }
+        let run = RunSummary { ledger, ..idle(Nanos(1000)) };
+        assert_eq!(shares(&run), [(State::WaitingGil, 0.747), (State::Running, 0.25)]);
+        assert_eq!(shares(&idle(Nanos(1000))), []);
+    }
+
+    /// Two workers of whom nothing is known.
+    fn idle(elapsed: Nanos) -> RunSummary {
+        RunSummary {
+            elapsed,
+            workers: 2,
+            ledger: Ledger([Nanos::ZERO; State::COUNT]),
+            cores_busy: 0.0,
+            handoffs: 0,
+            voluntary: None,
+            involuntary: None,
+            peak_rss: None,
+            peak_pss: None,
+            startup: Nanos::ZERO,
+            first_work: None,
+            profile: Profile { cell: Nanos(100), busy: Vec::new(), starting: Vec::new() },
+            observed: None,
+            failure: None,
+        }
+    }
 
     #[test]
     fn the_marks_of_the_axis_are_round() {
@@ -296,22 +359,7 @@ mod tests {
         };
         let draw = |profile: Profile| {
             let elapsed = Nanos(100 * profile.busy.len() as u64);
-            let run = RunSummary {
-                elapsed,
-                workers: 2,
-                ledger: Ledger([Nanos::ZERO; State::COUNT]),
-                cores_busy: 0.0,
-                handoffs: 0,
-                voluntary: None,
-                involuntary: None,
-                peak_rss: None,
-                peak_pss: None,
-                startup: Nanos::ZERO,
-                first_work: None,
-                profile,
-                observed: None,
-                failure: None,
-            };
+            let run = RunSummary { profile, ..idle(elapsed) };
             blocks(&run, Nanos(100), 2, 42)
         };
         assert_eq!(
