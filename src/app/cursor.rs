@@ -52,7 +52,7 @@ pub fn sentence(state: &State, log: &Trace) -> Option<String> {
     if let Some(band) = band(state, log) {
         return Some(format!("{when}  {}", mean(state, log, &band, at)));
     }
-    let Some(span) = log.span_at(lane, at) else {
+    let Some((span, goes_on)) = span(state, log, lane, at) else {
         return Some(format!("{when}  {name}: nothing recorded here"));
     };
     let mut text = format!("{when}  {name} {}", span.state.words());
@@ -64,7 +64,8 @@ pub fn sentence(state: &State, log: &Trace) -> Option<String> {
         text += &format!(" ({detail})");
     }
     if span.state == LaneState::WaitingGil {
-        text += &format!(", {}{}", span.to - span.from, blame(state, log, lane, span, at));
+        let so_far = if goes_on { " so far" } else { "" };
+        text += &format!(", {}{so_far}{}", span.to - span.from, blame(state, log, lane, span, at));
     } else {
         let since = instant(span.from - begin, state.view.axis.cell);
         text += &format!(" since {since}, for {}", span.to - span.from);
@@ -95,6 +96,14 @@ pub fn sentence(state: &State, log: &Trace) -> Option<String> {
         text += &work_here(state, log, lane, at);
     }
     Some(text)
+}
+
+/// What a lane was at an instant, as far as the picture reaches: the run goes on while it stands still. And whether that
+/// was not over by then.
+fn span(state: &State, log: &Trace, lane: LaneId, at: Nanos) -> Option<(Span, bool)> {
+    let reach = state.reach(log);
+    let span = log.span_at(lane, at).filter(|span| span.from < reach)?;
+    Some((Span { to: span.to.min(reach), ..span }, span.to >= reach && !log.has_ended()))
 }
 
 /// From whom a lane that holds its lock took it over, where the cursor stands at that hand-off: within the cell.
@@ -194,7 +203,7 @@ fn seen_in(state: &State, log: &Trace, holder: LaneId, at: Nanos) -> String {
     let Some((_, since)) = lock.and_then(|lock| log.owner_at(lock, at)).filter(|(owner, _)| *owner == holder) else {
         return String::new();
     };
-    let until = lock.and_then(|lock| log.next_handoff(lock, at)).unwrap_or(log.now());
+    let until = lock.and_then(|lock| log.next_handoff(lock, at)).unwrap_or(log.now()).min(state.reach(log));
     if let Some((place, _)) = places.seen_within(holder, since, until, at) {
         return format!(" in {}", sanitised(&watch::place_words(place)));
     }
@@ -222,8 +231,7 @@ fn blame(state: &State, log: &Trace, lane: LaneId, span: Span, at: Nanos) -> Str
             text += &format!(" at line {line}");
         }
         text += &seen_in(state, log, holder, at);
-        // The run goes on while the picture stands still.
-        let blame = if state.view.frozen.is_some() { &state.view.frozen_blame } else { &log.blame() };
+        let blame = if state.is_frozen() { &state.view.frozen_blame } else { &log.blame() };
         let charged = blame.iter().filter(|blame| blame.waiter == lane && blame.holder == holder);
         let in_all: Nanos = charged.map(|blame| blame.ns).sum();
         text += &format!(": {of_this} of it, {in_all} in all while {} waited", name(lane));

@@ -225,7 +225,7 @@ fn resize(state: &mut State, log: Option<&Trace>) {
     let expected = if state.phase == Phase::Running { state.length.target().unwrap_or_default() } else { Nanos::ZERO };
     state.figures.read_whole(log, whole_axis(log, expected, cells));
     if state.view.zoom == view::Zoom::Whole && state.view.frozen.is_none() {
-        state.view.show_whole(log, cells);
+        state.view.show_whole(log.begin_at(), log.now(), cells);
     } else {
         state.view.axis.cells = cells;
         state.view.next = Nanos::ZERO;
@@ -269,7 +269,7 @@ fn run_ended(state: &mut State, log: Option<&Trace>, ending: Ending) -> Vec<Effe
         let facts = facts(state, log);
         state.figures.finish(&facts, cells);
         if state.view.frozen.is_none() {
-            state.view.show_whole(log, cells);
+            state.view.show_whole(log.begin_at(), log.now(), cells);
         }
     }
     match ending {

@@ -16,6 +16,7 @@ use crate::session::{Places, Wants};
 use crate::trace::Trace;
 
 use super::action::{Action, Group};
+use super::axis::{self, Axis};
 use super::cursor;
 use super::origin::Origin;
 use super::picker::Picker;
@@ -38,6 +39,9 @@ const WORTH_SAYING: f64 = 0.05;
 
 /// So many of those that wait most are looked at for long waits.
 const MOST_LOOKED_AT: usize = 64;
+
+/// A wait that lasts so long is shown although it goes on.
+const PATIENCE: Nanos = Nanos::from_secs(2);
 
 /// The waits at which the picture may be made to freeze.
 const LIMITS: [Nanos; 4] =
@@ -102,16 +106,21 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// The first wait longer than the limit that was not looked at yet, if there is a limit: whose, and since when.
-    fn long_wait(&mut self, log: &Trace) -> Option<(LaneId, Nanos)> {
-        let from = self.looked.max(log.now() - KEPT);
-        // A wait is seen once it is as long as that.
-        self.looked = log.now() - self.freeze_over?;
+    /// The first wait longer than the limit that was not looked at yet, if there is a limit: whose, and from when to when.
+    /// One that goes on is waited for, so that all of it is in the picture.
+    fn long_wait(&mut self, log: &Trace) -> Option<(LaneId, Nanos, Nanos)> {
         let limit = self.freeze_over?;
+        let from = self.looked.max(log.now() - KEPT);
+        // Whoever may wait still is looked at again.
+        self.looked = self.looked.max(log.now() - (limit + PATIENCE));
         let lives = self.figures.rows.iter().flat_map(|row| &row.lives).filter(|life| life.meets(from, log.now()));
         let lanes = lives.take(MOST_LOOKED_AT).map(|life| life.lane);
-        let found = lanes.filter_map(|lane| Some((lane, log.next_wait_longer_than(lane, from, limit)?)));
-        found.min_by_key(|(_, at)| *at)
+        let found = lanes.filter_map(|lane| {
+            let at = log.next_wait_longer_than(lane, from, limit)?;
+            let to = log.span_at(lane, at)?.to;
+            (to < log.now() || to - at >= PATIENCE || log.has_ended()).then_some((lane, at, to))
+        });
+        found.min_by_key(|(_, at, _)| *at)
     }
 
     /// The letter of a lane in the lock's row: those who make most wait come first. None for those without one.
@@ -227,11 +236,16 @@ pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) {
         state.watch.looked = log.now();
     }
     if state.view.frozen.is_none()
-        && let Some((lane, at)) = state.watch.long_wait(log)
+        && let Some((lane, at, to)) = state.watch.long_wait(log)
     {
         let limit = state.watch.freeze_over.unwrap_or_default();
-        let before = Nanos(state.view.axis.span().0 / 4);
-        state.view.axis.from = (at - before).max(log.begin_at());
+        // All of it is in the picture, with some of what was before.
+        let axis = &mut state.view.axis;
+        let lead = |axis: &Axis| Nanos(axis.span().0 / 4);
+        if at - lead(axis) + axis.span() < to {
+            axis.cell = axis::fitting(Nanos((to - at).0 / 2 * 3), axis.cells).max(axis.cell);
+        }
+        axis.from = (at - lead(axis)).max(log.begin_at());
         state.view.freeze(log);
         state.view.picked = Some(lane);
         state.view.cursor = Some(point::longest_hold(log, lane, at));
@@ -241,6 +255,10 @@ pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) {
     if ended.is_some() && state.watch.ended.is_none() {
         state.watch.ended = ended;
         state.phase = Phase::Done;
+        // A picture that stood still is of the end now, as its figures are.
+        if state.view.frozen.take().is_some() {
+            state.view.until = log.now();
+        }
     }
 }
 
@@ -296,10 +314,12 @@ pub fn update(state: &mut State, log: Option<&Trace>, action: Action) -> Option<
     Some(Vec::new())
 }
 
-/// Stops a live picture, and the figures with it.
+/// Stops a live picture, and the figures with it, which are read once more: they are of the same instant.
 fn hold_still(state: &mut State, log: &Trace) {
     if state.phase == Phase::Running && state.view.frozen.is_none() {
         state.view.freeze(log);
+        let places = std::mem::take(&mut state.watch.places);
+        state.watch.read(log, &places);
     }
 }
 

@@ -67,7 +67,7 @@ pub(super) fn to_wait(state: &mut State, log: &Trace, forward: bool) {
         } else {
             log.prev_wait_longer_than(lane, from, least)
         };
-        at.map(|at| (at, lane))
+        at.filter(|at| *at < state.reach(log)).map(|at| (at, lane))
     });
     match if forward { found.min() } else { found.max() } {
         Some((at, lane)) => {
@@ -86,9 +86,10 @@ pub(super) fn to_wait(state: &mut State, log: &Trace, forward: bool) {
 
 /// Puts the cursor at an instant and shows it.
 pub(super) fn put_cursor(state: &mut State, log: &Trace, at: Nanos) {
-    let at = at.min(log.now() - Nanos(1)).max(log.begin_at());
+    let reach = state.reach(log);
+    let at = at.min(reach - Nanos(1)).max(log.begin_at());
     state.view.cursor = Some(at);
-    state.view.until = log.now();
+    state.view.until = reach;
     state.view.axis = state.view.axis.showing(at, log.begin_at());
 }
 

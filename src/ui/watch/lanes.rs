@@ -46,7 +46,7 @@ pub fn render(state: &State, log: &Trace, canvas: &mut Canvas) {
     let gutters = Gutters::of_watch(width);
     let axis = Axis { cells: gutters.cells, ..state.view.axis };
     let begin = log.begin_at();
-    let until = state.view.until.min(log.now());
+    let until = state.view.until.min(state.reach(log));
     let count = usize::from(axis.cells).min(((until - axis.from).0).div_ceil(axis.cell.0.max(1)) as usize);
     let picture = Picture { axis, to: axis.at(count as u16), count, left: gutters.left };
     let (order, waits) = if log.has_gil() { ("most kept waiting first", "waits") } else { ("threads", "") };
@@ -83,7 +83,7 @@ pub fn render(state: &State, log: &Trace, canvas: &mut Canvas) {
             let mark = world_mark(cell, recorded(x));
             canvas.set(gutters.left + x as u16, y, mark.glyph, mark.ink);
         }
-        canvas.text_before(width - 1, y, &format!("{}×", log.lock_stats(world).takes), Ink::Dim);
+        canvas.text_before(width - 1, y, &format!("{}×", watch.figures.stopped.get(&world).copied().unwrap_or(0)), Ink::Dim);
         y += 1;
     }
 
@@ -232,7 +232,8 @@ fn draw(state: &State, log: &Trace, row: &Row, (index, picked): (usize, bool), p
     let width = canvas.width();
     let info = log.lane(first);
     match &info.end {
-        Some(end) if row.folded().is_none() => _ = canvas.text_before(width - 1, y, &sanitised(end), Ink::Bad),
+        // Frozen, it stands as it stood then.
+        Some(end) if row.folded().is_none() && row.lives.iter().all(|life| life.to.is_some()) => _ = canvas.text_before(width - 1, y, &sanitised(end), Ink::Bad),
         _ if info.lock.is_some() => _ = canvas.text_before(width - 1, y, &percent(row.waits), Ink::Waits),
         _ => {}
     }
