@@ -10,7 +10,7 @@ use super::compare::Screen;
 use super::rows::{Fold, band_name, place};
 use super::state::State;
 use super::watch;
-use super::words::{count, instant, percent, sanitised};
+use super::words::{count, foreign, instant, percent, sanitised};
 
 /// How many holders are named.
 const NAMED: usize = 3;
@@ -47,7 +47,7 @@ pub fn sentence(state: &State, log: &Trace) -> Option<String> {
     let at = state.view.cursor?;
     let lane = lane(state, log)?;
     let begin = log.begin_at();
-    let name = sanitised(&state.watch.name(log, lane));
+    let name = name(state, log, lane);
     let when = instant(at - begin, state.view.axis.cell);
     if let Some(band) = band(state, log) {
         return Some(format!("{when}  {}", mean(state, log, &band, at)));
@@ -76,7 +76,7 @@ pub fn sentence(state: &State, log: &Trace) -> Option<String> {
             }
             LaneState::WaitingLock => {
                 let what = state.watch.wants.seen_within(lane, span.from, span.to, at);
-                text += &what.map_or_else(String::new, |what| format!(": {}", sanitised(what)));
+                text += &what.map_or_else(String::new, |what| format!(": {}", foreign(what)));
             }
             LaneState::WaitingWorld => text += &stopped_by(state, log, lane, span),
             _ => {}
@@ -86,7 +86,7 @@ pub fn sentence(state: &State, log: &Trace) -> Option<String> {
         }
     }
     if span.state == LaneState::Starting {
-        text += &birth(log, lane);
+        text += &birth(state, log, lane);
     }
     let line = log.line_at(lane, at);
     if line != Line::NONE {
@@ -96,6 +96,12 @@ pub fn sentence(state: &State, log: &Trace) -> Option<String> {
         text += &work_here(state, log, lane, at);
     }
     Some(text)
+}
+
+/// What a lane is called: of a real program that is the program's own name for it.
+fn name(state: &State, log: &Trace, lane: LaneId) -> String {
+    let name = state.watch.name(log, lane);
+    if state.origin.program.is_some() { foreign(&name) } else { sanitised(&name) }
 }
 
 /// What a lane was at an instant, as far as the picture reaches: the run goes on while it stands still. And whether that
@@ -116,7 +122,7 @@ fn taken_from(state: &State, log: &Trace, lane: LaneId, at: Nanos) -> String {
         log.owner_at(lock, before).map(|(owner, _)| owner).filter(|owner| *owner != lane)
     };
     from().map_or(String::new(), |owner| {
-        format!(" · took the lock over from {}", sanitised(&state.watch.name(log, owner)))
+        format!(" · took the lock over from {}", name(state, log, owner))
     })
 }
 
@@ -150,10 +156,10 @@ fn mean(state: &State, log: &Trace, band: &Range<usize>, at: Nanos) -> String {
 }
 
 /// Who made a lane, and how long each step of its birth took, as far as it has come.
-fn birth(log: &Trace, lane: LaneId) -> String {
+fn birth(state: &State, log: &Trace, lane: LaneId) -> String {
     let mut text = String::new();
     if let Some(parent) = log.lane(lane).parent {
-        text += &format!(" · made by {}", sanitised(&log.lane(parent).name));
+        text += &format!(" · made by {}", name(state, log, parent));
     }
     let mut steps: Vec<(&str, Nanos)> = Vec::new();
     let mut at = Some(log.begin_at());
@@ -191,7 +197,7 @@ fn stopped_by(state: &State, log: &Trace, lane: LaneId, span: Span) -> String {
         .into_iter()
         .filter(|(by, _)| *by != lane)
         .take(NAMED)
-        .map(|(by, held)| format!("; {} had it stopped for {held} of that", sanitised(&state.watch.name(log, by))))
+        .map(|(by, held)| format!("; {} had it stopped for {held} of that", name(state, log, by)))
         .collect();
     by.concat()
 }
@@ -205,12 +211,12 @@ fn seen_in(state: &State, log: &Trace, holder: LaneId, at: Nanos) -> String {
     };
     let until = lock.and_then(|lock| log.next_handoff(lock, at)).unwrap_or(log.now()).min(state.reach(log));
     if let Some((place, _)) = places.seen_within(holder, since, until, at) {
-        return format!(" in {}", sanitised(&watch::place_words(place)));
+        return format!(" in {}", foreign(&watch::place_words(place)));
     }
     match places.seen_within(holder, at - NEARBY, at + NEARBY, at) {
         Some((place, seen)) => {
             let (apart, side) = if seen < at { (at - seen, "before") } else { (seen - at, "after") };
-            format!(" (seen {apart} {side} in {})", sanitised(&watch::place_words(place)))
+            format!(" (seen {apart} {side} in {})", foreign(&watch::place_words(place)))
         }
         None => String::new(),
     }
@@ -219,7 +225,7 @@ fn seen_in(state: &State, log: &Trace, holder: LaneId, at: Nanos) -> String {
 /// For whom a lane waits: who holds the lock at the cursor and at which line, how much of this wait that was and how
 /// much it was in all; then who else held it during this wait.
 fn blame(state: &State, log: &Trace, lane: LaneId, span: Span, at: Nanos) -> String {
-    let name = |lane: LaneId| sanitised(&state.watch.name(log, lane));
+    let name = |lane: LaneId| name(state, log, lane);
     let mut held = log.holders_during(lane, span);
     let mut text = String::new();
     let owner = log.lane(lane).lock.and_then(|lock| log.owner_at(lock, at)).map(|(owner, _)| owner);

@@ -153,7 +153,8 @@ pub fn hear(state: &mut State, log: Option<&Trace>, news: News) -> Vec<Effect> {
             state.watch.output = printed;
         }
         News::Origin(origin) => state.origin = origin,
-        News::Message(text) => state.message = Some(text),
+        // It may name anything: files, commands, what another program said.
+        News::Message(text) => state.message = Some(words::foreign(&text)),
     }
     state.touch();
     effects
@@ -335,7 +336,7 @@ fn baseline_ended(state: &mut State, ending: Ending, elapsed: Nanos) {
     match ending {
         Ending::Done => put_bar(state, ModelChoice::BASELINE, 1, BarState::Done(elapsed)),
         Ending::Failed(why) => {
-            state.message = Some(format!("One at a time failed: {why}"));
+            state.message = Some(format!("One at a time failed: {}", words::foreign(&why)));
             put_bar(state, ModelChoice::BASELINE, 1, BarState::Failed(elapsed));
         }
         // Not measured is not measured: its key, or the next run, does it.

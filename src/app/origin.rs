@@ -3,7 +3,7 @@
 use crate::engine::{self, Description, Status};
 use crate::trace::{CoreEvidence, Evidence, Trace};
 
-use super::words::tenths;
+use super::words::{foreign, tenths};
 
 /// What the run on the screen comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,10 +104,10 @@ const fn how(engine: engine::Engine) -> (&'static str, Evidence) {
 
 /// Why there is nothing to say of a lock, of which there may have been one.
 fn instead((status, program): (&Status, &engine::Program), had_lock: bool) -> Option<String> {
-    let (name, pid) = (script(&program.command), program.pid);
+    let (name, pid) = (foreign(&script(&program.command)), program.pid);
     match status.engine {
         _ if status.stopped.contains(&pid) => {
-            Some(format!("{name} is stopped: nothing of it runs until it is continued (kill -CONT {pid})."))
+            Some(format!("{name} is stopped: nothing of it runs until it is continued ({}).", foreign(&format!("kill -CONT {pid}"))))
         }
         engine::Engine::CoresOnly if had_lock => {
             Some(format!("Process {pid} executes a program without Python: only its threads and cores are seen."))

@@ -23,7 +23,7 @@ use super::picker::Picker;
 use super::state::{Phase, State};
 use super::update::Effect;
 use super::view::Zoom;
-use super::words::span;
+use super::words::{foreign, span};
 use panel::By;
 
 pub use figures::{Also, Figures, Holder, LATELY, Stops, place_words};
@@ -128,8 +128,8 @@ impl Watch {
         ('a'..='z').nth(*self.figures.places.get(&lane)?)
     }
 
-    /// What is to be said of it all, in a sentence or two.
-    pub fn sentence(&self, log: &Trace) -> String {
+    /// What is to be said of it all, in a sentence or two; what is foreign in it is kept apart.
+    fn sentence(&self, log: &Trace) -> String {
         if let Some(how) = &self.ended {
             return format!("The program has ended: {how}.{}", self.last_words());
         }
@@ -150,18 +150,18 @@ impl Watch {
     fn said_without_gil(&self) -> String {
         let mut text = "GIL disabled: every thread runs whenever it can.".to_owned();
         if let Some(stops) = self.figures.stops.as_ref().filter(|stops| stops.share >= WORTH_SAYING) {
-            let by = stops.by.as_ref().map_or_else(String::new, |by| format!(", mostly by {by}"));
+            let by = stops.by.as_ref().map_or_else(String::new, |by| format!(", mostly by {}", foreign(by)));
             text += &format!(" For {:.0}% of the time the world was stopped{by}.", stops.share * 100.0);
         }
         if let Some((what, _)) = self.figures.wanted.as_ref().filter(|(_, share)| *share >= WORTH_SAYING) {
-            text += &format!(" Where threads wait for one another, it is mostly for {what}.");
+            text += &format!(" Where threads wait for one another, it is mostly for {}.", foreign(what));
         }
         text
     }
 
     /// The two functions during which others waited most, if the second is not far behind.
     fn said_of_functions(&self, most: &Holder) -> String {
-        let what = |holder: &Holder| holder.place.as_ref().unwrap_or(&holder.name).clone();
+        let what = |holder: &Holder| foreign(holder.place.as_ref().unwrap_or(&holder.name));
         let next = self.figures.holders.get(1).filter(|next| next.waiting * 3.0 >= most.waiting);
         let next = next.map(|next| format!(", {:.0}% while it was held in {}", next.waiting * 100.0, what(next)));
         let share = most.waiting * 100.0;
@@ -176,7 +176,7 @@ impl Watch {
     fn last_words(&self) -> String {
         let well = self.ended.as_deref().is_none_or(|how| how == "exit status 0");
         let said = last_words(&self.output.lines).filter(|_| !well);
-        said.map(|line| format!(" It said last: {line}")).unwrap_or_default()
+        said.map(|line| format!(" It said last: {}", foreign(&line))).unwrap_or_default()
     }
 }
 
@@ -185,26 +185,35 @@ fn said_of_thread(most: &Holder) -> String {
     let place = match (&most.place, &most.also) {
         (Some(place), Some(also)) => {
             let percent = |share: f64| share * 100.0;
-            format!(", {:.0}% of that in {place}, {:.0}% in {}", percent(also.first), percent(also.share), also.place)
+            let (place, other) = (foreign(place), foreign(&also.place));
+            format!(", {:.0}% of that in {place}, {:.0}% in {other}", percent(also.first), percent(also.share))
         }
-        (Some(place), None) => format!(", mostly in {place}"),
+        (Some(place), None) => format!(", mostly in {}", foreign(place)),
         (None, _) => String::new(),
     };
+    let name = foreign(&most.name);
     let name = match most.folded {
-        Some(count) => format!("one of {count} ended threads {}", most.name),
-        None => most.name.clone(),
+        Some(count) => format!("one of {count} ended threads {name}"),
+        None => name,
     };
     let advice = match &most.call {
         _ if most.holds <= 0.5 => String::new(),
-        Some(call) => format!(" Try: gilscope compare --call {call} -m threads,processes"),
+        Some(call) => {
+            format!(" Try: {}", foreign(&format!("gilscope compare --call {call} -m threads,processes")))
+        }
         None if most.folded.is_none() => " Try: compare with it as a process.".to_owned(),
         None => String::new(),
     };
     format!("{share:.0}% of all waiting fell while {name} held the lock{place}.{advice}")
 }
 
-/// What stands below the lanes: something to say once, what the cursor points at, or what is to be said of it all.
+/// What stands below the lanes: something to say once, what the cursor points at, or what is to be said of it all. In the
+/// words that were chosen, to be drawn as it is.
 pub fn said(state: &State, log: &Trace) -> String {
+    state.look.wording.say(&unsaid(state, log)).into_owned()
+}
+
+fn unsaid(state: &State, log: &Trace) -> String {
     match (&state.message, cursor::sentence(state, log)) {
         (Some(message), Some(pointed)) => format!("{message} {pointed}"),
         (Some(message), None) => message.clone(),
@@ -249,7 +258,7 @@ pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) {
         state.view.freeze(log);
         state.view.picked = Some(lane);
         state.view.cursor = Some(point::longest_hold(log, lane, at));
-        let (name, key, limit) = (state.watch.name(log, lane), state.keymap.key(Action::Freeze), span(limit));
+        let (name, key, limit) = (foreign(&state.watch.name(log, lane)), state.keymap.key(Action::Freeze), span(limit));
         state.message = Some(format!("FROZEN: {name} waited more than {limit} for the lock; {key} goes on."));
     }
     if ended.is_some() && state.watch.ended.is_none() {
@@ -269,7 +278,7 @@ pub fn must_ask(state: &mut State) -> bool {
         return false;
     }
     let key = state.keymap.key(Action::Quit);
-    state.message = Some(format!("{} still runs and ends with gilscope: {key} again leaves.", program.name));
+    state.message = Some(format!("{} still runs and ends with gilscope: {key} again leaves.", foreign(&program.name)));
     state.watch.leaving = true;
     true
 }

@@ -9,6 +9,7 @@ use crate::event::{LaneId, Nanos, State as LaneState};
 use crate::trace::Trace;
 
 use super::super::state::State;
+use super::super::words::foreign;
 use super::rows::Row;
 
 /// Waits shorter than this part of a cell are stepped over: there is nothing of them in the picture.
@@ -76,7 +77,7 @@ pub(super) fn to_wait(state: &mut State, log: &Trace, forward: bool) {
         }
         None => {
             let side = if forward { "later" } else { "earlier" };
-            let name = state.watch.name(log, pointed);
+            let name = foreign(&state.watch.name(log, pointed));
             let least = crate::app::words::span(least);
             let text = format!("{name} has no {side} wait for the lock of {least} or more.");
             state.message = Some(text);

@@ -8,6 +8,10 @@ use crate::observe::place::Place;
 use crate::session::{Experiment, Wants};
 use crate::trace::testing::TraceBuilder;
 
+fn sentence(watch: &Watch, log: &Trace) -> String {
+    super::super::Wording::Plain.say(&watch.sentence(log)).into_owned()
+}
+
 fn ms(millis: u64) -> Nanos {
     Nanos::from_millis(millis)
 }
@@ -39,7 +43,7 @@ fn whoever_makes_others_wait_comes_first_and_gets_the_first_letter() {
     assert_eq!(rows[0].0, "hog");
     assert!((rows[0].1 - 0.9).abs() < 1e-9 && (rows[0].2 - 180.0 / 190.0).abs() < 1e-9, "{rows:?}");
     assert_eq!(watch.letter(LaneId(0)), Some('a'));
-    assert!(watch.sentence(&log()).starts_with("95% of all waiting fell while hog held the lock"));
+    assert!(sentence(&watch, &log()).starts_with("95% of all waiting fell while hog held the lock"));
 }
 
 #[test]
@@ -134,9 +138,9 @@ fn tab_goes_down_the_list_and_full_stop_to_the_next_wait_of_that_lane() {
     assert!(said(&state, &log).contains("once waits for the GIL, 10.0 ms"), "{}", said(&state, &log));
     act(&mut state, Some(&log), Action::PreviousHandoff);
     assert!(
-        state.message.as_ref().is_some_and(|text| text.contains("once has no earlier wait")),
+        said(&state, &log).starts_with("once has no earlier wait"),
         "{:?}",
-        state.message
+        said(&state, &log)
     );
     // Of a wait in which the lock changes hands the longest hold is pointed at.
     let turns = TraceBuilder::new().lock("GIL").lane("short").running(ms(10)).state(LaneState::Io, ms(90));
@@ -304,14 +308,14 @@ fn two_functions_that_are_near_to_each_other_are_both_named() {
         places.saw(at, LaneId(0), place, 2);
     }
     watch.read(&log, &places);
-    let text = watch.sentence(&log);
+    let text = sentence(&watch, &log);
     assert!(text.contains("50% of that in ") && text.contains(", 50% in "), "{text}");
     assert!(text.contains("iterencode (json.py:2)") && text.contains("match (re.py:1)"), "{text}");
     // What can be called by its name is given with the command that compares it.
     assert!(text.contains("Try: gilscope compare --call "), "{text}");
     watch.by_function = true;
     watch.read(&log, &places);
-    let text = watch.sentence(&log);
+    let text = sentence(&watch, &log);
     assert!(text.contains("held in match (re.py:1), ") || text.contains("held in iterencode (json.py:2), "), "{text}");
     assert_eq!(text.matches("match").count(), 1, "{text}");
 }
@@ -402,9 +406,9 @@ fn a_program_that_did_not_end_well_is_quoted() {
     let log = log();
     let mut watch = Watch { ended: Some("exit status 2".to_owned()), ..Watch::default() };
     watch.output.lines = ["usage: x", "x: error: no such option", "  "].map(str::to_owned).to_vec();
-    assert_eq!(watch.sentence(&log), "The program has ended: exit status 2. It said last: x: error: no such option");
+    assert_eq!(sentence(&watch, &log), "The program has ended: exit status 2. It said last: x: error: no such option");
     watch.ended = Some("exit status 0".to_owned());
-    assert_eq!(watch.sentence(&log), "The program has ended: exit status 0.");
+    assert_eq!(sentence(&watch, &log), "The program has ended: exit status 0.");
 }
 
 /// Without a GIL: `collector` stops the world for 10 of every 50 ms, `worker` is stopped by that and wants a dict.

@@ -15,7 +15,7 @@ mod costs;
 mod ledger;
 mod profile;
 
-use crate::app::words::{capital, sanitised};
+use crate::app::words::{capital, foreign, sanitised};
 use crate::app::{Action, ModelChoice, Side, State, compare};
 use crate::event::Nanos;
 use crate::report;
@@ -50,7 +50,7 @@ pub fn render(state: &State, canvas: &mut Canvas) {
     for (y, line) in (0..said_rows).zip(&lines) {
         let cut = y + 1 == said_rows && lines.len() > usize::from(said_rows);
         let line = if cut { format!("{line} …") } else { line.clone() };
-        canvas.text_to(1, 3 + middle + y, width, &line, Ink::Strong);
+        canvas.part(0, 0, width, height).verbatim().text_to(1, 3 + middle + y, width, &line, Ink::Strong);
     }
     keys(state, &mut canvas.part(0, height.saturating_sub(1), width, 1));
 }
@@ -68,7 +68,7 @@ fn chosen(state: &State, canvas: &mut Canvas) {
     let count = |many: u32, noun: &str| format!("{many} {noun}{}", if many == 1 { "" } else { "s" });
     let workers = state.experiment.workers;
     let parts = [
-        (sanitised(state.workload_title()), key(Action::NextWorkload), Ink::Strong),
+        (foreign(state.workload_title()), key(Action::NextWorkload), Ink::Strong),
         (count(workers, "worker"), key(Action::MoreWorkers), Ink::Text),
         (count(state.experiment.task_count(), "task"), String::new(), Ink::Text),
         (format!("{} repeats", compare::REPEATS), String::new(), Ink::Text),
@@ -97,7 +97,7 @@ fn models(state: &State, canvas: &mut Canvas) {
     for (y, model) in (2..bottom).zip(&state.models) {
         let objection = state.objection(&model.id);
         canvas.text_to(1, y, left - 1, &label(model), if objection.is_some() { Ink::Dim } else { Ink::Text });
-        let words = objection.map_or("not run yet".to_owned(), |why| sanitised(&format!("left out: {why}")));
+        let words = objection.map_or("not run yet".to_owned(), |why| format!("left out: {}", foreign(why)));
         canvas.text_to(left, y, canvas.width(), &words, Ink::Dim);
     }
 }
@@ -182,10 +182,10 @@ fn label(state: &State, comparison: &Comparison, index: usize, row: &Row, column
     let ink = if row.refusal.is_some() { Ink::Dim } else { Ink::Strong };
     canvas.text_to(1, y, columns.left - 1, &sanitised(&row.label), ink);
     if let Some(refusal) = &row.refusal {
-        canvas.text_to(columns.left, y, end, &sanitised(&format!("does not run: {refusal}")), Ink::Dim);
+        canvas.text_to(columns.left, y, end, &format!("does not run: {}", foreign(refusal)), Ink::Dim);
     } else if row.typical().is_none() {
         let (text, ink) = match row.failure() {
-            Some(failure) => (format!("× {failure}"), Ink::Bad),
+            Some(failure) => (format!("× {}", foreign(failure)), Ink::Bad),
             None if alive => ("runs".to_owned(), Ink::Dim),
             None if state.compare.is_under_way() => ("not run yet".to_owned(), Ink::Dim),
             None => ("not run".to_owned(), Ink::Dim),

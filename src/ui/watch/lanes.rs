@@ -2,7 +2,7 @@
 
 use crate::app::view::Gutters;
 use crate::app::watch::{Kind, Row};
-use crate::app::words::{percent, sanitised};
+use crate::app::words::{foreign, percent, sanitised};
 use crate::app::{Axis, State, watch};
 use crate::event::{Nanos, State as LaneState};
 use crate::trace::{Ledger, LockInfo, Trace};
@@ -196,7 +196,7 @@ fn name(row: &Row, canvas: &mut Canvas, y: u16, left: u16, ink: Ink) {
         _ => (row.name.as_str(), count),
     };
     let end = (left - 1).saturating_sub(number.chars().count() as u16);
-    let x = canvas.text_to(1, y, end, &sanitised(name), ink);
+    let x = canvas.text_to(1, y, end, &foreign(name), ink);
     canvas.text(x, y, &number, ink);
 }
 
@@ -233,7 +233,7 @@ fn draw(state: &State, log: &Trace, row: &Row, (index, picked): (usize, bool), p
     let info = log.lane(first);
     match &info.end {
         // Frozen, it stands as it stood then.
-        Some(end) if row.folded().is_none() && row.lives.iter().all(|life| life.to.is_some()) => _ = canvas.text_before(width - 1, y, &sanitised(end), Ink::Bad),
+        Some(end) if row.folded().is_none() && row.lives.iter().all(|life| life.to.is_some()) => _ = canvas.text_before(width - 1, y, &foreign(end), Ink::Bad),
         _ if info.lock.is_some() => _ = canvas.text_before(width - 1, y, &percent(row.waits), Ink::Waits),
         _ => {}
     }

@@ -24,7 +24,7 @@ mod picker;
 
 use crate::app::watch::panel::{ROOMY, SENTENCE, meter_rows};
 use crate::app::watch::{self, said};
-use crate::app::words::{percent, sanitised, span};
+use crate::app::words::{foreign, percent, sanitised, span};
 use crate::app::{Action, Phase, State};
 use crate::trace::Trace;
 
@@ -46,9 +46,10 @@ pub fn render(state: &State, log: Option<&Trace>, canvas: &mut Canvas) {
                      watches it, gilscope attach PID watches one that runs."
                 .to_owned(),
         });
+        let text = state.look.wording.say(&text).into_owned();
         let lines = wrapped(&sanitised(&text), usize::from(width.saturating_sub(2)));
         for (y, line) in lines.iter().enumerate() {
-            canvas.text(1, 2 + y as u16, line, Ink::Text);
+            canvas.part(0, 0, width, height).verbatim().text(1, 2 + y as u16, line, Ink::Text);
         }
         let top = 3 + lines.len() as u16;
         if state.origin.program.is_none() && height > top + 1 {
@@ -67,7 +68,7 @@ pub fn render(state: &State, log: Option<&Trace>, canvas: &mut Canvas) {
     for (y, line) in sentence.iter().take(usize::from(sentence_rows)).enumerate() {
         let cut = y + 1 == usize::from(sentence_rows) && sentence.len() > y + 1;
         let line = if cut { format!("{line} …") } else { line.clone() };
-        canvas.text_to(1, sentence_at + y as u16, width, &line, Ink::Text);
+        canvas.part(0, 0, width, height).verbatim().text_to(1, sentence_at + y as u16, width, &line, Ink::Text);
     }
     keys(state, canvas);
 
@@ -93,7 +94,7 @@ fn header(state: &State, canvas: &mut Canvas) {
     let mut parts = Vec::new();
     let origin = &state.origin;
     if let Some(program) = &origin.program {
-        parts.push(format!("{} pid {}", sanitised(&program.name), program.pid));
+        parts.push(format!("{} pid {}", foreign(&program.name), program.pid));
         parts.push(origin.engine.clone());
         parts.push(origin.how.clone());
     } else {
@@ -124,7 +125,7 @@ fn header(state: &State, canvas: &mut Canvas) {
     if let Some(note) = &origin.note {
         let end = if row == 1 { end.saturating_sub(1) } else { width };
         let exact = format!("   {} exact for 0.1 s", state.keymap.key(Action::ExactOnce));
-        let note = sanitised(note);
+        let note = foreign(note);
         let fits = 1 + note.chars().count() + exact.chars().count() <= usize::from(end);
         let x = canvas.text_to(1, 1, end, &note, Ink::Waits);
         if fits && origin.is_sampled() && watch.ended.is_none() {
@@ -139,7 +140,7 @@ fn keys(state: &State, canvas: &mut Canvas) {
     let program = state.origin.program.as_ref();
     let leave = match program {
         Some(program) if state.watch.ended.is_none() && !program.launched => {
-            format!("leave ({} runs on)", sanitised(&program.name))
+            format!("leave ({} runs on)", foreign(&program.name))
         }
         _ => "leave".to_owned(),
     };
