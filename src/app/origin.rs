@@ -1,6 +1,6 @@
 //! What the picture is of, and how it is known: the same of a run in the lab and of a real program that is watched.
 
-use crate::engine::{self, Description, Status};
+use crate::engine::{self, Description, Status, TOO_OFTEN};
 use crate::trace::{CoreEvidence, Evidence, Trace};
 
 use super::words::{foreign, tenths};
@@ -124,7 +124,9 @@ fn note(status: &Status) -> Option<String> {
     let missed = (status.missed + status.records_lost > 0)
         .then(|| format!("{} takes or drops missed, {} records lost", status.missed, status.records_lost));
     let cores = status.switch_records_refused.as_ref().map(|why| format!("core times not known: {why}"));
-    alarm.or_else(|| status.reason.clone()).or(over).or(missed).or(cores)
+    // Beside how often it is taken, so much is enough.
+    let brief = |why: &String| if why == TOO_OFTEN { "exact would slow it".to_owned() } else { why.clone() };
+    alarm.or_else(|| status.reason.as_ref().map(brief)).or(over).or(missed).or(cores)
 }
 
 /// What a person calls a program: its script, its module, or `-c`, without the folder.

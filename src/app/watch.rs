@@ -9,6 +9,7 @@ pub mod panel;
 pub mod point;
 pub mod rows;
 mod typing;
+mod work;
 
 use crate::event::{LaneId, Nanos};
 use crate::program::{Printed, last_words};
@@ -30,6 +31,7 @@ pub use figures::{Also, Figures, Holder, LATELY, Stops, place_words};
 pub use panel::Reading;
 pub use rows::{Kind, Life, Row};
 pub use typing::{keys as typing_keys, typed};
+pub use work::{AtWork, MOMENT, Work};
 
 /// Of how much time the picture may still be frozen when a long wait is found.
 const KEPT: Nanos = Nanos::from_secs(60);
@@ -65,6 +67,8 @@ pub struct Observation {
     pub output: Printed,
     /// How many cores it has, where that is not read from the log.
     pub cores_busy: Option<f64>,
+    /// How the observer gets on, as far as it has said.
+    pub work: Option<Work>,
     /// How it ended; none while it runs.
     pub ended: Option<String>,
 }
@@ -98,6 +102,8 @@ pub struct Watch {
     pub cores_busy: Option<f64>,
     /// How it ended; none while it runs.
     pub ended: Option<String>,
+    /// How the observer gets on.
+    pub at_work: AtWork,
     /// Whether leaving has been asked for once: a program that we started ends with us.
     pub leaving: bool,
     /// Up to when waits longer than the limit have been looked for.
@@ -227,7 +233,7 @@ fn unsaid(state: &State, log: &Trace) -> String {
 
 /// Takes in how the program does.
 pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) {
-    let Observation { origin, gil_disabled, places, wants, output, cores_busy, ended } = seen;
+    let Observation { origin, gil_disabled, places, wants, output, cores_busy, work, ended } = seen;
     if origin.is_sampled() && state.view.zoom == Zoom::Turns {
         // Ten samples a cell.
         state.view.zoom = Zoom::Cell(SAMPLED_CELL);
@@ -235,6 +241,11 @@ pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) {
     state.origin = origin;
     state.watch.gil_disabled = gil_disabled;
     state.watch.output = output;
+    if let Some(work) = work
+        && let Some(said) = state.watch.at_work.said(state.now, work)
+    {
+        state.message = Some(said);
+    }
     let Some(log) = log else { return };
     // While the picture stands still the figures do, too: they are of what it shows. What has ended changes no more.
     if state.view.frozen.is_none() || ended.is_some() {
@@ -339,6 +350,7 @@ fn change(state: &mut State, action: Action) -> Option<Vec<Effect>> {
         Action::Type => typing::begin(state),
         Action::Output => watch.reading = if watch.reading.is_none() { Some(Reading::End) } else { None },
         Action::ExactOnce if state.origin.is_sampled() && watch.ended.is_none() => {
+            watch.at_work.exact_once(state.now);
             return Some(vec![Effect::ExactOnce]);
         }
         Action::Big => state.view.big = !state.view.big,

@@ -1,6 +1,7 @@
 //! The Watch screen: a service with one thread that makes the others wait.
 
 use gilscope::app::picker::Candidate;
+use gilscope::app::watch::{Observation, Work};
 use gilscope::app::{Action, Axis, News, Origin, Program, Screen, State, hear, update};
 use gilscope::event::{LaneId, Nanos, State as LaneState};
 use gilscope::observe::parking::Wanted;
@@ -43,6 +44,11 @@ fn log(locks: bool) -> Trace {
     log.build()
 }
 
+/// What was heard of the program that is watched by this state, and where holders were seen.
+fn seen(state: &State, places: Places) -> Observation {
+    Observation { origin: state.origin.clone(), gil_disabled: state.watch.gil_disabled, places, ..Observation::default() }
+}
+
 fn watched(size: (u16, u16), sampled: bool, locks: bool) -> (State, Option<Trace>) {
     let mut state = super::fixtures::lab("threads", 4);
     hear(&mut state, None, News::Resized(size.0, size.1));
@@ -55,7 +61,7 @@ fn watched(size: (u16, u16), sampled: bool, locks: bool) -> (State, Option<Trace
     }
     state.screen = Screen::Watch;
     let interpreter = if locks { "CPython 3.13.1, GIL on" } else { "CPython 3.13.1, GIL disabled" };
-    let note = sampled.then(|| "14,000 takes/s: exact would slow it".to_owned());
+    let note = sampled.then(|| "exact would slow it".to_owned());
     state.origin = Origin {
         engine: format!("REAL {interpreter}"),
         evidence: if sampled { Evidence::Sampled } else { Evidence::Exact },
@@ -68,6 +74,8 @@ fn watched(size: (u16, u16), sampled: bool, locks: bool) -> (State, Option<Trace
     state.watch.read(&log, &places);
     state.ran = Some(state.experiment.clone());
     state.phase = gilscope::app::Phase::Running;
+    let work = Work { hits: 28_000, exact: ms(1000), missed: 0 };
+    hear(&mut state, Some(&log), News::Observed(Box::new(Observation { work: Some(work), ..seen(&state, places) })));
     state.figures.cores_busy = 1.0;
     state.view.axis = Axis { from: log.begin_at(), cell: ms(10), cells: 60 };
     state.view.until = log.now();
@@ -77,6 +85,24 @@ fn watched(size: (u16, u16), sampled: bool, locks: bool) -> (State, Option<Trace
 #[test]
 fn watching_a_service_by_sampling() {
     check("watch-sampled", |size| watched(size, true, true));
+}
+
+#[test]
+fn a_moment_that_is_watched_exactly_is_said_to_be_at_once_and_then_what_was_seen() {
+    let (mut state, log) = watched((120, 36), true, true);
+    let tell = |state: &mut State, hits, exact| {
+        let work = Some(Work { hits, exact: ms(exact), missed: 0 });
+        let seen = Observation { work, ..seen(state, Places::default()) };
+        hear(state, log.as_ref(), News::Observed(Box::new(seen)));
+        text(&draw(state, log.as_ref()))
+    };
+    assert!(tell(&mut state, 28_000, 1000).contains("SAMPLED 1 kHz · 14k takes/s when watched · 0 missed"));
+    update(&mut state, log.as_ref(), Action::ExactOnce);
+    let now = text(&draw(&state, log.as_ref()));
+    assert!(now.contains("EXACT for 0.1 s · ") && !now.contains("SAMPLED"), "{now}");
+    let then = tell(&mut state, 31_600, 1100);
+    assert!(then.contains("SAMPLED 1 kHz · 18k takes/s when watched · 0 missed"), "{then}");
+    assert!(then.contains("Watched exactly for 0.10 s: 1800 takes, 18k a second, 0 missed."), "{then}");
 }
 
 #[test]

@@ -23,7 +23,7 @@ mod output;
 mod picker;
 
 use crate::app::watch::panel::{ROOMY, SENTENCE, meter_rows};
-use crate::app::watch::{self, said};
+use crate::app::watch::{self, MOMENT, said};
 use crate::app::words::{foreign, percent, sanitised, span};
 use crate::app::{Action, Phase, State};
 use crate::trace::Trace;
@@ -96,7 +96,10 @@ fn header(state: &State, canvas: &mut Canvas) {
     if let Some(program) = &origin.program {
         parts.push(format!("{} pid {}", foreign(&program.name), program.pid));
         parts.push(origin.engine.clone());
-        parts.push(origin.how.clone());
+        parts.push(match watch.at_work.is_exact_once() {
+            true => format!("EXACT for {MOMENT}"),
+            false => origin.how.clone(),
+        });
     } else {
         parts.push("gilscope".to_owned());
     }
@@ -113,18 +116,27 @@ fn header(state: &State, canvas: &mut Canvas) {
         canvas.text(left, 0, &parts.join(" · "), Ink::Text);
         return tabs(state, name + 3, left, canvas);
     }
-    let x = canvas.text_to(1, 0, width, &parts.join(" · "), Ink::Strong);
     let phase = match (&watch.ended, &state.phase) {
         (Some(_), _) => "ENDED".to_owned(),
         (None, _) if state.view.frozen.is_some() => "FROZEN".to_owned(),
         (None, Phase::Running) => "WATCHING".to_owned(),
         (None, phase) => phase.word().to_owned(),
     };
+    // How often the lock is taken and what was missed stands where there is room: beside the engine, or before the note.
+    let rate = |wide| watch.at_work.words(origin.is_sampled(), wide).filter(|_| !watch.gil_disabled);
+    let length = |parts: &[String]| parts.iter().map(|part| part.chars().count() + 3).sum::<usize>();
+    let mut note = origin.note.clone();
+    if let Some(words) = rate(true).filter(|it| length(&parts) + it.len() + phase.len() + 3 <= usize::from(width)) {
+        parts.insert(3, words);
+    } else if let Some(words) = rate(note.is_none()) {
+        note = Some(note.map_or(words.clone(), |note| format!("{words} · {note}")));
+    }
+    let x = canvas.text_to(1, 0, width, &parts.join(" · "), Ink::Strong);
     let row = u16::from(x + phase.len() as u16 + 2 > width);
     let end = canvas.text_before(width.saturating_sub(1), row, &phase, Ink::Strong);
-    if let Some(note) = &origin.note {
+    if let Some(note) = &note {
         let end = if row == 1 { end.saturating_sub(1) } else { width };
-        let exact = format!("   {} exact for 0.1 s", state.keymap.key(Action::ExactOnce));
+        let exact = format!("   {} exact for {MOMENT}", state.keymap.key(Action::ExactOnce));
         let note = foreign(note);
         let fits = 1 + note.chars().count() + exact.chars().count() <= usize::from(end);
         let x = canvas.text_to(1, 1, end, &note, Ink::Waits);
