@@ -119,7 +119,8 @@ impl Watch {
         let from = self.looked.max(log.now() - KEPT);
         // Whoever may wait still is looked at again.
         self.looked = self.looked.max(log.now() - (limit + PATIENCE));
-        let lives = self.figures.rows.iter().flat_map(|row| &row.lives).filter(|life| life.meets(from, log.now()));
+        let listed = self.figures.rows.iter().flat_map(|row| &row.lives).chain(&self.figures.idle);
+        let lives = listed.filter(|life| life.meets(from, log.now()));
         let lanes = lives.take(MOST_LOOKED_AT).map(|life| life.lane);
         let found = lanes.filter_map(|lane| {
             let at = log.next_wait_longer_than(lane, from, limit)?;

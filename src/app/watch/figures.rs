@@ -8,7 +8,7 @@ use crate::session::Places;
 use crate::trace::{Distribution, Trace};
 
 use super::Watch;
-use super::rows::{self, Row};
+use super::rows::{self, Life, Row};
 
 /// What the tables are of: this much of the time until now.
 pub const LATELY: Nanos = Nanos::from_secs(30);
@@ -40,8 +40,8 @@ pub struct Figures {
     pub rows: Vec<Row>,
     /// What those are called that share their name with others.
     pub labels: HashMap<LaneId, String>,
-    /// How many lanes live, did nothing lately and are not in the list.
-    pub idle: usize,
+    /// Those that live, did nothing lately and are not in the list.
+    pub idle: Vec<Life>,
     /// How much time the tables are of.
     pub span: Nanos,
 }

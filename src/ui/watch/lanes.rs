@@ -83,7 +83,12 @@ pub fn render(state: &State, log: &Trace, canvas: &mut Canvas) {
             let mark = world_mark(cell, recorded(x));
             canvas.set(gutters.left + x as u16, y, mark.glyph, mark.ink);
         }
-        canvas.text_before(width - 1, y, &format!("{}×", watch.figures.stopped.get(&world).copied().unwrap_or(0)), Ink::Dim);
+        canvas.text_before(
+            width - 1,
+            y,
+            &format!("{}×", watch.figures.stopped.get(&world).copied().unwrap_or(0)),
+            Ink::Dim,
+        );
         y += 1;
     }
 
@@ -101,7 +106,7 @@ pub fn render(state: &State, log: &Trace, canvas: &mut Canvas) {
     }
     let mut last = Vec::new();
     let (hidden, above) = (&all[first + shown..], first);
-    let idle = watch.figures.idle + hidden.iter().filter(|row| row.kind == Kind::Idle).count();
+    let idle = watch.figures.idle.len() + hidden.iter().filter(|row| row.kind == Kind::Idle).count();
     let below = hidden.iter().filter(|row| row.kind != Kind::Idle).count();
     if above > 0 {
         last.push(format!("{above} more above"));
@@ -233,7 +238,9 @@ fn draw(state: &State, log: &Trace, row: &Row, (index, picked): (usize, bool), p
     let info = log.lane(first);
     match &info.end {
         // Frozen, it stands as it stood then.
-        Some(end) if row.folded().is_none() && row.lives.iter().all(|life| life.to.is_some()) => _ = canvas.text_before(width - 1, y, &foreign(end), Ink::Bad),
+        Some(end) if row.folded().is_none() && row.lives.iter().all(|life| life.to.is_some()) => {
+            _ = canvas.text_before(width - 1, y, &foreign(end), Ink::Bad)
+        }
         _ if info.lock.is_some() => _ = canvas.text_before(width - 1, y, &percent(row.waits), Ink::Waits),
         _ => {}
     }
