@@ -256,6 +256,6 @@ pub trait Source {
     /// Halts every process of the run.
     fn suspend(&mut self);
 
-    /// Lets them go on.
-    fn resume(&mut self);
+    /// Lets them go on. Says whether it is on record that they stood still: else nothing is known of that time.
+    fn resume(&mut self) -> bool;
 }
