@@ -121,9 +121,7 @@ fn taken_from(state: &State, log: &Trace, lane: LaneId, at: Nanos) -> String {
         let before = log.prev_handoff(lock, took).unwrap_or(log.begin_at());
         log.owner_at(lock, before).map(|(owner, _)| owner).filter(|owner| *owner != lane)
     };
-    from().map_or(String::new(), |owner| {
-        format!(" · took the lock over from {}", name(state, log, owner))
-    })
+    from().map_or(String::new(), |owner| format!(" · took the lock over from {}", name(state, log, owner)))
 }
 
 /// How much a lane gets done about there.

@@ -106,9 +106,10 @@ const fn how(engine: engine::Engine) -> (&'static str, Evidence) {
 fn instead((status, program): (&Status, &engine::Program), had_lock: bool) -> Option<String> {
     let (name, pid) = (foreign(&script(&program.command)), program.pid);
     match status.engine {
-        _ if status.stopped.contains(&pid) => {
-            Some(format!("{name} is stopped: nothing of it runs until it is continued ({}).", foreign(&format!("kill -CONT {pid}"))))
-        }
+        _ if status.stopped.contains(&pid) => Some(format!(
+            "{name} is stopped: nothing of it runs until it is continued ({}).",
+            foreign(&format!("kill -CONT {pid}"))
+        )),
         engine::Engine::CoresOnly if had_lock => {
             Some(format!("Process {pid} executes a program without Python: only its threads and cores are seen."))
         }

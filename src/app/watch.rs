@@ -183,7 +183,7 @@ impl Watch {
     fn last_words(&self) -> String {
         let well = self.ended.as_deref().is_none_or(|how| how == "exit status 0");
         let said = last_words(&self.output.lines).filter(|_| !well);
-        said.map(|line| format!(" It said last: {}", foreign(&line))).unwrap_or_default()
+        said.map(|line| format!(" It said last: {}", foreign(line))).unwrap_or_default()
     }
 }
 
@@ -243,7 +243,7 @@ pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) {
     state.watch.gil_disabled = gil_disabled;
     state.watch.output = output;
     if let Some(work) = work
-        && let Some(said) = state.watch.at_work.said(state.now, work)
+        && let Some(said) = state.watch.at_work.said(state.now, work, state.origin.is_sampled())
     {
         state.message = Some(said);
     }

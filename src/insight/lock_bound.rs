@@ -70,7 +70,8 @@ fn contenders(facts: &Facts, waiters: f64) -> u64 {
     }
     let is_awake = |lane: &&LaneId| {
         let ledger = facts.trace.lane_ledger(**lane).0;
-        let time = |of: fn(State) -> bool| State::ALL.into_iter().filter(|it| of(*it)).map(|it| ledger[it.index()]).sum();
+        let time =
+            |of: fn(State) -> bool| State::ALL.into_iter().filter(|it| of(*it)).map(|it| ledger[it.index()]).sum();
         ratio(time(State::awake), time(State::lives)) >= AWAKE
     };
     let awake = facts.workers.iter().filter(is_awake).count() as u64;

@@ -485,7 +485,10 @@ fn a_program_is_lock_bound_however_many_of_its_threads_sleep() {
         builder = builder.lane(&format!("sleeper-{sleeper}")).state(State::Io, ms(460)).waiting(ms(40));
     }
     let found = of_program(&builder.build());
-    assert!(found[0].sentence.starts_with("One thread holds the lock, 1.6 of 20 wait (62% of their time awake)"), "{found:?}");
+    assert!(
+        found[0].sentence.starts_with("One thread holds the lock, 1.6 of 20 wait (62% of their time awake)"),
+        "{found:?}"
+    );
 }
 
 #[test]

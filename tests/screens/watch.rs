@@ -46,7 +46,12 @@ fn log(locks: bool) -> Trace {
 
 /// What was heard of the program that is watched by this state, and where holders were seen.
 fn seen(state: &State, places: Places) -> Observation {
-    Observation { origin: state.origin.clone(), gil_disabled: state.watch.gil_disabled, places, ..Observation::default() }
+    Observation {
+        origin: state.origin.clone(),
+        gil_disabled: state.watch.gil_disabled,
+        places,
+        ..Observation::default()
+    }
 }
 
 fn watched(size: (u16, u16), sampled: bool, locks: bool) -> (State, Option<Trace>) {
@@ -75,7 +80,8 @@ fn watched(size: (u16, u16), sampled: bool, locks: bool) -> (State, Option<Trace
     state.ran = Some(state.experiment.clone());
     state.phase = gilscope::app::Phase::Running;
     let work = Work { hits: 28_000, exact: ms(1000), missed: 0 };
-    hear(&mut state, Some(&log), News::Observed(Box::new(Observation { work: Some(work), ..seen(&state, places) })));
+    let seen = Observation { work: Some(work), ..seen(&state, places) };
+    hear(&mut state, Some(&log), News::Observed(Box::new(seen)));
     state.figures.cores_busy = 1.0;
     state.view.axis = Axis { from: log.begin_at(), cell: ms(10), cells: 60 };
     state.view.until = log.now();
@@ -96,12 +102,12 @@ fn a_moment_that_is_watched_exactly_is_said_to_be_at_once_and_then_what_was_seen
         hear(state, log.as_ref(), News::Observed(Box::new(seen)));
         text(&draw(state, log.as_ref()))
     };
-    assert!(tell(&mut state, 28_000, 1000).contains("SAMPLED 1 kHz · 14k takes/s when watched · 0 missed"));
+    assert!(tell(&mut state, 28_000, 1000).contains("SAMPLED 1 kHz · 14k takes/s · 0 missed"));
     update(&mut state, log.as_ref(), Action::ExactOnce);
     let now = text(&draw(&state, log.as_ref()));
     assert!(now.contains("EXACT for 0.1 s · ") && !now.contains("SAMPLED"), "{now}");
     let then = tell(&mut state, 31_600, 1100);
-    assert!(then.contains("SAMPLED 1 kHz · 18k takes/s when watched · 0 missed"), "{then}");
+    assert!(then.contains("SAMPLED 1 kHz · 18k takes/s · 0 missed"), "{then}");
     assert!(then.contains("Watched exactly for 0.10 s: 1800 takes, 18k a second, 0 missed."), "{then}");
 }
 

@@ -137,11 +137,7 @@ fn tab_goes_down_the_list_and_full_stop_to_the_next_wait_of_that_lane() {
     assert_eq!(at(&state), Some(50));
     assert!(said(&state, &log).contains("once waits for the GIL, 10.0 ms"), "{}", said(&state, &log));
     act(&mut state, Some(&log), Action::PreviousHandoff);
-    assert!(
-        said(&state, &log).starts_with("once has no earlier wait"),
-        "{:?}",
-        said(&state, &log)
-    );
+    assert!(said(&state, &log).starts_with("once has no earlier wait"), "{:?}", said(&state, &log));
     // Of a wait in which the lock changes hands the longest hold is pointed at.
     let turns = TraceBuilder::new().lock("GIL").lane("short").running(ms(10)).state(LaneState::Io, ms(90));
     let turns = turns.lane("long").waiting(ms(10)).running(ms(80)).state(LaneState::Io, ms(10));

@@ -64,8 +64,8 @@ impl AtWork {
         self.moment = Some((now, self.work.unwrap_or_default()));
     }
 
-    /// Takes in what it says. A moment that is over is told of.
-    pub(super) fn said(&mut self, now: Nanos, work: Work) -> Option<String> {
+    /// Takes in what it says, and whether the lock is sampled now. A moment that is over is told of.
+    pub(super) fn said(&mut self, now: Nanos, work: Work, is_sampled: bool) -> Option<String> {
         let before = self.work.replace(work).unwrap_or_default();
         if let (_, Some(rate)) = work.since(&before) {
             self.takes_per_second = Some(rate);
@@ -73,7 +73,7 @@ impl AtWork {
         let (since, before) = self.moment?;
         // While it goes on there is more of it each time it is said.
         let watched = work.exact - before.exact;
-        if watched < ENOUGH && now - since < AT_MOST {
+        if (watched < ENOUGH || !is_sampled) && now - since < AT_MOST {
             return None;
         }
         self.moment = None;
@@ -82,8 +82,9 @@ impl AtWork {
             return Some("The lock could not be watched exactly: it is sampled as before.".to_owned());
         };
         let missed = work.missed.saturating_sub(before.missed);
+        let now = if is_sampled { "Now it is sampled again." } else { "It goes on so." };
         Some(format!(
-            "Watched exactly for {:.2} s: {takes} takes, {} a second, {missed} missed. Now it is sampled again.",
+            "Watched exactly for {:.2} s: {takes} takes, {} a second, {missed} missed. {now}",
             watched.as_secs_f64(),
             count(rate),
         ))
@@ -116,13 +117,13 @@ mod tests {
     fn the_rate_is_that_of_the_time_in_which_the_lock_was_watched() {
         let mut at_work = AtWork::default();
         assert_eq!(at_work.words(false, true), None);
-        at_work.said(ms(250), work(0, 0, 0));
+        at_work.said(ms(250), work(0, 0, 0), false);
         assert_eq!(at_work.words(false, true).as_deref(), Some("0 missed"), "nothing is known of its rate");
-        at_work.said(ms(500), work(2_000, 250, 0));
+        at_work.said(ms(500), work(2_000, 250, 0), false);
         assert_eq!(at_work.words(false, true).as_deref(), Some("4.0k takes/s · 0 missed"));
         // It was watched for a part of that time, and is sampled now: the rate is that of then.
-        at_work.said(ms(750), work(5_000, 350, 2));
-        at_work.said(ms(1000), work(5_000, 350, 2));
+        at_work.said(ms(750), work(5_000, 350, 2), true);
+        at_work.said(ms(1000), work(5_000, 350, 2), true);
         assert_eq!(at_work.words(true, true).as_deref(), Some("15k takes/s when watched · 2 missed"));
         assert_eq!(at_work.words(true, false).as_deref(), Some("15k takes/s · 2 missed"));
     }
@@ -130,22 +131,23 @@ mod tests {
     #[test]
     fn a_moment_is_on_until_it_is_told_what_was_seen() {
         let mut at_work = AtWork::default();
-        at_work.said(ms(1000), work(1_000, 100, 1));
+        at_work.said(ms(1000), work(1_000, 100, 1), true);
         at_work.exact_once(ms(1100));
         assert!(at_work.is_exact_once());
-        assert_eq!(at_work.said(ms(1250), work(1_400, 120, 1)), None, "it has just begun");
-        let said = at_work.said(ms(1500), work(4_000, 200, 1)).expect("it is over");
+        assert_eq!(at_work.said(ms(1250), work(1_400, 120, 1), true), None, "it has just begun");
+        assert_eq!(at_work.said(ms(1350), work(3_000, 180, 1), false), None, "it goes on");
+        let said = at_work.said(ms(1500), work(4_000, 200, 1), true).expect("it is over");
         assert_eq!(said, "Watched exactly for 0.10 s: 1500 takes, 15k a second, 0 missed. Now it is sampled again.");
         assert!(!at_work.is_exact_once());
-        assert_eq!(at_work.said(ms(1750), work(4_000, 200, 1)), None);
+        assert_eq!(at_work.said(ms(1750), work(4_000, 200, 1), true), None);
     }
 
     #[test]
     fn a_lock_that_cannot_be_watched_is_said_to_be() {
         let mut at_work = AtWork::default();
-        at_work.said(ms(1000), work(0, 0, 0));
+        at_work.said(ms(1000), work(0, 0, 0), true);
         at_work.exact_once(ms(1100));
-        assert_eq!(at_work.said(ms(2000), work(0, 0, 0)), None);
-        assert!(at_work.said(ms(3000), work(0, 0, 0)).is_some_and(|said| said.contains("could not be watched")));
+        assert_eq!(at_work.said(ms(2000), work(0, 0, 0), true), None);
+        assert!(at_work.said(ms(3000), work(0, 0, 0), true).is_some_and(|said| said.contains("could not be watched")));
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::app::State;
 use crate::app::watch::Holder;
-use crate::app::words::{percent, foreign};
+use crate::app::words::{foreign, percent};
 
 use super::super::canvas::Canvas;
 use super::super::theme::Ink;

@@ -126,7 +126,8 @@ fn header(state: &State, canvas: &mut Canvas) {
     let rate = |wide| watch.at_work.words(origin.is_sampled(), wide).filter(|_| !watch.gil_disabled);
     let length = |parts: &[String]| parts.iter().map(|part| part.chars().count() + 3).sum::<usize>();
     let mut note = origin.note.clone();
-    if let Some(words) = rate(true).filter(|it| length(&parts) + it.len() + phase.len() + 3 <= usize::from(width)) {
+    let fits = |it: &String| length(&parts) + it.chars().count() + phase.len() + 3 <= usize::from(width);
+    if let Some(words) = [true, false].into_iter().filter_map(rate).find(fits) {
         parts.insert(3, words);
     } else if let Some(words) = rate(note.is_none()) {
         note = Some(note.map_or(words.clone(), |note| format!("{words} · {note}")));
