@@ -2,7 +2,7 @@
 
 use gilscope::app::picker::Candidate;
 use gilscope::app::watch::{Observation, Work};
-use gilscope::app::{Action, Axis, News, Origin, Program, Screen, State, hear, update};
+use gilscope::app::{Action, Axis, News, Origin, Program, Screen, State, Wording, hear, update};
 use gilscope::event::{LaneId, Nanos, State as LaneState};
 use gilscope::observe::parking::Wanted;
 use gilscope::observe::place::{Caller, Place};
@@ -91,6 +91,61 @@ fn watched(size: (u16, u16), sampled: bool, locks: bool) -> (State, Option<Trace
 #[test]
 fn watching_a_service_by_sampling() {
     check("watch-sampled", |size| watched(size, true, true));
+}
+
+#[test]
+fn in_a_kitchen_what_belongs_to_the_program_keeps_its_name() {
+    for name in ["process_lock", "GIL", "thread", "threads-of-process", "Lock.process"] {
+        let (file, command) = (format!("{name}_gil.py"), format!("python {name}.py --lock process --thread=4"));
+        let screens = |wording| {
+            let mut drawn = String::new();
+            let (mut state, _) = watched((160, 40), false, true);
+            state.look.wording = wording;
+            let mut log = TraceBuilder::new().lock("GIL").lane(name);
+            for _ in 0..8 {
+                log = log.running(ms(80)).state(LaneState::Io, ms(20));
+            }
+            log = log.lane("lock 7").state(LaneState::Io, ms(40));
+            let log = log.waiting(ms(40)).running(ms(20)).state(LaneState::Io, ms(700)).build();
+            let mut places = Places::default();
+            let place =
+                Place { function: name.into(), file: file.as_str().into(), line: Some(3), task: None, caller: None };
+            places.saw(log.begin_at() + ms(60), LaneId(0), place, 2);
+            let program = Program { name: file.clone(), pid: 7, launched: false };
+            state.origin.program = Some(program);
+            let heard = seen(&state, places);
+            hear(&mut state, Some(&log), News::Observed(Box::new(heard)));
+            state.view.until = log.now();
+            drawn += &text(&draw(&state, Some(&log)));
+            update(&mut state, Some(&log), Action::Freeze);
+            drawn += &text(&draw(&state, Some(&log)));
+            hear(&mut state, None, News::Message(format!("cannot run `{command}`")));
+            drawn += &text(&draw(&state, Some(&log)));
+            state.message = None;
+            state.origin.program = None;
+            let row = Candidate { pid: 9, command: command.clone(), version: Ok("3.13.1".to_owned()) };
+            hear(&mut state, None, News::Pythons(vec![row]));
+            drawn + &text(&draw(&state, None))
+        };
+        let (plain, kitchen) = (screens(Wording::Plain), screens(Wording::Kitchen));
+        let count = |text: &str, what: &str| text.matches(what).count();
+        let called = format!("{name} ({file}:3)");
+        for what in [file.as_str(), command.as_str(), called.as_str(), "lock 7"] {
+            assert!(count(&plain, what) > 0, "{what} in {plain}");
+            assert_eq!(count(&plain, what), count(&kitchen, what), "{what} in {kitchen}");
+        }
+        assert!(kitchen.contains(&format!("fell while {name} held the knife")), "{kitchen}");
+    }
+    // A command that is suggested is one.
+    let (mut state, log) = watched((160, 40), false, true);
+    state.look.wording = Wording::Kitchen;
+    let place = Place { function: "thread".into(), file: "lock.py".into(), line: Some(3), task: None, caller: None };
+    let mut places = Places::default();
+    places.saw(log.as_ref().expect("there is one").begin_at() + ms(60), LaneId(0), place, 2);
+    let heard = seen(&state, places);
+    hear(&mut state, log.as_ref(), News::Observed(Box::new(heard)));
+    let text = text(&draw(&state, log.as_ref()));
+    assert!(text.contains("Try: gilscope compare --call lock:thread -m threads,processes"), "{text}");
 }
 
 #[test]
