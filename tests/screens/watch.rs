@@ -99,7 +99,7 @@ fn in_a_kitchen_what_belongs_to_the_program_keeps_its_name() {
         let (file, command) = (format!("{name}_gil.py"), format!("python {name}.py --lock process --thread=4"));
         let screens = |wording| {
             let mut drawn = String::new();
-            let (mut state, _) = watched((160, 40), false, true);
+            let (mut state, _) = watched((300, 40), false, true);
             state.look.wording = wording;
             let mut log = TraceBuilder::new().lock("GIL").lane(name);
             for _ in 0..8 {
@@ -129,7 +129,7 @@ fn in_a_kitchen_what_belongs_to_the_program_keeps_its_name() {
         };
         let (plain, kitchen) = (screens(Wording::Plain), screens(Wording::Kitchen));
         let count = |text: &str, what: &str| text.matches(what).count();
-        let called = format!("{name} ({file}:3)");
+        let called = format!("{} ({file}:3)", name.rsplit('.').next().unwrap_or_default());
         for what in [file.as_str(), command.as_str(), called.as_str(), "lock 7"] {
             assert!(count(&plain, what) > 0, "{what} in {plain}");
             assert_eq!(count(&plain, what), count(&kitchen, what), "{what} in {kitchen}");
