@@ -14,7 +14,7 @@ pub struct Origin {
     pub evidence: Evidence,
     /// How its events come about, in a few words: `exact`, `SAMPLED 1 kHz`.
     pub how: String,
-    /// Why not better, or what was missed, of what is observed.
+    /// Why not better, of what is observed.
     pub note: Option<String>,
     /// How it is known who had a core; none before a run.
     pub cores: Option<CoreEvidence>,
@@ -122,12 +122,10 @@ fn note(status: &Status) -> Option<String> {
     let last = |is_over: bool| status.alarms.iter().rfind(|alarm| alarm.until.is_some() == is_over);
     let timed = |alarm: &engine::Alarm| format!("after {}: {}", tenths(alarm.at), alarm.text);
     let [alarm, over] = [false, true].map(|is_over| last(is_over).map(timed));
-    let missed = (status.missed + status.records_lost > 0)
-        .then(|| format!("{} takes or drops missed, {} records lost", status.missed, status.records_lost));
     let cores = status.switch_records_refused.as_ref().map(|why| format!("core times not known: {why}"));
     // Beside how often it is taken, so much is enough.
     let brief = |why: &String| if why == TOO_OFTEN { "exact would slow it".to_owned() } else { why.clone() };
-    alarm.or_else(|| status.reason.as_ref().map(brief)).or(over).or(missed).or(cores)
+    alarm.or_else(|| status.reason.as_ref().map(brief)).or(over).or(cores)
 }
 
 /// What a person calls a program: its script, its module, or `-c`, without the folder.

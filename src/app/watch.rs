@@ -247,6 +247,9 @@ pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) {
     {
         state.message = Some(said);
     }
+    if !state.is_frozen() {
+        state.watch.at_work.show();
+    }
     let Some(log) = log else { return };
     // While the picture stands still the figures do, too: they are of what it shows. What has ended changes no more.
     if state.view.frozen.is_none() || ended.is_some() {

@@ -46,9 +46,11 @@ impl Work {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AtWork {
     /// What it said last.
-    pub work: Option<Work>,
+    work: Option<Work>,
     /// Takes a second when the lock was last watched.
-    pub takes_per_second: Option<f64>,
+    takes_per_second: Option<f64>,
+    /// Both as they stand on the screen.
+    shown: Option<(Work, Option<f64>)>,
     /// Since when it is to be watched for a moment, and what had been seen by then.
     moment: Option<(Nanos, Work)>,
 }
@@ -62,6 +64,11 @@ impl AtWork {
     /// It is to be watched for a moment.
     pub(super) fn exact_once(&mut self, now: Nanos) {
         self.moment = Some((now, self.work.unwrap_or_default()));
+    }
+
+    /// What stands on the screen is what it said last. Not called while the picture stands still.
+    pub(super) fn show(&mut self) {
+        self.shown = self.work.map(|work| (work, self.takes_per_second));
     }
 
     /// Takes in what it says, and whether the lock is sampled now. A moment that is over is told of.
@@ -81,6 +88,7 @@ impl AtWork {
         let Some(rate) = rate else {
             return Some("The lock could not be watched exactly: it is sampled as before.".to_owned());
         };
+        self.takes_per_second = Some(rate);
         let missed = work.missed.saturating_sub(before.missed);
         let now = if is_sampled { "Now it is sampled again." } else { "It goes on so." };
         Some(format!(
@@ -90,10 +98,10 @@ impl AtWork {
         ))
     }
 
-    /// How often the lock is taken and what was missed, in few words; none before anything is known.
-    pub fn words(&self, is_sampled: bool, wide: bool) -> Option<String> {
-        let work = self.work?;
-        let rate = self.takes_per_second.map(|rate| {
+    /// How often the lock is taken, if there is one, and what was missed, in few words; none before anything is known.
+    pub fn words(&self, has_lock: bool, is_sampled: bool, wide: bool) -> Option<String> {
+        let (work, rate) = self.shown?;
+        let rate = rate.filter(|_| has_lock).map(|rate| {
             let when = if is_sampled && wide { " when watched" } else { "" };
             format!("{} takes/s{when} · ", count(rate))
         });
@@ -109,6 +117,12 @@ mod tests {
         Nanos::from_millis(millis)
     }
 
+    fn words(at_work: &AtWork, is_sampled: bool, wide: bool) -> Option<String> {
+        let mut at_work = at_work.clone();
+        at_work.show();
+        at_work.words(true, is_sampled, wide)
+    }
+
     fn work(hits: u64, exact: u64, missed: u64) -> Work {
         Work { hits, exact: ms(exact), missed }
     }
@@ -116,16 +130,22 @@ mod tests {
     #[test]
     fn the_rate_is_that_of_the_time_in_which_the_lock_was_watched() {
         let mut at_work = AtWork::default();
-        assert_eq!(at_work.words(false, true), None);
+        assert_eq!(words(&at_work, false, true), None);
         at_work.said(ms(250), work(0, 0, 0), false);
-        assert_eq!(at_work.words(false, true).as_deref(), Some("0 missed"), "nothing is known of its rate");
+        assert_eq!(words(&at_work, false, true).as_deref(), Some("0 missed"), "nothing is known of its rate");
         at_work.said(ms(500), work(2_000, 250, 0), false);
-        assert_eq!(at_work.words(false, true).as_deref(), Some("4.0k takes/s · 0 missed"));
+        assert_eq!(words(&at_work, false, true).as_deref(), Some("4.0k takes/s · 0 missed"));
         // It was watched for a part of that time, and is sampled now: the rate is that of then.
         at_work.said(ms(750), work(5_000, 350, 2), true);
         at_work.said(ms(1000), work(5_000, 350, 2), true);
-        assert_eq!(at_work.words(true, true).as_deref(), Some("15k takes/s when watched · 2 missed"));
-        assert_eq!(at_work.words(true, false).as_deref(), Some("15k takes/s · 2 missed"));
+        assert_eq!(words(&at_work, true, true).as_deref(), Some("15k takes/s when watched · 2 missed"));
+        assert_eq!(words(&at_work, true, false).as_deref(), Some("15k takes/s · 2 missed"));
+        // On the screen it stands until it is shown anew, and without a lock there is no rate.
+        assert_eq!(at_work.words(true, true, true), None);
+        at_work.show();
+        at_work.said(ms(1250), work(9_000, 450, 3), true);
+        assert_eq!(at_work.words(true, true, false).as_deref(), Some("15k takes/s · 2 missed"));
+        assert_eq!(at_work.words(false, true, false).as_deref(), Some("2 missed"));
     }
 
     #[test]

@@ -123,7 +123,7 @@ fn header(state: &State, canvas: &mut Canvas) {
         (None, phase) => phase.word().to_owned(),
     };
     // How often the lock is taken and what was missed stands where there is room: beside the engine, or before the note.
-    let rate = |wide| watch.at_work.words(origin.is_sampled(), wide).filter(|_| !watch.gil_disabled);
+    let rate = |wide| watch.at_work.words(!watch.gil_disabled, origin.is_sampled(), wide);
     let length = |parts: &[String]| parts.iter().map(|part| part.chars().count() + 3).sum::<usize>();
     let mut note = origin.note.clone();
     let fits = |it: &String| length(&parts) + it.chars().count() + phase.len() + 3 <= usize::from(width);
