@@ -79,7 +79,9 @@ impl Fold {
         match place(log, lane)? {
             place if self.workers.contains(&place) => Some((place - self.workers.start) / self.each),
             // What makes the workers comes after them.
-            place if place >= log.workers().len() && self.workers.start == 0 => Some(self.workers.len() / self.each),
+            place if place >= log.workers().len() && self.workers.start == 0 => {
+                Some(self.workers.len().div_ceil(self.each))
+            }
             _ => Some(usize::MAX),
         }
     }
@@ -282,6 +284,8 @@ mod tests {
                 "{names:?}"
             );
             let left = super::super::view::Gutters::new(size.0, longest_name(&state, &log)).left;
+            let fold = Fold::of(&state, &log);
+            assert_eq!(fold.place(&log, LaneId(0)), Some(rows.len() - 1), "its mark is no band's");
             // A blank and the mark before it, a blank after it.
             assert!(names.iter().all(|name| name.chars().count() + 4 <= usize::from(left)), "{left}: {names:?}");
         }
