@@ -318,3 +318,36 @@ fn a_program_that_was_running_runs_on_when_it_is_left() {
     program.kill().expect("it is our child");
     program.wait().expect("it is our child");
 }
+
+#[test]
+fn a_launched_program_stands_still_with_gilscope_and_goes_on_with_it() {
+    let Some(python) = interpreter() else { return };
+    let python = python.to_str().expect("it is UTF-8");
+    let folder = tempfile::tempdir().expect("there is room");
+    let path = folder.path().join(format!("stands-still-{}.py", std::process::id()));
+    std::fs::write(&path, busy(1000)).expect("it is written");
+    let path = path.to_str().expect("it is UTF-8");
+    let mut shell = Terminal::start("/bin/bash", &["--norc", "-i"], 120, 36, &[]);
+    shell.press(&format!("gilscope watch --python {python} {path}\r"));
+    shell.wait_for("WATCHING");
+    shell.wait("somebody who made others wait", |screen| screen.contains("of all waiting fell while"));
+    shell.press("\x1a");
+    shell.wait_for("Stopped");
+    // Gilscope, its keeper and the program have the file on their command lines.
+    let program = || named(path).into_iter().max().expect("it is there");
+    let state = |pid: i32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next())
+    };
+    shell.wait("the program to stand still", |_| state(program()) == Some('T'));
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    shell.press("fg\r");
+    shell.wait_for("The program stood still with gilscope for");
+    shell.wait("the program to go on", |_| matches!(state(program()), Some('R' | 'S')));
+    // The time is on record.
+    shell.wait_for("was stopped by SIGSTOP and continued after");
+    shell.press("q");
+    shell.wait_for("q again leaves");
+    shell.press("q");
+    shell.wait("the prompt", |screen| screen.contains("$ "));
+}

@@ -10,7 +10,7 @@ use super::compare::Screen;
 use super::rows::{Fold, band_name, place};
 use super::state::State;
 use super::watch;
-use super::words::{count, instant, percent, sanitised};
+use super::words::{count, foreign, instant, percent, sanitised};
 
 /// How many holders are named.
 const NAMED: usize = 3;
@@ -47,12 +47,12 @@ pub fn sentence(state: &State, log: &Trace) -> Option<String> {
     let at = state.view.cursor?;
     let lane = lane(state, log)?;
     let begin = log.begin_at();
-    let name = sanitised(&state.watch.name(log, lane));
+    let name = name(state, log, lane);
     let when = instant(at - begin, state.view.axis.cell);
     if let Some(band) = band(state, log) {
         return Some(format!("{when}  {}", mean(state, log, &band, at)));
     }
-    let Some(span) = log.span_at(lane, at) else {
+    let Some((span, goes_on)) = span(state, log, lane, at) else {
         return Some(format!("{when}  {name}: nothing recorded here"));
     };
     let mut text = format!("{when}  {name} {}", span.state.words());
@@ -64,7 +64,8 @@ pub fn sentence(state: &State, log: &Trace) -> Option<String> {
         text += &format!(" ({detail})");
     }
     if span.state == LaneState::WaitingGil {
-        text += &format!(", {}{}", span.to - span.from, blame(state, log, lane, span, at));
+        let so_far = if goes_on { " so far" } else { "" };
+        text += &format!(", {}{so_far}{}", span.to - span.from, blame(state, log, lane, span, at));
     } else {
         let since = instant(span.from - begin, state.view.axis.cell);
         text += &format!(" since {since}, for {}", span.to - span.from);
@@ -75,7 +76,7 @@ pub fn sentence(state: &State, log: &Trace) -> Option<String> {
             }
             LaneState::WaitingLock => {
                 let what = state.watch.wants.seen_within(lane, span.from, span.to, at);
-                text += &what.map_or_else(String::new, |what| format!(": {}", sanitised(what)));
+                text += &what.map_or_else(String::new, |what| format!(": {}", foreign(what)));
             }
             LaneState::WaitingWorld => text += &stopped_by(state, log, lane, span),
             _ => {}
@@ -85,7 +86,7 @@ pub fn sentence(state: &State, log: &Trace) -> Option<String> {
         }
     }
     if span.state == LaneState::Starting {
-        text += &birth(log, lane);
+        text += &birth(state, log, lane);
     }
     let line = log.line_at(lane, at);
     if line != Line::NONE {
@@ -97,6 +98,20 @@ pub fn sentence(state: &State, log: &Trace) -> Option<String> {
     Some(text)
 }
 
+/// What a lane is called: of a real program that is the program's own name for it.
+fn name(state: &State, log: &Trace, lane: LaneId) -> String {
+    let name = state.watch.name(log, lane);
+    if state.origin.program.is_some() { foreign(&name) } else { sanitised(&name) }
+}
+
+/// What a lane was at an instant, as far as the picture reaches: the run goes on while it stands still. And whether that
+/// was not over by then.
+fn span(state: &State, log: &Trace, lane: LaneId, at: Nanos) -> Option<(Span, bool)> {
+    let reach = state.reach(log);
+    let span = log.span_at(lane, at).filter(|span| span.from < reach)?;
+    Some((Span { to: span.to.min(reach), ..span }, span.to >= reach && !log.has_ended()))
+}
+
 /// From whom a lane that holds its lock took it over, where the cursor stands at that hand-off: within the cell.
 fn taken_from(state: &State, log: &Trace, lane: LaneId, at: Nanos) -> String {
     let from = || {
@@ -106,9 +121,7 @@ fn taken_from(state: &State, log: &Trace, lane: LaneId, at: Nanos) -> String {
         let before = log.prev_handoff(lock, took).unwrap_or(log.begin_at());
         log.owner_at(lock, before).map(|(owner, _)| owner).filter(|owner| *owner != lane)
     };
-    from().map_or(String::new(), |owner| {
-        format!(" · took the lock over from {}", sanitised(&state.watch.name(log, owner)))
-    })
+    from().map_or(String::new(), |owner| format!(" · took the lock over from {}", name(state, log, owner)))
 }
 
 /// How much a lane gets done about there.
@@ -141,10 +154,10 @@ fn mean(state: &State, log: &Trace, band: &Range<usize>, at: Nanos) -> String {
 }
 
 /// Who made a lane, and how long each step of its birth took, as far as it has come.
-fn birth(log: &Trace, lane: LaneId) -> String {
+fn birth(state: &State, log: &Trace, lane: LaneId) -> String {
     let mut text = String::new();
     if let Some(parent) = log.lane(lane).parent {
-        text += &format!(" · made by {}", sanitised(&log.lane(parent).name));
+        text += &format!(" · made by {}", name(state, log, parent));
     }
     let mut steps: Vec<(&str, Nanos)> = Vec::new();
     let mut at = Some(log.begin_at());
@@ -182,7 +195,7 @@ fn stopped_by(state: &State, log: &Trace, lane: LaneId, span: Span) -> String {
         .into_iter()
         .filter(|(by, _)| *by != lane)
         .take(NAMED)
-        .map(|(by, held)| format!("; {} had it stopped for {held} of that", sanitised(&state.watch.name(log, by))))
+        .map(|(by, held)| format!("; {} had it stopped for {held} of that", name(state, log, by)))
         .collect();
     by.concat()
 }
@@ -194,14 +207,14 @@ fn seen_in(state: &State, log: &Trace, holder: LaneId, at: Nanos) -> String {
     let Some((_, since)) = lock.and_then(|lock| log.owner_at(lock, at)).filter(|(owner, _)| *owner == holder) else {
         return String::new();
     };
-    let until = lock.and_then(|lock| log.next_handoff(lock, at)).unwrap_or(log.now());
+    let until = lock.and_then(|lock| log.next_handoff(lock, at)).unwrap_or(log.now()).min(state.reach(log));
     if let Some((place, _)) = places.seen_within(holder, since, until, at) {
-        return format!(" in {}", sanitised(&watch::place_words(place)));
+        return format!(" in {}", foreign(&watch::place_words(place)));
     }
     match places.seen_within(holder, at - NEARBY, at + NEARBY, at) {
         Some((place, seen)) => {
             let (apart, side) = if seen < at { (at - seen, "before") } else { (seen - at, "after") };
-            format!(" (seen {apart} {side} in {})", sanitised(&watch::place_words(place)))
+            format!(" (seen {apart} {side} in {})", foreign(&watch::place_words(place)))
         }
         None => String::new(),
     }
@@ -210,7 +223,7 @@ fn seen_in(state: &State, log: &Trace, holder: LaneId, at: Nanos) -> String {
 /// For whom a lane waits: who holds the lock at the cursor and at which line, how much of this wait that was and how
 /// much it was in all; then who else held it during this wait.
 fn blame(state: &State, log: &Trace, lane: LaneId, span: Span, at: Nanos) -> String {
-    let name = |lane: LaneId| sanitised(&state.watch.name(log, lane));
+    let name = |lane: LaneId| name(state, log, lane);
     let mut held = log.holders_during(lane, span);
     let mut text = String::new();
     let owner = log.lane(lane).lock.and_then(|lock| log.owner_at(lock, at)).map(|(owner, _)| owner);
@@ -222,8 +235,7 @@ fn blame(state: &State, log: &Trace, lane: LaneId, span: Span, at: Nanos) -> Str
             text += &format!(" at line {line}");
         }
         text += &seen_in(state, log, holder, at);
-        // The run goes on while the picture stands still.
-        let blame = if state.view.frozen.is_some() { &state.view.frozen_blame } else { &log.blame() };
+        let blame = if state.is_frozen() { &state.view.frozen_blame } else { &log.blame() };
         let charged = blame.iter().filter(|blame| blame.waiter == lane && blame.holder == holder);
         let in_all: Nanos = charged.map(|blame| blame.ns).sum();
         text += &format!(": {of_this} of it, {in_all} in all while {} waited", name(lane));

@@ -153,7 +153,8 @@ pub fn hear(state: &mut State, log: Option<&Trace>, news: News) -> Vec<Effect> {
             state.watch.output = printed;
         }
         News::Origin(origin) => state.origin = origin,
-        News::Message(text) => state.message = Some(text),
+        // It may name anything: files, commands, what another program said.
+        News::Message(text) => state.message = Some(words::foreign(&text)),
     }
     state.touch();
     effects
@@ -225,7 +226,7 @@ fn resize(state: &mut State, log: Option<&Trace>) {
     let expected = if state.phase == Phase::Running { state.length.target().unwrap_or_default() } else { Nanos::ZERO };
     state.figures.read_whole(log, whole_axis(log, expected, cells));
     if state.view.zoom == view::Zoom::Whole && state.view.frozen.is_none() {
-        state.view.show_whole(log, cells);
+        state.view.show_whole(log.begin_at(), log.now(), cells);
     } else {
         state.view.axis.cells = cells;
         state.view.next = Nanos::ZERO;
@@ -269,7 +270,7 @@ fn run_ended(state: &mut State, log: Option<&Trace>, ending: Ending) -> Vec<Effe
         let facts = facts(state, log);
         state.figures.finish(&facts, cells);
         if state.view.frozen.is_none() {
-            state.view.show_whole(log, cells);
+            state.view.show_whole(log.begin_at(), log.now(), cells);
         }
     }
     match ending {
@@ -335,7 +336,7 @@ fn baseline_ended(state: &mut State, ending: Ending, elapsed: Nanos) {
     match ending {
         Ending::Done => put_bar(state, ModelChoice::BASELINE, 1, BarState::Done(elapsed)),
         Ending::Failed(why) => {
-            state.message = Some(format!("One at a time failed: {why}"));
+            state.message = Some(format!("One at a time failed: {}", words::foreign(&why)));
             put_bar(state, ModelChoice::BASELINE, 1, BarState::Failed(elapsed));
         }
         // Not measured is not measured: its key, or the next run, does it.

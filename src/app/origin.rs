@@ -1,9 +1,9 @@
 //! What the picture is of, and how it is known: the same of a run in the lab and of a real program that is watched.
 
-use crate::engine::{self, Description, Status};
+use crate::engine::{self, Description, Status, TOO_OFTEN};
 use crate::trace::{CoreEvidence, Evidence, Trace};
 
-use super::words::tenths;
+use super::words::{foreign, tenths};
 
 /// What the run on the screen comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Origin {
     pub evidence: Evidence,
     /// How its events come about, in a few words: `exact`, `SAMPLED 1 kHz`.
     pub how: String,
-    /// Why not better, or what was missed, of what is observed.
+    /// Why not better, of what is observed.
     pub note: Option<String>,
     /// How it is known who had a core; none before a run.
     pub cores: Option<CoreEvidence>,
@@ -104,11 +104,12 @@ const fn how(engine: engine::Engine) -> (&'static str, Evidence) {
 
 /// Why there is nothing to say of a lock, of which there may have been one.
 fn instead((status, program): (&Status, &engine::Program), had_lock: bool) -> Option<String> {
-    let (name, pid) = (script(&program.command), program.pid);
+    let (name, pid) = (foreign(&script(&program.command)), program.pid);
     match status.engine {
-        _ if status.stopped.contains(&pid) => {
-            Some(format!("{name} is stopped: nothing of it runs until it is continued (kill -CONT {pid})."))
-        }
+        _ if status.stopped.contains(&pid) => Some(format!(
+            "{name} is stopped: nothing of it runs until it is continued ({}).",
+            foreign(&format!("kill -CONT {pid}"))
+        )),
         engine::Engine::CoresOnly if had_lock => {
             Some(format!("Process {pid} executes a program without Python: only its threads and cores are seen."))
         }
@@ -121,10 +122,10 @@ fn note(status: &Status) -> Option<String> {
     let last = |is_over: bool| status.alarms.iter().rfind(|alarm| alarm.until.is_some() == is_over);
     let timed = |alarm: &engine::Alarm| format!("after {}: {}", tenths(alarm.at), alarm.text);
     let [alarm, over] = [false, true].map(|is_over| last(is_over).map(timed));
-    let missed = (status.missed + status.records_lost > 0)
-        .then(|| format!("{} takes or drops missed, {} records lost", status.missed, status.records_lost));
     let cores = status.switch_records_refused.as_ref().map(|why| format!("core times not known: {why}"));
-    alarm.or_else(|| status.reason.clone()).or(over).or(missed).or(cores)
+    // Beside how often it is taken, so much is enough.
+    let brief = |why: &String| if why == TOO_OFTEN { "exact would slow it".to_owned() } else { why.clone() };
+    alarm.or_else(|| status.reason.as_ref().map(brief)).or(over).or(cores)
 }
 
 /// What a person calls a program: its script, its module, or `-c`, without the folder.

@@ -99,7 +99,7 @@ fn attach(state: &mut State) -> Vec<Effect> {
     match state.watch.picker.chosen() {
         Some(chosen) if chosen.version.is_ok() => vec![Effect::Attach(chosen.pid)],
         Some(Candidate { version: Err(why), .. }) => {
-            state.message = Some(why.clone());
+            state.message = Some(super::words::foreign(why));
             Vec::new()
         }
         _ => Vec::new(),
@@ -182,7 +182,7 @@ mod tests {
         let mut state = open();
         update(&mut state, None, Action::ToEnd);
         assert_eq!(update(&mut state, None, Action::RunOrStop), []);
-        assert_eq!(state.message.as_deref(), Some("no"));
+        assert_eq!(state.message, Some(crate::app::words::foreign("no")));
     }
 
     #[test]

@@ -23,6 +23,9 @@ const SCREENS: usize = 4;
 /// Up to so many lanes, their marks are the numbers in their names; more have the mark beside the name.
 const UNMARKED: usize = 9;
 
+/// So many characters of a band's name there is room for beside the picture and its mark.
+const BAND: usize = 16;
+
 /// A row of the timeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Row {
@@ -48,7 +51,8 @@ impl Fold {
     pub fn of(state: &State, log: &Trace) -> Fold {
         let all = log.workers().len();
         let workers = state.view.unfolded.clone().filter(|part| part.end <= all).unwrap_or(0..all);
-        let (count, room) = (workers.len(), room(state));
+        let above = if state.view.unfolded.is_none() { servers(log).count() } else { 0 };
+        let (count, room) = (workers.len(), room(state).saturating_sub(above).max(1));
         let mut each = 1;
         if count > FEW && count > SCREENS * room {
             while count.div_ceil(each) > room {
@@ -75,7 +79,9 @@ impl Fold {
         match place(log, lane)? {
             place if self.workers.contains(&place) => Some((place - self.workers.start) / self.each),
             // What makes the workers comes after them.
-            place if place >= log.workers().len() && self.workers.start == 0 => Some(self.workers.len() / self.each),
+            place if place >= log.workers().len() && self.workers.start == 0 => {
+                Some(self.workers.len().div_ceil(self.each))
+            }
             _ => Some(usize::MAX),
         }
     }
@@ -98,9 +104,9 @@ fn room(state: &State) -> usize {
     height.saturating_sub(others).max(4)
 }
 
-/// What makes the workers and is drawn above them: the forkserver.
+/// What makes the workers, or runs them, and is drawn above them: the forkserver, the event loop.
 fn servers(log: &Trace) -> impl Iterator<Item = LaneId> + '_ {
-    log.others().iter().copied().filter(|lane| log.lane(*lane).role == Role::Server)
+    log.others().iter().copied().filter(|lane| matches!(log.lane(*lane).role, Role::Server | Role::Loop))
 }
 
 /// The place of a lane that is drawn: the workers in their order, then what makes them. If nobody does tasks, all
@@ -173,7 +179,13 @@ pub fn name(log: &Trace, rows: &[Row], index: usize) -> String {
                 _ => format!("└ {name}"),
             }
         }
-        Row::Band(workers) => band_name(log, workers),
+        Row::Band(workers) => match band_name(log, workers) {
+            // The numbers tell bands apart; what they count is in the heading.
+            name if name.chars().count() > BAND => {
+                name.rsplit_once(' ').map_or(name.clone(), |(_, numbers)| numbers.to_owned())
+            }
+            name => name,
+        },
         Row::Lock(lock) => {
             let name = words::sanitised(&log.lock(*lock).name);
             name.strip_prefix("GIL of ").map_or(name.clone(), |of| format!("GIL {of}"))
@@ -250,6 +262,34 @@ mod tests {
         let log = log(100, "process");
         assert_eq!(band_name(&log, &(0..64)), "processes 1–64");
         assert_eq!(band_name(&log, &(64..65)), "process 65");
+    }
+
+    #[test]
+    fn many_coroutines_are_bands_below_their_loop_and_no_name_is_cut() {
+        let mut builder = TraceBuilder::new().lock("GIL").lane_as("loop", Role::Loop).running(Nanos::from_millis(1));
+        for number in 1..=10_000 {
+            builder = builder.lane(&format!("coroutine {number}"));
+            builder = builder.state(crate::event::State::Suspended, Nanos::from_millis(1));
+        }
+        let log = builder.build();
+        for size in [(120, 36), (80, 24), (60, 15)] {
+            let state = screen(size.0, size.1);
+            let rows = rows(&state, &log);
+            assert_eq!(rows[0], Row::Lane(LaneId(0)));
+            assert!(rows.len() <= room(&state), "{} rows at {size:?}", rows.len());
+            let names: Vec<String> = (0..rows.len()).map(|index| name(&log, &rows, index)).collect();
+            assert_eq!(names[0], "loop");
+            assert!(
+                names[1].starts_with("1–") && names.last().is_some_and(|last| last.ends_with("–10000")),
+                "{names:?}"
+            );
+            let left = super::super::view::Gutters::new(size.0, longest_name(&state, &log)).left;
+            let fold = Fold::of(&state, &log);
+            assert_eq!(fold.place(&log, LaneId(0)), Some(rows.len() - 1), "its mark is no band's");
+            // A blank and the mark before it, a blank after it.
+            assert!(names.iter().all(|name| name.chars().count() + 4 <= usize::from(left)), "{left}: {names:?}");
+        }
+        assert_eq!(band_name(&log, &(0..512)), "coroutines 1–512");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::calibration::Calibration;
 use crate::event::{CoreId, Nanos};
 use crate::session::{Experiment, Length};
+use crate::trace::Trace;
 use crate::workload::ArgValue;
 
 use super::choice::{ModelChoice, WorkloadChoice};
@@ -299,6 +300,16 @@ impl State {
             BarState::Done(elapsed) => Some(elapsed),
             _ => None,
         })
+    }
+
+    /// Whether the picture stands still while the run goes on.
+    pub fn is_frozen(&self) -> bool {
+        self.view.frozen.is_some() && self.phase == Phase::Running
+    }
+
+    /// Up to when there is something to look at: all of a frozen picture, and all that is said of it, is of one instant.
+    pub fn reach(&self, log: &Trace) -> Nanos {
+        if self.is_frozen() { self.view.until.min(log.now()) } else { log.now() }
     }
 
     /// Something visible has changed.

@@ -202,18 +202,18 @@ impl View {
         }
     }
 
-    /// The whole run, still.
-    pub fn show_whole(&mut self, log: &Trace, cells: u16) {
-        let cell = axis::fitting(log.elapsed(), cells);
-        self.axis = Axis { from: log.begin_at(), cell, cells };
-        self.until = log.now();
+    /// The whole run, still, as far as it reaches.
+    pub fn show_whole(&mut self, begin: Nanos, until: Nanos, cells: u16) {
+        let cell = axis::fitting(until - begin, cells);
+        self.axis = Axis { from: begin, cell, cells };
+        self.until = until;
         self.zoom = Zoom::Whole;
         self.fired = false;
     }
 
     /// Whether the whole run is on the screen.
-    pub fn is_whole(&self, log: &Trace) -> bool {
-        self.axis.from <= log.begin_at() && self.axis.to() >= log.now()
+    pub fn is_whole(&self, begin: Nanos, until: Nanos) -> bool {
+        self.axis.from <= begin && self.axis.to() >= until
     }
 }
 

@@ -9,6 +9,7 @@ pub mod panel;
 pub mod point;
 pub mod rows;
 mod typing;
+mod work;
 
 use crate::event::{LaneId, Nanos};
 use crate::program::{Printed, last_words};
@@ -16,19 +17,21 @@ use crate::session::{Places, Wants};
 use crate::trace::Trace;
 
 use super::action::{Action, Group};
+use super::axis::{self, Axis};
 use super::cursor;
 use super::origin::Origin;
 use super::picker::Picker;
 use super::state::{Phase, State};
 use super::update::Effect;
 use super::view::Zoom;
-use super::words::span;
+use super::words::{foreign, span};
 use panel::By;
 
 pub use figures::{Also, Figures, Holder, LATELY, Stops, place_words};
 pub use panel::Reading;
 pub use rows::{Kind, Life, Row};
 pub use typing::{keys as typing_keys, typed};
+pub use work::{AtWork, MOMENT, Work};
 
 /// Of how much time the picture may still be frozen when a long wait is found.
 const KEPT: Nanos = Nanos::from_secs(60);
@@ -38,6 +41,9 @@ const WORTH_SAYING: f64 = 0.05;
 
 /// So many of those that wait most are looked at for long waits.
 const MOST_LOOKED_AT: usize = 64;
+
+/// A wait that lasts so long is shown although it goes on.
+const PATIENCE: Nanos = Nanos::from_secs(2);
 
 /// The waits at which the picture may be made to freeze.
 const LIMITS: [Nanos; 4] =
@@ -61,6 +67,8 @@ pub struct Observation {
     pub output: Printed,
     /// How many cores it has, where that is not read from the log.
     pub cores_busy: Option<f64>,
+    /// How the observer gets on, as far as it has said.
+    pub work: Option<Work>,
     /// How it ended; none while it runs.
     pub ended: Option<String>,
 }
@@ -94,6 +102,8 @@ pub struct Watch {
     pub cores_busy: Option<f64>,
     /// How it ended; none while it runs.
     pub ended: Option<String>,
+    /// How the observer gets on.
+    pub at_work: AtWork,
     /// Whether leaving has been asked for once: a program that we started ends with us.
     pub leaving: bool,
     /// Up to when waits longer than the limit have been looked for.
@@ -102,16 +112,22 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// The first wait longer than the limit that was not looked at yet, if there is a limit: whose, and since when.
-    fn long_wait(&mut self, log: &Trace) -> Option<(LaneId, Nanos)> {
-        let from = self.looked.max(log.now() - KEPT);
-        // A wait is seen once it is as long as that.
-        self.looked = log.now() - self.freeze_over?;
+    /// The first wait longer than the limit that was not looked at yet, if there is a limit: whose, and from when to when.
+    /// One that goes on is waited for, so that all of it is in the picture.
+    fn long_wait(&mut self, log: &Trace) -> Option<(LaneId, Nanos, Nanos)> {
         let limit = self.freeze_over?;
-        let lives = self.figures.rows.iter().flat_map(|row| &row.lives).filter(|life| life.meets(from, log.now()));
+        let from = self.looked.max(log.now() - KEPT);
+        // Whoever may wait still is looked at again.
+        self.looked = self.looked.max(log.now() - (limit + PATIENCE));
+        let listed = self.figures.rows.iter().flat_map(|row| &row.lives).chain(&self.figures.idle);
+        let lives = listed.filter(|life| life.meets(from, log.now()));
         let lanes = lives.take(MOST_LOOKED_AT).map(|life| life.lane);
-        let found = lanes.filter_map(|lane| Some((lane, log.next_wait_longer_than(lane, from, limit)?)));
-        found.min_by_key(|(_, at)| *at)
+        let found = lanes.filter_map(|lane| {
+            let at = log.next_wait_longer_than(lane, from, limit)?;
+            let to = log.span_at(lane, at)?.to;
+            (to < log.now() || to - at >= PATIENCE || log.has_ended()).then_some((lane, at, to))
+        });
+        found.min_by_key(|(_, at, _)| *at)
     }
 
     /// The letter of a lane in the lock's row: those who make most wait come first. None for those without one.
@@ -119,8 +135,8 @@ impl Watch {
         ('a'..='z').nth(*self.figures.places.get(&lane)?)
     }
 
-    /// What is to be said of it all, in a sentence or two.
-    pub fn sentence(&self, log: &Trace) -> String {
+    /// What is to be said of it all, in a sentence or two; what is foreign in it is kept apart.
+    fn sentence(&self, log: &Trace) -> String {
         if let Some(how) = &self.ended {
             return format!("The program has ended: {how}.{}", self.last_words());
         }
@@ -141,18 +157,18 @@ impl Watch {
     fn said_without_gil(&self) -> String {
         let mut text = "GIL disabled: every thread runs whenever it can.".to_owned();
         if let Some(stops) = self.figures.stops.as_ref().filter(|stops| stops.share >= WORTH_SAYING) {
-            let by = stops.by.as_ref().map_or_else(String::new, |by| format!(", mostly by {by}"));
+            let by = stops.by.as_ref().map_or_else(String::new, |by| format!(", mostly by {}", foreign(by)));
             text += &format!(" For {:.0}% of the time the world was stopped{by}.", stops.share * 100.0);
         }
         if let Some((what, _)) = self.figures.wanted.as_ref().filter(|(_, share)| *share >= WORTH_SAYING) {
-            text += &format!(" Where threads wait for one another, it is mostly for {what}.");
+            text += &format!(" Where threads wait for one another, it is mostly for {}.", foreign(what));
         }
         text
     }
 
     /// The two functions during which others waited most, if the second is not far behind.
     fn said_of_functions(&self, most: &Holder) -> String {
-        let what = |holder: &Holder| holder.place.as_ref().unwrap_or(&holder.name).clone();
+        let what = |holder: &Holder| foreign(holder.place.as_ref().unwrap_or(&holder.name));
         let next = self.figures.holders.get(1).filter(|next| next.waiting * 3.0 >= most.waiting);
         let next = next.map(|next| format!(", {:.0}% while it was held in {}", next.waiting * 100.0, what(next)));
         let share = most.waiting * 100.0;
@@ -167,7 +183,7 @@ impl Watch {
     fn last_words(&self) -> String {
         let well = self.ended.as_deref().is_none_or(|how| how == "exit status 0");
         let said = last_words(&self.output.lines).filter(|_| !well);
-        said.map(|line| format!(" It said last: {line}")).unwrap_or_default()
+        said.map(|line| format!(" It said last: {}", foreign(line))).unwrap_or_default()
     }
 }
 
@@ -176,26 +192,35 @@ fn said_of_thread(most: &Holder) -> String {
     let place = match (&most.place, &most.also) {
         (Some(place), Some(also)) => {
             let percent = |share: f64| share * 100.0;
-            format!(", {:.0}% of that in {place}, {:.0}% in {}", percent(also.first), percent(also.share), also.place)
+            let (place, other) = (foreign(place), foreign(&also.place));
+            format!(", {:.0}% of that in {place}, {:.0}% in {other}", percent(also.first), percent(also.share))
         }
-        (Some(place), None) => format!(", mostly in {place}"),
+        (Some(place), None) => format!(", mostly in {}", foreign(place)),
         (None, _) => String::new(),
     };
+    let name = foreign(&most.name);
     let name = match most.folded {
-        Some(count) => format!("one of {count} ended threads {}", most.name),
-        None => most.name.clone(),
+        Some(count) => format!("one of {count} ended threads {name}"),
+        None => name,
     };
     let advice = match &most.call {
         _ if most.holds <= 0.5 => String::new(),
-        Some(call) => format!(" Try: gilscope compare --call {call} -m threads,processes"),
+        Some(call) => {
+            format!(" Try: {}", foreign(&format!("gilscope compare --call {call} -m threads,processes")))
+        }
         None if most.folded.is_none() => " Try: compare with it as a process.".to_owned(),
         None => String::new(),
     };
     format!("{share:.0}% of all waiting fell while {name} held the lock{place}.{advice}")
 }
 
-/// What stands below the lanes: something to say once, what the cursor points at, or what is to be said of it all.
+/// What stands below the lanes: something to say once, what the cursor points at, or what is to be said of it all. In the
+/// words that were chosen, to be drawn as it is.
 pub fn said(state: &State, log: &Trace) -> String {
+    state.look.wording.say(&unsaid(state, log)).into_owned()
+}
+
+fn unsaid(state: &State, log: &Trace) -> String {
     match (&state.message, cursor::sentence(state, log)) {
         (Some(message), Some(pointed)) => format!("{message} {pointed}"),
         (Some(message), None) => message.clone(),
@@ -209,7 +234,7 @@ pub fn said(state: &State, log: &Trace) -> String {
 
 /// Takes in how the program does.
 pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) {
-    let Observation { origin, gil_disabled, places, wants, output, cores_busy, ended } = seen;
+    let Observation { origin, gil_disabled, places, wants, output, cores_busy, work, ended } = seen;
     if origin.is_sampled() && state.view.zoom == Zoom::Turns {
         // Ten samples a cell.
         state.view.zoom = Zoom::Cell(SAMPLED_CELL);
@@ -217,6 +242,14 @@ pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) {
     state.origin = origin;
     state.watch.gil_disabled = gil_disabled;
     state.watch.output = output;
+    if let Some(work) = work
+        && let Some(said) = state.watch.at_work.said(state.now, work, state.origin.is_sampled())
+    {
+        state.message = Some(said);
+    }
+    if !state.is_frozen() {
+        state.watch.at_work.show();
+    }
     let Some(log) = log else { return };
     // While the picture stands still the figures do, too: they are of what it shows. What has ended changes no more.
     if state.view.frozen.is_none() || ended.is_some() {
@@ -227,20 +260,29 @@ pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) {
         state.watch.looked = log.now();
     }
     if state.view.frozen.is_none()
-        && let Some((lane, at)) = state.watch.long_wait(log)
+        && let Some((lane, at, to)) = state.watch.long_wait(log)
     {
         let limit = state.watch.freeze_over.unwrap_or_default();
-        let before = Nanos(state.view.axis.span().0 / 4);
-        state.view.axis.from = (at - before).max(log.begin_at());
+        // All of it is in the picture, with some of what was before.
+        let axis = &mut state.view.axis;
+        let lead = |axis: &Axis| Nanos(axis.span().0 / 4);
+        if at - lead(axis) + axis.span() < to {
+            axis.cell = axis::fitting(Nanos((to - at).0 / 2 * 3), axis.cells).max(axis.cell);
+        }
+        axis.from = (at - lead(axis)).max(log.begin_at());
         state.view.freeze(log);
         state.view.picked = Some(lane);
         state.view.cursor = Some(point::longest_hold(log, lane, at));
-        let (name, key, limit) = (state.watch.name(log, lane), state.keymap.key(Action::Freeze), span(limit));
+        let (name, key, limit) = (foreign(&state.watch.name(log, lane)), state.keymap.key(Action::Freeze), span(limit));
         state.message = Some(format!("FROZEN: {name} waited more than {limit} for the lock; {key} goes on."));
     }
     if ended.is_some() && state.watch.ended.is_none() {
         state.watch.ended = ended;
         state.phase = Phase::Done;
+        // A picture that stood still is of the end now, as its figures are.
+        if state.view.frozen.take().is_some() {
+            state.view.until = log.now();
+        }
     }
 }
 
@@ -251,7 +293,7 @@ pub fn must_ask(state: &mut State) -> bool {
         return false;
     }
     let key = state.keymap.key(Action::Quit);
-    state.message = Some(format!("{} still runs and ends with gilscope: {key} again leaves.", program.name));
+    state.message = Some(format!("{} still runs and ends with gilscope: {key} again leaves.", foreign(&program.name)));
     state.watch.leaving = true;
     true
 }
@@ -296,10 +338,12 @@ pub fn update(state: &mut State, log: Option<&Trace>, action: Action) -> Option<
     Some(Vec::new())
 }
 
-/// Stops a live picture, and the figures with it.
+/// Stops a live picture, and the figures with it, which are read once more: they are of the same instant.
 fn hold_still(state: &mut State, log: &Trace) {
     if state.phase == Phase::Running && state.view.frozen.is_none() {
         state.view.freeze(log);
+        let places = std::mem::take(&mut state.watch.places);
+        state.watch.read(log, &places);
     }
 }
 
@@ -310,6 +354,7 @@ fn change(state: &mut State, action: Action) -> Option<Vec<Effect>> {
         Action::Type => typing::begin(state),
         Action::Output => watch.reading = if watch.reading.is_none() { Some(Reading::End) } else { None },
         Action::ExactOnce if state.origin.is_sampled() && watch.ended.is_none() => {
+            watch.at_work.exact_once(state.now);
             return Some(vec![Effect::ExactOnce]);
         }
         Action::Big => state.view.big = !state.view.big,

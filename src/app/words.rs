@@ -10,7 +10,7 @@ use crate::session::{Experiment, format_duration};
 use crate::trace::{CoreEvidence, Trace};
 use crate::vm::Rules;
 
-pub use kitchen::Wording;
+pub use kitchen::{Wording, foreign};
 
 use super::action::Action;
 use super::choice::ModelChoice;

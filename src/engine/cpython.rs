@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::time::{Duration, Instant};
 
 use crossterm::event::KeyEvent;
 
@@ -14,6 +15,9 @@ use crate::program::{Output, Printed};
 
 use super::{CoreEvidence, Description, ENDED_BY_US, Signal, Source};
 
+/// So long it is waited for that the observer sees that the program stands still: its passes are as far apart.
+const SEEN_HALTED: Duration = Duration::from_millis(400);
+
 /// A program being observed.
 pub struct Observed {
     observer: Observer,
@@ -24,6 +28,10 @@ pub struct Observed {
     keeper: Option<u32>,
     /// Whether it was asked to end.
     asked: bool,
+    /// The processes that stand still with us.
+    halted: Vec<u32>,
+    /// What the observer said meanwhile.
+    unheard: Vec<Notice>,
     /// The processes that were seen.
     pids: BTreeSet<u32>,
     over: bool,
@@ -75,7 +83,8 @@ impl Source for Observed {
             return;
         }
         let was_on = self.observer.is_on() || self.launched.is_some();
-        for notice in self.observer.notices() {
+        let unheard = std::mem::take(&mut self.unheard);
+        for notice in unheard.into_iter().chain(self.observer.notices()) {
             self.tell(notice, say);
         }
         if !was_on && !self.over {
@@ -139,10 +148,23 @@ impl Source for Observed {
     }
 
     fn suspend(&mut self) {
-        // A terminal stops the program by itself; one we only look at is not ours to halt.
+        // One we only look at is not ours to halt, and runs on.
+        let Some(keeper) = self.keeper.filter(|_| !self.over) else { return };
+        self.halted = launch::halt(keeper);
+        // We are about to stand still as well: it must have been seen by then that they do.
+        let until = Instant::now() + SEEN_HALTED;
+        let has_halted = |notice: &Notice| matches!(notice, Notice::Halt { stopped: true, .. });
+        while !self.halted.is_empty() && !self.unheard.iter().any(has_halted) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+            self.unheard.extend(self.observer.notices());
+        }
     }
 
-    fn resume(&mut self) {}
+    fn resume(&mut self) -> bool {
+        let halted = std::mem::take(&mut self.halted);
+        launch::go_on(&halted);
+        !halted.is_empty() && self.unheard.iter().any(|notice| matches!(notice, Notice::Halt { stopped: true, .. }))
+    }
 }
 
 impl Observed {
@@ -160,6 +182,8 @@ impl Observed {
             keeper: launched.as_ref().map(|launched| launched.keeper.id()),
             launched,
             asked: false,
+            halted: Vec::new(),
+            unheard: Vec::new(),
             pids: BTreeSet::from([pid]),
             over: false,
         }

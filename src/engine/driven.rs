@@ -294,8 +294,9 @@ impl Source for Driven {
         self.program.suspend();
     }
 
-    fn resume(&mut self) {
+    fn resume(&mut self) -> bool {
         self.program.resume();
+        false
     }
 }
 

@@ -161,8 +161,9 @@ impl Source for Emulated {
         self.run.suspend();
     }
 
-    fn resume(&mut self) {
+    fn resume(&mut self) -> bool {
         self.run.resume();
+        false
     }
 }
 

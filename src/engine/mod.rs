@@ -13,7 +13,7 @@ pub mod switches;
 use crossterm::event::KeyEvent;
 
 use crate::event::{Event, LaneId, Line, LockId, Nanos, TaskId};
-pub use crate::observe::notice::{Alarm, Engine, LockStatus, Program, Python, Status};
+pub use crate::observe::notice::{Alarm, Engine, LockStatus, Program, Python, Status, TOO_OFTEN};
 pub use crate::observe::thread::Slept;
 use crate::program::Printed;
 pub use crate::record::{Accounts, AccountsEvidence, CoreEvidence, ProcessMemory};
@@ -256,6 +256,6 @@ pub trait Source {
     /// Halts every process of the run.
     fn suspend(&mut self);
 
-    /// Lets them go on.
-    fn resume(&mut self);
+    /// Lets them go on. Says whether it is on record that they stood still: else nothing is known of that time.
+    fn resume(&mut self) -> bool;
 }

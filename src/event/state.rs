@@ -147,6 +147,12 @@ impl State {
         self.alive() && !matches!(self, State::Stopped)
     }
 
+    /// Whether a lane in this state runs, or would if it had what it wants of the interpreter or the machine: it does not
+    /// sleep, wait for others, or await.
+    pub const fn awake(self) -> bool {
+        self.on_core() || matches!(self, State::WaitingGil | State::WaitingCore | State::WaitingWorld | State::Ready)
+    }
+
     /// The table of legal transitions.
     ///
     /// A unit is born once and ends once; it may be stopped, be killed, or pass
@@ -292,6 +298,14 @@ mod tests {
     fn anyone_may_be_killed_or_lost_from_sight() {
         for state in State::ALL.into_iter().filter(|state| state.alive()) {
             assert!(state.may_become(State::Done) && state.may_become(State::Unknown));
+        }
+    }
+
+    #[test]
+    fn whoever_sleeps_or_waits_for_others_is_not_awake() {
+        let asleep = [State::Io, State::WaitingLock, State::Sleeping, State::Suspended, State::Idle];
+        for state in State::ALL.into_iter().filter(|state| state.lives()) {
+            assert_eq!(state.awake(), !asleep.contains(&state), "{state:?}");
         }
     }
 

@@ -20,7 +20,7 @@ const LOOK_UPS: usize = 32_768;
 pub(super) const INSIGHT: Insight = Insight { id: "cores-taken", of: Of::AnyProgram, find };
 
 fn find(facts: &Facts) -> Option<Said> {
-    let without = facts.share(State::WaitingCore);
+    let without = facts.share_awake(State::WaitingCore);
     if without < TAKEN {
         return None;
     }
@@ -44,9 +44,10 @@ fn find(facts: &Facts) -> Option<Said> {
     }
     Said::with(
         format!(
-            "Other programs took the cores (!): for {} of their time {} wanted one, while all of this run together was \
+            "Other programs took the cores (!): for {} of {} {} wanted one, while all of this run together was \
              on {} of {}.",
             percent(without),
+            facts.their_time(),
             facts.noun(),
             mean(on_cores as f64 / looks as f64),
             facts.cores,

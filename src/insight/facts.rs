@@ -109,6 +109,22 @@ impl<'a> Facts<'a> {
         ratio(self.time(state), life)
     }
 
+    /// The share of the time for which shares of a diagnosis are told, in a state: 0 to 1. Of workers with tasks that is
+    /// their lives. Of a real program every thread counts, the one that waits for the others to end and those that wait
+    /// for a connection all day: of these only the time in which they were awake, lest who sleeps hides who waits.
+    pub fn share_awake(&self, state: State) -> f64 {
+        if !self.is_program {
+            return self.share(state);
+        }
+        let awake: Vec<State> = State::ALL.into_iter().filter(|state| state.awake()).collect();
+        ratio(self.time(state), self.times(&awake))
+    }
+
+    /// What [`Facts::share_awake`] is a share of, in words.
+    pub fn their_time(&self) -> &'static str {
+        if self.is_program { "their time awake" } else { "their time" }
+    }
+
     /// How many workers were in some states at once, on average over the run.
     pub fn at_once(&self, states: &[State]) -> f64 {
         ratio(self.times(states), self.elapsed())

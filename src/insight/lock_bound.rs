@@ -3,7 +3,7 @@
 use super::facts::ratio;
 use super::words::{mean, number, percent};
 use super::{Facts, Insight, Of, Said};
-use crate::event::{Nanos, State};
+use crate::event::{LaneId, Nanos, State};
 
 /// A fifth of its life free, and something else limits the run as well.
 const HELD: f64 = 0.8;
@@ -14,10 +14,13 @@ const WAITS: f64 = 0.25;
 /// From here on a lack of cores is worth saying too: less is the usual noise of a machine.
 const NO_CORE: f64 = 0.1;
 
+/// Whoever is awake for less than this part of its life is none of those that want the lock.
+const AWAKE: f64 = 0.1;
+
 pub(super) const INSIGHT: Insight = Insight { id: "lock-bound", of: Of::AnyProgram, find };
 
 fn find(facts: &Facts) -> Option<Said> {
-    let waits = facts.share(State::WaitingGil);
+    let waits = facts.share_awake(State::WaitingGil);
     let (mut held, mut life) = (Nanos::ZERO, Nanos::ZERO);
     for lock in facts.shared.keys() {
         let stats = facts.trace.lock_stats(*lock);
@@ -28,15 +31,16 @@ fn find(facts: &Facts) -> Option<Said> {
         return None;
     }
     let waiters = facts.at_once(&[State::WaitingGil]);
-    let rest = facts.workers.len() as u64 - 1;
+    let rest = contenders(facts, waiters) - 1;
+    let time = facts.their_time();
     let mut sentence = match facts.shared.len() {
         1 if waiters > rest as f64 - 0.5 => {
             let wait = if rest == 1 { "waits" } else { "wait" };
-            format!("One thread holds the lock, {} {wait} ({} of all their time)", number(rest), percent(waits))
+            format!("One thread holds the lock, {} {wait} ({} of all {time})", number(rest), percent(waits))
         }
-        1 => format!("One thread holds the lock, {} of {rest} wait ({} of their time)", mean(waiters), percent(waits)),
+        1 => format!("One thread holds the lock, {} of {rest} wait ({} of {time})", mean(waiters), percent(waits)),
         _ => {
-            format!("In each process one thread holds its lock, the others wait: {} of all their time", percent(waits))
+            format!("In each process one thread holds its lock, the others wait: {} of all {time}", percent(waits))
         }
     };
     if facts.shared.len() == 1 {
@@ -46,7 +50,7 @@ fn find(facts: &Facts) -> Option<Said> {
             (false, _) => ". The work fills one core at most",
         };
     }
-    let no_core = facts.share(State::WaitingCore);
+    let no_core = facts.share_awake(State::WaitingCore);
     if no_core >= NO_CORE {
         sentence += &format!(". For {} of the time a thread wanted a core (!)", percent(no_core));
     }
@@ -55,4 +59,21 @@ fn find(facts: &Facts) -> Option<Said> {
         1 => Said::comparing(sentence, "Try: processes, each with a lock of its own.", "threads,processes"),
         _ => Said::comparing(sentence, "Try: more processes with fewer threads each.", "threads,processes"),
     }
+}
+
+/// How many threads want the lock, two at least. Of a real program not those that sleep nearly always, unless it is these
+/// that wait.
+fn contenders(facts: &Facts, waiters: f64) -> u64 {
+    let all = facts.workers.len() as u64;
+    if !facts.is_program {
+        return all;
+    }
+    let is_awake = |lane: &&LaneId| {
+        let ledger = facts.trace.lane_ledger(**lane).0;
+        let time =
+            |of: fn(State) -> bool| State::ALL.into_iter().filter(|it| of(*it)).map(|it| ledger[it.index()]).sum();
+        ratio(time(State::awake), time(State::lives)) >= AWAKE
+    };
+    let awake = facts.workers.iter().filter(is_awake).count() as u64;
+    if waiters < awake as f64 { awake.max(2) } else { all }
 }

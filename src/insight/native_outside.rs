@@ -14,7 +14,7 @@ pub(super) const INSIGHT: Insight = Insight { id: "native-outside-lock", of: Of:
 
 fn find(facts: &Facts) -> Option<Said> {
     let at_once = facts.at_once(&[State::Native]);
-    if facts.shared.is_empty() || facts.share(State::Native) < SHARE || at_once < AT_ONCE {
+    if facts.shared.is_empty() || facts.share_awake(State::Native) < SHARE || at_once < AT_ONCE {
         return None;
     }
     Said::new(format!(

@@ -14,7 +14,7 @@ pub(super) const INSIGHT: Insight = Insight { id: "oversubscribed", of: Of::AnyP
 
 fn find(facts: &Facts) -> Option<Said> {
     let wanted = facts.cores_busy() + facts.at_once(&[State::WaitingCore]);
-    let without = facts.share(State::WaitingCore);
+    let without = facts.share_awake(State::WaitingCore);
     // Wanting no more than there are and lacking one all the same is other programs' doing.
     if wanted <= facts.cores as f64 + OVER || without < WITHOUT {
         return None;
@@ -22,11 +22,12 @@ fn find(facts: &Facts) -> Option<Said> {
     let are = if facts.cores == 1 { "is 1".to_owned() } else { format!("are {}", facts.cores) };
     Said::with(
         format!(
-            "{} {} wanted {} cores at once where there {are}: {} of their time they stood without one (!).",
+            "{} {} wanted {} cores at once where there {are}: {} of {} they stood without one (!).",
             facts.workers.len(),
             facts.noun(),
             mean(wanted),
             percent(without),
+            facts.their_time(),
         ),
         "Try: as many workers as cores.",
     )

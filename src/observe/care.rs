@@ -10,7 +10,7 @@ use crate::record::{Accounts, AccountsEvidence};
 
 use super::doing;
 use super::lock::{Lock, Mode};
-use super::notice::{Engine, LockStatus, Notice, Status};
+use super::notice::{Engine, LockStatus, Notice, Status, TOO_OFTEN};
 use super::observed::Stage;
 use super::process;
 use super::watch::{Item, Tracked, Watcher};
@@ -175,7 +175,7 @@ impl Watcher {
         };
         let reason = considered.iter().find(|lock| lock.mode != Mode::Exact).map(|lock| match &lock.reason {
             Some(why) => why.clone(),
-            None => "to watch a lock taken so often would slow the program".to_owned(),
+            None => TOO_OFTEN.to_owned(),
         });
         let reason = reason.or_else(|| self.blind.clone().filter(|_| considered.is_empty()));
         let elapsed = (now - self.began).as_secs_f64().max(1e-3);
@@ -185,6 +185,7 @@ impl Watcher {
             reason,
             switch_records_refused: self.refused.clone(),
             hits_per_second: (hits - hits_before) as f64 / seconds,
+            hits,
             samples_per_second: (self.samples - samples_before) as f64 / seconds,
             guard_trips: self.locks.iter().map(|lock| lock.trips).sum(),
             missed: self.locks.iter().map(|lock| lock.missed).sum(),

@@ -234,6 +234,24 @@ pub fn end(keeper: u32) {
     send(Signal::TERM, &[keeper]);
 }
 
+/// Halts the program of a keeper and all that it made, as far as they run: those that were halted.
+pub fn halt(keeper: u32) -> Vec<u32> {
+    let mut halted: Vec<u32> = Vec::new();
+    // What was made meanwhile is found the second time.
+    for _ in 0..2 {
+        let runs = |pid: &u32| !halted.contains(pid) && process::stopped_by(*pid).is_none();
+        let running: Vec<u32> = descendants(keeper).into_iter().filter(runs).collect();
+        send(Signal::STOP, &running);
+        halted.extend(running);
+    }
+    halted
+}
+
+/// Lets those go on that were halted.
+pub fn go_on(halted: &[u32]) {
+    send(Signal::CONT, halted);
+}
+
 /// Starts a program, up to the point where it would execute.
 pub fn launch(program: &OsString, args: &[OsString], streams: Streams) -> io::Result<Launched> {
     let mut command = Command::new("/proc/self/exe");

@@ -185,6 +185,9 @@ pub enum Engine {
     CoresOnly,
 }
 
+/// Why a lock is only looked at that could be watched.
+pub const TOO_OFTEN: &str = "to watch a lock taken so often would slow the program";
+
 /// One lock, as it was followed.
 #[derive(Clone, Debug, Serialize)]
 pub struct LockStatus {
@@ -228,6 +231,9 @@ pub struct Status {
     pub switch_records_refused: Option<String>,
     /// Writes to locks a second, of late.
     pub hits_per_second: f64,
+    /// Writes to locks in all: only those of locks that were watched are seen.
+    #[serde(skip)]
+    pub hits: u64,
     /// Looks at locks a second, of late.
     pub samples_per_second: f64,
     /// How often a lock was written too often to be watched.

@@ -194,15 +194,26 @@ impl World {
         self.look_at_machine();
     }
 
-    /// Halts the run, lets `lend` give the terminal away and take it back, and lets the run go on.
+    /// Halts the run, unless it is that of a program that is not ours, lets `lend` give the terminal away and take it back, and lets the run go on.
     pub fn suspend(&mut self, lend: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         let from = Monotonic.now();
         if let Some(run) = self.alive() {
             run.suspend();
         }
         let lent = lend();
+        let now = Monotonic.now();
         if let Some(run) = self.alive() {
-            run.resume(from, Monotonic.now());
+            run.resume(from, now);
+        }
+        if let Some(run) = self.watched.as_ref().filter(|run| !run.record().is_over()) {
+            let launched = run.record().description.program.as_ref().is_some_and(|program| program.launched);
+            let span = app::words::tenths(now - from);
+            self.hear(News::Message(match launched {
+                true => format!("The program stood still with gilscope for {span}, and goes on."),
+                false => {
+                    format!("The program ran on for {span} while gilscope stood still: nothing of that was seen (╱).")
+                }
+            }));
         }
         lent
     }
@@ -409,6 +420,7 @@ impl World {
             wants: record.wants.clone(),
             output: run.printed(),
             cores_busy: observing.and_then(|status| status.cores_busy),
+            work: observing.map(app::watch::Work::of),
             ended,
         };
         self.hear(News::Observed(Box::new(seen)));

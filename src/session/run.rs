@@ -311,10 +311,11 @@ impl Run {
         self.source.suspend();
     }
 
-    /// Lets them go on; what lies between is not observed.
+    /// Lets them go on; what lies between is not observed, unless it is on record that they stood still.
     pub fn resume(&mut self, from: Nanos, to: Nanos) {
-        self.source.resume();
-        self.record.trace.mark_unknown(from, to);
+        if !self.source.resume() {
+            self.record.trace.mark_unknown(from, to);
+        }
     }
 
     /// Gives up the source and keeps what it said.

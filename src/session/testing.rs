@@ -107,7 +107,9 @@ impl Source for Fake {
     }
     fn stop(&mut self) {}
     fn suspend(&mut self) {}
-    fn resume(&mut self) {}
+    fn resume(&mut self) -> bool {
+        false
+    }
 }
 
 /// Of one argument, `n`, on which its length hangs.

@@ -2,7 +2,7 @@
 
 use super::crowd::MEMBERS;
 use super::lane::by_state;
-use super::{Blame, Ledger, LockStats, Trace};
+use super::{Blame, Distribution, Ledger, LockStats, Trace};
 use crate::event::{LaneId, LockId, Nanos, State};
 
 /// Sums over the run so far.
@@ -80,6 +80,14 @@ impl Trace {
             hold: known.hold.distribution(),
             wait: known.wait.distribution(),
         }
+    }
+
+    /// How long those waited for a lock that had to, those included that wait still: they count as long as they have
+    /// waited so far.
+    pub fn waits_so_far(&self, lock: LockId) -> Distribution {
+        let waits = self.lanes.iter().filter_map(|lane| lane.wait.as_ref()).filter(|wait| wait.lock == lock);
+        let open: Vec<u64> = waits.map(|wait| self.now.0.saturating_sub(wait.since)).collect();
+        self.locks[lock.index()].wait.distribution_with(&open)
     }
 
     /// How long each lane held a lock between two instants, in the order in which they first had it.

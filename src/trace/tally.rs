@@ -12,6 +12,7 @@ const EXACT: usize = 4096;
 const FIGURES: u8 = 2;
 
 /// The spans seen so far.
+#[derive(Clone)]
 pub(super) struct Tally {
     exact: Vec<u64>,
     /// All of them, once they are many.
@@ -38,6 +39,13 @@ impl Tally {
             self.exact.shrink_to_fit();
             self.many = Some(histogram);
         }
+    }
+
+    /// The same with spans that have not ended yet, as long as they are by now.
+    pub(super) fn distribution_with(&self, open: &[u64]) -> Distribution {
+        let mut tally = self.clone();
+        open.iter().for_each(|span| tally.add(*span));
+        tally.distribution()
     }
 
     /// Percentiles by nearest rank.

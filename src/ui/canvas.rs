@@ -94,9 +94,15 @@ impl<'a> Canvas<'a> {
 
     /// Text from a column on; what is not one column wide becomes `?`. Returns the column after it.
     pub fn text(&mut self, x: u16, y: u16, text: &str, ink: Ink) -> u16 {
+        let said = self.wording.say(text);
+        self.put(x, y, &said, ink)
+    }
+
+    /// What has been said already: said once more, names in it would be taken for words.
+    fn put(&mut self, x: u16, y: u16, said: &str, ink: Ink) -> u16 {
         let style = self.paint.style(ink);
         let mut x = x;
-        for glyph in self.wording.say(text).chars() {
+        for glyph in said.chars() {
             if x >= self.area.width {
                 break;
             }
@@ -111,14 +117,14 @@ impl<'a> Canvas<'a> {
         let room = usize::from(end.min(self.area.width).saturating_sub(x));
         let text = &*self.wording.say(text);
         if text.chars().count() <= room {
-            return self.text(x, y, text, ink);
+            return self.put(x, y, text, ink);
         }
         if room == 0 {
             return x;
         }
         let cut: String = text.chars().take(room - 1).collect();
-        let x = self.text(x, y, &cut, ink);
-        self.text(x, y, "…", ink)
+        let x = self.put(x, y, &cut, ink);
+        self.put(x, y, "…", ink)
     }
 
     /// Text that ends at a column.
@@ -126,7 +132,7 @@ impl<'a> Canvas<'a> {
         let end = end.min(self.area.width);
         let text = &*self.wording.say(text);
         let length = u16::try_from(text.chars().count()).unwrap_or(u16::MAX);
-        self.text(end.saturating_sub(length), y, text, ink);
+        self.put(end.saturating_sub(length), y, text, ink);
         end.saturating_sub(length)
     }
 
@@ -201,6 +207,22 @@ mod tests {
         assert_eq!(drawn(8, |c| _ = c.text_to(0, 0, 6, "hand-offs", Ink::Text)), "hand-…  ");
         assert_eq!(drawn(8, |c| _ = c.text_to(0, 0, 6, "locked", Ink::Text)), "locked  ");
         assert_eq!(drawn(8, |c| _ = c.text_to(6, 0, 6, "locked", Ink::Text)), "        ");
+    }
+
+    #[test]
+    fn words_are_exchanged_once_and_names_never() {
+        use crate::app::words::foreign;
+        let named = |name: &str| format!("a lock of {}", foreign(name));
+        let kitchen = |draw: &dyn Fn(&mut Canvas)| {
+            let area = Rect::new(0, 0, 24, 1);
+            let mut buf = Buffer::empty(area);
+            draw(&mut Canvas::new(&mut buf, area, Paint::new(ThemeName::Dark, Depth::None)).worded(Wording::Kitchen));
+            buf.content.iter().map(|cell| cell.symbol()).collect::<String>()
+        };
+        assert_eq!(kitchen(&|c| _ = c.text(0, 0, &named("a lock"), Ink::Text)).trim(), "a knife of a lock");
+        assert_eq!(kitchen(&|c| _ = c.text_to(0, 0, 24, &named("a lock"), Ink::Text)).trim(), "a knife of a lock");
+        assert_eq!(kitchen(&|c| _ = c.text_to(0, 0, 17, &named("lock lock"), Ink::Text)).trim(), "a knife of lock …");
+        assert_eq!(kitchen(&|c| _ = c.text_before(24, 0, &named("a lock"), Ink::Text)).trim(), "a knife of a lock");
     }
 
     #[test]

@@ -18,7 +18,7 @@
 //! keys       Enter stop   m next model   space freeze   ? help
 //! ```
 
-use crate::app::{Phase, Row, State, cursor, rows, words};
+use crate::app::{Phase, Row, State, Wording, cursor, rows, words};
 use crate::trace::Trace;
 
 use super::canvas::{Canvas, wrapped};
@@ -38,7 +38,7 @@ pub fn render(state: &State, log: Option<&Trace>, canvas: &mut Canvas) {
     let text = log.and_then(|log| cursor::sentence(state, log)).unwrap_or_else(|| words::sentence(state));
     // A failure names what people wrote.
     let text = match state.phase {
-        Phase::Failed(_) => text.into(),
+        Phase::Failed(_) => Wording::Plain.say(&text),
         _ => state.look.wording.say(&text),
     };
     let lines = wrapped(&words::sanitised(&text), usize::from(canvas.width().saturating_sub(2)));

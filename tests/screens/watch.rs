@@ -1,7 +1,8 @@
 //! The Watch screen: a service with one thread that makes the others wait.
 
 use gilscope::app::picker::Candidate;
-use gilscope::app::{Action, Axis, News, Origin, Program, Screen, State, hear, update};
+use gilscope::app::watch::{Observation, Work};
+use gilscope::app::{Action, Axis, News, Origin, Program, Screen, State, Wording, hear, update};
 use gilscope::event::{LaneId, Nanos, State as LaneState};
 use gilscope::observe::parking::Wanted;
 use gilscope::observe::place::{Caller, Place};
@@ -43,6 +44,16 @@ fn log(locks: bool) -> Trace {
     log.build()
 }
 
+/// What was heard of the program that is watched by this state, and where holders were seen.
+fn seen(state: &State, places: Places) -> Observation {
+    Observation {
+        origin: state.origin.clone(),
+        gil_disabled: state.watch.gil_disabled,
+        places,
+        ..Observation::default()
+    }
+}
+
 fn watched(size: (u16, u16), sampled: bool, locks: bool) -> (State, Option<Trace>) {
     let mut state = super::fixtures::lab("threads", 4);
     hear(&mut state, None, News::Resized(size.0, size.1));
@@ -55,7 +66,7 @@ fn watched(size: (u16, u16), sampled: bool, locks: bool) -> (State, Option<Trace
     }
     state.screen = Screen::Watch;
     let interpreter = if locks { "CPython 3.13.1, GIL on" } else { "CPython 3.13.1, GIL disabled" };
-    let note = sampled.then(|| "14,000 takes/s: exact would slow it".to_owned());
+    let note = sampled.then(|| "exact would slow it".to_owned());
     state.origin = Origin {
         engine: format!("REAL {interpreter}"),
         evidence: if sampled { Evidence::Sampled } else { Evidence::Exact },
@@ -68,6 +79,9 @@ fn watched(size: (u16, u16), sampled: bool, locks: bool) -> (State, Option<Trace
     state.watch.read(&log, &places);
     state.ran = Some(state.experiment.clone());
     state.phase = gilscope::app::Phase::Running;
+    let work = Work { hits: 28_000, exact: ms(1000), missed: 0 };
+    let seen = Observation { work: Some(work), ..seen(&state, places) };
+    hear(&mut state, Some(&log), News::Observed(Box::new(seen)));
     state.figures.cores_busy = 1.0;
     state.view.axis = Axis { from: log.begin_at(), cell: ms(10), cells: 60 };
     state.view.until = log.now();
@@ -77,6 +91,79 @@ fn watched(size: (u16, u16), sampled: bool, locks: bool) -> (State, Option<Trace
 #[test]
 fn watching_a_service_by_sampling() {
     check("watch-sampled", |size| watched(size, true, true));
+}
+
+#[test]
+fn in_a_kitchen_what_belongs_to_the_program_keeps_its_name() {
+    for name in ["process_lock", "GIL", "thread", "threads-of-process", "Lock.process"] {
+        let (file, command) = (format!("{name}_gil.py"), format!("python {name}.py --lock process --thread=4"));
+        let screens = |wording| {
+            let mut drawn = String::new();
+            let (mut state, _) = watched((300, 40), false, true);
+            state.look.wording = wording;
+            let mut log = TraceBuilder::new().lock("GIL").lane(name);
+            for _ in 0..8 {
+                log = log.running(ms(80)).state(LaneState::Io, ms(20));
+            }
+            log = log.lane("lock 7").state(LaneState::Io, ms(40));
+            let log = log.waiting(ms(40)).running(ms(20)).state(LaneState::Io, ms(700)).build();
+            let mut places = Places::default();
+            let place =
+                Place { function: name.into(), file: file.as_str().into(), line: Some(3), task: None, caller: None };
+            places.saw(log.begin_at() + ms(60), LaneId(0), place, 2);
+            let program = Program { name: file.clone(), pid: 7, launched: false };
+            state.origin.program = Some(program);
+            let heard = seen(&state, places);
+            hear(&mut state, Some(&log), News::Observed(Box::new(heard)));
+            state.view.until = log.now();
+            drawn += &text(&draw(&state, Some(&log)));
+            update(&mut state, Some(&log), Action::Freeze);
+            drawn += &text(&draw(&state, Some(&log)));
+            hear(&mut state, None, News::Message(format!("cannot run `{command}`")));
+            drawn += &text(&draw(&state, Some(&log)));
+            state.message = None;
+            state.origin.program = None;
+            let row = Candidate { pid: 9, command: command.clone(), version: Ok("3.13.1".to_owned()) };
+            hear(&mut state, None, News::Pythons(vec![row]));
+            drawn + &text(&draw(&state, None))
+        };
+        let (plain, kitchen) = (screens(Wording::Plain), screens(Wording::Kitchen));
+        let count = |text: &str, what: &str| text.matches(what).count();
+        let called = format!("{} ({file}:3)", name.rsplit('.').next().unwrap_or_default());
+        for what in [file.as_str(), command.as_str(), called.as_str(), "lock 7"] {
+            assert!(count(&plain, what) > 0, "{what} in {plain}");
+            assert_eq!(count(&plain, what), count(&kitchen, what), "{what} in {kitchen}");
+        }
+        assert!(kitchen.contains(&format!("fell while {name} held the knife")), "{kitchen}");
+    }
+    // A command that is suggested is one.
+    let (mut state, log) = watched((160, 40), false, true);
+    state.look.wording = Wording::Kitchen;
+    let place = Place { function: "thread".into(), file: "lock.py".into(), line: Some(3), task: None, caller: None };
+    let mut places = Places::default();
+    places.saw(log.as_ref().expect("there is one").begin_at() + ms(60), LaneId(0), place, 2);
+    let heard = seen(&state, places);
+    hear(&mut state, log.as_ref(), News::Observed(Box::new(heard)));
+    let text = text(&draw(&state, log.as_ref()));
+    assert!(text.contains("Try: gilscope compare --call lock:thread -m threads,processes"), "{text}");
+}
+
+#[test]
+fn a_moment_that_is_watched_exactly_is_said_to_be_at_once_and_then_what_was_seen() {
+    let (mut state, log) = watched((120, 36), true, true);
+    let tell = |state: &mut State, hits, exact| {
+        let work = Some(Work { hits, exact: ms(exact), missed: 0 });
+        let seen = Observation { work, ..seen(state, Places::default()) };
+        hear(state, log.as_ref(), News::Observed(Box::new(seen)));
+        text(&draw(state, log.as_ref()))
+    };
+    assert!(tell(&mut state, 28_000, 1000).contains("SAMPLED 1 kHz · 14k takes/s · 0 missed"));
+    update(&mut state, log.as_ref(), Action::ExactOnce);
+    let now = text(&draw(&state, log.as_ref()));
+    assert!(now.contains("EXACT for 0.1 s · ") && !now.contains("SAMPLED"), "{now}");
+    let then = tell(&mut state, 31_600, 1100);
+    assert!(then.contains("SAMPLED 1 kHz · 18k takes/s · 0 missed"), "{then}");
+    assert!(then.contains("Watched exactly for 0.10 s: 1800 takes, 18k a second, 0 missed."), "{then}");
 }
 
 #[test]

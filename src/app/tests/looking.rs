@@ -88,7 +88,7 @@ fn zooming_reaches_from_a_microsecond_to_a_minute_and_keeps_the_cursor() {
     }
     assert_eq!(state.view.axis.cell, Nanos::from_secs(60));
     update(&mut state, Some(&log), Action::WholeRun);
-    assert!(state.view.is_whole(&log));
+    assert!(state.view.is_whole(log.begin_at(), log.now()));
 }
 
 #[test]

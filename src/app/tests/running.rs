@@ -137,7 +137,8 @@ fn a_baseline_that_failed_is_marked_and_nothing_is_measured_against_it() {
     hear(&mut state, Some(&log), News::BaselineEnded(Ending::Failed("main: killed by SIGKILL".to_owned()), ms(40)));
     let bar = state.bars.iter().find(|bar| bar.model == "sequential").unwrap();
     assert_eq!((bar.state, state.baseline()), (BarState::Failed(ms(40)), None));
-    assert!(words::sentence(&state).contains("killed by SIGKILL"), "{}", words::sentence(&state));
+    let said = crate::app::Wording::Plain.say(&words::sentence(&state)).into_owned();
+    assert!(said.contains("killed by SIGKILL"), "{said}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::event::{LaneId, Nanos};
 use crate::trace::Trace;
 
-use super::super::axis::{self, Axis};
+use super::super::axis;
 use super::super::compare::Screen;
 use super::super::cursor;
 use super::super::news::gutters;
@@ -34,7 +34,7 @@ pub(super) fn look(state: &mut State, log: Option<&Trace>, action: Action) {
             let half = i64::from(state.view.axis.cells / 2).max(1);
             let by = if action == Action::PanRight { half } else { -half };
             let cursor = state.view.cursor.and_then(|at| state.view.axis.cell_of(at));
-            if by < 0 || state.view.axis.panned(by, begin).from < log.now() {
+            if by < 0 || state.view.axis.panned(by, begin).from < state.reach(log) {
                 state.view.axis = state.view.axis.panned(by, begin);
             }
             if let Some(cell) = cursor {
@@ -43,7 +43,7 @@ pub(super) fn look(state: &mut State, log: Option<&Trace>, action: Action) {
         }
         Action::ToBegin | Action::ToEnd => {
             still(state, log);
-            let at = if action == Action::ToBegin { begin } else { log.now() - Nanos(1) };
+            let at = if action == Action::ToBegin { begin } else { state.reach(log) - Nanos(1) };
             point_at(state, log, at);
         }
         Action::ZoomIn | Action::ZoomOut => {
@@ -53,9 +53,9 @@ pub(super) fn look(state: &mut State, log: Option<&Trace>, action: Action) {
             if live {
                 state.view.next = Nanos::ZERO;
             } else {
-                let about = state.view.cursor.unwrap_or_else(|| middle(state.view.axis, log));
+                let about = state.view.cursor.unwrap_or_else(|| middle(state, log));
                 state.view.axis = state.view.axis.zoomed(cell, about, begin);
-                state.view.until = log.now();
+                state.view.until = state.reach(log);
             }
         }
         Action::WholeRun => {
@@ -63,13 +63,13 @@ pub(super) fn look(state: &mut State, log: Option<&Trace>, action: Action) {
             if live {
                 state.view.zoom = if state.view.zoom == Zoom::Whole { Zoom::Turns } else { Zoom::Whole };
                 state.view.next = Nanos::ZERO;
-            } else if state.view.zoom == Zoom::Whole && state.view.is_whole(log) {
+            } else if state.view.zoom == Zoom::Whole && state.view.is_whole(log.begin_at(), state.reach(log)) {
                 let cell = axis::step_at_least(Nanos(state.experiment.switch_interval.0 / 5));
-                let about = state.view.cursor.unwrap_or_else(|| middle(state.view.axis, log));
+                let about = state.view.cursor.unwrap_or_else(|| middle(state, log));
                 state.view.zoom = Zoom::Cell(cell);
                 state.view.axis = state.view.axis.zoomed(cell, about, begin);
             } else {
-                state.view.show_whole(log, cells);
+                state.view.show_whole(begin, state.reach(log), cells);
             }
         }
         Action::NextLane => pick(state, log, 1),
@@ -88,8 +88,9 @@ pub(super) fn look(state: &mut State, log: Option<&Trace>, action: Action) {
     }
 }
 
-fn middle(axis: Axis, log: &Trace) -> Nanos {
-    axis.at(axis.cells / 2).min(log.now() - Nanos(1)).max(log.begin_at())
+fn middle(state: &State, log: &Trace) -> Nanos {
+    let axis = state.view.axis;
+    axis.at(axis.cells / 2).min(state.reach(log) - Nanos(1)).max(log.begin_at())
 }
 
 /// Stops a live picture from being exchanged.
@@ -105,7 +106,7 @@ fn freeze(state: &mut State, log: &Trace) {
         return;
     }
     still(state, log);
-    state.view.cursor = Some(middle(state.view.axis, log));
+    state.view.cursor = Some(middle(state, log));
 }
 
 pub(super) fn unfreeze(state: &mut State) {
@@ -115,16 +116,16 @@ pub(super) fn unfreeze(state: &mut State) {
 }
 
 fn point_at(state: &mut State, log: &Trace, at: Nanos) {
-    let at = at.min(log.now() - Nanos(1)).max(log.begin_at());
+    let at = at.min(state.reach(log) - Nanos(1)).max(log.begin_at());
     state.view.cursor = Some(at);
-    state.view.until = log.now();
+    state.view.until = state.reach(log);
     state.view.axis = state.view.axis.showing(at, log.begin_at());
 }
 
 fn move_cursor(state: &mut State, log: &Trace, by: i64) {
     still(state, log);
     let Some(cursor) = state.view.cursor else {
-        point_at(state, log, middle(state.view.axis, log));
+        point_at(state, log, middle(state, log));
         return;
     };
     let axis = state.view.axis;
@@ -139,10 +140,11 @@ fn move_cursor(state: &mut State, log: &Trace, by: i64) {
 
 fn to_handoff(state: &mut State, log: &Trace, forward: bool) {
     still(state, log);
-    let from = state.view.cursor.unwrap_or_else(|| middle(state.view.axis, log));
+    let from = state.view.cursor.unwrap_or_else(|| middle(state, log));
     let picked = cursor::lane(state, log);
     let lock = picked.and_then(|lane| log.lane(lane).lock).or_else(|| worker_locks(log).first().copied());
     let at = lock.and_then(|lock| if forward { log.next_handoff(lock, from) } else { log.prev_handoff(lock, from) });
+    let at = at.filter(|at| *at < state.reach(log));
     match at {
         Some(at) => {
             point_at(state, log, at);

@@ -2,13 +2,13 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use crate::event::{LaneId, Nanos, State};
+use crate::event::{LaneId, LockId, Nanos, State};
 use crate::observe::place::Place;
 use crate::session::Places;
 use crate::trace::{Distribution, Trace};
 
 use super::Watch;
-use super::rows::{self, Row};
+use super::rows::{self, Life, Row};
 
 /// What the tables are of: this much of the time until now.
 pub const LATELY: Nanos = Nanos::from_secs(30);
@@ -23,6 +23,8 @@ pub struct Figures {
     pub held: Option<f64>,
     /// How long threads waited for a lock, since the beginning.
     pub wait: Distribution,
+    /// How often each world was stopped, since the beginning.
+    pub stopped: HashMap<LockId, u64>,
     /// How often the world was stopped, of a free-threaded build in which that is seen.
     pub stops: Option<Stops>,
     /// What threads waited for most often lately in locks of the program's own, as far as it was seen, and the share of
@@ -38,8 +40,8 @@ pub struct Figures {
     pub rows: Vec<Row>,
     /// What those are called that share their name with others.
     pub labels: HashMap<LaneId, String>,
-    /// How many lanes live, did nothing lately and are not in the list.
-    pub idle: usize,
+    /// Those that live, did nothing lately and are not in the list.
+    pub idle: Vec<Life>,
     /// How much time the tables are of.
     pub span: Nanos,
 }
@@ -132,6 +134,7 @@ impl Watch {
             wait: longest_wait(log),
             held: held(log, from),
             takes_per_second: takes(log),
+            stopped: log.worlds().map(|(world, _)| (world, log.lock_stats(world).takes)).collect(),
             stops: self.stops(log, from),
             wanted: self.wanted(log, from),
             rows: list.rows,
@@ -324,9 +327,9 @@ fn held(log: &Trace, from: Nanos) -> Option<f64> {
     shares.max_by(f64::total_cmp)
 }
 
-/// Of several locks, that of which most waited.
+/// Of several locks, that of which most waited. Whoever waits still is among them.
 fn longest_wait(log: &Trace) -> Distribution {
-    log.gils().map(|(lock, _)| log.lock_stats(lock).wait).max_by_key(|wait| wait.count).unwrap_or_default()
+    log.gils().map(|(lock, _)| log.waits_so_far(lock)).max_by_key(|wait| wait.count).unwrap_or_default()
 }
 
 fn takes(log: &Trace) -> f64 {

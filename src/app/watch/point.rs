@@ -9,6 +9,7 @@ use crate::event::{LaneId, Nanos, State as LaneState};
 use crate::trace::Trace;
 
 use super::super::state::State;
+use super::super::words::foreign;
 use super::rows::Row;
 
 /// Waits shorter than this part of a cell are stepped over: there is nothing of them in the picture.
@@ -67,7 +68,7 @@ pub(super) fn to_wait(state: &mut State, log: &Trace, forward: bool) {
         } else {
             log.prev_wait_longer_than(lane, from, least)
         };
-        at.map(|at| (at, lane))
+        at.filter(|at| *at < state.reach(log)).map(|at| (at, lane))
     });
     match if forward { found.min() } else { found.max() } {
         Some((at, lane)) => {
@@ -76,7 +77,7 @@ pub(super) fn to_wait(state: &mut State, log: &Trace, forward: bool) {
         }
         None => {
             let side = if forward { "later" } else { "earlier" };
-            let name = state.watch.name(log, pointed);
+            let name = foreign(&state.watch.name(log, pointed));
             let least = crate::app::words::span(least);
             let text = format!("{name} has no {side} wait for the lock of {least} or more.");
             state.message = Some(text);
@@ -86,9 +87,10 @@ pub(super) fn to_wait(state: &mut State, log: &Trace, forward: bool) {
 
 /// Puts the cursor at an instant and shows it.
 pub(super) fn put_cursor(state: &mut State, log: &Trace, at: Nanos) {
-    let at = at.min(log.now() - Nanos(1)).max(log.begin_at());
+    let reach = state.reach(log);
+    let at = at.min(reach - Nanos(1)).max(log.begin_at());
     state.view.cursor = Some(at);
-    state.view.until = log.now();
+    state.view.until = reach;
     state.view.axis = state.view.axis.showing(at, log.begin_at());
 }
 

@@ -9,8 +9,9 @@ use std::collections::{HashMap, HashSet};
 use crate::event::{LaneId, Nanos, State as LaneState};
 use crate::trace::Trace;
 
-/// Whoever is active for less than this part of its time counts as idle.
-const HARDLY: u64 = 1000;
+/// Whoever is active for less than this part of its time counts as idle: of those that wake up now and then there is
+/// nothing to see, and they are many.
+const HARDLY: u64 = 100;
 
 /// A row of the list: a thread that lives, or those that have ended and were called alike.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,8 +85,8 @@ impl Row {
 #[derive(Debug, Default)]
 pub(super) struct List {
     pub(super) rows: Vec<Row>,
-    /// How many lanes live, did nothing of late and have no name of their own.
-    pub(super) idle: usize,
+    /// Those that live, did nothing of late and have no name of their own.
+    pub(super) idle: Vec<Life>,
     /// What those are called that share their name with others.
     pub(super) labels: HashMap<LaneId, String>,
 }
@@ -121,7 +122,7 @@ pub(super) fn read(log: &Trace, from: Nanos, past: &mut HashSet<LaneId>) -> List
             () if did.active => Kind::Active,
             () if info.tid.is_some() && info.tid == info.pid => Kind::Main,
             () if is_numbered(&info.name) => {
-                list.idle += 1;
+                list.idle.push(did.life);
                 continue;
             }
             () => Kind::Idle,
@@ -247,8 +248,29 @@ mod tests {
                 ("acceptor", 1, Kind::Idle)
             ]
         );
-        assert_eq!(list.idle, 1);
+        assert_eq!(list.idle.len(), 1);
         assert!((list.rows[1].waits - 0.9).abs() < 1e-6, "{}", list.rows[1].waits);
+    }
+
+    #[test]
+    fn those_that_wake_up_now_and_then_are_idle_and_those_that_do_something_are_not() {
+        let mut log = TraceBuilder::new().lock("GIL").lane("hog").running(ms(1000));
+        log = log.lane("waiter").state(LaneState::Io, ms(980)).waiting(ms(20));
+        for number in 0..20 {
+            let name = if number % 2 == 0 { format!("thread {number}") } else { format!("Thread-{number} (nap)") };
+            log = log.lane(&name);
+            for _ in 0..10 {
+                log = log.state(LaneState::Io, ms(99)).waiting(Nanos::from_micros(600));
+                log =
+                    log.state(LaneState::Native, Nanos::from_micros(200)).state(LaneState::Io, Nanos::from_micros(200));
+            }
+        }
+        let log = log.build();
+        let list = read(&log, log.begin_at(), &mut HashSet::new());
+        let active: Vec<&str> =
+            list.rows.iter().filter(|row| row.kind == Kind::Active).map(|row| row.name.as_str()).collect();
+        assert_eq!(active, ["waiter", "hog"]);
+        assert_eq!((list.idle.len(), list.rows.len()), (10, 12), "those with a name come last");
     }
 
     #[test]

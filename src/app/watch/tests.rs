@@ -8,6 +8,10 @@ use crate::observe::place::Place;
 use crate::session::{Experiment, Wants};
 use crate::trace::testing::TraceBuilder;
 
+fn sentence(watch: &Watch, log: &Trace) -> String {
+    super::super::Wording::Plain.say(&watch.sentence(log)).into_owned()
+}
+
 fn ms(millis: u64) -> Nanos {
     Nanos::from_millis(millis)
 }
@@ -39,7 +43,7 @@ fn whoever_makes_others_wait_comes_first_and_gets_the_first_letter() {
     assert_eq!(rows[0].0, "hog");
     assert!((rows[0].1 - 0.9).abs() < 1e-9 && (rows[0].2 - 180.0 / 190.0).abs() < 1e-9, "{rows:?}");
     assert_eq!(watch.letter(LaneId(0)), Some('a'));
-    assert!(watch.sentence(&log()).starts_with("95% of all waiting fell while hog held the lock"));
+    assert!(sentence(&watch, &log()).starts_with("95% of all waiting fell while hog held the lock"));
 }
 
 #[test]
@@ -50,7 +54,7 @@ fn those_kept_waiting_most_come_first_and_those_who_did_nothing_are_folded() {
     let active = ["second", "first", "hog"].map(|name| (name, Kind::Active));
     assert_eq!(order, [&active[..], &[("sleeper", Kind::Idle)]].concat());
     assert_eq!(watch.figures.held, Some(1.0));
-    assert_eq!(watch.figures.wait.max, ms(90));
+    assert_eq!(watch.figures.wait.max, ms(100), "whoever waits still has waited longest");
 }
 
 fn place(function: &str, file: &str, line: u32) -> Place {
@@ -133,11 +137,7 @@ fn tab_goes_down_the_list_and_full_stop_to_the_next_wait_of_that_lane() {
     assert_eq!(at(&state), Some(50));
     assert!(said(&state, &log).contains("once waits for the GIL, 10.0 ms"), "{}", said(&state, &log));
     act(&mut state, Some(&log), Action::PreviousHandoff);
-    assert!(
-        state.message.as_ref().is_some_and(|text| text.contains("once has no earlier wait")),
-        "{:?}",
-        state.message
-    );
+    assert!(said(&state, &log).starts_with("once has no earlier wait"), "{:?}", said(&state, &log));
     // Of a wait in which the lock changes hands the longest hold is pointed at.
     let turns = TraceBuilder::new().lock("GIL").lane("short").running(ms(10)).state(LaneState::Io, ms(90));
     let turns = turns.lane("long").waiting(ms(10)).running(ms(80)).state(LaneState::Io, ms(10));
@@ -217,6 +217,81 @@ fn the_freeze_at_a_long_wait_says_its_limit_and_tells_that_wait() {
     );
 }
 
+/// `hog` holds the lock from 60 ms on, `bg` waits for it since then and until 490 ms at most; seen up to an instant.
+fn a_long_wait_until(now: u64) -> Trace {
+    let (waited, after) = (now.min(490) - 60, now.saturating_sub(490));
+    let log = TraceBuilder::new().lock("GIL").lane("hog").state(LaneState::Io, ms(60)).running(ms(waited));
+    let log = if after > 0 { log.state(LaneState::Io, ms(after)) } else { log };
+    let log = log.lane("bg").state(LaneState::Io, ms(60)).waiting(ms(waited));
+    (if after > 0 { log.running(ms(after)) } else { log }).live().build()
+}
+
+#[test]
+fn it_freezes_once_the_long_wait_is_over_and_the_picture_and_the_figures_hold_all_of_it() {
+    let mut log = a_long_wait_until(61);
+    let mut state = watching(&log);
+    state.watch.freeze_over = Some(ms(50));
+    state.view.axis = Axis { from: log.begin_at(), cell: ms(1), cells: 56 };
+    for now in [110, 200, 480] {
+        log = a_long_wait_until(now);
+        hear(&mut state, Some(&log), seen(&log));
+        assert_eq!(state.view.frozen, None, "it goes on at {now} ms");
+        assert_eq!(state.watch.figures.wait.max, ms(now - 60), "a wait counts while it lasts");
+    }
+    log = a_long_wait_until(520);
+    hear(&mut state, Some(&log), seen(&log));
+    assert!(state.is_frozen());
+    let axis = state.view.axis;
+    assert!(axis.from <= log.begin_at() + ms(60) && axis.to() >= log.begin_at() + ms(490), "{axis:?}");
+    let text = said(&state, &log);
+    assert!(text.contains("bg waits for the GIL, 430 ms; held here by hog"), "{text}");
+    assert!(text.contains(": 430 ms of it, 430 ms in all while bg waited"), "{text}");
+    assert_eq!(state.watch.figures.wait.max, ms(430));
+}
+
+#[test]
+fn a_wait_that_goes_on_is_told_up_to_the_instant_at_which_the_picture_was_frozen() {
+    let log = a_long_wait_until(120);
+    let mut state = watching(&log);
+    // The figures were read a moment ago.
+    let log = a_long_wait_until(130);
+    act(&mut state, Some(&log), Action::Freeze);
+    let text = said(&state, &log);
+    assert!(text.contains("bg waits for the GIL, 70.0 ms so far; held here by hog"), "{text}");
+    assert!(text.contains(": 70.0 ms of it, 70.0 ms in all while bg waited"), "{text}");
+    assert_eq!((state.watch.figures.wait.count, state.watch.figures.wait.max), (1, ms(70)));
+    let later = a_long_wait_until(600);
+    hear(&mut state, Some(&later), seen(&later));
+    hear(&mut state, Some(&later), News::Tick(later.now() + ms(9000)));
+    assert_eq!(said(&state, &later), text);
+    for action in [Action::CursorRight, Action::ToEnd, Action::ZoomOut, Action::NextHandoff, Action::PanRight] {
+        act(&mut state, Some(&later), action);
+        assert!(state.reach(&later) == later.begin_at() + ms(130), "{action:?}");
+        assert!(!said(&state, &later).contains("430 ms"), "{action:?}: {}", said(&state, &later));
+    }
+    // The longest that is waited for is shown although it goes on.
+    act(&mut state, Some(&later), Action::Freeze);
+    state.watch.freeze_over = Some(ms(50));
+    state.watch.looked = later.begin_at();
+    let log = TraceBuilder::new().lock("GIL").lane("hog").running(ms(5000)).lane("bg").state(LaneState::Io, ms(60));
+    let log = log.waiting(ms(4940)).live().build();
+    hear(&mut state, Some(&log), seen(&log));
+    assert!(state.is_frozen() && said(&state, &log).contains("4.94 s so far"), "{}", said(&state, &log));
+}
+
+#[test]
+fn when_the_program_ends_a_frozen_picture_and_its_figures_are_of_the_end() {
+    let log = a_long_wait_until(120);
+    let mut state = watching(&log);
+    act(&mut state, Some(&log), Action::Freeze);
+    let log = a_long_wait_until(600);
+    let ended = Observation { ended: Some("exit status 0".to_owned()), ..Observation::default() };
+    hear(&mut state, Some(&log), News::Observed(Box::new(ended)));
+    assert_eq!((state.view.until, state.view.frozen), (log.now(), None));
+    assert!(said(&state, &log).contains("bg waits for the GIL, 430 ms; held"), "{}", said(&state, &log));
+    assert_eq!(state.watch.figures.wait.max, ms(430));
+}
+
 #[test]
 fn two_functions_that_are_near_to_each_other_are_both_named() {
     let log = log();
@@ -229,14 +304,14 @@ fn two_functions_that_are_near_to_each_other_are_both_named() {
         places.saw(at, LaneId(0), place, 2);
     }
     watch.read(&log, &places);
-    let text = watch.sentence(&log);
+    let text = sentence(&watch, &log);
     assert!(text.contains("50% of that in ") && text.contains(", 50% in "), "{text}");
     assert!(text.contains("iterencode (json.py:2)") && text.contains("match (re.py:1)"), "{text}");
     // What can be called by its name is given with the command that compares it.
     assert!(text.contains("Try: gilscope compare --call "), "{text}");
     watch.by_function = true;
     watch.read(&log, &places);
-    let text = watch.sentence(&log);
+    let text = sentence(&watch, &log);
     assert!(text.contains("held in match (re.py:1), ") || text.contains("held in iterencode (json.py:2), "), "{text}");
     assert_eq!(text.matches("match").count(), 1, "{text}");
 }
@@ -327,9 +402,9 @@ fn a_program_that_did_not_end_well_is_quoted() {
     let log = log();
     let mut watch = Watch { ended: Some("exit status 2".to_owned()), ..Watch::default() };
     watch.output.lines = ["usage: x", "x: error: no such option", "  "].map(str::to_owned).to_vec();
-    assert_eq!(watch.sentence(&log), "The program has ended: exit status 2. It said last: x: error: no such option");
+    assert_eq!(sentence(&watch, &log), "The program has ended: exit status 2. It said last: x: error: no such option");
     watch.ended = Some("exit status 0".to_owned());
-    assert_eq!(watch.sentence(&log), "The program has ended: exit status 0.");
+    assert_eq!(sentence(&watch, &log), "The program has ended: exit status 0.");
 }
 
 /// Without a GIL: `collector` stops the world for 10 of every 50 ms, `worker` is stopped by that and wants a dict.

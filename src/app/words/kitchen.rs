@@ -1,6 +1,8 @@
 //! The same screen in a kitchen's words: threads are cooks, the GIL is the one knife they share, a process is a kitchen
-//! of its own, a subinterpreter a nook with a knife of its own. Words are exchanged and nothing else; what is drawn and
-//! every figure stay.
+//! of its own, a subinterpreter a nook with a knife of its own. Our words are exchanged and nothing else; what is drawn
+//! and every figure stay, and so does what is not ours: names of threads, files and functions, commands, output. Such text
+//! goes into a sentence by [`foreign`], in which form no word of it can be found, and comes back as it was when the
+//! sentence is said.
 
 use std::borrow::Cow;
 
@@ -41,6 +43,34 @@ const AS_THEY_STAND: [&str; 8] = [
     "free-threaded",
 ];
 
+/// Where the letters of foreign text are kept until it is said: as far into a plane that no text uses as they are into
+/// their own. So it has as many characters as before, and can be wrapped and cut.
+const APART: u32 = 0xF_0000;
+
+/// Text that is not ours, within one that is to be said: a name, a command. Safe to draw, too.
+pub fn foreign(text: &str) -> String {
+    let apart = |c: char| match c {
+        c if c.is_ascii_alphanumeric() => char::from_u32(APART + c as u32).unwrap_or(c),
+        c if own(c).is_some() => '?',
+        c => c,
+    };
+    super::sanitised(text).chars().map(apart).collect()
+}
+
+/// The letter that is kept there.
+fn own(c: char) -> Option<char> {
+    let letter = u8::try_from((c as u32).checked_sub(APART)?).ok().map(char::from)?;
+    letter.is_ascii_alphanumeric().then_some(letter)
+}
+
+/// As it was before [`foreign`].
+fn restored(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.chars().any(|c| own(c).is_some()) {
+        return Cow::Owned(text.chars().map(|c| own(c).unwrap_or(c)).collect());
+    }
+    text
+}
+
 impl Wording {
     /// The next to choose.
     pub const fn next(self) -> Wording {
@@ -50,8 +80,12 @@ impl Wording {
         }
     }
 
-    /// A text of the screen in these words.
+    /// A text of the screen in these words, to be drawn as it comes out: what is foreign in it cannot be told any more.
     pub fn say(self, text: &str) -> Cow<'_, str> {
+        restored(self.exchanged(text))
+    }
+
+    fn exchanged(self, text: &str) -> Cow<'_, str> {
         if self == Wording::Plain || !text.contains(|c: char| c.is_ascii_alphabetic()) {
             return Cow::Borrowed(text);
         }
@@ -109,6 +143,8 @@ fn other(word: &str, heading: bool) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -136,6 +172,35 @@ mod tests {
         ] {
             assert_eq!(Wording::Kitchen.say(plain), kitchen);
             assert_eq!(Wording::Plain.say(plain), plain);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_not_ours_is_left_as_it_is(
+            name in "(thread|process|lock|GIL|locks|gil|main|cook|[A-Z]{1,3}|[a-z_]{1,5}|[-_./: (0-9é漢])*",
+            width in 1..40_usize,
+        ) {
+            let drawn = super::super::sanitised(&name);
+            for wording in [Wording::Plain, Wording::Kitchen] {
+                let text = format!("A thread waits for the GIL of {}, process 2; {} locks.", foreign(&name), foreign(&name));
+                let said = wording.say(&text).into_owned();
+                prop_assert_eq!(said.matches(&drawn).count() >= 2 || drawn.is_empty(), true, "{} in {}", drawn, said);
+                let frame = wording.say("A thread waits for the GIL of ").into_owned();
+                prop_assert!(said.starts_with(&(frame + &drawn)), "{said}");
+                // However it is cut.
+                let cut: String = foreign(&name).chars().take(width).collect();
+                prop_assert_eq!(wording.say(&cut).into_owned(), drawn.chars().take(width).collect::<String>());
+                prop_assert_eq!(foreign(&name).chars().count(), drawn.chars().count());
+            }
+        }
+
+        #[test]
+        fn no_text_from_elsewhere_becomes_another(text in any::<String>()) {
+            let drawn = Wording::Kitchen.say(&foreign(&text)).into_owned();
+            let expected: String =
+                super::super::sanitised(&text).chars().map(|c| if own(c).is_some() { '?' } else { c }).collect();
+            prop_assert_eq!(drawn, expected);
         }
     }
 

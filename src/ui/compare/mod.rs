@@ -15,7 +15,7 @@ mod costs;
 mod ledger;
 mod profile;
 
-use crate::app::words::{capital, sanitised};
+use crate::app::words::{capital, foreign, sanitised};
 use crate::app::{Action, ModelChoice, Side, State, compare};
 use crate::event::Nanos;
 use crate::report;
@@ -50,7 +50,7 @@ pub fn render(state: &State, canvas: &mut Canvas) {
     for (y, line) in (0..said_rows).zip(&lines) {
         let cut = y + 1 == said_rows && lines.len() > usize::from(said_rows);
         let line = if cut { format!("{line} …") } else { line.clone() };
-        canvas.text_to(1, 3 + middle + y, width, &line, Ink::Strong);
+        canvas.part(0, 0, width, height).verbatim().text_to(1, 3 + middle + y, width, &line, Ink::Strong);
     }
     keys(state, &mut canvas.part(0, height.saturating_sub(1), width, 1));
 }
@@ -68,7 +68,7 @@ fn chosen(state: &State, canvas: &mut Canvas) {
     let count = |many: u32, noun: &str| format!("{many} {noun}{}", if many == 1 { "" } else { "s" });
     let workers = state.experiment.workers;
     let parts = [
-        (sanitised(state.workload_title()), key(Action::NextWorkload), Ink::Strong),
+        (foreign(state.workload_title()), key(Action::NextWorkload), Ink::Strong),
         (count(workers, "worker"), key(Action::MoreWorkers), Ink::Text),
         (count(state.experiment.task_count(), "task"), String::new(), Ink::Text),
         (format!("{} repeats", compare::REPEATS), String::new(), Ink::Text),
@@ -97,7 +97,7 @@ fn models(state: &State, canvas: &mut Canvas) {
     for (y, model) in (2..bottom).zip(&state.models) {
         let objection = state.objection(&model.id);
         canvas.text_to(1, y, left - 1, &label(model), if objection.is_some() { Ink::Dim } else { Ink::Text });
-        let words = objection.map_or("not run yet".to_owned(), |why| sanitised(&format!("left out: {why}")));
+        let words = objection.map_or("not run yet".to_owned(), |why| format!("left out: {}", foreign(why)));
         canvas.text_to(left, y, canvas.width(), &words, Ink::Dim);
     }
 }
@@ -182,10 +182,10 @@ fn label(state: &State, comparison: &Comparison, index: usize, row: &Row, column
     let ink = if row.refusal.is_some() { Ink::Dim } else { Ink::Strong };
     canvas.text_to(1, y, columns.left - 1, &sanitised(&row.label), ink);
     if let Some(refusal) = &row.refusal {
-        canvas.text_to(columns.left, y, end, &sanitised(&format!("does not run: {refusal}")), Ink::Dim);
+        canvas.text_to(columns.left, y, end, &format!("does not run: {}", foreign(refusal)), Ink::Dim);
     } else if row.typical().is_none() {
         let (text, ink) = match row.failure() {
-            Some(failure) => (format!("× {failure}"), Ink::Bad),
+            Some(failure) => (format!("× {}", foreign(failure)), Ink::Bad),
             None if alive => ("runs".to_owned(), Ink::Dim),
             None if state.compare.is_under_way() => ("not run yet".to_owned(), Ink::Dim),
             None => ("not run".to_owned(), Ink::Dim),
@@ -241,13 +241,19 @@ fn said(state: &State) -> String {
     let best =
         comparison.rows.iter().filter_map(|row| Some((row, row.elapsed()?.median))).min_by_key(|(_, median)| *median);
     let Some((best, median)) = best else { return format!("No run came to its end. {enter} begins anew.") };
+    let cancelled = left_out(comparison);
     let Some(alone) = comparison.baseline().and_then(|row| row.elapsed()) else {
         return format!(
-            "{}: {median}. There is no run one at a time to measure it against.",
+            "{}: {median}. There is no run one at a time to measure it against.{cancelled}",
             sanitised(&capital(&best.label))
         );
     };
+    let others = comparison.rows.iter().filter(|row| row.model != "sequential" && row.elapsed().is_some()).count();
     let mut text = match gain(comparison, best).as_str() {
+        "1×" | "no gain" | "" if others == 0 => format!("Only one at a time has run ({}).", alone.median),
+        "1×" | "no gain" | "" if !cancelled.is_empty() => {
+            format!("Of those that ran, no model is faster than one at a time ({}).", alone.median)
+        }
         "1×" | "no gain" | "" => format!("No model is faster than one at a time ({}).", alone.median),
         gain => format!("{}: {gain} as fast as one at a time, {median}.", capital(&best.label)),
     };
@@ -255,7 +261,16 @@ fn said(state: &State) -> String {
         let cores = if comparison.cores == 1 { "core" } else { "cores" };
         text += &format!(" This machine's {} {cores} allow {:.1}×.", comparison.cores, ideal.speedup);
     }
-    text
+    text + &cancelled
+}
+
+/// How many of those that would have run did not, since it was cancelled: nothing is concluded of them.
+fn left_out(comparison: &Comparison) -> String {
+    let would_run = || comparison.rows.iter().filter(|row| row.refusal.is_none());
+    match would_run().filter(|row| row.runs.is_empty()).count() {
+        0 => String::new(),
+        missing => format!(" Cancelled: {missing} of {} did not run.", would_run().count()),
+    }
 }
 
 fn keys(state: &State, canvas: &mut Canvas) {
@@ -284,5 +299,80 @@ fn keys(state: &State, canvas: &mut Canvas) {
         }
         x = canvas.text(x, 0, &key, Ink::Key);
         x = canvas.text(x + 1, 0, words, Ink::Text) + 3;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::{Experiment, Profile, RunSummary};
+    use crate::trace::Ledger;
+
+    /// What is said of a comparison that is over, of which these took so many milliseconds or, with none, did not run.
+    fn said_of(rows: &[(&str, Option<u64>)], progress: Progress) -> String {
+        let experiment = Experiment::new("sum-squares", "sequential", 4);
+        let run = |millis: u64| RunSummary {
+            elapsed: Nanos::from_millis(millis),
+            workers: 4,
+            ledger: Ledger::default(),
+            cores_busy: 1.0,
+            handoffs: 0,
+            voluntary: None,
+            involuntary: None,
+            peak_rss: None,
+            peak_pss: None,
+            startup: Nanos::ZERO,
+            first_work: None,
+            profile: Profile::default(),
+            observed: None,
+            failure: None,
+        };
+        let row = |(model, millis): &(&str, Option<u64>)| Row {
+            model: (*model).to_owned(),
+            label: (*model).to_owned(),
+            runs: millis.map(run).into_iter().collect(),
+            ..Row::default()
+        };
+        let comparison = Comparison {
+            title: "sum of squares".to_owned(),
+            experiment: experiment.clone(),
+            cores: 4,
+            repeats: 1,
+            rows: rows.iter().map(row).collect(),
+            absent: Vec::new(),
+            progress,
+            done: 0,
+            total: rows.len(),
+            time_left: None,
+        };
+        let mut state = State::new(experiment, Vec::new(), ModelChoice::built_in());
+        state.compare.comparison = Some(comparison);
+        said(&state)
+    }
+
+    #[test]
+    fn cancelled_it_concludes_nothing_of_models_that_did_not_run_and_says_so() {
+        let said = said_of(
+            &[("sequential", Some(3000)), ("threads", Some(3010)), ("processes:spawn", None), ("free-threaded", None)],
+            Progress::Cancelled,
+        );
+        assert!(said.starts_with("Of those that ran, no model is faster than one at a time (3.00 s)."), "{said}");
+        assert!(said.ends_with(" Cancelled: 2 of 4 did not run."), "{said}");
+        let said = said_of(&[("sequential", Some(3000)), ("threads", None)], Progress::Cancelled);
+        assert!(said.starts_with("Only one at a time has run (3.00 s)."), "{said}");
+        assert!(said.ends_with(" Cancelled: 1 of 2 did not run."), "{said}");
+        let rows = [("sequential", Some(3000)), ("processes:fork", Some(800)), ("threads", None)];
+        let said = said_of(&rows, Progress::Cancelled);
+        assert!(said.starts_with("Processes:fork: ≈3.8× as fast"), "{said}");
+        assert!(said.ends_with(" Cancelled: 1 of 3 did not run."), "{said}");
+        let said = said_of(&[("sequential", None), ("threads", Some(3000))], Progress::Cancelled);
+        assert!(said.contains("no run one at a time") && said.ends_with("1 of 2 did not run."), "{said}");
+    }
+
+    #[test]
+    fn once_all_have_run_it_is_told_of_all() {
+        let said = said_of(&[("sequential", Some(3000)), ("threads", Some(3010))], Progress::Done);
+        assert!(said.starts_with("No model is faster than one at a time (3.00 s)."), "{said}");
+        assert!(!said.contains("Cancelled"), "{said}");
     }
 }

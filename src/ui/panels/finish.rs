@@ -1,7 +1,7 @@
 //! The finish line: what each model took, side by side.
 
 use crate::app::news::wants_baseline;
-use crate::app::words::{gain, sanitised, tenths};
+use crate::app::words::{foreign, gain, tenths};
 use crate::app::{Action, Bar, BarState, ModelChoice, Phase, State};
 use crate::event::Nanos;
 use crate::session::Length;
@@ -120,7 +120,7 @@ fn not_run(state: &State, model: &ModelChoice) -> String {
     if let Some(why) = state.objection(&model.id) {
         // The room is for a few words: the remedy is said where there is more.
         let why = why.split([',', ':']).next().unwrap_or(why);
-        return format!("left out: {}", sanitised(why));
+        return format!("left out: {}", foreign(why));
     }
     let action = if model.id == state.experiment.model {
         Action::RunOrStop

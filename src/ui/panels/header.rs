@@ -1,6 +1,6 @@
 //! What this is, what it costs, what is chosen, how far it has come.
 
-use crate::app::words::{self, sanitised};
+use crate::app::words::{self, foreign, sanitised};
 use crate::app::{Action, Phase, Screen, State};
 
 use super::super::canvas::Canvas;
@@ -50,7 +50,7 @@ pub fn render(state: &State, canvas: &mut Canvas) {
     );
     let tasks = state.experiment.task_count();
     let mut parts = vec![
-        (sanitised(state.workload_title()), key(Action::NextWorkload), Ink::Text),
+        (foreign(state.workload_title()), key(Action::NextWorkload), Ink::Text),
         (sanitised(&model), key(Action::NextModel), Ink::Strong),
         (format!("{workers} worker{}", if workers == 1 { "" } else { "s" }), key(Action::MoreWorkers), Ink::Text),
         (

@@ -1,7 +1,7 @@
 //! Before the first run: the lanes to come, and how to read them.
 
 use crate::app::news::gutters;
-use crate::app::words::sanitised;
+use crate::app::words::foreign;
 use crate::app::{Action, State};
 use crate::event::State as LaneState;
 
@@ -49,7 +49,7 @@ pub fn render(state: &State, plan: &Plan, canvas: &mut Canvas) {
     if spare >= 4 && state.objection(&model.id).is_none() {
         let x = lanes.text(left, top - 2, &state.keymap.key(Action::RunOrStop), Ink::Key);
         let label = model.label_over(model.lanes(state.experiment.workers), state.experiment.processes);
-        let text = format!("runs {} with {label}", sanitised(state.workload_title()));
+        let text = format!("runs {} with {label}", foreign(state.workload_title()));
         let text = if model.is_baseline() { text.replace("with ", "") } else { text };
         lanes.text(x + 1, top - 2, &text, Ink::Strong);
     }

@@ -61,7 +61,7 @@ fn parts(state: &State, log: &Trace, scene: &Scene) -> Vec<(String, Ink)> {
         parts.push((format!("FROZEN at {}{goes_on}", instant(at, Nanos::from_millis(1))), Ink::Strong));
     }
     let cell = span(scene.axis.cell);
-    let whole = state.view.zoom == Zoom::Whole && state.view.is_whole(log);
+    let whole = state.view.zoom == Zoom::Whole && state.view.is_whole(log.begin_at(), state.reach(log));
     let folded = scene.fold.is_folded();
     let what = match (whole, scene.shares) {
         _ if folded => {

@@ -2,7 +2,7 @@
 
 use crate::app::State;
 use crate::app::watch::Holder;
-use crate::app::words::{percent, sanitised};
+use crate::app::words::{foreign, percent};
 
 use super::super::canvas::Canvas;
 use super::super::theme::Ink;
@@ -54,7 +54,7 @@ pub fn render(state: &State, canvas: &mut Canvas) {
         }
         let count = holder.folded.map(|count| format!(" ×{count}")).unwrap_or_default();
         let end = (2 + name).saturating_sub(count.chars().count() as u16);
-        let x = canvas.text_to(3, y, end, &sanitised(&holder.name), Ink::Text);
+        let x = canvas.text_to(3, y, end, &foreign(&holder.name), Ink::Text);
         canvas.text(x, y, &count, Ink::Text);
         let place_words = holder.place.clone().unwrap_or_default();
         let words = match &holder.task {
@@ -66,7 +66,7 @@ pub fn render(state: &State, canvas: &mut Canvas) {
             Some((function, _)) if words.chars().count() > usize::from(place.saturating_sub(1)) => function.to_owned(),
             _ => words,
         };
-        canvas.text_to(3 + name, y, 2 + name + place, &sanitised(&words), Ink::Dim);
+        canvas.text_to(3 + name, y, 2 + name + place, &foreign(&words), Ink::Dim);
         figures(canvas, y, holds, bar, room, holder.holds, holder.waiting);
     }
     if named < all.len() && named < rows {

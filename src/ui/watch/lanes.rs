@@ -2,7 +2,7 @@
 
 use crate::app::view::Gutters;
 use crate::app::watch::{Kind, Row};
-use crate::app::words::{percent, sanitised};
+use crate::app::words::{foreign, percent, sanitised};
 use crate::app::{Axis, State, watch};
 use crate::event::{Nanos, State as LaneState};
 use crate::trace::{Ledger, LockInfo, Trace};
@@ -46,7 +46,7 @@ pub fn render(state: &State, log: &Trace, canvas: &mut Canvas) {
     let gutters = Gutters::of_watch(width);
     let axis = Axis { cells: gutters.cells, ..state.view.axis };
     let begin = log.begin_at();
-    let until = state.view.until.min(log.now());
+    let until = state.view.until.min(state.reach(log));
     let count = usize::from(axis.cells).min(((until - axis.from).0).div_ceil(axis.cell.0.max(1)) as usize);
     let picture = Picture { axis, to: axis.at(count as u16), count, left: gutters.left };
     let (order, waits) = if log.has_gil() { ("most kept waiting first", "waits") } else { ("threads", "") };
@@ -83,7 +83,12 @@ pub fn render(state: &State, log: &Trace, canvas: &mut Canvas) {
             let mark = world_mark(cell, recorded(x));
             canvas.set(gutters.left + x as u16, y, mark.glyph, mark.ink);
         }
-        canvas.text_before(width - 1, y, &format!("{}×", log.lock_stats(world).takes), Ink::Dim);
+        canvas.text_before(
+            width - 1,
+            y,
+            &format!("{}×", watch.figures.stopped.get(&world).copied().unwrap_or(0)),
+            Ink::Dim,
+        );
         y += 1;
     }
 
@@ -101,7 +106,7 @@ pub fn render(state: &State, log: &Trace, canvas: &mut Canvas) {
     }
     let mut last = Vec::new();
     let (hidden, above) = (&all[first + shown..], first);
-    let idle = watch.figures.idle + hidden.iter().filter(|row| row.kind == Kind::Idle).count();
+    let idle = watch.figures.idle.len() + hidden.iter().filter(|row| row.kind == Kind::Idle).count();
     let below = hidden.iter().filter(|row| row.kind != Kind::Idle).count();
     if above > 0 {
         last.push(format!("{above} more above"));
@@ -196,7 +201,7 @@ fn name(row: &Row, canvas: &mut Canvas, y: u16, left: u16, ink: Ink) {
         _ => (row.name.as_str(), count),
     };
     let end = (left - 1).saturating_sub(number.chars().count() as u16);
-    let x = canvas.text_to(1, y, end, &sanitised(name), ink);
+    let x = canvas.text_to(1, y, end, &foreign(name), ink);
     canvas.text(x, y, &number, ink);
 }
 
@@ -232,7 +237,10 @@ fn draw(state: &State, log: &Trace, row: &Row, (index, picked): (usize, bool), p
     let width = canvas.width();
     let info = log.lane(first);
     match &info.end {
-        Some(end) if row.folded().is_none() => _ = canvas.text_before(width - 1, y, &sanitised(end), Ink::Bad),
+        // Frozen, it stands as it stood then.
+        Some(end) if row.folded().is_none() && row.lives.iter().all(|life| life.to.is_some()) => {
+            _ = canvas.text_before(width - 1, y, &foreign(end), Ink::Bad)
+        }
         _ if info.lock.is_some() => _ = canvas.text_before(width - 1, y, &percent(row.waits), Ink::Waits),
         _ => {}
     }

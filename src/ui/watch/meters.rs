@@ -2,7 +2,7 @@
 
 use crate::app::State;
 use crate::app::watch::Stops;
-use crate::app::words::{percent, sanitised};
+use crate::app::words::{foreign, percent, sanitised};
 use crate::trace::Trace;
 
 use super::super::canvas::Canvas;
@@ -72,7 +72,7 @@ fn stops(stops: &Stops, wide: bool) -> String {
     }
     let times = if stops.times == 1 { "once".to_owned() } else { format!("{} times", stops.times) };
     let mostly = if wide { "mostly " } else { "" };
-    let by = stops.by.as_ref().map_or_else(String::new, |by| format!(", {mostly}by {by}"));
+    let by = stops.by.as_ref().map_or_else(String::new, |by| format!(", {mostly}by {}", foreign(by)));
     let share = if stops.share < 0.005 { format!("{:.1}%", stops.share * 100.0) } else { percent(stops.share) };
     let stop = &stops.stop;
     let what = if wide { "The world was stopped" } else { "Stopped" };

@@ -23,8 +23,8 @@ mod output;
 mod picker;
 
 use crate::app::watch::panel::{ROOMY, SENTENCE, meter_rows};
-use crate::app::watch::{self, said};
-use crate::app::words::{percent, sanitised, span};
+use crate::app::watch::{self, MOMENT, said};
+use crate::app::words::{foreign, percent, sanitised, span};
 use crate::app::{Action, Phase, State};
 use crate::trace::Trace;
 
@@ -46,9 +46,10 @@ pub fn render(state: &State, log: Option<&Trace>, canvas: &mut Canvas) {
                      watches it, gilscope attach PID watches one that runs."
                 .to_owned(),
         });
+        let text = state.look.wording.say(&text).into_owned();
         let lines = wrapped(&sanitised(&text), usize::from(width.saturating_sub(2)));
         for (y, line) in lines.iter().enumerate() {
-            canvas.text(1, 2 + y as u16, line, Ink::Text);
+            canvas.part(0, 0, width, height).verbatim().text(1, 2 + y as u16, line, Ink::Text);
         }
         let top = 3 + lines.len() as u16;
         if state.origin.program.is_none() && height > top + 1 {
@@ -67,7 +68,7 @@ pub fn render(state: &State, log: Option<&Trace>, canvas: &mut Canvas) {
     for (y, line) in sentence.iter().take(usize::from(sentence_rows)).enumerate() {
         let cut = y + 1 == usize::from(sentence_rows) && sentence.len() > y + 1;
         let line = if cut { format!("{line} …") } else { line.clone() };
-        canvas.text_to(1, sentence_at + y as u16, width, &line, Ink::Text);
+        canvas.part(0, 0, width, height).verbatim().text_to(1, sentence_at + y as u16, width, &line, Ink::Text);
     }
     keys(state, canvas);
 
@@ -93,9 +94,12 @@ fn header(state: &State, canvas: &mut Canvas) {
     let mut parts = Vec::new();
     let origin = &state.origin;
     if let Some(program) = &origin.program {
-        parts.push(format!("{} pid {}", sanitised(&program.name), program.pid));
+        parts.push(format!("{} pid {}", foreign(&program.name), program.pid));
         parts.push(origin.engine.clone());
-        parts.push(origin.how.clone());
+        parts.push(match watch.at_work.is_exact_once() {
+            true => format!("EXACT for {MOMENT}"),
+            false => origin.how.clone(),
+        });
     } else {
         parts.push("gilscope".to_owned());
     }
@@ -112,19 +116,29 @@ fn header(state: &State, canvas: &mut Canvas) {
         canvas.text(left, 0, &parts.join(" · "), Ink::Text);
         return tabs(state, name + 3, left, canvas);
     }
-    let x = canvas.text_to(1, 0, width, &parts.join(" · "), Ink::Strong);
     let phase = match (&watch.ended, &state.phase) {
         (Some(_), _) => "ENDED".to_owned(),
         (None, _) if state.view.frozen.is_some() => "FROZEN".to_owned(),
         (None, Phase::Running) => "WATCHING".to_owned(),
         (None, phase) => phase.word().to_owned(),
     };
+    // How often the lock is taken and what was missed stands where there is room: beside the engine, or before the note.
+    let rate = |wide| watch.at_work.words(!watch.gil_disabled, origin.is_sampled(), wide);
+    let length = |parts: &[String]| parts.iter().map(|part| part.chars().count() + 3).sum::<usize>();
+    let mut note = origin.note.clone();
+    let fits = |it: &String| length(&parts) + it.chars().count() + phase.len() + 3 <= usize::from(width);
+    if let Some(words) = [true, false].into_iter().filter_map(rate).find(fits) {
+        parts.insert(3, words);
+    } else if let Some(words) = rate(note.is_none()) {
+        note = Some(note.map_or(words.clone(), |note| format!("{words} · {note}")));
+    }
+    let x = canvas.text_to(1, 0, width, &parts.join(" · "), Ink::Strong);
     let row = u16::from(x + phase.len() as u16 + 2 > width);
     let end = canvas.text_before(width.saturating_sub(1), row, &phase, Ink::Strong);
-    if let Some(note) = &origin.note {
+    if let Some(note) = &note {
         let end = if row == 1 { end.saturating_sub(1) } else { width };
-        let exact = format!("   {} exact for 0.1 s", state.keymap.key(Action::ExactOnce));
-        let note = sanitised(note);
+        let exact = format!("   {} exact for {MOMENT}", state.keymap.key(Action::ExactOnce));
+        let note = foreign(note);
         let fits = 1 + note.chars().count() + exact.chars().count() <= usize::from(end);
         let x = canvas.text_to(1, 1, end, &note, Ink::Waits);
         if fits && origin.is_sampled() && watch.ended.is_none() {
@@ -139,7 +153,7 @@ fn keys(state: &State, canvas: &mut Canvas) {
     let program = state.origin.program.as_ref();
     let leave = match program {
         Some(program) if state.watch.ended.is_none() && !program.launched => {
-            format!("leave ({} runs on)", sanitised(&program.name))
+            format!("leave ({} runs on)", foreign(&program.name))
         }
         _ => "leave".to_owned(),
     };

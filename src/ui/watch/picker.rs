@@ -1,7 +1,7 @@
 //! The Python processes that run, one of which is to be watched.
 
 use crate::app::State;
-use crate::app::words::sanitised;
+use crate::app::words::foreign;
 
 use super::super::canvas::{Canvas, wrapped};
 use super::super::theme::Ink;
@@ -34,7 +34,7 @@ pub fn render(state: &State, canvas: &mut Canvas) {
     }
     let chosen = picker.chosen_index().unwrap_or(0);
     let refused = picker.chosen().and_then(|row| row.version.as_ref().err()).filter(|_| state.message.is_none());
-    let reason = refused.map(|why| wrapped(&sanitised(why), usize::from(width.saturating_sub(2)))).unwrap_or_default();
+    let reason = refused.map(|why| wrapped(&foreign(why), usize::from(width.saturating_sub(2)))).unwrap_or_default();
     let below = if reason.is_empty() { 0 } else { reason.len().min(SENTENCE) as u16 + 1 };
     let room = usize::from(height.saturating_sub(1 + below)).max(1);
     let first = (chosen + 1).saturating_sub(room);
@@ -48,12 +48,12 @@ pub fn render(state: &State, canvas: &mut Canvas) {
         canvas.set(1, y, if index == chosen { '▸' } else { ' ' }, Ink::Key);
         canvas.text_before(10, y, &row.pid.to_string(), ink);
         let version = row.version.as_deref().unwrap_or("no");
-        canvas.text_to(12, y, 20, &sanitised(version), ink);
+        canvas.text_to(12, y, 20, &foreign(version), ink);
         let words = match &row.version {
             Err(why) if row.command.is_empty() => why.as_str(),
             _ => from_its_name(&row.command),
         };
-        canvas.text_to(21, y, width, &sanitised(words), ink);
+        canvas.text_to(21, y, width, &foreign(words), ink);
     }
     for (y, line) in (height.saturating_sub(below) + 1..height).zip(&reason) {
         canvas.text(1, y, line, Ink::Waits);
