@@ -67,7 +67,7 @@ actions! {
     LongerInterval "longer-interval" Experiment "longer switch interval, also while it runs",
     ShorterInterval "shorter-interval" Experiment "shorter switch interval",
     NextLength "next-length" Experiment "how long the work lasts one at a time",
-    Baseline "baseline" Experiment "measure one at a time, if over 10 s",
+    Baseline "baseline" Experiment "measure one at a time even over 10 s",
     Settings "settings" Experiment "settings seldom used: rules, tasks",
     Freeze "freeze" Picture "freeze the picture; the run goes on",
     NextHandoff "next-handoff" Picture "to the next hand-off; watch: wait of the lane",

@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthChar;
 
 use crate::event::{LaneId, Nanos};
 pub use crate::insight::words::{number, percent};
-use crate::session::{Experiment, format_duration};
+use crate::session::{Expected, Experiment, format_duration};
 use crate::trace::{CoreEvidence, Trace};
 use crate::vm::Rules;
 
@@ -64,6 +64,11 @@ pub fn about(span: Nanos) -> String {
         seconds if seconds < 7200.0 => format!("{:.0} min", seconds / 60.0),
         seconds => format!("{:.1} h", seconds / 3600.0),
     }
+}
+
+/// The same of a run under way: `about 2.8 h`, `more than 40 s`.
+pub fn how_long(expected: Expected) -> String {
+    format!("{} {}", if expected.at_least { "more than" } else { "about" }, about(expected.span))
 }
 
 /// How long one at a time will take, with what is known of that.

@@ -15,7 +15,7 @@ mod costs;
 mod ledger;
 mod profile;
 
-use crate::app::words::{capital, sanitised};
+use crate::app::words::{about, capital, how_long, sanitised};
 use crate::app::{Action, ModelChoice, Side, State, compare};
 use crate::event::Nanos;
 use crate::report;
@@ -221,7 +221,7 @@ fn progress(state: &State, canvas: &mut Canvas) {
         _ => {}
     }
     if let Some(left) = comparison.time_left {
-        parts.push(format!("about {:.0} s left", left.as_secs_f64().ceil()));
+        parts.push(format!("about {} left", about(left)));
     }
     canvas.text_to(width + 3, 0, canvas.width(), &sanitised(&parts.join(" · ")), Ink::Text);
 }
@@ -235,6 +235,13 @@ fn said(state: &State) -> String {
     let Some(comparison) = &state.compare.comparison else {
         return format!("{enter} runs the same work under every model, {} times each, in turn.", compare::REPEATS);
     };
+    if let Some(expected) = comparison.expected.filter(|_| state.compare.asks()) {
+        let key = state.keymap.key(Action::Baseline);
+        let (long, rounds) = (how_long(expected), comparison.repeats);
+        return format!(
+            "One at a time takes {long}, and each of {rounds} rounds does it. {key} compares all the same."
+        );
+    }
     if !comparison.is_over() {
         return format!("Each round runs every model once. {enter} cancels and keeps what is done.");
     }
@@ -267,6 +274,7 @@ fn keys(state: &State, canvas: &mut Canvas) {
     };
     let on = |side: Side, name: &'static str| if state.compare.side == side { "profiles" } else { name };
     let mut x = 1;
+    let asked = state.compare.asks().then(|| (key(Action::Baseline), "all the same"));
     let all = [
         (key(Action::RunOrStop), enter),
         (key(Action::Ledger), on(Side::Ledger, "ledger")),
@@ -277,7 +285,7 @@ fn keys(state: &State, canvas: &mut Canvas) {
         (key(Action::MoreWorkers), "workers"),
         (key(Action::Quit), "quit"),
     ];
-    for (key, words) in all {
+    for (key, words) in asked.into_iter().chain(all) {
         let length = (key.chars().count() + 1 + words.len()) as u16;
         if x + length > canvas.width() {
             break;
