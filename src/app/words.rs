@@ -37,7 +37,15 @@ pub fn sanitised(text: &str) -> String {
         .collect()
 }
 
-/// The same at the beginning of a sentence.
+/// How a lane ended, where there is room for a word or two beside its picture: `SIGKILL`, `with the master`.
+pub fn end_in_short(end: &str) -> &str {
+    match end.strip_prefix("ended ").filter(|rest| rest.starts_with("with the ")) {
+        Some(with) => with.split(" that ").next().and_then(|with| with.split(',').next()).unwrap_or(with),
+        None => end.trim_start_matches("killed by "),
+    }
+}
+
+/// With a capital letter, as at the beginning of a sentence.
 pub fn capital(text: &str) -> String {
     let mut characters = text.chars();
     characters.next().map_or_else(String::new, |first| format!("{}{}", first.to_uppercase(), characters.as_str()))

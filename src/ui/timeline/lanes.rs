@@ -1,6 +1,6 @@
 //! The lanes themselves, or bands of them, and the locks that stand above the threads that share them.
 
-use crate::app::words::{count, mark, percent};
+use crate::app::words::{self, count, mark, percent};
 use crate::app::{Figures, State};
 use crate::event::{LaneId, State as LaneState};
 use crate::trace::{Ledger, Trace};
@@ -41,7 +41,7 @@ fn draw(state: &State, log: &Trace, scene: &Scene, row: &SceneRow, canvas: &mut 
             columns(cells.iter().map(|cell| lane_column(cell, row.place, rows, state.look.ascii)), left, canvas);
             match end {
                 Some(end) => {
-                    let text = format!("× {}", end.trim_start_matches("killed by "));
+                    let text = format!("× {}", words::end_in_short(end));
                     canvas.text(x, canvas.height() / 2, &text, Ink::Bad);
                 }
                 None => {
