@@ -22,7 +22,8 @@ pub struct World {
     pub slow: Option<&'static str>,
 }
 
-/// Ends at its first poll, or at that of its last task, after twenty nanoseconds for each of `n` and each task.
+/// Ends at its first poll, or at that of its last task, after twenty nanoseconds for each of `n` and each task; where the
+/// work is cut into tasks, each has its part of `n`.
 struct Fake {
     description: Description,
     length: Nanos,
@@ -34,7 +35,7 @@ struct Fake {
 }
 
 impl Launch for World {
-    fn launch(&mut self, _: &Workload, experiment: &Experiment) -> Result<Box<dyn Source>, String> {
+    fn launch(&mut self, workload: &Workload, experiment: &Experiment) -> Result<Box<dyn Source>, String> {
         if self.refused == Some(experiment.model.as_str()) {
             return Err("it makes no sense".to_owned());
         }
@@ -44,6 +45,13 @@ impl Launch for World {
             ArgValue::Int(n) => *n as u64,
             ArgValue::Float(n) => *n as u64,
         });
+        let told = experiment.all_args(workload).into_iter().find(|(name, _)| name == "tasks");
+        let parts = match told {
+            _ if !workload.is_cut_by_tasks() => 1,
+            Some((_, ArgValue::Int(tasks))) => tasks as u64,
+            _ => u64::from(experiment.task_count()),
+        };
+        let n = n / parts;
         // Another interpreter is slower.
         let real = experiment.interpreter.python().is_some();
         Ok(Box::new(Fake {
