@@ -67,6 +67,28 @@ fn each_is_done_with_its_defaults_and_gives_what_it_should() {
     }
 }
 
+/// As in the lab, so that one at a time lasts: pilots say how large the work must be. With eight tasks, what is cut into
+/// its tasks would last an eighth if its pilots did all of it.
+#[test]
+fn each_is_made_to_last_as_long_as_was_asked_for() {
+    const TASKS: u64 = 8;
+    for id in listed("workloads") {
+        let mut args = vec!["compare", &id, "-m", "sequential", "-n", "8", "--repeat", "1", "--lasts", "800ms"];
+        if id == "sockets" {
+            args.extend(["--arg", "connections=200"]);
+        }
+        let report = report(&args);
+        let run = &report["runs"][0];
+        let lasted = run["elapsed_ns"]["median"].as_f64().expect("it ran") / 800e6;
+        assert!(lasted > 0.4, "{id}: {lasted:.2} of what was asked for, {}", run["args"]);
+        // Those that count what takes long, an order or a call that blocks, cannot do less than one of it.
+        let least = ["n", "rounds"].iter().any(|name| run["args"][name] == 1);
+        assert!(lasted < 5.0 || least, "{id}: {lasted:.2} of what was asked for, {}", run["args"]);
+        assert_eq!(report["tasks"], TASKS, "{id}");
+        assert!(run["args"].get("tasks").is_none(), "{id}: what only a pilot is told is told of the run");
+    }
+}
+
 #[test]
 fn every_model_books_every_millisecond() {
     let small: [(&str, &[&str]); 4] = [

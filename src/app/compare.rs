@@ -1,6 +1,6 @@
 //! The Compare screen: what is shown of a comparison, and what keys do to it.
 
-use crate::session::{Comparison, Contest, Length, Progress};
+use crate::session::{BASELINE_AT_MOST, Comparison, Contest, Length, Progress};
 
 use super::action::Action;
 use super::state::State;
@@ -58,7 +58,13 @@ impl Compare {
             Some(Progress::Running { .. }) => "COMPARING",
             Some(Progress::Done) => "DONE",
             Some(Progress::Cancelled) => "CANCELLED",
+            Some(Progress::TooLong) => "ASKS",
         }
+    }
+
+    /// Whether one at a time turned out to take so long that it is asked whether it shall.
+    pub fn asks(&self) -> bool {
+        self.comparison.as_ref().is_some_and(|comparison| comparison.progress == Progress::TooLong)
     }
 }
 
@@ -73,6 +79,7 @@ pub fn contest(state: &State) -> Contest {
         repeats: REPEATS,
         lasts: length.target(),
         interpreters: Vec::new(),
+        at_most: Some(BASELINE_AT_MOST),
     }
 }
 
@@ -81,10 +88,9 @@ pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
     let under_way = state.compare.is_under_way();
     match action {
         Action::RunOrStop if under_way => return vec![Effect::CancelComparison],
-        Action::RunOrStop => {
-            state.compare.comparison = None;
-            let stop = state.phase.is_busy().then_some(Effect::Stop);
-            return stop.into_iter().chain([Effect::Compare(contest(state))]).collect();
+        Action::RunOrStop => return compare(state, contest(state)),
+        Action::Baseline if state.compare.asks() => {
+            return compare(state, Contest { at_most: None, ..contest(state) });
         }
         Action::Ledger => toggle(state, Side::Ledger),
         Action::Costs => toggle(state, Side::Costs),
@@ -110,6 +116,13 @@ pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
         _ => state.message = Some("This key belongs to the lab.".to_owned()),
     }
     Vec::new()
+}
+
+/// One thing runs at a time.
+fn compare(state: &mut State, contest: Contest) -> Vec<Effect> {
+    state.compare.comparison = None;
+    let stop = state.phase.is_busy().then_some(Effect::Stop);
+    stop.into_iter().chain([Effect::Compare(contest)]).collect()
 }
 
 fn toggle(state: &mut State, side: Side) {

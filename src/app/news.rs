@@ -3,7 +3,7 @@
 use crate::event::Nanos;
 use crate::insight::Facts;
 use crate::program::Printed;
-use crate::session::{Comparison, Length};
+use crate::session::{BASELINE_AT_MOST, Comparison, Length};
 use crate::trace::Trace;
 use crate::workload::ArgValue;
 
@@ -18,9 +18,6 @@ use super::update::Effect;
 use super::view::{self, Gutters};
 use super::watch::{self, Observation};
 use super::words;
-
-/// Above this, the baseline is measured only when asked for.
-pub const BASELINE_AT_MOST: Nanos = Nanos::from_secs(10);
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,11 +11,11 @@ use crate::engine::machine::Machine;
 use crate::event::Nanos;
 use crate::model;
 use crate::report;
-use crate::session::{Contest, Experiment, Interpreter, parse_duration};
+use crate::session::{Contest, Experiment, Interpreter, Progress, UNATTENDED_AT_MOST, parse_duration};
 use crate::ui::ascii::ascii_or;
 use crate::workload::Workload;
 
-use super::contest::Contests;
+use super::contest::{Contests, takes};
 use super::interpreters::Interpreting;
 use super::output::{json, output};
 use super::{
@@ -67,6 +67,9 @@ pub struct Compare {
     /// Run a set of comparisons instead of one workload: `notes` are the teaching notes' tables, with their sizes
     #[arg(long, value_enum, conflicts_with = "csv")]
     suite: Option<Suite>,
+    /// Begin also where one task after another takes more than 10 minutes
+    #[arg(long, conflicts_with = "suite")]
+    long: bool,
     /// Report as JSON (schema gilscope.compare/1)
     #[arg(long, conflicts_with = "csv")]
     json: bool,
@@ -135,10 +138,16 @@ pub fn compare(options: &Compare) -> Result<ExitCode> {
         repeats: options.repeat.unwrap_or(REPEATS),
         lasts: options.lasts,
         interpreters,
+        at_most: (!options.long).then_some(UNATTENDED_AT_MOST),
     };
     let mut contests = Contests::new()?;
     let Some(mut comparison) = contests.carry_out(&workload, &contest) else { return Ok(ExitCode::from(FAILED)) };
     comparison.absent = absent;
+    if let Some(expected) = comparison.expected.filter(|_| comparison.progress == Progress::TooLong) {
+        let takes = takes(expected, contest.repeats);
+        let less = "less to do takes less (--tasks, --arg, --repeat), and --long does it all the same";
+        return Err(refuse(format!("{takes}: {less}")));
+    }
     if let Some(reason) = comparison.rows.iter().find_map(|row| row.refusal.clone())
         && comparison.rows.iter().all(|row| row.refusal.is_some())
     {

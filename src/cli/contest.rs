@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::app::words::how_long;
 use crate::clock::{Clock, Monotonic};
 use crate::engine::sampler::Sampler;
 use crate::event::Nanos;
-use crate::session::{Comparer, Comparison, Contest, Interpreters, Progress};
+use crate::session::{BASELINE_AT_MOST, Comparer, Comparison, Contest, Expected, Interpreters, Progress};
 use crate::workload::Workload;
 
 use super::ascii_only;
@@ -61,6 +62,7 @@ impl Contests {
         contest: &Contest,
     ) -> Option<Comparison> {
         comparer.start(Arc::clone(workload), contest, Monotonic.now());
+        let mut told = contest.at_most.is_none();
         while comparer.comparison().is_some_and(|comparison| !comparison.is_over()) {
             thread::sleep(EVERY);
             if self.interrupted() {
@@ -72,12 +74,28 @@ impl Contests {
                 sampler.samples().try_iter().for_each(|sample| run.note_sample(&sample));
             }
             comparer.poll(Monotonic.now());
+            let expected = comparer.comparison().filter(|it| !told && !it.is_over()).and_then(|it| it.expected);
+            if let Some(expected) = expected.filter(|it| it.span > contest.room(BASELINE_AT_MOST)) {
+                told = true;
+                self.line.clear();
+                let long = takes(expected, contest.repeats);
+                let _ = writeln!(io::stderr(), "gilscope: {long}; Ctrl-C keeps what is done");
+            }
             if let Some(comparison) = comparer.comparison().filter(|_| self.line.wanted) {
                 self.line.say(&bar(comparison, self.ascii));
             }
         }
         self.line.clear();
         comparer.comparison().cloned()
+    }
+}
+
+/// How long one task after another takes, and how often that is done.
+pub(super) fn takes(expected: Expected, rounds: u32) -> String {
+    let long = how_long(expected);
+    match rounds {
+        1 => format!("one task after another takes {long}"),
+        _ => format!("one task after another takes {long}, and each of {rounds} rounds does it"),
     }
 }
 
@@ -116,7 +134,7 @@ fn bar(comparison: &Comparison, ascii: bool) -> String {
         Progress::Running { row, repeat } => {
             format!("{}, {repeat} of {}", comparison.rows[row].label, comparison.repeats)
         }
-        Progress::Done | Progress::Cancelled => String::new(),
+        Progress::Done | Progress::Cancelled | Progress::TooLong => String::new(),
     };
     let left = comparison.time_left.map_or_else(String::new, |left| format!("  {} left", coarse(left)));
     format!(

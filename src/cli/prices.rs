@@ -136,5 +136,6 @@ fn contest(models: &[&Model], workers: u32, seconds: f64, repeats: u32) -> Conte
         repeats,
         lasts: None,
         interpreters: Vec::new(),
+        at_most: None,
     }
 }

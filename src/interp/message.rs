@@ -149,6 +149,19 @@ impl LaneEnd {
         *self == LaneEnd::Done
     }
 
+    /// Of a process that does not outlive another, which went like `how` so long after the run's time began:
+    /// `ended with the master that made it, which was killed by SIGKILL after 840 ms`.
+    pub(super) fn along_with(other: &str, how: &LaneEnd, after: Option<Nanos>) -> LaneEnd {
+        let went = match how {
+            LaneEnd::Exited { .. } => how.to_string(),
+            LaneEnd::Done => "ended".to_owned(),
+            LaneEnd::Killed { .. } | LaneEnd::Stopped => format!("was {how}"),
+            LaneEnd::Failed(why) => format!("failed ({why})"),
+        };
+        let when = after.map_or_else(String::new, |after| format!(" after {after}"));
+        LaneEnd::Failed(format!("ended with {other}, which {went}{when}"))
+    }
+
     /// What to say of the task that the lane was doing, or would have done: `worker killed by SIGKILL`.
     pub(super) fn of_its_task(&self) -> String {
         match self {
@@ -306,6 +319,20 @@ mod tests {
             (LaneEnd::Exited { status: 3, stderr: "oh".into() }, "exited with status 3: oh"),
         ] {
             assert_eq!(end.to_string(), words);
+        }
+    }
+
+    #[test]
+    fn who_ends_with_another_says_with_whom_how_and_when() {
+        let killed = LaneEnd::Killed { signal: 9, stderr: String::new() };
+        let exited = LaneEnd::Exited { status: 3, stderr: String::new() };
+        let after = Some(Nanos::from_millis(840));
+        for (how, after, words) in [
+            (killed.clone(), after, "ended with the master, which was killed by SIGKILL after 840 ms"),
+            (exited, after, "ended with the master, which exited with status 3 after 840 ms"),
+            (killed, None, "ended with the master, which was killed by SIGKILL"),
+        ] {
+            assert_eq!(LaneEnd::along_with("the master", &how, after).to_string(), words);
         }
     }
 }

@@ -127,7 +127,7 @@ impl Pool<'_, '_> {
     /// Waits, without the lock, until somebody has said something whole, and then hears them all.
     fn listen(&mut self) {
         let (first, workers) = (self.first, &mut self.workers);
-        let mut server = self.server.as_mut().filter(|server| server.end.is_none());
+        let mut server = self.server.as_mut().filter(|server| server.along.is_none());
         let mut tracker = self.tracker.as_mut().filter(|tracker| tracker.alive);
         let (ready, server_ready, tracker_ready) = self.main.without_lock(State::Io, Detail::Pipe, || {
             loop {
@@ -226,7 +226,7 @@ impl Pool<'_, '_> {
     fn processes(&self) -> Vec<u32> {
         let workers = self.workers.iter().filter(|worker| worker.stage != Stage::Gone);
         let workers = workers.filter_map(|worker| worker.process.as_ref());
-        let server = self.server.as_ref().filter(|server| server.end.is_none()).map(|server| &server.process);
+        let server = self.server.as_ref().filter(|server| server.along.is_none()).map(|server| &server.process);
         let tracker = self.tracker.as_ref().filter(|tracker| tracker.alive).map(|tracker| &tracker.process);
         workers.chain(server).chain(tracker).map(Offspring::number).collect()
     }
@@ -241,11 +241,11 @@ impl Pool<'_, '_> {
             self.listen();
         }
         if let Some(server) = &mut self.server
-            && server.end.is_none()
+            && server.along.is_none()
         {
             let _ = server.channel.send(&Request::End, b"");
         }
-        while self.server.as_ref().is_some_and(|server| server.end.is_none()) {
+        while self.server.as_ref().is_some_and(|server| server.along.is_none()) {
             self.listen();
         }
         if let Some(tracker) = self.tracker.as_mut().filter(|tracker| tracker.alive) {

@@ -20,8 +20,9 @@ use crate::trace;
 use crate::workload::Workload;
 
 use super::comparison::{Comparison, Progress, Row, RunSummary};
+use super::patience::Pace;
 use super::size::{Sizing, Step};
-use super::{Experiment, Interpreter, Launch, Run, is_whole};
+use super::{Experiment, Interpreter, Launch, Phase, Run, is_whole};
 
 /// What to compare.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +38,19 @@ pub struct Contest {
     pub lasts: Option<Nanos>,
     /// The interpreters, if not the experiment's alone; each once.
     pub interpreters: Vec<Interpreter>,
+    /// How long one task after another may take (see [`Contest::room`]); none for however long.
+    pub at_most: Option<Nanos>,
+}
+
+/// What is sized to last so long is not sized exactly.
+const SIZED_WITHIN: f64 = 1.5;
+
+impl Contest {
+    /// How long one task after another may take where `most` is the bound: what was asked to last longer may do so.
+    pub fn room(&self, most: Nanos) -> Nanos {
+        let asked_for = self.lasts.map_or(0.0, |lasts| lasts.0 as f64 * SIZED_WITHIN);
+        most.max(Nanos(asked_for as u64))
+    }
 }
 
 /// What has come to pass.
@@ -86,6 +100,10 @@ struct Work {
     round: u32,
     /// How long each row's runs took from launch to end, all together: boot and end are part of what a person waits.
     took: Vec<Vec<Nanos>>,
+    /// How long one task after another may take.
+    allows: Option<Nanos>,
+    /// How fast the tasks of the run that is alive go.
+    pace: Pace,
 }
 
 impl<L: Launch> Comparer<L> {
@@ -147,8 +165,19 @@ impl<L: Launch> Comparer<L> {
             None => VecDeque::new(),
         };
         let took = vec![Vec::new(); comparison.rows.len()];
+        let allows = contest.at_most.map(|most| contest.room(most));
         self.comparison = Some(comparison);
-        self.work = Some(Work { workload, sizing, run: None, launched: now, row: 0, round: 0, took });
+        self.work = Some(Work {
+            workload,
+            sizing,
+            run: None,
+            launched: now,
+            row: 0,
+            round: 0,
+            took,
+            allows,
+            pace: Pace::default(),
+        });
         self.count();
         notices.extend(self.proceed(now));
         notices
@@ -162,6 +191,9 @@ impl<L: Launch> Comparer<L> {
             run.record().is_over()
         });
         if !over {
+            if self.is_too_long(now) {
+                return self.give_up(Progress::TooLong);
+            }
             self.estimate(now);
             return Vec::new();
         }
@@ -187,15 +219,35 @@ impl<L: Launch> Comparer<L> {
 
     /// Ends what is alive. The runs that are over stay.
     pub fn cancel(&mut self) -> Vec<ComparisonNotice> {
+        self.give_up(Progress::Cancelled)
+    }
+
+    fn give_up(&mut self, progress: Progress) -> Vec<ComparisonNotice> {
         let Some(work) = self.work.take() else { return Vec::new() };
         if let Some(mut run) = work.run {
             run.stop();
         }
         if let Some(comparison) = &mut self.comparison {
-            comparison.progress = Progress::Cancelled;
+            comparison.progress = progress;
             comparison.time_left = None;
         }
         vec![ComparisonNotice::Finished]
+    }
+
+    /// Whether what is alive does one task after another, for the first time, and will take longer than is allowed.
+    fn is_too_long(&mut self, now: Nanos) -> bool {
+        let (Some(work), Some(comparison)) = (&mut self.work, &mut self.comparison) else { return false };
+        let alone = comparison.rows.get(work.row).is_some_and(|row| row.model == comparison.experiment.model);
+        let Some(run) = work.run.as_ref().filter(|_| alone && work.round == 0 && work.sizing.is_empty()) else {
+            return false;
+        };
+        let record = run.record();
+        if record.phase != Phase::Running {
+            return false;
+        }
+        let expected = work.pace.look(now, record.tasks_ended(), record.results.len());
+        comparison.expected = expected.or(comparison.expected);
+        expected.zip(work.allows).is_some_and(|(expected, allowed)| expected.span > allowed)
     }
 
     /// Launches the next run that can be launched.
@@ -287,7 +339,8 @@ impl<L: Launch> Comparer<L> {
         let mean = |spans: &[Nanos]| {
             (!spans.is_empty()).then(|| Nanos(spans.iter().map(|span| span.0).sum::<u64>() / spans.len() as u64))
         };
-        let Some(usual) = mean(&work.took.concat()) else { return };
+        let first = || comparison.expected.map(|expected| expected.span);
+        let Some(usual) = mean(&work.took.concat()).or_else(first) else { return };
         let expected = |row: usize| mean(&work.took[row]).unwrap_or(usual);
         let ahead = (0..comparison.rows.len()).filter(|row| comparison.rows[*row].refusal.is_none()).map(|row| {
             let runs = comparison.repeats - work.round - u32::from(row < work.row);
@@ -305,6 +358,7 @@ impl Work {
         run.go();
         self.run = Some(run);
         self.launched = now;
+        self.pace = Pace::default();
     }
 }
 

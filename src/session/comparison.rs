@@ -10,6 +10,7 @@ use crate::event::{Nanos, State};
 use crate::trace::Ledger;
 use crate::workload::{ArgValue, Workload};
 
+use super::patience::Expected;
 use super::{Experiment, Interpreter};
 
 /// The same work under several models.
@@ -35,6 +36,8 @@ pub struct Comparison {
     pub total: usize,
     /// About how much longer it takes, once anything is known of that.
     pub time_left: Option<Nanos>,
+    /// About how long one task after another takes, if that was found out while the first such run went on.
+    pub expected: Option<Expected>,
 }
 
 /// How far a comparison has come.
@@ -53,6 +56,8 @@ pub enum Progress {
     Done,
     /// It was cancelled; the runs that were over by then stay.
     Cancelled,
+    /// One task after another would take longer than was allowed without asking: it was given up.
+    TooLong,
 }
 
 /// A model in an interpreter, and its runs.
@@ -299,6 +304,7 @@ impl Comparison {
             done: 0,
             total: 0,
             time_left: None,
+            expected: None,
         }
     }
 
@@ -309,7 +315,7 @@ impl Comparison {
 
     /// Whether no run follows.
     pub fn is_over(&self) -> bool {
-        matches!(self.progress, Progress::Done | Progress::Cancelled)
+        matches!(self.progress, Progress::Done | Progress::Cancelled | Progress::TooLong)
     }
 
     /// What one run of a row does.

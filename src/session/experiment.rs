@@ -39,6 +39,9 @@ pub struct Experiment {
     pub interpreter: Interpreter,
 }
 
+/// The parameter that a function of a workload is told by into how many tasks the work is cut.
+const TASKS: &str = "tasks";
+
 /// What a run is made of, once nothing speaks against it.
 type Checked = (&'static Model, Plan, Vec<(String, ArgValue)>);
 
@@ -74,7 +77,8 @@ impl Experiment {
 
     /// One task alone with this value, to learn how long it takes: one at a time, or as one of its own workers where the
     /// workload has nothing that could be called without an event loop. Where tasks differ, two of them: files that tell
-    /// them apart do so by even and odd.
+    /// them apart do so by even and odd. Where the work is cut into as many tasks as there are, it is told how many there
+    /// will be, or it would do all of the work.
     pub fn pilot(&self, workload: &Workload, name: &str, value: ArgValue) -> Experiment {
         let tasks = Some(if workload.differs_by_task() { self.task_count().clamp(1, 2) } else { 1 });
         let alone = Experiment { tasks, ..self.baseline() };
@@ -82,6 +86,9 @@ impl Experiment {
         let mut pilot = if can { alone } else { Experiment { workers: 1, processes: None, tasks, ..self.clone() } };
         pilot.args.retain(|(known, _)| known != name);
         pilot.args.push((name.to_owned(), value));
+        if workload.is_cut_by_tasks() {
+            pilot.args.push((TASKS.to_owned(), ArgValue::Int(self.task_count().into())));
+        }
         pilot
     }
 
@@ -104,13 +111,15 @@ impl Experiment {
         self.checked(workload).err()
     }
 
-    /// The value of every argument.
+    /// The value of every argument, and into how many tasks the work is cut where that is not how many there are.
     pub fn all_args(&self, workload: &Workload) -> Vec<(String, ArgValue)> {
         let mut args: Vec<(String, ArgValue)> =
             workload.arguments.iter().map(|argument| (argument.name.clone(), argument.default)).collect();
         for (name, value) in &self.args {
-            if let Some(arg) = args.iter_mut().find(|(known, _)| known == name) {
-                arg.1 = *value;
+            match args.iter_mut().find(|(known, _)| known == name) {
+                Some(arg) => arg.1 = *value,
+                None if name == TASKS && workload.is_cut_by_tasks() => args.push((name.clone(), *value)),
+                None => {}
             }
         }
         args

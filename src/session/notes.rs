@@ -91,6 +91,7 @@ impl NotesTable {
             repeats: repeats.unwrap_or(self.repeats),
             lasts: None,
             interpreters: Vec::new(),
+            at_most: None,
         };
         models.into_iter().map(contest).collect()
     }

@@ -18,19 +18,24 @@ pub struct World {
     pub failing: Option<&'static str>,
     /// This model is not launched at all.
     pub refused: Option<&'static str>,
+    /// Each poll of this model ends one task and no more.
+    pub slow: Option<&'static str>,
 }
 
-/// Ends at its first poll, after twenty nanoseconds for each of `n` and each task.
+/// Ends at its first poll, or at that of its last task, after twenty nanoseconds for each of `n` and each task; where the
+/// work is cut into tasks, each has its part of `n`.
 struct Fake {
     description: Description,
     length: Nanos,
     tasks: u32,
     failing: bool,
-    told: bool,
+    /// How many tasks a poll ends.
+    at_once: u32,
+    done: u32,
 }
 
 impl Launch for World {
-    fn launch(&mut self, _: &Workload, experiment: &Experiment) -> Result<Box<dyn Source>, String> {
+    fn launch(&mut self, workload: &Workload, experiment: &Experiment) -> Result<Box<dyn Source>, String> {
         if self.refused == Some(experiment.model.as_str()) {
             return Err("it makes no sense".to_owned());
         }
@@ -40,6 +45,13 @@ impl Launch for World {
             ArgValue::Int(n) => *n as u64,
             ArgValue::Float(n) => *n as u64,
         });
+        let told = experiment.all_args(workload).into_iter().find(|(name, _)| name == "tasks");
+        let parts = match told {
+            _ if !workload.is_cut_by_tasks() => 1,
+            Some((_, ArgValue::Int(tasks))) => tasks as u64,
+            _ => u64::from(experiment.task_count()),
+        };
+        let n = n / parts;
         // Another interpreter is slower.
         let real = experiment.interpreter.python().is_some();
         Ok(Box::new(Fake {
@@ -55,7 +67,8 @@ impl Launch for World {
             length: Nanos(n * 20 * u64::from(experiment.task_count()) * if real { 5 } else { 1 }),
             tasks: experiment.task_count(),
             failing: self.failing == Some(experiment.model.as_str()),
-            told: false,
+            at_once: if self.slow == Some(experiment.model.as_str()) { 1 } else { u32::MAX },
+            done: 0,
         }))
     }
 }
@@ -66,11 +79,22 @@ impl Source for Fake {
     }
     fn go(&mut self) {}
     fn poll(&mut self, say: &mut dyn FnMut(Signal)) {
-        if std::mem::replace(&mut self.told, true) {
+        let begin = Nanos::from_secs(1);
+        if self.done == 0 {
+            say(Signal::Began(begin));
+        }
+        let ending = self.done..self.tasks.min(self.done.saturating_add(self.at_once));
+        for task in ending.clone() {
+            let outcome = match self.failing {
+                true => TaskOutcome::Error { text: "ValueError".to_owned(), line: Some(1) },
+                false => TaskOutcome::Value("1".to_owned()),
+            };
+            say(Signal::Task { task: TaskId(task), outcome });
+        }
+        self.done = ending.end;
+        if ending.is_empty() || self.done < self.tasks {
             return;
         }
-        let begin = Nanos::from_secs(1);
-        say(Signal::Began(begin));
         let worker = self.description.lanes.iter().find(|lane| lane.role == Role::Worker).unwrap();
         let (lane, lock) = (worker.id, worker.lock.unwrap_or(LockId(0)));
         let event = |at, kind| Event { at, lane, core: CoreId(0), line: Line(1), kind };
@@ -80,13 +104,6 @@ impl Source for Fake {
         say(Signal::Event(event(work, EventKind::Take { lock, to: State::Running })));
         let gone = EventKind::Drop { lock, to: State::Done, detail: Detail::None, requested: false };
         say(Signal::Event(event(end, gone)));
-        for task in 0..self.tasks {
-            let outcome = match self.failing {
-                true => TaskOutcome::Error { text: "ValueError".to_owned(), line: Some(1) },
-                false => TaskOutcome::Value("1".to_owned()),
-            };
-            say(Signal::Task { task: TaskId(task), outcome });
-        }
         for lane in 0..self.description.lanes.len() {
             say(Signal::LaneEnded { lane: LaneId(lane as u32), at: None, how: "done".to_owned() });
         }

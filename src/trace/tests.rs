@@ -2,7 +2,7 @@
 
 use super::testing::{BEGIN, TraceBuilder};
 use super::*;
-use crate::event::{Detail, Line, State};
+use crate::event::{Detail, EventKind, Line, State};
 use crate::model::Role;
 
 const MS: fn(u64) -> Nanos = Nanos::from_millis;

@@ -134,11 +134,19 @@ impl Workload {
 
     /// Whether a task is told which it is, and not into how many the work is cut: then one may last longer than the next.
     pub fn differs_by_task(&self) -> bool {
+        self.takes("task") && !self.takes("tasks")
+    }
+
+    /// Whether a task is told into how many the work is cut: then its size is that of all of them together.
+    pub fn is_cut_by_tasks(&self) -> bool {
+        self.takes("tasks")
+    }
+
+    /// Whether a function that does tasks has a parameter of this name.
+    fn takes(&self, name: &str) -> bool {
         let Ok(program) = vm::compile(&self.source, &self.file_name()) else { return false };
-        let works = ["work", "work_async"].into_iter().filter_map(|name| program.signature(name));
-        let takes =
-            |name: &str| works.clone().any(|work| work.parameters.iter().any(|parameter| &*parameter.name == name));
-        takes("task") && !takes("tasks")
+        let mut works = ["work", "work_async"].into_iter().filter_map(|name| program.signature(name));
+        works.any(|work| work.parameters.iter().any(|parameter| &*parameter.name == name))
     }
 
     /// What errors call its file.

@@ -307,5 +307,6 @@ pub fn comparison(state: &State, over: bool) -> Comparison {
         done: if over { 16 } else { 4 },
         total: if over { 16 } else { 20 },
         time_left: (!over).then(|| ms(31_400.0)),
+        expected: None,
     }
 }

@@ -1,6 +1,7 @@
 //! The Compare screen.
 
 use super::*;
+use crate::session::{BASELINE_AT_MOST, Contest};
 
 #[test]
 fn enter_on_the_compare_screen_compares_every_model_and_then_cancels() {
@@ -50,6 +51,21 @@ fn ledger_and_costs_are_opened_and_closed_by_their_keys() {
     }
 }
 
+#[test]
+fn a_comparison_whose_baseline_takes_long_is_begun_by_its_own_key_only() {
+    let mut state = lab();
+    update(&mut state, None, Action::ShowCompare);
+    assert_eq!(update(&mut state, None, Action::Baseline), [], "nothing was asked");
+    let effects = update(&mut state, None, Action::RunOrStop);
+    let [Effect::Compare(bounded)] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!(bounded.at_most, Some(BASELINE_AT_MOST), "as in the lab");
+    let asks = Comparison { progress: Progress::TooLong, ..under_way(&state) };
+    hear(&mut state, None, News::Compared(Box::new(asks)));
+    assert_eq!((state.compare.word(), state.compare.is_under_way()), ("ASKS", false));
+    let effects = update(&mut state, None, Action::Baseline);
+    assert_eq!(effects, [Effect::Compare(Contest { at_most: None, ..bounded.clone() })]);
+}
+
 fn under_way(state: &State) -> Comparison {
     Comparison {
         title: "sum of squares".to_owned(),
@@ -62,5 +78,6 @@ fn under_way(state: &State) -> Comparison {
         done: 0,
         total: 15,
         time_left: None,
+        expected: None,
     }
 }

@@ -12,6 +12,7 @@ use crate::event::{CoreId, Event, LaneId, Line};
 use crate::interp::channel::Received;
 use crate::interp::message::{LaneEnd, Report, TaskOutcome};
 use crate::interp::spawn::DONE;
+use crate::model::Role;
 use crate::record::ring::Producer;
 
 /// How long a process gets between closing its channel and being gone. It needs microseconds; a machine on its knees
@@ -76,9 +77,30 @@ impl Controller {
         }
         let open = std::mem::take(&mut self.lanes_open);
         self.record_ends(&open);
-        self.reports.extend(open.into_iter().map(|lane| Report::LaneEnded { lane, how: lanes.clone() }));
+        let after = self.rings.started_at().map(|started| Monotonic.now() - started);
+        for lane in open {
+            let along =
+                self.fell_with(lane).filter(|_| matches!(lanes, LaneEnd::Killed { .. } | LaneEnd::Exited { .. }));
+            let how = along.map_or_else(|| lanes.clone(), |first| LaneEnd::along_with(first, &lanes, after));
+            self.reports.push(Report::LaneEnded { lane, how });
+        }
         self.reports.push(Report::Ended { how: how.clone() });
         self.ended = Some(how);
+    }
+
+    /// Whose end is that of a lane in a process of its own: the first process's, which made it or made who did.
+    fn fell_with(&self, lane: LaneId) -> Option<&'static str> {
+        let lanes = &self.plan.lanes;
+        let lane = lanes.get(lane.index()).filter(|lane| lane.process != 0)?;
+        let mut makers = std::iter::successors(Some(lane), |lane| lanes.get(lane.parent?.index()));
+        let maker = makers.find(|other| other.process != lane.process);
+        let made = maker.is_some_and(|maker| maker.process == 0);
+        Some(match (lanes.first().map(|first| first.role), made) {
+            (Some(Role::Master), true) => "the master that made it",
+            (Some(Role::Master), false) => "the master",
+            (_, true) => "the main process that made it",
+            (_, false) => "the main process",
+        })
     }
 
     /// Everything in the group, all of it being dead or about to be: our child, and what became ours by its death.

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::process::Pid;
 
 use super::{Pool, refused};
+use crate::clock::{Clock, Monotonic};
 use crate::event::{Detail, LaneId, LockId, State};
 use crate::interp::channel::{Channel, ChannelError, Received};
 use crate::interp::message::{LaneEnd, Reply, Report, Request, WORKER_LIMIT};
@@ -24,8 +25,8 @@ pub(super) struct Server {
     /// How its workers ended.
     pub(super) exits: BTreeMap<LaneId, Exit>,
     pub(super) failure: Option<String>,
-    /// How it ended, once it has.
-    pub(super) end: Option<LaneEnd>,
+    /// How its workers ended with it, once it is gone.
+    pub(super) along: Option<LaneEnd>,
 }
 
 impl Pool<'_, '_> {
@@ -34,7 +35,7 @@ impl Pool<'_, '_> {
         let process = self.spawn("server", lane, theirs, &mut channel)?;
         self.first.reporter.tell(&Report::WorkerBorn { lane: lane.id, pid: process.number() });
         let (wanted, exits) = (Vec::new(), BTreeMap::new());
-        Ok(Server { lane: lane.id, process, channel, wanted, exits, failure: None, end: None })
+        Ok(Server { lane: lane.id, process, channel, wanted, exits, failure: None, along: None })
     }
 
     /// Hears one word of the forkserver's.
@@ -92,7 +93,8 @@ impl Pool<'_, '_> {
         let how = server.process.wait();
         let how = server.failure.take().map_or(how, LaneEnd::Failed);
         let lane = server.lane;
-        server.end = Some(how.clone());
+        let after = self.first.rings.started_at().map(|started| Monotonic.now() - started);
+        server.along = Some(LaneEnd::along_with("the forkserver that made it", &how, after));
         if !how.is_done() {
             self.main.record_for(lane, DONE);
         }
@@ -108,8 +110,8 @@ impl Pool<'_, '_> {
             if let Some(exit) = server.exits.get(&lane) {
                 return Some(Ok(*exit));
             }
-            if let Some(end) = &server.end {
-                return Some(Err(format!("ended with the forkserver that made it, which was {end}")));
+            if let Some(along) = &server.along {
+                return Some(Err(along.to_string()));
             }
             let heard = self.main.without_lock(State::Io, Detail::Pipe, || server.channel.receive_waiting());
             match heard {

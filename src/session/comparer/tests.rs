@@ -8,6 +8,7 @@ fn contest(models: &[&str], repeats: u32) -> Contest {
         repeats,
         lasts: None,
         interpreters: Vec::new(),
+        at_most: None,
     }
 }
 
@@ -201,4 +202,44 @@ fn without_a_baseline_that_makes_sense_the_size_is_found_under_another_model() {
     assert!(comparison.rows[0].refusal.is_some());
     let launched = launched(&world);
     assert!(launched.len() > 1 && launched.iter().all(|model| model == "coroutines"), "{launched:?}");
+}
+
+/// Each poll, once a second, ends one task of the baseline.
+fn slow(tasks: u32, at_most: Option<Nanos>) -> (Comparer<World>, Contest) {
+    let mut contest = Contest { at_most, ..contest(&["threads"], 1) };
+    contest.experiment.tasks = Some(tasks);
+    (Comparer::new(World { slow: Some("sequential"), ..World::default() }), contest)
+}
+
+#[test]
+fn a_baseline_that_takes_longer_than_is_allowed_is_given_up_as_soon_as_that_is_known() {
+    let (mut comparer, contest) = slow(50, Some(Nanos::from_secs(30)));
+    play(&mut comparer, &contest);
+    let comparison = comparer.comparison().unwrap();
+    assert_eq!((comparison.progress.clone(), comparison.done), (Progress::TooLong, 0));
+    let expected = comparison.expected.unwrap();
+    assert!(expected.span > Nanos::from_secs(30) && comparer.run().is_none(), "{expected:?}");
+}
+
+#[test]
+fn a_long_baseline_that_was_allowed_goes_on_and_its_length_is_known_before_its_end() {
+    for at_most in [None, Some(Nanos::from_secs(120))] {
+        let (mut comparer, contest) = slow(50, at_most);
+        comparer.start(workload(), &contest, Nanos::ZERO);
+        (1..=3).for_each(|second| drop(comparer.poll(Nanos::from_secs(second))));
+        let comparison = comparer.comparison().unwrap();
+        let (expected, left) = (comparison.expected.unwrap().span, comparison.time_left.unwrap());
+        assert!((30..=60).contains(&(expected.0 / SECOND.0)), "{expected}");
+        assert!(left > expected - Nanos::from_secs(5), "{left} of {expected} and the threads");
+        (4..=60).for_each(|second| drop(comparer.poll(Nanos::from_secs(second))));
+        assert_eq!(comparer.comparison().unwrap().progress, Progress::Done);
+    }
+}
+
+#[test]
+fn what_was_asked_to_last_long_may_do_so() {
+    let (_, contest) = slow(50, None);
+    let asked = Contest { lasts: Some(Nanos::from_secs(40)), ..contest };
+    assert!(asked.room(Nanos::from_secs(10)) > Nanos::from_secs(50));
+    assert_eq!(asked.room(Nanos::from_secs(600)), Nanos::from_secs(600));
 }

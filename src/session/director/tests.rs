@@ -98,6 +98,25 @@ fn tasks_that_differ_are_sized_by_two_of_them() {
 }
 
 #[test]
+fn work_that_is_cut_into_its_tasks_lasts_as_long_as_was_asked_for_however_many_they_are() {
+    let source = "def work(n, task, tasks):\n    return n // tasks\n".to_owned();
+    for tasks in [1, 4, 64] {
+        let world = World::default();
+        let mut director = Director::new(world.clone());
+        let begun = director.start(
+            Arc::new(Workload { source: source.clone(), ..Workload::clone(&workload()) }),
+            Experiment { tasks: Some(tasks), ..experiment("sequential") },
+            Length::ThreeSeconds,
+        );
+        play(&mut director, begun);
+        let lasts = director.record().unwrap().trace.elapsed();
+        // The fake's start counts for more in a pilot than in the run.
+        assert!((2.7..3.1).contains(&lasts.as_secs_f64()), "{tasks} tasks: {lasts}");
+        assert_eq!(world.launched.borrow()[0].task_count(), 1, "a pilot is one of them");
+    }
+}
+
+#[test]
 fn a_stopped_run_stays_to_be_seen() {
     let mut director = Director::new(World::default());
     director.start(workload(), experiment("threads"), Length::Own);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::super::*;
 use super::table::{Has, TableLane, TableThing, thing};
 use super::{BEGIN, LANES};
-use crate::event::{Detail, Line, State, TaskId};
+use crate::event::{Detail, EventKind, Line, State, TaskId};
 use crate::model::Role;
 
 const CORES: u16 = 3;

@@ -1,6 +1,6 @@
 //! The lanes themselves, or bands of them, and the locks that stand above the threads that share them.
 
-use crate::app::words::{count, mark, percent};
+use crate::app::words::{self, count, mark, percent};
 use crate::app::{Figures, State};
 use crate::event::{LaneId, State as LaneState};
 use crate::trace::{Ledger, Trace};
@@ -41,7 +41,7 @@ fn draw(state: &State, log: &Trace, scene: &Scene, row: &SceneRow, canvas: &mut 
             columns(cells.iter().map(|cell| lane_column(cell, row.place, rows, state.look.ascii)), left, canvas);
             match end {
                 Some(end) => {
-                    let text = format!("× {}", end.trim_start_matches("killed by "));
+                    let text = format!("× {}", words::end_in_short(end));
                     canvas.text(x, canvas.height() / 2, &text, Ink::Bad);
                 }
                 None => {
@@ -81,12 +81,20 @@ fn name(scene: &Scene, row: &SceneRow, canvas: &mut Canvas) {
         canvas.set(1, middle, mark(Some(row.place)), Ink::Lane(row.place));
         x = 3;
     }
-    canvas.text_to(x, middle, left - 1, &row.name, ink);
+    canvas.text_to(x, middle, left - 1, fitting(row, usize::from((left - 1).saturating_sub(x))), ink);
     let (above, below) = (row.name.starts_with(['├', '└']), row.name.starts_with('├'));
     for y in 0..height {
         if y < middle && above || y > middle && below {
             canvas.set(x, y, '│', ink);
         }
+    }
+}
+
+/// A row's name; of a band whose name has no room, which lanes it is made of.
+fn fitting<'a>(row: &'a SceneRow, room: usize) -> &'a str {
+    match (&row.body, row.name.rsplit_once(' ')) {
+        (Body::Band { .. }, Some((_, which))) if row.name.chars().count() > room => which,
+        _ => &row.name,
     }
 }
 

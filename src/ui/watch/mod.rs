@@ -132,8 +132,15 @@ fn header(state: &State, canvas: &mut Canvas) {
     } else if let Some(words) = rate(note.is_none()) {
         note = Some(note.map_or(words.clone(), |note| format!("{words} · {note}")));
     }
+    // What has no room stands before the phase, in the row below: what it costs is never left out.
+    let mut below = Vec::new();
+    while parts.len() > 3 && parts.join(" · ").chars().count() + 1 > usize::from(width) {
+        below.insert(0, parts.pop().unwrap_or_default());
+    }
     let x = canvas.text_to(1, 0, width, &parts.join(" · "), Ink::Strong);
-    let row = u16::from(x + phase.len() as u16 + 2 > width);
+    let row = u16::from(!below.is_empty() || x + phase.len() as u16 + 2 > width);
+    below.push(phase);
+    let phase = below.join(" · ");
     let end = canvas.text_before(width.saturating_sub(1), row, &phase, Ink::Strong);
     if let Some(note) = &note {
         let end = if row == 1 { end.saturating_sub(1) } else { width };
