@@ -501,6 +501,44 @@ os.wait(); os.wait()
 }
 
 #[test]
+fn children_that_end_before_anybody_has_looked_have_lanes_all_the_same() {
+    // Each ends at once or after a moment; every fifth makes one, too. Of one that executes something else nothing is shown.
+    let code = "import os, subprocess, time
+for number in range(40):
+    if os.fork() == 0:
+        if number % 5 == 0:
+            if os.fork() == 0: os._exit(0)
+            os.wait()
+        elif number % 2:
+            time.sleep(0.001)
+        os._exit(0)
+    os.wait()
+    if number % 10 == 0: subprocess.run(['true'])
+";
+    for python in pythons() {
+        if !exactly() {
+            return;
+        }
+        let report = watch(&python, code);
+        sound(&report);
+        let name = python.display();
+        if report["observer"]["records_lost"] != 0 {
+            eprintln!("{name}: skipped: the kernel dropped records");
+            continue;
+        }
+        let all = lanes(&report);
+        assert_eq!(all.len(), 1 + 40 + 8, "{name}: {:#}", report["observer"]);
+        for lane in &all[1..] {
+            assert_eq!(lane["end"], "done", "{name}: {lane:#}");
+            let life = nanos(&report["elapsed_ns"]) - state(lane, "unborn") - state(lane, "done");
+            assert!(life > 0.0 && nanos(&lane["on_cpu_ns"]) > 0.0, "{name}: it lived, and on a core: {lane:#}");
+            assert!(nanos(&lane["on_cpu_ns"]) <= life + 1e6, "{name}: no longer than it lived: {lane:#}");
+        }
+        assert_eq!(report["observer"]["ended_unseen"], 0, "{name}");
+    }
+}
+
+#[test]
 fn children_are_followed_where_no_records_tell_of_their_births() {
     let Some(python) = python() else { return };
     let path = python.display().to_string();
