@@ -58,12 +58,21 @@ impl Said {
         Version::from_name(&format!("python{}", self.version))
     }
 
-    /// Why nothing of what it runs can be observed, if that is certain: it is too old, or no CPython.
+    /// Why its lock cannot be seen, if that is certain, though its threads and cores can: it is older than all we know.
+    pub fn hides_its_lock(&self) -> Option<String> {
+        let is_old = self.implementation == "cpython" && self.number().is_some_and(Version::is_too_old);
+        is_old.then(|| {
+            format!(
+                "it is Python {}, of which gilscope sees threads and cores and not the lock, as it does of CPython 3.9 to \
+                 3.15",
+                self.version
+            )
+        })
+    }
+
+    /// Why nothing of what it runs can be observed, if that is certain: it is no CPython.
     fn objection(&self) -> Option<String> {
         match &*self.implementation {
-            "cpython" if self.number().is_some_and(Version::is_too_old) => {
-                Some(format!("it is Python {}", self.version))
-            }
             "cpython" => None,
             other => Some(format!("it is {other} {}, not CPython", self.version)),
         }
@@ -94,7 +103,7 @@ pub struct Running {
     pub pid: u32,
     /// Its command line, made fit to be shown.
     pub command: String,
-    /// Its version if it can be attached to, else why not.
+    /// Its version if it can be attached to, if only to its threads and cores; else why not.
     pub version: Result<String, Trouble>,
 }
 
@@ -217,8 +226,8 @@ pub fn ask(path: &Path) -> Result<Said, Silence> {
     }
 }
 
-/// Why gilscope can observe nothing of what an interpreter runs, if that is certain: it is too old, or no CPython. One
-/// that is newer than all we know, or that does not say what it is, can be observed as far as may be.
+/// Why gilscope can observe nothing of what an interpreter runs, if that is certain: it is Python 2, or no CPython. One
+/// that is older or newer than all we know, or that does not say what it is, can be observed as far as may be.
 ///
 /// It is asked only if the name of its file does not tell.
 pub fn objection(path: &Path) -> Option<String> {
@@ -311,7 +320,7 @@ fn running_by(files: &mut Files) -> Vec<Running> {
                 {
                     return None;
                 }
-                Err(why) => Err(why),
+                Err(why) => why.seen_in_part().map(str::to_owned).ok_or(why.clone()),
             };
             Some(Running { pid, command: process::sanitised(&command), version })
         })
@@ -388,9 +397,21 @@ mod tests {
             Said { version, implementation, free_threaded: false, gil: true }.objection()
         };
         assert_eq!((said("3.9.1", "cpython"), said("3.16.0a1", "cpython")), (None, None), "newer ones in part");
-        assert_eq!(said("3.8.18", "cpython").as_deref(), Some("it is Python 3.8.18"));
+        assert_eq!(said("3.8.18", "cpython"), None, "older ones, too");
         assert_eq!(said("3.10.13", "pypy").as_deref(), Some("it is pypy 3.10.13, not CPython"));
         assert_eq!(objection(Path::new("/no/such/python3")), None, "that is found out by whoever executes it");
+    }
+
+    #[test]
+    fn only_of_what_is_older_than_all_we_know_the_lock_is_certainly_not_seen() {
+        let hides = |version: &str, implementation: &str| {
+            let (version, implementation) = (version.to_owned(), implementation.to_owned());
+            Said { version, implementation, free_threaded: false, gil: true }.hides_its_lock()
+        };
+        assert!(
+            hides("3.8.18", "cpython").is_some_and(|why| why.contains("it is Python 3.8.18") && why.contains("lock"))
+        );
+        assert_eq!((hides("3.9.1", "cpython"), hides("3.16.0", "cpython"), hides("3.8.1", "pypy")), (None, None, None));
     }
 
     #[test]

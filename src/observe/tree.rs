@@ -47,7 +47,8 @@ impl Watcher {
             }
         };
         if let Err(trouble) = &found
-            && !matches!(trouble, Trouble::Unsupported { .. } | Trouble::Booting(_))
+            && trouble.seen_in_part().is_none()
+            && !matches!(trouble, Trouble::Booting(_))
         {
             return Err(trouble.clone());
         }
