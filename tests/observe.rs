@@ -1368,6 +1368,23 @@ fn where_gilscope_ends_the_program_it_ends_all_of_it_and_says_so() {
 }
 
 #[test]
+fn a_program_is_asked_to_end_once_and_what_it_made_too() {
+    let Some(python) = python() else { return };
+    let code = "import os, signal, time
+if os.fork() == 0: time.sleep(0.2)
+signal.signal(signal.SIGTERM, lambda *_: print('asked', os.getpid(), flush=True))
+while True: time.sleep(1)
+";
+    let args = ["watch", "--no-screen", "--for", "1s", "--python", &python.display().to_string(), "-c", code];
+    let output = gilscope(&args);
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let mut asked: Vec<&str> = printed.lines().filter(|line| line.starts_with("asked ")).collect();
+    assert_eq!(asked.len(), 2, "{printed}");
+    asked.dedup();
+    assert_eq!(asked.len(), 2, "one of them twice: {printed}");
+}
+
+#[test]
 fn what_a_program_leaves_running_when_it_ends_by_itself_runs_on() {
     let Some(python) = python() else { return };
     // Without the program's output, whose end is waited for here.
