@@ -14,7 +14,7 @@ which one JSON object a line is written; standard output unless said otherwise:
     {"cpu": ns}                                  the processor time all processes have used since it began, where it is known
     {"outcome": "..."}                           what `outcome()` returned, where the file has one; or, if it raised:
     {"outcome_raised": "ZeroDivisionError: division by zero", "line": 7}
-    {"worker": tid, "pid": pid, "at": ns}                  a thread that does tasks, as soon as it can say so; only with "report"
+    {"worker": tid, "pid": pid, "at": ns}                  a thread that does tasks, ready for its first; only with "report"
     {"found": {...}}                             with the model "probe", which runs nothing: what this interpreter is and can
     {"failed": "..."}                            it could not be run, and why
 
@@ -58,8 +58,8 @@ def announce(report):
 
 def prepare(file, name, report):
     """Before a worker does anything. It returns nothing: what an interpreter's initializer returns has to cross to another."""
-    announce(report)
     load(file, name)
+    announce(report)
 
 
 def told(error, file):

@@ -48,29 +48,58 @@ fn left(group: u32) -> bool {
     rustix::process::test_kill_process_group(group).is_ok()
 }
 
+/// A comparison's row of a model; none, visibly, if nothing is seen of it here.
+fn compared(python: &str, model: &str, workload: &[&str]) -> Option<serde_json::Value> {
+    let mut gilscope = Command::new(env!("CARGO_BIN_EXE_gilscope"));
+    gilscope.arg("compare").args(workload).args(["--engine", "cpython", "--python", python, "-m", model]);
+    let output = gilscope.args(["--repeat", "1", "--json"]).stdin(Stdio::null()).output();
+    let output = output.expect("the program runs");
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+    let rows = report["runs"].as_array().expect("it is a list");
+    let run = rows.iter().find(|run| run["model"] == model).unwrap_or_else(|| panic!("{report:#}"));
+    if run["observed"]["engine"] == "cores_only" || run["ledger_ns"].is_null() {
+        eprintln!("skipped: nothing is seen of it here");
+        return None;
+    }
+    Some(run.clone())
+}
+
 #[test]
 fn processes_are_starting_until_they_do_tasks() {
     let Some(python) = interpreter() else { return };
-    let python = python.to_string_lossy();
-    for model in ["processes", "processes:fork"] {
-        let mut gilscope = Command::new(env!("CARGO_BIN_EXE_gilscope"));
-        gilscope.args(["compare", "sum-squares", "--engine", "cpython", "--python", &python, "-m", model, "-n", "2"]);
-        let output = gilscope.args(["--arg", "n=300000", "--repeat", "1", "--json"]).stdin(Stdio::null()).output();
-        let output = output.expect("the program runs");
-        let report: serde_json::Value = serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
-        let rows = report["runs"].as_array().expect("it is a list");
-        let run = rows.iter().find(|run| run["model"] == model).unwrap_or_else(|| panic!("{report:#}"));
-        if run["observed"]["engine"] == "cores_only" || run["ledger_ns"].is_null() {
-            eprintln!("skipped: nothing is seen of it here");
-            return;
-        }
+    for (model, workers) in [("processes", "2"), ("processes:fork", "2"), ("hybrid", "4")] {
+        let workload = ["sum-squares", "--arg", "n=300000", "-n", workers];
+        let Some(run) = compared(&python.to_string_lossy(), model, &workload) else { return };
         let of = |state: &str| run["ledger_ns"][state].as_f64().unwrap_or_default();
         assert!(of("starting") > 0.0, "{model}: {run:#}");
         // A forked child starts in a few milliseconds, and until it is observed it is not known what it does.
-        assert!(model == "processes:fork" || of("unknown") < of("starting"), "{model}: {run:#}");
+        assert!(model != "processes" || of("unknown") < of("starting"), "{model}: {run:#}");
         assert!(of("running") > 0.0, "{model}: {run:#}");
     }
+}
+
+#[test]
+fn who_runs_an_interpreter_of_its_own_is_starting_until_that_can_do_tasks() {
+    let named = std::env::var_os("GILSCOPE_PYTHONS").unwrap_or_default();
+    let listed = Command::new(env!("CARGO_BIN_EXE_gilscope")).args(["list", "pythons", "--json"]).output();
+    let listed: Vec<serde_json::Value> =
+        serde_json::from_slice(&listed.expect("the program runs").stdout).expect("it is JSON");
+    let listed = listed.iter().filter(|row| row["kind"] == "python").filter_map(|row| row["id"].as_str());
+    let has_pool = "import concurrent.futures as it, sys; sys.exit(not hasattr(it, 'InterpreterPoolExecutor'))";
+    let python = std::env::split_paths(&named).chain(listed.map(PathBuf::from)).find(|python| {
+        Command::new(python).args(["-c", has_pool]).stderr(Stdio::null()).status().is_ok_and(|it| it.success())
+    });
+    let Some(python) = python else {
+        eprintln!("skipped: no CPython from 3.14 on");
+        return;
+    };
+    let workload = ["sleep", "--arg", "seconds=0.005", "-n", "2"];
+    let Some(run) = compared(&python.to_string_lossy(), "subinterpreters", &workload) else { return };
+    let of = |state: &str| run["ledger_ns"][state].as_f64().unwrap_or_default();
+    // An interpreter is made and imports in tens of milliseconds; what the tasks run is a call.
+    assert!(of("starting") > 2.0 * of("running"), "{run:#}");
+    assert!(of("starting") > of("io"), "{run:#}");
 }
 
 #[test]

@@ -407,6 +407,18 @@ fn the_forkserver_is_born_once_as_a_spawned_process_is() {
 }
 
 #[test]
+fn a_worker_of_a_forkserver_is_not_born_before_its_server_can_make_it() {
+    let run = Run::of_model("processes:forkserver", 2, SQUARES, 1_000, 2);
+    let server = run.controller.plan().forkserver().expect("it has one").id;
+    let waits = |event: &&Event| matches!(event.kind, EventKind::Drop { to: State::Io, .. });
+    let up = run.events.iter().filter(|it| it.lane == server).find(waits).expect("it waits for requests").at;
+    for worker in run.controller.plan().workers() {
+        let born = run.events.iter().find(|it| it.lane == worker.id).expect("it was born").at;
+        assert!(born >= up, "{} is told of {} ns before there was a server to fork", worker.name, up.0 - born.0);
+    }
+}
+
+#[test]
 fn the_tracker_is_there_before_the_workers_and_does_no_task() {
     for model in ["processes", "processes:forkserver"] {
         let run = Run::of_model(model, 2, SQUARES, 1_000, 3);

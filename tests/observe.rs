@@ -501,6 +501,44 @@ os.wait(); os.wait()
 }
 
 #[test]
+fn children_that_end_before_anybody_has_looked_have_lanes_all_the_same() {
+    // Each ends at once or after a moment; every fifth makes one, too. Of one that executes something else nothing is shown.
+    let code = "import os, subprocess, time
+for number in range(40):
+    if os.fork() == 0:
+        if number % 5 == 0:
+            if os.fork() == 0: os._exit(0)
+            os.wait()
+        elif number % 2:
+            time.sleep(0.001)
+        os._exit(0)
+    os.wait()
+    if number % 10 == 0: subprocess.run(['true'])
+";
+    for python in pythons() {
+        if !exactly() {
+            return;
+        }
+        let report = watch(&python, code);
+        sound(&report);
+        let name = python.display();
+        if report["observer"]["records_lost"] != 0 {
+            eprintln!("{name}: skipped: the kernel dropped records");
+            continue;
+        }
+        let all = lanes(&report);
+        assert_eq!(all.len(), 1 + 40 + 8, "{name}: {:#}", report["observer"]);
+        for lane in &all[1..] {
+            assert_eq!(lane["end"], "done", "{name}: {lane:#}");
+            let life = nanos(&report["elapsed_ns"]) - state(lane, "unborn") - state(lane, "done");
+            assert!(life > 0.0 && nanos(&lane["on_cpu_ns"]) > 0.0, "{name}: it lived, and on a core: {lane:#}");
+            assert!(nanos(&lane["on_cpu_ns"]) <= life + 1e6, "{name}: no longer than it lived: {lane:#}");
+        }
+        assert_eq!(report["observer"]["ended_unseen"], 0, "{name}");
+    }
+}
+
+#[test]
 fn children_are_followed_where_no_records_tell_of_their_births() {
     let Some(python) = python() else { return };
     let path = python.display().to_string();
@@ -1014,28 +1052,24 @@ fn stand_in(folder: &Path, name: &str, script: &str) -> String {
     path.display().to_string()
 }
 
+/// The interpreters of pyenv whose version begins like this.
+fn of_pyenv(version: &str) -> Vec<PathBuf> {
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    let versions = std::fs::read_dir(home.join(".pyenv/versions")).into_iter().flatten().flatten();
+    let wanted = versions.filter(|entry| entry.file_name().to_string_lossy().starts_with(version));
+    wanted.map(|entry| entry.path().join("bin/python")).filter(|path| path.exists()).collect()
+}
+
 #[test]
-fn a_python_that_is_too_old_or_none_is_refused_before_anything_runs() {
+fn a_python_2_or_what_is_no_cpython_is_refused_before_anything_runs() {
     let folder = tempfile::tempdir().unwrap();
     let answers = [
         ("two", "[ \"$1\" = -I ] && exit 2\nprintf 2.7.18", "is Python 2.7.18"),
-        ("old", "echo 3.8.18 cpython 0 1", "is Python 3.8.18"),
         ("other", "echo 3.10.13 pypy 0 1", "is pypy 3.10.13, not CPython"),
     ];
     let mut cases: Vec<(String, &str)> =
         answers.iter().map(|(name, script, words)| (stand_in(folder.path(), name, script), *words)).collect();
-    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    let versions = std::fs::read_dir(home.join(".pyenv/versions")).into_iter().flatten().flatten();
-    for real in versions.map(|entry| entry.path().join("bin/python")).filter(|path| path.exists()) {
-        let path = real.display().to_string();
-        let old = [
-            ("/2.7", "is Python 2.7"),
-            ("/3.6", "is Python 3.6"),
-            ("/3.7", "is Python 3.7"),
-            ("/3.8", "is Python 3.8"),
-        ];
-        cases.extend(old.iter().find(|(mark, _)| path.contains(mark)).map(|(_, words)| (path.clone(), *words)));
-    }
+    cases.extend(of_pyenv("2.7").into_iter().map(|python| (python.display().to_string(), "is Python 2.7")));
     let mark = folder.path().join("ran");
     let code = format!("open({:?}, 'w')", mark);
     for (python, words) in cases {
@@ -1045,14 +1079,59 @@ fn a_python_that_is_too_old_or_none_is_refused_before_anything_runs() {
         assert_eq!(output.status.code(), Some(2), "{python}: {said}");
         assert!(!mark.exists(), "{python} ran");
         if python.contains(".pyenv") {
-            let mut running =
-                Command::new(&python).args(["-c", "import time; time.sleep(60)"]).spawn().expect("it starts");
+            let running =
+                start(Path::new(&python), "import sys, time; print('on'); sys.stdout.flush(); time.sleep(60)");
             std::thread::sleep(Duration::from_millis(300));
-            let output = gilscope(&["attach", &running.id().to_string(), "--for", "200ms"]);
-            running.kill().and_then(|()| running.wait()).expect("it is our child");
+            let output = gilscope(&["attach", &running.0.id().to_string(), "--for", "200ms"]);
             let said = String::from_utf8_lossy(&output.stderr);
-            assert!(said.contains(&words[..words.len().min(13)]) && said.contains("CPython 3.9 to 3.15"), "{said}");
+            assert!(said.contains("is Python 2") && said.contains("CPython 3.9 to 3.15"), "{said}");
             assert_eq!(output.status.code(), Some(2), "{python}: {said}");
+        }
+    }
+}
+
+#[test]
+fn of_a_python_that_is_older_than_all_we_know_cores_and_threads_are_seen_and_it_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("spins.py");
+    std::fs::write(&script, SPIN).expect("it can be written");
+    let script = script.display().to_string();
+    let seen_in_part = |report: &Value, name: &str| {
+        sound(report);
+        assert_eq!(report["observer"]["engine"], "cores_only", "{name}");
+        let alarm = report["observer"]["alarms"][0]["text"].as_str().unwrap_or_default();
+        assert!(alarm.contains("Python 3.") && alarm.contains("only its threads and cores"), "{name}: {report:#}");
+        assert!(report["locks"].as_array().is_some_and(Vec::is_empty), "{name}: {report:#}");
+        assert!(lanes(report).iter().all(|lane| state(lane, "running") == 0.0), "{name}: {report:#}");
+    };
+    for python in ["3.6", "3.7", "3.8"].iter().flat_map(|version| of_pyenv(version)) {
+        let name = python.display().to_string();
+        let output = gilscope(&["watch", "--json", "--python", &name, &script]);
+        assert_eq!(output.status.code(), Some(0), "{name}: {output:?}");
+        let report = json(&output);
+        seen_in_part(&report, &name);
+        assert!(lanes(&report).len() >= 3, "{name}: {report:#}");
+
+        let running = start(&python, "import time; print('on', flush=True); time.sleep(60)");
+        std::thread::sleep(Duration::from_millis(300));
+        let pid = running.0.id();
+        let output = gilscope(&["attach", &pid.to_string(), "--for", "300ms", "--json"]);
+        assert_eq!(output.status.code(), Some(0), "{name}: {output:?}");
+        seen_in_part(&json(&output), &name);
+        let listed = json(&gilscope(&["list", "pythons", "--json"]));
+        let row = listed.as_array().and_then(|rows| rows.iter().find(|row| row["pid"] == pid)).expect("it is listed");
+        let about = row["about"].as_str().unwrap_or_default();
+        assert!(row["refused"].is_null() && about.contains("only threads and cores"), "{name}: {row}");
+
+        // What is judged or compared is the lock.
+        for (args, words) in [
+            (&["check", "--python", &name, &script][..], "threads and cores and not the lock"),
+            (&["compare", "sum-squares", "--engine", "cpython", "--python", &name][..], "written for CPython 3.9"),
+        ] {
+            let output = gilscope(args);
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(said.contains(words) && said.contains(" 3."), "{args:?}: {said}");
+            assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
         }
     }
 }
@@ -1286,6 +1365,23 @@ fn where_gilscope_ends_the_program_it_ends_all_of_it_and_says_so() {
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     assert_eq!(gilscope.wait().expect("it is our child").code(), Some(130));
     assert!(!pids.iter().any(is_there), "left behind: {pids:?}");
+}
+
+#[test]
+fn a_program_is_asked_to_end_once_and_what_it_made_too() {
+    let Some(python) = python() else { return };
+    let code = "import os, signal, time
+if os.fork() == 0: time.sleep(0.2)
+signal.signal(signal.SIGTERM, lambda *_: print('asked', os.getpid(), flush=True))
+while True: time.sleep(1)
+";
+    let args = ["watch", "--no-screen", "--for", "1s", "--python", &python.display().to_string(), "-c", code];
+    let output = gilscope(&args);
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let mut asked: Vec<&str> = printed.lines().filter(|line| line.starts_with("asked ")).collect();
+    assert_eq!(asked.len(), 2, "{printed}");
+    asked.dedup();
+    assert_eq!(asked.len(), 2, "one of them twice: {printed}");
 }
 
 #[test]

@@ -149,11 +149,14 @@ impl Waiter {
 pub fn check(options: &Check) -> Result<ExitCode> {
     let python = pythons::find(&options.python).map_err(refuse)?;
     let args = options.arguments()?;
-    if let Err(why) = pythons::ask(&python) {
-        return Err(refuse(format!("{} cannot be used: {why}", python.display())));
-    }
+    let said = pythons::ask(&python);
     if let Some(why) = pythons::objection(&python) {
         return Err(refuse(why));
+    }
+    let said = said.map_err(|why| refuse(format!("{} cannot be used: {why}", python.display())))?;
+    if let Some(why) = said.hides_its_lock() {
+        // What is judged is what happened at the lock.
+        return Err(refuse(format!("{} cannot be checked: {why}", python.display())));
     }
     let interrupted = interruption()?;
     let streams = if options.json { Streams::Kept(Stdio::null()) } else { Streams::Passed(Stdio::null()) };

@@ -1,10 +1,10 @@
 //! `gilscope prices`: what one more worker costs.
 //!
-//! Start time is that of one worker alone: from the order of its birth to its
-//! first bytecode, by the recorded phases. Memory is a difference, so that
-//! what is there anyway is not charged: the proportional memory of a run with
-//! several more workers, less that with one, divided by how many more. The
-//! workers only sleep, all of them at once.
+//! Start time is that of one worker alone: from the order of its birth (by a
+//! forkserver that is up: from its fork) to its first bytecode, by the recorded
+//! phases. Memory is a difference, so that what is there anyway is not charged:
+//! the proportional memory of a run with several more workers, less that with
+//! one, divided by how many more. The workers only sleep, all of them at once.
 
 use std::io::Write;
 use std::process::ExitCode;

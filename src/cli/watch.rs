@@ -106,8 +106,9 @@ pub struct Attach {
 }
 
 /// What differs by version, said once.
-const FROM_WHICH_VERSION: &str = "CPython 3.9 to 3.15. The function in which the lock is held is told by its qualified \
-                                  name from 3.11 on, the asyncio task that runs it from 3.14 on.";
+const FROM_WHICH_VERSION: &str = "CPython 3.9 to 3.15; of an older or newer Python 3 only threads and cores. \
+                                  The function in which the lock is held is told by its qualified name from 3.11 on, \
+                                  the asyncio task that runs it from 3.14 on.";
 
 /// Starts a program and observes it.
 pub fn watch(options: &Watch) -> Result<ExitCode> {

@@ -91,6 +91,11 @@ impl Interpreter {
         &self.rings
     }
 
+    /// Whether what happens is recorded.
+    pub(super) fn records(&self) -> bool {
+        self.record
+    }
+
     /// The calling thread's view of it, without the lock.
     pub(super) fn host(&self, lane: LaneId) -> WorkerHost<'_> {
         let recorder = if self.record { Recorder::new(&self.rings, lane.0, lane) } else { Recorder::off() };

@@ -19,7 +19,7 @@ use super::fork::fork;
 use super::host::WorkerHost;
 use super::interpreter::Interpreter;
 use super::message::{Reply, Request};
-use super::spawn::Born;
+use super::spawn::{Born, birth_ordered};
 use super::start_up::work_until;
 use super::worker;
 use crate::event::{Detail, LaneId, LockId, State};
@@ -92,6 +92,10 @@ fn make(interpreter: &Interpreter, channel: &mut Channel, lane: LaneId, lock: Lo
     let [socket, stderr] = channel.take_descriptors().ok_or("a request came without its descriptors")?;
     let refused = |error: std::io::Error| format!("the system refused the process: {error}");
     let rings = interpreter.rings();
+    // Now, not when the worker was asked for: until the server was up, nobody was there who wanted a core.
+    if interpreter.records() {
+        birth_ordered(&rings.ring(lane.0), lane);
+    }
     let pid = fork(socket, rings, stderr.as_fd(), |socket| worker::live_copied(interpreter, lane, lock, socket, true));
     let pid = pid.map_err(refused)?;
     let gone = pidfd_open(pid, PidfdFlags::empty()).map_err(|error| refused(error.into()))?;

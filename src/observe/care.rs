@@ -97,7 +97,10 @@ impl Watcher {
 
     /// Whether a thread of this process may take the lock and end, and nothing tells.
     pub(super) fn is_only_looked_at(&self, pid: u32) -> bool {
-        let is_python = self.processes.get(&pid).is_some_and(|process| process.stage == Stage::Python);
+        let is_python = self
+            .processes
+            .get(&pid)
+            .is_some_and(|process| process.stage == Stage::Python || process.is_copy_of_python());
         let mut locks = self.gils().filter(|lock| lock.pid == pid).peekable();
         is_python && (locks.peek().is_none() || locks.any(|lock| lock.mode != Mode::Exact))
     }

@@ -53,7 +53,7 @@ impl Watcher {
             }
             // The loader has not mapped its libraries yet, or it never will.
             Err(trouble) if trouble.may_be_loading() && process.since + LOADING > now => {}
-            Err(too_old @ Trouble::TooOld { .. }) => {
+            Err(too_old @ (Trouble::TooOld { .. } | Trouble::LooksOld(_))) => {
                 process.stage = Stage::Unsupported;
                 self.alarm(now, format!("{too_old}: only its threads and cores are seen"));
                 self.show_all_threads(pid, now);

@@ -211,9 +211,12 @@ fn end_all(program: Pid, ended: Option<WaitStatus>) -> Option<WaitStatus> {
             std::thread::sleep(Duration::from_millis(5));
         }
     };
-    send(Signal::TERM, &[program.as_raw_nonzero().get().unsigned_abs()]);
+    let number = program.as_raw_nonzero().get().unsigned_abs();
+    send(Signal::TERM, &[number]);
     wait(PATIENCE, &|ended| ended);
-    send(Signal::TERM, &descendants(own));
+    // The program has heard it: who means to clean up for a while is not to be asked twice.
+    let others: Vec<u32> = descendants(own).into_iter().filter(|pid| *pid != number).collect();
+    send(Signal::TERM, &others);
     wait(PATIENCE_WITH_OTHERS, &|_| children(own).is_empty());
     // One that will not hear: how it ended is told as well.
     send(Signal::KILL, &children(own));

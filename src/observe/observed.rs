@@ -48,6 +48,8 @@ pub(super) struct Process {
     pub(super) boots: bool,
     /// Whether it goes on with what its maker executed, as far as is known.
     pub(super) is_copy: bool,
+    /// Whether what it began as was Python: its maker was, when it was born.
+    pub(super) was_born_python: bool,
     /// Whether it is stopped.
     pub(super) halt: Halt,
     /// Since when it is executing its program.
@@ -100,6 +102,7 @@ impl Process {
             found_at: Nanos::ZERO,
             boots: false,
             is_copy: false,
+            was_born_python: false,
             halt: Halt::default(),
             since: at,
             tried_at: Nanos::ZERO,
@@ -148,6 +151,11 @@ impl Process {
         self.head_at = now;
         let memory = Remote(self.pid);
         self.runtime.as_ref().and_then(|runtime| runtime.first_interpreter(&memory)) != self.walked_from
+    }
+
+    /// Whether it goes on as its maker did, who is Python: so is it then, whether or not anybody has looked.
+    pub(super) fn is_copy_of_python(&self) -> bool {
+        self.is_copy && self.was_born_python
     }
 
     /// A thread of its has ended: its number may be another's next time.

@@ -58,12 +58,21 @@ impl Said {
         Version::from_name(&format!("python{}", self.version))
     }
 
-    /// Why nothing of what it runs can be observed, if that is certain: it is too old, or no CPython.
+    /// Why its lock cannot be seen, if that is certain, though its threads and cores can: it is older than all we know.
+    pub fn hides_its_lock(&self) -> Option<String> {
+        let is_old = self.implementation == "cpython" && self.number().is_some_and(Version::is_too_old);
+        is_old.then(|| {
+            format!(
+                "it is Python {}, of which gilscope sees threads and cores and not the lock, as it does of CPython 3.9 to \
+                 3.15",
+                self.version
+            )
+        })
+    }
+
+    /// Why nothing of what it runs can be observed, if that is certain: it is no CPython.
     fn objection(&self) -> Option<String> {
         match &*self.implementation {
-            "cpython" if self.number().is_some_and(Version::is_too_old) => {
-                Some(format!("it is Python {}", self.version))
-            }
             "cpython" => None,
             other => Some(format!("it is {other} {}, not CPython", self.version)),
         }
@@ -94,7 +103,7 @@ pub struct Running {
     pub pid: u32,
     /// Its command line, made fit to be shown.
     pub command: String,
-    /// Its version if it can be attached to, else why not.
+    /// Its version if it can be attached to, if only to its threads and cores; else why not.
     pub version: Result<String, Trouble>,
 }
 
@@ -217,8 +226,8 @@ pub fn ask(path: &Path) -> Result<Said, Silence> {
     }
 }
 
-/// Why gilscope can observe nothing of what an interpreter runs, if that is certain: it is too old, or no CPython. One
-/// that is newer than all we know, or that does not say what it is, can be observed as far as may be.
+/// Why gilscope can observe nothing of what an interpreter runs, if that is certain: it is Python 2, or no CPython. One
+/// that is older or newer than all we know, or that does not say what it is, can be observed as far as may be.
 ///
 /// It is asked only if the name of its file does not tell.
 pub fn objection(path: &Path) -> Option<String> {
@@ -311,7 +320,7 @@ fn running_by(files: &mut Files) -> Vec<Running> {
                 {
                     return None;
                 }
-                Err(why) => Err(why),
+                Err(why) => why.seen_in_part().map(str::to_owned).ok_or(why.clone()),
             };
             Some(Running { pid, command: process::sanitised(&command), version })
         })

@@ -137,7 +137,7 @@ impl Runtime {
         match old {
             // Before 3.7 there was no `_PyRuntime`.
             Some(2) => Err(Trouble::TooOld { pid, version: "2".to_owned() }),
-            Some(_) => Err(Trouble::TooOld { pid, version: "3.6 or older".to_owned() }),
+            Some(_) => Err(Trouble::LooksOld(pid)),
             None => {
                 let name = process::name(pid, pid).ok_or(Trouble::Ended(pid))?;
                 Err(Trouble::NotPython { pid, name })

@@ -47,7 +47,8 @@ impl Watcher {
             }
         };
         if let Err(trouble) = &found
-            && !matches!(trouble, Trouble::Unsupported { .. } | Trouble::Booting(_))
+            && trouble.seen_in_part().is_none()
+            && !matches!(trouble, Trouble::Booting(_))
         {
             return Err(trouble.clone());
         }
@@ -123,15 +124,18 @@ impl Watcher {
         self.find_python(pid);
     }
 
-    /// A process was born. If its maker is Python it is a copy of it, and can be watched at once.
+    /// A process was born. If its maker is Python it is a copy of it, and can be watched at once. It may have ended before
+    /// anybody looks: then that is all that is known of it.
     pub(super) fn process_born(&mut self, pid: u32, parent: u32, at: Nanos) {
         let Some(maker) = self.processes.get(&parent) else { return };
         let (runtime, is_python) = (maker.runtime.clone(), maker.stage == Stage::Python);
+        let maker_was = maker.is_copy_of_python();
         if self.processes.contains_key(&pid) {
             return;
         }
         let mut process = Process::new(pid, None, at);
         process.is_copy = true;
+        process.was_born_python = is_python || maker_was;
         if is_python {
             process.maker_mark = runtime.as_ref().and_then(|runtime| runtime.mark(&Remote(parent)));
             process.runtime = runtime;

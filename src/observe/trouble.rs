@@ -22,7 +22,7 @@ pub enum Trouble {
         /// What it calls itself.
         name: String,
     },
-    /// It is too old.
+    /// It is Python 2.
     #[error(
         "process {pid} is Python {version}: gilscope observes CPython 3.9 to 3.15 (`gilscope list pythons` names those \
          that are installed)"
@@ -30,9 +30,12 @@ pub enum Trouble {
     TooOld {
         /// Which.
         pid: u32,
-        /// `2`, `3.6 or older` or `3.8`.
+        /// `2`.
         version: String,
     },
+    /// It is Python 3 from before 3.7, or a newer one without its library so far.
+    #[error("process {0} is Python 3.6 or older, of which gilscope does not know where it keeps its lock")]
+    LooksOld(u32),
     /// It is another user's.
     #[error("process {pid} belongs to {owner}: observe it as that user, or as root (sudo gilscope attach {pid})")]
     OtherUser {
@@ -78,7 +81,7 @@ impl Trouble {
     /// Whether it is also what a program looks like whose libraries the loader has yet to map: one that calls Python's but
     /// has no `_PyRuntime` is an old Python, or a new one without its libpython so far.
     pub(super) fn may_be_loading(&self) -> bool {
-        matches!(self, Trouble::NotPython { .. } | Trouble::Booting(_) | Trouble::TooOld { .. })
+        matches!(self, Trouble::NotPython { .. } | Trouble::Booting(_) | Trouble::LooksOld(_) | Trouble::TooOld { .. })
     }
 
     /// Whether it is that we may not.
@@ -102,9 +105,19 @@ impl Trouble {
         }
     }
 
+    /// The version, as far as it is known, of a Python whose threads and cores are all that can be seen; none: this is
+    /// something else.
+    pub fn seen_in_part(&self) -> Option<&str> {
+        match self {
+            Trouble::Unsupported { version, .. } => Some(version),
+            Trouble::LooksOld(_) => Some("3.6 or older"),
+            _ => None,
+        }
+    }
+
     /// A version that is too old or not known.
     pub fn version(pid: u32, version: Version) -> Trouble {
-        if version.is_too_old() {
+        if version.major < 3 {
             return Trouble::TooOld { pid, version: version.to_string() };
         }
         let why = "this gilscope knows 3.9 to 3.15".to_owned();
@@ -143,8 +156,7 @@ mod tests {
 
     #[test]
     fn who_looks_old_or_like_no_python_may_be_loading_and_who_is_refused_is_not() {
-        let old = Trouble::TooOld { pid: 1, version: "3.6 or older".to_owned() };
-        assert!(old.may_be_loading() && Trouble::Booting(1).may_be_loading());
+        assert!(Trouble::LooksOld(1).may_be_loading() && Trouble::Booting(1).may_be_loading());
         assert!(Trouble::NotPython { pid: 1, name: "env".to_owned() }.may_be_loading());
         assert!(!Trouble::Ended(1).may_be_loading() && !Trouble::Forbidden(1).may_be_loading());
     }
@@ -152,6 +164,9 @@ mod tests {
     #[test]
     fn old_and_new_versions_are_told_apart() {
         let of = |minor| Trouble::version(1, Version { major: 3, minor, micro: None }).to_string();
-        assert!(of(8).contains("3.9 to 3.15") && of(16).contains("does not know"));
+        assert!(of(8).contains("3.9 to 3.15") && of(8).contains("does not know") && of(16).contains("does not know"));
+        let two = Trouble::version(1, Version { major: 2, minor: 7, micro: None });
+        assert!(two.to_string().contains("3.9 to 3.15") && two.seen_in_part().is_none());
+        assert_eq!(Trouble::version(1, Version { major: 3, minor: 8, micro: None }).seen_in_part(), Some("3.8"));
     }
 }

@@ -262,6 +262,8 @@ impl Watcher {
     fn collect(&mut self) {
         let mut new = Vec::new();
         let lost = self.recorder.drain(&mut |record| new.push(record));
+        // Each core has a ring of its own: whose maker was born on another core is not to be met before it.
+        new.sort_by_key(|record| record.at);
         for record in new {
             self.pace.records(record.at);
             match record.what {

@@ -119,7 +119,7 @@ pub struct ModelReport {
     pub context_switches: SwitchesReport,
     /// How long a worker was `starting`.
     pub startup_ns: Option<Nanos>,
-    /// From ordering a worker's birth to its first bytecode.
+    /// From ordering a worker's birth (by a forkserver: from its fork) to its first bytecode.
     pub first_work_ns: Option<Nanos>,
     /// Cores busy over time, of the run nearest to the median.
     pub profile: Option<ProfileReport>,

@@ -109,8 +109,8 @@ pub struct RunSummary {
     pub peak_pss: Option<u64>,
     /// How long a worker was `starting`: the mean over the workers.
     pub startup: Nanos,
-    /// From ordering a worker's birth to its first bytecode, whatever it waited for: the median over the workers
-    /// that got so far.
+    /// From ordering a worker's birth (by a forkserver: from its fork) to its first bytecode, whatever it waited for: the
+    /// median over the workers that got so far.
     pub first_work: Option<Nanos>,
     /// Cores busy over the run's time.
     pub profile: Profile,

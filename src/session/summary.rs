@@ -38,7 +38,7 @@ impl RunSummary {
     }
 }
 
-/// From the order of its birth to the first bytecode of a lane.
+/// From the order of its birth to the first bytecode of a lane; of one that a forkserver makes, from its fork.
 fn first_work(trace: &Trace, lane: LaneId) -> Option<Nanos> {
     let mut span = trace.span_at(lane, trace.begin_at())?;
     let mut born = None;

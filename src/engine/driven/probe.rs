@@ -85,7 +85,8 @@ pub fn probe_under(
     if !said.is_known() {
         let (implementation, version) = (&said.implementation, &said.version);
         return Err(format!(
-            "{shown} cannot be used: it is {implementation} {version}, and CPython 3.9 to 3.15 can be"
+            "{shown} cannot be used: it is {implementation} {version}; what drives a workload in a real interpreter is \
+             written for CPython 3.9 to 3.15, and the lock is seen of those alone"
         ));
     }
     let args = args.iter().map(|(name, value)| (name.clone(), serde_json::json!(value)));

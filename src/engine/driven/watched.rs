@@ -246,8 +246,7 @@ impl Watched {
                         0 => Role::Main,
                         _ => Role::Server,
                     };
-                    // A process of its own is started up by its first thread; who joins one that is there, is not.
-                    let until = self.workers.get(&tid).filter(|_| plan.process != 0 && tid == pid);
+                    let until = self.workers.get(&tid).filter(|_| self.brings_an_interpreter(plan.process));
                     self.lanes.push(Lane { starts_until: until.copied(), ..Lane::default() });
                     say(Signal::LaneAdded(plan));
                 }
@@ -309,6 +308,13 @@ impl Watched {
             | Notice::WaitsFor { .. }
             | Notice::Place { .. } => {}
         }
+    }
+
+    /// Whether a worker of this process is started up, as an interpreter is, until the script says that it is ready: in a
+    /// process of its own, whichever of its threads it is, and with an interpreter of its own, which its thread makes
+    /// before it does tasks. A thread beside others is there as soon as it is born.
+    fn brings_an_interpreter(&self, process: u32) -> bool {
+        process != 0 || matches!(self.pool, Pool::Subinterpreters { .. })
     }
 
     fn count(&mut self, lane: usize, at: Nanos, kind: EventKind) {

@@ -68,9 +68,6 @@ impl Pool<'_, '_> {
                 let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).map_err(refused)?;
                 let server = self.server.as_mut().ok_or("there is no forkserver to make it")?;
                 let lock = main_thread.lock.ok_or("a process without a lock is not planned for")?;
-                if self.first.load.record {
-                    birth_ordered(&self.first.rings.ring(main_thread.id.0), main_thread.id);
-                }
                 self.owed.pay(self.first.load.costs.forkserver.order_ns);
                 server.wanted.push((main_thread.id, lock, [theirs, writer]));
                 stderr = Some(reader);

@@ -15,9 +15,19 @@ fn only_what_certainly_cannot_be_observed_is_objected_to() {
         Said { version, implementation, free_threaded: false, gil: true }.objection()
     };
     assert_eq!((said("3.9.1", "cpython"), said("3.16.0a1", "cpython")), (None, None), "newer ones in part");
-    assert_eq!(said("3.8.18", "cpython").as_deref(), Some("it is Python 3.8.18"));
+    assert_eq!(said("3.8.18", "cpython"), None, "older ones, too");
     assert_eq!(said("3.10.13", "pypy").as_deref(), Some("it is pypy 3.10.13, not CPython"));
     assert_eq!(objection(Path::new("/no/such/python3")), None, "that is found out by whoever executes it");
+}
+
+#[test]
+fn only_of_what_is_older_than_all_we_know_the_lock_is_certainly_not_seen() {
+    let hides = |version: &str, implementation: &str| {
+        let (version, implementation) = (version.to_owned(), implementation.to_owned());
+        Said { version, implementation, free_threaded: false, gil: true }.hides_its_lock()
+    };
+    assert!(hides("3.8.18", "cpython").is_some_and(|why| why.contains("it is Python 3.8.18") && why.contains("lock")));
+    assert_eq!((hides("3.9.1", "cpython"), hides("3.16.0", "cpython"), hides("3.8.1", "pypy")), (None, None, None));
 }
 
 #[test]

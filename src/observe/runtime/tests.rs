@@ -117,7 +117,8 @@ fn a_version_is_told_by_its_symbol_else_by_the_name() {
     let find = |version, name: &str| Runtime::identify(&image, 1, RUNTIME, version, name);
     assert_eq!(find(Some(64), "python").unwrap().version.to_string(), "3.11.7");
     assert_eq!(find(None, "python3.9").unwrap().version.to_string(), "3.9");
-    assert!(matches!(find(None, "python3.8"), Err(Trouble::TooOld { .. })));
+    assert!(matches!(find(None, "python3.8"), Err(Trouble::Unsupported { .. })));
+    assert!(matches!(find(None, "python2.7"), Err(Trouble::TooOld { .. })));
     assert!(matches!(find(None, "python3.16"), Err(Trouble::Unsupported { .. })));
     assert!(matches!(find(None, "app"), Err(Trouble::Unsupported { .. })));
     assert_eq!(find(None, "python3.13"), Err(Trouble::Booting(1)), "its debug offsets are not written yet");
