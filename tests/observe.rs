@@ -1169,6 +1169,42 @@ asyncio.run(main())
 }
 
 #[test]
+fn the_functions_of_a_thread_have_together_its_share_of_the_waiting() {
+    let code = "import threading, time
+def burn():
+    while time.monotonic() < END: pass
+def handler():
+    end = time.monotonic() + 0.0003
+    while time.monotonic() < end: pass
+END = time.monotonic() + 2
+other = threading.Thread(target=burn)
+other.start()
+while time.monotonic() < END:
+    handler()
+    time.sleep(0.0005)
+";
+    for python in pythons() {
+        let report = watch(&python, code);
+        sound(&report);
+        if report["python"]["gil_enabled"] == false {
+            continue;
+        }
+        let blame = || report["blame"].as_array().into_iter().flatten();
+        let all: f64 = blame().map(|it| nanos(&it["ns"])).sum();
+        let rows = || report["held_in"].as_array().into_iter().flatten();
+        for lane in lanes(&report) {
+            let charged: f64 = blame().filter(|it| it["holder"] == lane["id"]).map(|it| nanos(&it["ns"])).sum();
+            let told: f64 = rows().filter(|row| row["lane"] == lane["id"]).map(|row| nanos(&row["waited"])).sum();
+            assert!(told < charged / all + 1e-6, "{}: {told} of {}: {lane:#}", python.display(), charged / all);
+        }
+        // Who holds it nearly always is seen there, and its function has nearly all of the waiting.
+        let burn = rows().find(|row| row["function"] == "burn").unwrap_or_else(|| panic!("{report:#}"));
+        assert!(nanos(&burn["waited"]) > 0.7 && nanos(&burn["looks"]) > 10.0, "{}: {burn}", python.display());
+        assert!(rows().map(|row| nanos(&row["waited"])).sum::<f64>() < 1.0 + 1e-6, "{:#}", report["held_in"]);
+    }
+}
+
+#[test]
 fn who_does_not_want_to_know_the_functions_is_not_told_them() {
     let Some(python) = python() else { return };
     let python = python.display().to_string();

@@ -76,12 +76,13 @@ impl Watcher {
             return;
         }
         self.places_at = now;
+        let at = Monotonic.now();
         for lock in self.locks.iter().filter(|lock| lock.is_gil()) {
             let Some(process) = self.processes.get_mut(&lock.pid) else { continue };
             let Some((tid, place)) = process.place_of_holder(lock.address) else { continue };
             let tracked = lock.meant(tid).and_then(|tid| self.threads.get(&tid));
             if let Some(lane) = tracked.and_then(|tracked| tracked.lane) {
-                self.notices.push(Notice::Place { at: now, lane, place });
+                self.notices.push(Notice::Place { at, lane, place });
             }
         }
     }

@@ -6,7 +6,7 @@ use crate::engine::{self, CoreEvidence, TaskOutcome};
 use crate::event::{LaneId, LockId, Nanos, State};
 use crate::insight::{self, Facts};
 use crate::model::{LockKind, Role};
-use crate::session::{Phase, Record};
+use crate::session::{Held, Looks, Phase, Record, held_by_lane};
 use crate::trace::{Ledger, LockInfo, QueueStats, Trace};
 use crate::vm::Rules;
 use crate::workload::Workload;
@@ -89,9 +89,11 @@ fn last_words(record: &Record) -> Option<String> {
 const MOST_HELD_IN: usize = 32;
 
 fn held_in(record: &Record) -> Vec<HeldIn> {
-    let rows = record.places.by_lane();
-    let (held, waited) = rows.iter().fold((0.0, 0.0), |(held, waited), row| (held + row.held, waited + row.waited));
-    let share = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
+    let trace = &record.trace;
+    let waited = trace.blame().into_iter().map(|blame| (blame.holder, blame.ns));
+    let told = held_by_lane(trace, trace.begin_at(), waited);
+    let all = |part: fn(&Held) -> Nanos| told.values().map(|told| part(told).0).sum::<u64>().max(1) as f64;
+    let (held, waited) = (all(|told| told.held), all(|told| told.waited));
     let row = |row: crate::session::HeldIn| HeldIn {
         lane: row.lane,
         function: row.place.function.to_string(),
@@ -103,10 +105,13 @@ fn held_in(record: &Record) -> Vec<HeldIn> {
             file: caller.file.to_string(),
             line: caller.line,
         }),
-        held: share(row.held, held),
-        waited: share(row.waited, waited),
+        looks: row.looks,
+        held: row.held.ns / held,
+        held_off: row.held.off() / held,
+        waited: row.waited.ns / waited,
+        waited_off: row.waited.off() / waited,
     };
-    rows.into_iter().take(MOST_HELD_IN).map(row).collect()
+    record.places.divide(&told, Looks::Ever).into_iter().take(MOST_HELD_IN).map(row).collect()
 }
 
 fn experiment(record: &Record, workload: &Workload, workers: usize) -> Option<Experiment> {

@@ -101,12 +101,14 @@ const HELD_IN: usize = 3;
 pub(super) fn footing(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let Some(status) = &report.observer else { return Ok(()) };
     for (index, row) in report.held_in.iter().take(HELD_IN).enumerate() {
-        let heading = if index == 0 { "\nwhere the lock was held, by looking now and then\n" } else { "" };
+        let looks: u64 = report.held_in.iter().map(|row| row.looks).sum();
+        let heading = if index == 0 { format!("\nwhere the lock was held, by {looks} looks\n") } else { String::new() };
         let task = row.task.as_ref().map_or_else(String::new, |task| format!("task {} in ", printable(task)));
         let file = printable(row.file.rsplit('/').next().unwrap_or_default());
         let line = row.line.map_or_else(String::new, |line| format!(":{line}"));
         let (lane, function) = (lane_name(report, row.lane), printable(&row.function));
-        writeln!(out, "{heading}  {:3.0} %  {lane}: {task}{function} ({file}{line})", row.held * 100.0)?;
+        let (held, off) = (row.held * 100.0, (row.held_off * 100.0).ceil());
+        writeln!(out, "{heading}  {held:3.0} % ±{off:<2.0} {lane}: {task}{function} ({file}{line})")?;
     }
     waited_for(report, out)?;
     for alarm in &status.alarms {

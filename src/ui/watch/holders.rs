@@ -54,7 +54,8 @@ pub fn render(state: &State, canvas: &mut Canvas) {
         }
         let count = holder.folded.map(|count| format!(" ×{count}")).unwrap_or_default();
         let end = (2 + name).saturating_sub(count.chars().count() as u16);
-        let x = canvas.text_to(3, y, end, &sanitised(&holder.name), Ink::Text);
+        let name_words = if holder.name.is_empty() { "not seen" } else { &holder.name };
+        let x = canvas.text_to(3, y, end, &sanitised(name_words), Ink::Text);
         canvas.text(x, y, &count, Ink::Text);
         let place_words = holder.place.clone().unwrap_or_default();
         let words = match &holder.task {
