@@ -13,8 +13,8 @@ use crate::workload::Workload;
 
 use super::calibration::StartUp;
 use super::schema::{
-    Caller, ContextSwitches, Events, Experiment, HeldIn, Lane, Lock, Machine, Memory, ProcessMemory, Queue, Report,
-    StoppedBy, TaskResult, World,
+    Caller, ContextSwitches, Events, Experiment, HeldIn, InTask, Lane, Lock, Machine, Memory, ProcessMemory, Queue,
+    Report, StoppedBy, TaskResult, World,
 };
 
 /// The report of a run that is over. Without a workload: of a program that was observed.
@@ -88,6 +88,9 @@ fn last_words(record: &Record) -> Option<String> {
 /// So many functions are told of.
 const MOST_HELD_IN: usize = 32;
 
+/// So many tasks of each.
+const MOST_TASKS: usize = 8;
+
 fn held_in(record: &Record) -> Vec<HeldIn> {
     let trace = &record.trace;
     let waited = trace.blame().into_iter().map(|blame| (blame.holder, blame.ns));
@@ -100,6 +103,13 @@ fn held_in(record: &Record) -> Vec<HeldIn> {
         file: row.place.file.to_string(),
         line: row.place.line,
         task: row.place.task.map(|task| task.to_string()),
+        more_tasks: row.more_tasks || row.tasks.len() > MOST_TASKS,
+        tasks: row
+            .tasks
+            .into_iter()
+            .take(MOST_TASKS)
+            .map(|it| InTask { task: it.task.to_string(), held: it.held.ns / held, waited: it.waited.ns / waited })
+            .collect(),
         caller: row.place.caller.map(|caller| Caller {
             function: caller.function.to_string(),
             file: caller.file.to_string(),

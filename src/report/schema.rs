@@ -135,6 +135,10 @@ pub struct HeldIn {
     pub line: Option<u32>,
     /// The asyncio task it ran in when it was last seen (3.14 and later); null if there was none.
     pub task: Option<String>,
+    /// Every asyncio task it was seen in, the most waited for first, eight at most.
+    pub tasks: Vec<InTask>,
+    /// Whether there were more.
+    pub more_tasks: bool,
     /// If that is the standard library, the nearest caller that is not; null otherwise.
     pub caller: Option<Caller>,
     /// How many looks found it there.
@@ -147,6 +151,17 @@ pub struct HeldIn {
     pub waited: f64,
     /// How far that may be off, likewise.
     pub waited_off: f64,
+}
+
+/// The part of a function that ran in one asyncio task.
+#[derive(Clone, Debug, Serialize)]
+pub struct InTask {
+    /// The task's name.
+    pub task: String,
+    /// Its share of all holding, 0 to 1.
+    pub held: f64,
+    /// Its share of all waiting, 0 to 1.
+    pub waited: f64,
 }
 
 /// Who called the standard library.

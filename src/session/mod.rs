@@ -26,7 +26,7 @@ pub use interpreter::Interpreter;
 pub use length::Length;
 pub use miniature::{Interpreters, Miniature};
 pub use notes::{NotesFigure, NotesTable};
-pub use places::{Estimate, Held, HeldIn, Looks, Places, held_by_lane};
+pub use places::{Estimate, Held, HeldIn, InTask, Looks, Places, held_by_lane};
 pub use run::{Phase, Record, Run, is_fault};
 pub use size::{Sizing, Step};
 pub use wants::Wants;

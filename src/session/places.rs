@@ -27,8 +27,14 @@ const MOST: Nanos = Nanos::from_millis(100);
 /// How many functions are told apart.
 const MOST_ROWS: usize = 1024;
 
+/// How many asyncio tasks are told apart in each: a server may have one for each request.
+const MOST_TASKS: usize = 64;
+
 /// How many single looks are kept, to tell where a holder was at an instant: at fifty a second, of the last minute.
 const MOST_SAMPLES: usize = 3000;
+
+/// A task is named alone that has so much of a function, as an owner is of a cell.
+const NEARLY_ALL: f64 = 0.9;
 
 /// The lane, the function and its file, and those of the caller where it is told.
 type Key = (LaneId, Arc<str>, Arc<str>, Option<(Arc<str>, Arc<str>)>);
@@ -76,16 +82,25 @@ struct Weight {
     waited_squared: f64,
 }
 
+/// The looks at something.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Sum {
+    ever: Weight,
+    lately: Weight,
+    /// As of when `lately` is faded.
+    at: Nanos,
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Seen {
     line: Option<u32>,
     task: Option<Arc<str>>,
     caller: Option<Arc<Caller>>,
     looks: u64,
-    ever: Weight,
-    lately: Weight,
-    /// As of when `lately` is faded.
-    at: Nanos,
+    sum: Sum,
+    tasks: Vec<(Arc<str>, Sum)>,
+    /// Whether there were more tasks than are told apart.
+    more_tasks: bool,
 }
 
 /// A function in which a lock was held.
@@ -98,6 +113,21 @@ pub struct HeldIn {
     /// How often it was seen there, in all.
     pub looks: u64,
     /// How long it was held there.
+    pub held: Estimate,
+    /// How long others waited meanwhile, each of them.
+    pub waited: Estimate,
+    /// The asyncio tasks it was seen in, the most waited for first; the rest of it was in none, or none that was seen.
+    pub tasks: Vec<InTask>,
+    /// Whether there were more of them than are told apart.
+    pub more_tasks: bool,
+}
+
+/// The part of a function that ran in one asyncio task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InTask {
+    /// Its name.
+    pub task: Arc<str>,
+    /// How long a lock was held there.
     pub held: Estimate,
     /// How long others waited meanwhile, each of them.
     pub waited: Estimate,
@@ -141,15 +171,12 @@ impl Places {
         let by = place.caller.as_ref().map(|caller| (Arc::clone(&caller.function), Arc::clone(&caller.file)));
         let key = (lane, Arc::clone(&place.function), Arc::clone(&place.file), by);
         let (seen, weight) = (self.rows.entry(key).or_default(), Weight::of(span, span * waiting as f64));
-        *seen = Seen {
-            line: place.line,
-            task: place.task.clone(),
-            caller: place.caller.clone(),
-            looks: seen.looks + 1,
-            ever: seen.ever + weight,
-            lately: seen.faded(at) + weight,
-            at,
-        };
+        (seen.line, seen.task, seen.caller) = (place.line, place.task.clone(), place.caller.clone());
+        seen.looks += 1;
+        seen.sum.add(at, weight);
+        if let Some(task) = &place.task {
+            seen.saw_task(at, task, weight);
+        }
         self.latest.insert(lane, place.clone());
         if self.samples.len() >= MOST_SAMPLES {
             self.samples.pop_front();
@@ -161,9 +188,9 @@ impl Places {
     fn give_up(&mut self, at: Nanos) {
         let given_up = &mut self.given_up;
         self.rows.retain(|(lane, ..), seen| {
-            let stays = seen.faded(at).held > 1e6;
+            let stays = seen.sum.faded(at).held > 1e6;
             if !stays {
-                *given_up.entry(*lane).or_default() += seen.ever;
+                *given_up.entry(*lane).or_default() += seen.sum.ever;
             }
             stays
         });
@@ -186,24 +213,35 @@ impl Places {
     /// What the log tells of each lane, divided among the functions it was seen in: waits by the looks at which somebody
     /// waited. The most waited for first. A lane that was not seen so has no part in them.
     pub fn divide(&self, log: &HashMap<LaneId, Held>, looks: Looks) -> Vec<HeldIn> {
-        let weight = |seen: &Seen| match looks {
-            Looks::Ever => seen.ever,
-            Looks::Lately => seen.faded(self.last),
+        let weight = |sum: &Sum| match looks {
+            Looks::Ever => sum.ever,
+            Looks::Lately => sum.faded(self.last),
         };
         let mut lanes: HashMap<LaneId, Weight> = match looks {
             Looks::Ever => self.given_up.clone(),
             Looks::Lately => HashMap::new(),
         };
-        self.rows.iter().for_each(|((lane, ..), seen)| *lanes.entry(*lane).or_default() += weight(seen));
+        self.rows.iter().for_each(|((lane, ..), seen)| *lanes.entry(*lane).or_default() += weight(&seen.sum));
         let rows = self.rows.iter().map(|((lane, function, file, _), seen)| {
             let (told, of) = (log.get(lane).copied().unwrap_or_default(), lanes[lane]);
-            let (function, file, part) = (Arc::clone(function), Arc::clone(file), weight(seen));
+            let part = |sum: &Sum| {
+                let part = weight(sum);
+                let held = Estimate::part(told.held, part.held, of.held, of.held_squared);
+                (held, Estimate::part(told.waited, part.waited, of.waited, of.waited_squared))
+            };
+            let in_task = |(task, sum): &(Arc<str>, Sum)| {
+                let (held, waited) = part(sum);
+                InTask { task: Arc::clone(task), held, waited }
+            };
+            let (function, file, (held, waited)) = (Arc::clone(function), Arc::clone(file), part(&seen.sum));
             HeldIn {
                 lane: *lane,
                 place: Place { function, file, line: seen.line, task: seen.task.clone(), caller: seen.caller.clone() },
                 looks: seen.looks,
-                held: Estimate::part(told.held, part.held, of.held, of.held_squared),
-                waited: Estimate::part(told.waited, part.waited, of.waited, of.waited_squared),
+                held,
+                waited,
+                tasks: sorted_tasks(seen.tasks.iter().map(in_task).collect()),
+                more_tasks: seen.more_tasks,
             }
         });
         sorted(rows.collect())
@@ -214,16 +252,50 @@ impl Places {
         let mut found: Vec<HeldIn> = Vec::new();
         for row in self.divide(log, looks) {
             match found.iter_mut().find(|known| known.place.is_same_function(&row.place)) {
-                Some(known) => {
-                    known.looks += row.looks;
-                    known.held += row.held;
-                    known.waited += row.waited;
-                }
+                Some(known) => known.add(row),
                 None => found.push(row),
             }
         }
         sorted(found)
     }
+}
+
+impl HeldIn {
+    /// The same function of another lane.
+    fn add(&mut self, other: HeldIn) {
+        self.looks += other.looks;
+        self.held += other.held;
+        self.waited += other.waited;
+        // Tasks of one name in two threads are two.
+        self.tasks.extend(other.tasks);
+        self.tasks = sorted_tasks(std::mem::take(&mut self.tasks));
+        self.more_tasks |= other.more_tasks;
+    }
+
+    /// The tasks in which it was seen, in words: `task req-1` where it is one, nearly all of the time; `4 tasks` where it
+    /// is several. None where none was seen.
+    pub fn task_words(&self) -> Option<String> {
+        let share = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
+        let first = self.tasks.first()?;
+        let alone = match self.waited.ns > 0.0 {
+            true => share(first.waited.ns, self.waited.ns),
+            false => share(first.held.ns, self.held.ns),
+        };
+        Some(match self.tasks.len() {
+            _ if self.more_tasks => "many tasks".to_owned(),
+            1 => format!("task {}", first.task),
+            _ if alone >= NEARLY_ALL => format!("task {}", first.task),
+            count => format!("{count} tasks"),
+        })
+    }
+}
+
+fn sorted_tasks(mut tasks: Vec<InTask>) -> Vec<InTask> {
+    tasks.sort_by(|a, b| {
+        let (waited, held) = (b.waited.ns.total_cmp(&a.waited.ns), b.held.ns.total_cmp(&a.held.ns));
+        waited.then(held).then_with(|| a.task.cmp(&b.task))
+    });
+    tasks
 }
 
 fn sorted(mut rows: Vec<HeldIn>) -> Vec<HeldIn> {
@@ -275,7 +347,11 @@ impl AddAssign for Weight {
     }
 }
 
-impl Seen {
+impl Sum {
+    fn add(&mut self, at: Nanos, weight: Weight) {
+        (self.ever, self.lately, self.at) = (self.ever + weight, self.faded(at) + weight, at);
+    }
+
     fn faded(&self, at: Nanos) -> Weight {
         let factor = 0.5_f64.powf((at - self.at).0 as f64 / HALF);
         let Weight { held, held_squared, waited, waited_squared } = self.lately;
@@ -286,6 +362,22 @@ impl Seen {
             waited: waited * factor,
             waited_squared: waited_squared * squared,
         }
+    }
+}
+
+impl Seen {
+    fn saw_task(&mut self, at: Nanos, task: &Arc<str>, weight: Weight) {
+        let known = self.tasks.iter().position(|(known, _)| known == task).unwrap_or_else(|| {
+            if self.tasks.len() >= MOST_TASKS {
+                // The one that is longest past.
+                let oldest = (0..self.tasks.len()).min_by_key(|index| self.tasks[*index].1.at).unwrap_or_default();
+                self.tasks.swap_remove(oldest);
+                self.more_tasks = true;
+            }
+            self.tasks.push((Arc::clone(task), Sum::default()));
+            self.tasks.len() - 1
+        });
+        self.tasks[known].1.add(at, weight);
     }
 }
 
@@ -356,7 +448,7 @@ mod tests {
             places.saw(Nanos::from_millis(step * 20), LaneId(0), place("one"), 1);
             places.saw(Nanos::from_millis(step * 20), LaneId(1), place("other"), 1);
         }
-        let weights: Vec<f64> = places.rows.values().map(|seen| seen.ever.held).collect();
+        let weights: Vec<f64> = places.rows.values().map(|seen| seen.sum.ever.held).collect();
         assert!(weights.len() == 2 && (weights[0] / weights[1] - 1.0).abs() < 0.01, "{weights:?}");
     }
 
@@ -471,6 +563,36 @@ mod tests {
         // 50 ms of two who wait, ten seconds ago, beside 100 ms of one.
         assert!((of_g(Looks::Lately) - 2.0 / 3.0).abs() < 0.01, "{}", of_g(Looks::Lately));
         assert!((of_g(Looks::Ever) - 0.5).abs() < 0.01, "{}", of_g(Looks::Ever));
+    }
+
+    #[test]
+    fn a_function_is_not_charged_to_the_task_it_was_seen_in_last_but_to_each_by_its_share() {
+        let mut places = Places::default();
+        let saw = |places: &mut Places, step: u64, task: Option<String>| {
+            let place = Place { task: task.map(Into::into), ..place("handler") };
+            places.saw(Nanos::from_millis(step * 20), LaneId(0), place, 1);
+        };
+        for step in 1..=400 {
+            saw(&mut places, step, Some(format!("req-{}", step % 4)));
+        }
+        let told = log(&[(0, 800, 400)]);
+        let rows = places.divide(&told, Looks::Ever);
+        let tasks: Vec<_> = rows[0].tasks.iter().map(|it| (&*it.task, it.held.ns, it.waited.ns)).collect();
+        assert_eq!((rows.len(), tasks.len()), (1, 4), "{rows:?}");
+        assert!(tasks.iter().all(|(_, held, waited)| near(*held, 200e6) && near(*waited, 100e6)), "{tasks:?}");
+        assert_eq!(rows[0].task_words().as_deref(), Some("4 tasks"));
+        // One that has nearly all is named, with many others or none; of very many the latest are kept.
+        (401..=5000).for_each(|step| saw(&mut places, step, Some("bulk".to_owned())));
+        assert_eq!(places.divide(&told, Looks::Ever)[0].task_words().as_deref(), Some("task bulk"));
+        (5001..=5200).for_each(|step| saw(&mut places, step, Some(format!("Task-{step}"))));
+        let rows = places.divide(&told, Looks::Ever);
+        assert_eq!((rows[0].tasks.len(), rows[0].task_words().as_deref()), (MOST_TASKS, Some("many tasks")));
+        let sum: f64 = rows[0].tasks.iter().map(|it| it.waited.ns).sum();
+        assert!(sum < rows[0].waited.ns, "{rows:?}");
+        // What was in no task has none.
+        let mut places = Places::default();
+        saw(&mut places, 1, None);
+        assert_eq!(places.divide(&told, Looks::Ever)[0].task_words(), None);
     }
 
     #[test]

@@ -75,7 +75,7 @@ pub struct Holder {
     pub also: Option<Also>,
     /// How `compare --call` names the function of that place, if it can be called by a name: `svc:scan`.
     pub call: Option<String>,
-    /// The asyncio task it ran there when it was last seen.
+    /// The asyncio task it ran there, or how many, in words: `task req-1`, `4 tasks`.
     pub task: Option<String>,
     /// Its share of the time, 0 to 1.
     pub holds: f64,
@@ -194,7 +194,10 @@ impl Watch {
                 place: where_held.first().map(|(place, _)| place_words(place)),
                 also: also(&where_held),
                 call: where_held.first().and_then(|(place, _)| call(place)),
-                task: where_held.first().and_then(|(place, _)| place.task.as_ref()).map(ToString::to_string),
+                task: where_held.first().and_then(|(place, _)| {
+                    let rows = lanes.iter().filter_map(|lane| seen.get(lane)).flatten();
+                    rows.filter(|row| row.place.is_same_function(place)).find_map(|row| row.task_words())
+                }),
                 holds: sum(|told| told.held) / span,
                 waiting: sum(|told| told.waited) / all.max(1) as f64,
                 off: 0.0,
@@ -280,6 +283,7 @@ fn by_function(places: &Places, told: &HashMap<LaneId, Held>, span: Nanos) -> Ve
         lane: row.lane,
         name: row.place.function.to_string(),
         place: Some(place_words(&row.place)),
+        task: row.task_words(),
         holds: row.held.ns / span.0.max(1) as f64,
         waiting: row.waited.ns / waited.max(1.0),
         off: row.waited.off() / waited.max(1.0),

@@ -59,7 +59,7 @@ pub fn render(state: &State, canvas: &mut Canvas) {
         canvas.text(x, y, &count, Ink::Text);
         let place_words = holder.place.clone().unwrap_or_default();
         let words = match &holder.task {
-            Some(task) => format!("task {task} in {place_words}"),
+            Some(task) => format!("{task} in {place_words}"),
             None => place_words,
         };
         // Where there is no room for the file, the function alone is better than half a file.
