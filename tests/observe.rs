@@ -917,6 +917,11 @@ fn one_that_runs_is_attached_to_and_left_as_it_was() {
         sound(&report);
         assert_eq!((output.status.code(), &report["end"]), (Some(0), &Value::from("stopped")), "{}", python.display());
         assert!(share(named(&report, "main"), &["io"]) > 0.2, "{report:#}");
+        for lock in report["observer"]["locks"].as_array().into_iter().flatten().filter(|lock| lock["kind"] == "gil") {
+            // What CPython counts is compared with what was seen up to the end.
+            let observed = nanos(&lock["exact_ns"]) + nanos(&lock["sampled_ns"]);
+            assert!(nanos(&lock["counted_ns"]) > observed - 0.1e9, "{}: {lock}", python.display());
+        }
         assert!(running.0.try_wait().expect("it is ours").is_none(), "it goes on");
     }
 }

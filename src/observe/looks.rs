@@ -14,6 +14,8 @@ use super::watch::{Item, Tracked, Watcher};
 
 /// How often a lock that is watched is compared with the lock itself.
 const COMPARED: Nanos = Nanos::from_millis(250);
+/// How often it is compared once more before the observing ends.
+const LAST_LOOKS: usize = 3;
 /// How often it is looked where the holder of a lock is.
 const PLACES: Nanos = Nanos::from_millis(20);
 /// For how long a lock is watched on demand.
@@ -45,6 +47,17 @@ impl Watcher {
             let at = Monotonic.now();
             self.samples += 1;
             self.pending.push((at, Item::Lock { lock: index, from, state, holder }));
+        }
+    }
+
+    /// Compares every lock with itself once more, so that CPython's own count is of the time up to the end. A look tells
+    /// nothing if somebody wrote meanwhile, so there are some.
+    pub(super) fn look_a_last_time(&mut self) {
+        for _ in 0..LAST_LOOKS {
+            self.locks.iter_mut().for_each(|lock| lock.look = true);
+            self.look_at_locks(Monotonic.now());
+            // Longer than a lock must have been left alone for a look to count.
+            std::thread::sleep(std::time::Duration::from_micros(200));
         }
     }
 
