@@ -6,8 +6,8 @@ use crate::engine::{self, CoreEvidence, TaskOutcome};
 use crate::event::{LaneId, LockId, Nanos, State};
 use crate::insight::{self, Facts};
 use crate::model::{LockKind, Role};
-use crate::session::{Held, Looks, Phase, Record, held_by_lane};
-use crate::trace::{Ledger, LockInfo, QueueStats, Trace};
+use crate::session::{Estimate, Held, Looks, Phase, Record, held_by_lane};
+use crate::trace::{Ledger, LockInfo, QueueStats};
 use crate::vm::Rules;
 use crate::workload::Workload;
 
@@ -63,7 +63,7 @@ pub fn report(record: &Record, workload: Option<&Workload>, machine: &engine::ma
             .locks
             .iter()
             .filter(|lock| lock.of_workers && lock.kind == LockKind::Gil)
-            .map(|plan| lock(trace, plan.id, &plan.name, pid_of(record, plan.process)))
+            .map(|plan| lock(record, plan.id, &plan.name, pid_of(record, plan.process)))
             .collect(),
         stop_the_world: trace.worlds().map(|(id, info)| world(record, id, info)).collect(),
         lanes: (0..record.description.lanes.len()).map(|index| lane(record, index)).collect(),
@@ -163,19 +163,28 @@ fn pid_of(record: &Record, process: u32) -> Option<u32> {
     record.trace.lane(lane.id).pid
 }
 
-fn lock(trace: &Trace, id: LockId, name: &str, pid: Option<u32>) -> Lock {
-    let stats = trace.lock_stats(id);
+fn lock(record: &Record, id: LockId, name: &str, pid: Option<u32>) -> Lock {
+    let stats = record.trace.lock_stats(id);
+    let observed = record.description.observing.as_ref();
+    let status = observed.and_then(|status| status.locks.iter().find(|status| status.lock == id));
+    let sampled = status.filter(|status| status.sampled_ns > Nanos::ZERO);
+    let held_off = sampled.map(|status| {
+        let share = stats.held.0 as f64 / (stats.held + stats.free).0.max(1) as f64;
+        Nanos(Estimate::of_looks(status.sampled_ns, share, status.looks as f64).off() as u64)
+    });
     Lock {
         id,
         name: name.to_owned(),
         pid,
         held_ns: stats.held,
+        held_off_ns: held_off,
         free_ns: stats.free,
-        takes: stats.takes,
+        takes: sampled.is_none().then_some(stats.takes),
         handoffs: stats.handoffs,
         drop_requests: stats.drop_requests,
-        hold_ns: stats.hold,
+        hold_ns: sampled.is_none().then_some(stats.hold),
         wait_ns: stats.wait,
+        looks_apart_ns: sampled.map(|status| Nanos(status.sampled_ns.0 / status.looks.max(1))),
     }
 }
 

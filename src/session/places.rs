@@ -387,10 +387,15 @@ impl Estimate {
         if all <= 0.0 {
             return Estimate::default();
         }
-        let (whole, share) = (whole.0 as f64, part / all);
-        // As many looks of equal weight would be as sure. Two more of each kind are reckoned (Agresti and Coull), else
+        // As many looks of equal weight would be as sure.
+        Estimate::of_looks(whole, part / all, all * all / squares)
+    }
+
+    /// A share of the whole that is the share of so many looks.
+    pub fn of_looks(whole: Nanos, share: f64, looks: f64) -> Estimate {
+        let whole = whole.0 as f64;
+        // Two more of each kind are reckoned (Agresti and Coull), else
         // three looks of three would be certain.
-        let looks = all * all / squares;
         let likely = (share * looks + 2.0) / (looks + 4.0);
         Estimate { ns: whole * share, variance: whole * whole * likely * (1.0 - likely) / (looks + 4.0) }
     }
