@@ -132,6 +132,7 @@ fn two_threads_that_compute_take_turns_and_every_turn_is_seen_whatever_the_versi
         }
         let told = &report["locks"][0];
         assert!(nanos(&told["handoffs"]) >= counted, "{name}: {told}");
+        assert!(told["drop_requests"].is_null(), "{name}: nothing tells of them: {told}");
         if exact {
             assert!(nanos(&told["takes"]) >= nanos(&told["handoffs"]), "{name}: a hand-off is a take: {told}");
             assert!(told["looks_apart_ns"].is_null() && told["held_off_ns"].is_null(), "{name}: {told}");
@@ -410,13 +411,13 @@ while time.monotonic() < end: os.stat('/')
     assert_eq!(named(&report, "main")["evidence"], "sampled");
     // What looks do not tell is not told.
     let lock = &report["locks"][0];
-    assert!(lock["takes"].is_null() && lock["hold_ns"].is_null(), "{lock}");
+    assert!(lock["takes"].is_null() && lock["hold_ns"].is_null() && lock["drop_requests"].is_null(), "{lock}");
     let (apart, off) = (nanos(&lock["looks_apart_ns"]), nanos(&lock["held_off_ns"]));
     assert!(apart > 1e5 && off > 0.0 && off < nanos(&report["elapsed_ns"]), "{lock}");
     let table = gilscope(&["watch", "--for", "1s", "--python", &python.display().to_string(), "-c", code]);
     let table = String::from_utf8_lossy(&table.stdout).into_owned();
     assert!(table.contains("by CPython's own count; held ") && table.contains("not seen, nor how often"), "{table}");
-    assert!(!table.contains(" takes,"), "{table}");
+    assert!(!table.contains(" takes,") && !table.contains("drop request"), "{table}");
 }
 
 #[test]

@@ -181,7 +181,7 @@ fn lock(record: &Record, id: LockId, name: &str, pid: Option<u32>) -> Lock {
         free_ns: stats.free,
         takes: sampled.is_none().then_some(stats.takes),
         handoffs: stats.handoffs,
-        drop_requests: stats.drop_requests,
+        drop_requests: (record.description.engine == "emulated").then_some(stats.drop_requests),
         hold_ns: sampled.is_none().then_some(stats.hold),
         wait_ns: stats.wait,
         looks_apart_ns: sampled.map(|status| Nanos(status.sampled_ns.0 / status.looks.max(1))),

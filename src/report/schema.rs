@@ -214,8 +214,8 @@ pub struct Lock {
     pub takes: Option<u64>,
     /// How often by another than the last holder; where it was only looked at, by CPython's own count (`switch_number`).
     pub handoffs: u64,
-    /// How often a waiter's interval ran out.
-    pub drop_requests: u64,
+    /// How often a waiter's interval ran out; null of a real interpreter, in which nothing tells.
+    pub drop_requests: Option<u64>,
     /// How long it was held at a time; null if it was only looked at for some of the time.
     pub hold_ns: Option<Distribution>,
     /// How long those waited that had to. Where it was only looked at, `looks_apart_ns` more or less, and waits shorter

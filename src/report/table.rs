@@ -131,7 +131,7 @@ fn locks(report: &Report, out: &mut impl Write) -> io::Result<()> {
         let takes = lock.takes.map(|takes| counted(takes, "take"));
         let by = if takes.is_none() { " by CPython's own count" } else { "" };
         let handoffs = Some(format!("{}{by}", counted(lock.handoffs, "hand-off")));
-        let requests = Some(counted(lock.drop_requests, "drop request"));
+        let requests = lock.drop_requests.map(|requests| counted(requests, "drop request"));
         let counts: Vec<String> = [takes, handoffs, requests].into_iter().flatten().collect();
         let off = lock.held_off_ns.map_or_else(String::new, |off| format!(" ±{off}"));
         let name = printable(&lock.name);
