@@ -397,6 +397,19 @@ threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
 }
 
 #[test]
+fn the_lock_of_a_program_that_was_executed_bears_its_name() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let second = folder.path().join("second.py");
+    std::fs::write(&second, "import time; time.sleep(0.5)").expect("it can be written");
+    let code = format!("import os, sys, time; time.sleep(0.5); os.execv(sys.executable, ['python', {second:?}])");
+    let report = watch(&python, &code);
+    sound(&report);
+    let names: Vec<_> = report["locks"].as_array().into_iter().flatten().map(|lock| &lock["name"]).collect();
+    assert_eq!(names, ["GIL", "GIL (second.py)"], "{report:#}");
+}
+
+#[test]
 fn a_program_that_retakes_its_lock_all_the_time_is_sampled() {
     let Some(python) = python().filter(|_| exactly()) else { return };
     let code = "import os, time

@@ -10,7 +10,7 @@ use crate::trace::Distribution;
 
 use unicode_width::UnicodeWidthStr;
 
-use super::schema::{Report, TaskResult};
+use super::schema::{Lane, Report, TaskResult};
 use super::{observed, printable};
 
 /// As wide as sentences get.
@@ -18,6 +18,9 @@ pub(super) const COLUMNS: usize = 100;
 
 /// The widest column of names.
 const NAME: usize = 32;
+
+/// The column of who started whom.
+const BY: usize = 14;
 
 /// How many lanes and results are listed one by one.
 const LISTED: usize = 16;
@@ -161,24 +164,32 @@ fn spread(what: &str, spans: &Distribution, apart: Option<Nanos>, out: &mut impl
 
 fn lanes(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let workers = || report.lanes.iter().filter(|lane| lane.role == Role::Worker);
-    let widest = workers().take(LISTED).map(|lane| lane.name.width() + 1).max().unwrap_or(0).clamp(14, NAME);
+    let listed: Vec<&Lane> = makers(report).into_iter().chain(workers().take(LISTED)).collect();
+    let widest = listed.iter().map(|lane| lane.name.width() + 1).max().unwrap_or(0).clamp(14, NAME);
     let worker = in_column("worker", widest);
-    writeln!(out, "\n{worker}{:>7}{:>8}{:>11}{:>12}  end", "tasks", "runs", "waits GIL", "wants core")?;
-    for lane in workers().take(LISTED) {
+    // That the first started all goes without saying.
+    let by = |lane: &Lane| lane.parent.and_then(|parent| report.lanes.iter().find(|it| it.id == parent));
+    let tells = listed.iter().any(|lane| by(lane).is_some_and(|parent| parent.parent.is_some()));
+    let by_column = |text: &str| if tells { format!("  {}", in_column(text, BY)) } else { String::new() };
+    let started_by = by_column("started by");
+    writeln!(out, "\n{worker}{:>7}{:>8}{:>11}{:>12}{started_by}  end", "tasks", "runs", "waits GIL", "wants core")?;
+    for lane in listed {
         let lived = lives(&lane.states_ns).into_iter().filter(|(state, _)| *state != State::Stopped);
         let lived: u64 = lived.map(|(_, span)| span.0).sum();
         let share = |state: State| {
             let span = lane.states_ns.get(state.name()).map_or(0, |span| span.0);
             format!("{:.0}%", span as f64 * 100.0 / lived.max(1) as f64)
         };
+        let tasks = if lane.role == Role::Worker { lane.tasks_done.to_string() } else { String::new() };
         writeln!(
             out,
-            "{}{:>7}{:>8}{:>11}{:>12}  {}",
+            "{}{:>7}{:>8}{:>11}{:>12}{}  {}",
             in_column(&printable(&lane.name), widest),
-            lane.tasks_done,
+            tasks,
             share(State::Running),
             share(State::WaitingGil),
             share(State::WaitingCore),
+            by_column(&by(lane).map_or_else(String::new, |parent| printable(&parent.name))),
             printable(&lane.end)
         )?;
     }
@@ -189,6 +200,13 @@ fn lanes(report: &Report, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "{}: {}", printable(&lane.name), printable(&lane.end))?;
     }
     Ok(())
+}
+
+/// Who started workers and does no task itself, besides the first: the forkserver.
+fn makers(report: &Report) -> Vec<&Lane> {
+    let made =
+        |lane: &&Lane| report.lanes.iter().any(|worker| worker.role == Role::Worker && worker.parent == Some(lane.id));
+    report.lanes.iter().filter(|lane| lane.role != Role::Worker && lane.parent.is_some()).filter(made).collect()
 }
 
 /// A foreign name, cut or filled up to so many columns.
