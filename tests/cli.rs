@@ -210,6 +210,18 @@ fn however_short_a_run_is_the_memory_of_its_processes_is_known() {
 }
 
 #[test]
+fn the_table_says_who_started_whom_and_counts_the_one_take_of_one_who_works_alone() {
+    let args = ["run", "sum-squares", "-m", "processes:forkserver", "-n", "2", "--bare", "--arg", "n=20000"];
+    let table = String::from_utf8(gilscope(&args).stdout).unwrap();
+    let line = |name: &str| table.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{table}"));
+    assert!(line("worker ").contains("started by"), "{table}");
+    assert!(line("forkserver ").contains(" main "), "{table}");
+    assert!(line("process 1 ").contains(" forkserver ") && line("process 2 ").contains(" forkserver "), "{table}");
+    let alone = report(&["run", "sum-squares", "-m", "sequential", "--bare", "--json", "--arg", "n=20000"]);
+    assert!(nanos(&alone["locks"][0]["takes"]) >= 1, "{}", alone["locks"]);
+}
+
+#[test]
 fn threads_take_turns_on_one_lock_and_are_charged_for_it() {
     let run = report(&["run", "sum-squares", "-m", "threads", "-n", "2", "--arg", "n=4000000", "--json"]);
     let lock = &run["locks"][0];

@@ -170,13 +170,17 @@ impl Watch {
     fn said_of_functions(&self, most: &Holder) -> String {
         let what = |holder: &Holder| foreign(holder.place.as_ref().unwrap_or(&holder.name));
         let next = self.figures.holders.get(1).filter(|next| next.waiting * 3.0 >= most.waiting);
-        let next = next.map(|next| format!(", {:.0}% while it was held in {}", next.waiting * 100.0, what(next)));
-        let share = most.waiting * 100.0;
-        format!(
-            "{share:.0}% of all waiting fell while the lock was held in {}{}.",
-            what(most),
-            next.unwrap_or_default()
-        )
+        let not_seen = "looks do not tell in which function the lock was held";
+        let next = next.map(|next| match next.name.is_empty() {
+            true => format!("; of {:.0}% {not_seen}", next.waiting * 100.0),
+            false => format!(", {} while it was held in {}", estimated(next.waiting, next.off), what(next)),
+        });
+        let next = next.unwrap_or_default();
+        if most.name.is_empty() {
+            return format!("Of {:.0}% of all waiting {not_seen}{next}.", most.waiting * 100.0);
+        }
+        let share = estimated(most.waiting, most.off);
+        format!("{share} of all waiting fell while the lock was held in {}{next}.", what(most))
     }
 
     /// What a program that did not end well last said.
@@ -187,13 +191,18 @@ impl Watch {
     }
 }
 
+/// A share that looks tell, and how far it may be off: `66% ±4`.
+fn estimated(share: f64, off: f64) -> String {
+    format!("{:.0}% ±{:.0}", share * 100.0, (off * 100.0).ceil())
+}
+
 fn said_of_thread(most: &Holder) -> String {
     let share = most.waiting * 100.0;
     let place = match (&most.place, &most.also) {
         (Some(place), Some(also)) => {
-            let percent = |share: f64| share * 100.0;
             let (place, other) = (foreign(place), foreign(&also.place));
-            format!(", {:.0}% of that in {place}, {:.0}% in {other}", percent(also.first), percent(also.share))
+            let first = estimated(also.first, also.off);
+            format!(", {first} of that in {place}, {:.0}% in {other}", also.share * 100.0)
         }
         (Some(place), None) => format!(", mostly in {}", foreign(place)),
         (None, _) => String::new(),

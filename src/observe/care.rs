@@ -158,8 +158,10 @@ impl Watcher {
                 engine: if lock.mode == Mode::Exact { Engine::Exact } else { Engine::Sampled },
                 exact_ns: lock.spans.0,
                 sampled_ns: lock.spans.1,
+                looks: lock.looks,
                 switch_number: lock.switches,
                 handoffs_seen: lock.switches_seen,
+                counted_ns: lock.counted_between.map_or(Nanos::ZERO, |(first, last)| last - first),
             })
             .collect();
         let live: Vec<_> = self.gils().filter(|lock| lock.pid != 0).collect();
@@ -207,6 +209,9 @@ impl Watcher {
 
     /// The observing is over, because the program ended (with this status, if we started it) or because we leave it.
     pub fn finish(&mut self, ended: Option<Option<ExitStatus>>) {
+        if ended.is_none() {
+            self.look_a_last_time();
+        }
         let now = Monotonic.now();
         let records = self.recorder.is_on();
         let how = match &ended {

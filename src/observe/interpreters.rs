@@ -220,7 +220,9 @@ impl Watcher {
         if index >= usize::from(u16::MAX) {
             return;
         }
+        let name = self.unused_lock_name(pid, name);
         let lock_id = Watcher::lock_id(index);
+        let Some(process) = self.processes.get_mut(&pid) else { return };
         let is_first_lock = process.lanes_lock.is_none();
         process.lanes_lock.get_or_insert(lock_id);
         let plan = LockPlan { id: lock_id, kind: LockKind::Gil, name, process: number, of_workers: true };

@@ -110,6 +110,10 @@ pub struct Lock {
     pub switches_seen: u64,
     /// `switch_number` and our own count at the last look.
     counted: Option<(u64, u64)>,
+    /// When both were first looked at, and when last.
+    pub counted_between: Option<(Nanos, Nanos)>,
+    /// How often it was looked at while it was only looked at.
+    pub looks: u64,
     /// How long it was followed exactly, and by looking.
     pub spans: (Nanos, Nanos),
     /// Up to when that is counted.
@@ -149,6 +153,8 @@ impl Lock {
             switches: 0,
             switches_seen: 0,
             counted: None,
+            counted_between: None,
+            looks: 0,
             spans: (Nanos::ZERO, Nanos::ZERO),
             spanned: None,
             trips: 0,
@@ -249,6 +255,7 @@ impl Lock {
             self.look = true;
             return;
         }
+        self.looks += u64::from(!exact);
         let known = exact && self.settled && from >= self.new_until;
         let holder = match () {
             // Who wrote last to a lock that is held has taken it.
@@ -286,6 +293,8 @@ impl Lock {
             }
         }
         self.counted = Some((seen.switch_number, self.handoffs));
+        let (since, _) = *self.counted_between.get_or_insert((from, from));
+        self.counted_between = Some((since, from));
         // Without its name the next write would pass for a take, and every one after it for its opposite.
         self.settled = match exact && self.is_nameless {
             true => self.settled && self.holder.is_some(),

@@ -14,6 +14,8 @@ use super::watch::{Item, Tracked, Watcher};
 
 /// How often a lock that is watched is compared with the lock itself.
 const COMPARED: Nanos = Nanos::from_millis(250);
+/// How often it is compared once more before the observing ends.
+const LAST_LOOKS: usize = 3;
 /// How often it is looked where the holder of a lock is.
 const PLACES: Nanos = Nanos::from_millis(20);
 /// For how long a lock is watched on demand.
@@ -48,6 +50,17 @@ impl Watcher {
         }
     }
 
+    /// Compares every lock with itself once more, so that CPython's own count is of the time up to the end. A look tells
+    /// nothing if somebody wrote meanwhile, so there are some.
+    pub(super) fn look_a_last_time(&mut self) {
+        for _ in 0..LAST_LOOKS {
+            self.locks.iter_mut().for_each(|lock| lock.look = true);
+            self.look_at_locks(Monotonic.now());
+            // Longer than a lock must have been left alone for a look to count.
+            std::thread::sleep(std::time::Duration::from_micros(200));
+        }
+    }
+
     /// Tries whether a lock that was taken too often may be watched by now.
     fn try_again(&mut self, index: usize) {
         match &self.watchpoints[index] {
@@ -76,12 +89,13 @@ impl Watcher {
             return;
         }
         self.places_at = now;
+        let at = Monotonic.now();
         for lock in self.locks.iter().filter(|lock| lock.is_gil()) {
             let Some(process) = self.processes.get_mut(&lock.pid) else { continue };
             let Some((tid, place)) = process.place_of_holder(lock.address) else { continue };
             let tracked = lock.meant(tid).and_then(|tid| self.threads.get(&tid));
             if let Some(lane) = tracked.and_then(|tracked| tracked.lane) {
-                self.notices.push(Notice::Place { at: now, lane, place });
+                self.notices.push(Notice::Place { at, lane, place });
             }
         }
     }

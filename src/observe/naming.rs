@@ -30,6 +30,22 @@ const SELDOM: Nanos = Nanos::from_secs(2);
 const SHARE: u64 = 100;
 const SELDOM_SHARE: u64 = 1000;
 
+/// What a command line executes: a script, a module (`-m`), code of its own (`-c`), or else the program.
+fn executed(command: &[String]) -> String {
+    let base = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    let mut words = command.iter().skip(1);
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "-c" => return "-c".to_owned(),
+            "-m" => return words.next().cloned().unwrap_or_default(),
+            "-X" | "-W" => _ = words.next(),
+            option if option.starts_with('-') => {}
+            script => return base(script),
+        }
+    }
+    command.first().map(|program| base(program)).unwrap_or_default()
+}
+
 /// The names of one thread.
 #[derive(Debug, Default)]
 pub(super) struct Naming {
@@ -107,6 +123,22 @@ pub(super) struct NamesDue {
 }
 
 impl Watcher {
+    /// The name of a lock, if no other bears it; else with the program that it is of. A process that executes another
+    /// program has another lock then.
+    pub(super) fn unused_lock_name(&mut self, pid: u32, name: String) -> String {
+        let program = || process::sanitised(&executed(&process::command(pid)));
+        let mut unused = name.clone();
+        let mut times = 1;
+        while !self.lock_names.insert(unused.clone()) {
+            unused = match times {
+                1 => format!("{name} ({})", program()),
+                times => format!("{name} ({}, {times})", program()),
+            };
+            times += 1;
+        }
+        unused
+    }
+
     /// A thread has told the kernel what it is called.
     pub(super) fn thread_renamed(&mut self, tid: u32, name: &[u8; 16]) {
         let Some(tracked) = self.threads.get_mut(&tid) else { return };
@@ -194,6 +226,15 @@ impl Watcher {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_is_called_by_its_script_its_module_or_its_own_name() {
+        let called = |line: &str| executed(&line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        assert_eq!(called("/usr/bin/python3 -u -X dev /srv/b.py --fast"), "b.py");
+        assert_eq!(called("python3 -m http.server 80"), "http.server");
+        assert_eq!(called("python3 -c pass"), "-c");
+        assert_eq!(called("/opt/bin/uwsgi"), "uwsgi");
+    }
 
     #[test]
     fn a_lane_is_called_by_the_best_name_its_thread_has() {

@@ -201,10 +201,14 @@ pub struct LockStatus {
     pub exact_ns: Nanos,
     /// How long it was only looked at.
     pub sampled_ns: Nanos,
+    /// By how many looks.
+    pub looks: u64,
     /// How often it changed hands between the first and the last look, by CPython's own count (`switch_number`).
     pub switch_number: u64,
     /// How often that was seen, in the same time.
     pub handoffs_seen: u64,
+    /// How long that time was, from the first look to the last: of what lies before and after there is no second count.
+    pub counted_ns: Nanos,
 }
 
 /// Something a person must know, whatever else he looks at.

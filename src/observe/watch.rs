@@ -14,7 +14,7 @@
 //! ([`super::lock`], [`super::thread`]). So a look counts for the sleep it fell
 //! into, and not for the one before.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::os::fd::BorrowedFd;
 
 use crate::clock::{Clock, Monotonic};
@@ -113,6 +113,7 @@ pub struct Watcher {
     pub(super) processes: BTreeMap<u32, Process>,
     pub(super) threads: HashMap<u32, Tracked>,
     pub(super) locks: Vec<Lock>,
+    pub(super) lock_names: HashSet<String>,
     pub(super) watchpoints: Vec<Option<Watchpoints>>,
     pub(super) by_word: HashMap<(u32, u64), usize>,
     pub(super) files: Files,
@@ -166,6 +167,7 @@ impl Watcher {
             processes: BTreeMap::new(),
             threads: HashMap::new(),
             locks: Vec::new(),
+            lock_names: HashSet::new(),
             watchpoints: Vec::new(),
             by_word: HashMap::new(),
             files: Files::new(),

@@ -103,6 +103,7 @@ impl Watcher {
             0 => "stop-the-world".to_owned(),
             index => format!("stop-the-world of process {}", index + 1),
         };
+        let name = self.unused_lock_name(pid, name);
         let id = Watcher::lock_id(index);
         let kind = LockKind::StopTheWorld;
         self.notices.push(Notice::Lock(LockPlan { id, kind, name, process: number, of_workers: true }));

@@ -6,15 +6,15 @@ use crate::engine::{self, CoreEvidence, TaskOutcome};
 use crate::event::{LaneId, LockId, Nanos, State};
 use crate::insight::{self, Facts};
 use crate::model::{LockKind, Role};
-use crate::session::{Phase, Record};
-use crate::trace::{Ledger, LockInfo, QueueStats, Trace};
+use crate::session::{Estimate, Held, Looks, Phase, Record, held_by_lane};
+use crate::trace::{Ledger, LockInfo, QueueStats};
 use crate::vm::Rules;
 use crate::workload::Workload;
 
 use super::calibration::StartUp;
 use super::schema::{
-    Caller, ContextSwitches, Events, Experiment, HeldIn, Lane, Lock, Machine, Memory, ProcessMemory, Queue, Report,
-    StoppedBy, TaskResult, World,
+    Caller, ContextSwitches, Events, Experiment, HeldIn, InTask, Lane, Lock, Machine, Memory, ProcessMemory, Queue,
+    Report, StoppedBy, TaskResult, World,
 };
 
 /// The report of a run that is over. Without a workload: of a program that was observed.
@@ -63,7 +63,7 @@ pub fn report(record: &Record, workload: Option<&Workload>, machine: &engine::ma
             .locks
             .iter()
             .filter(|lock| lock.of_workers && lock.kind == LockKind::Gil)
-            .map(|plan| lock(trace, plan.id, &plan.name, pid_of(record, plan.process)))
+            .map(|plan| lock(record, plan.id, &plan.name, pid_of(record, plan.process)))
             .collect(),
         stop_the_world: trace.worlds().map(|(id, info)| world(record, id, info)).collect(),
         lanes: (0..record.description.lanes.len()).map(|index| lane(record, index)).collect(),
@@ -88,25 +88,40 @@ fn last_words(record: &Record) -> Option<String> {
 /// So many functions are told of.
 const MOST_HELD_IN: usize = 32;
 
+/// So many tasks of each.
+const MOST_TASKS: usize = 8;
+
 fn held_in(record: &Record) -> Vec<HeldIn> {
-    let rows = record.places.by_lane();
-    let (held, waited) = rows.iter().fold((0.0, 0.0), |(held, waited), row| (held + row.held, waited + row.waited));
-    let share = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
+    let trace = &record.trace;
+    let waited = trace.blame().into_iter().map(|blame| (blame.holder, blame.ns));
+    let told = held_by_lane(trace, trace.begin_at(), waited);
+    let all = |part: fn(&Held) -> Nanos| told.values().map(|told| part(told).0).sum::<u64>().max(1) as f64;
+    let (held, waited) = (all(|told| told.held), all(|told| told.waited));
     let row = |row: crate::session::HeldIn| HeldIn {
         lane: row.lane,
         function: row.place.function.to_string(),
         file: row.place.file.to_string(),
         line: row.place.line,
         task: row.place.task.map(|task| task.to_string()),
+        more_tasks: row.more_tasks || row.tasks.len() > MOST_TASKS,
+        tasks: row
+            .tasks
+            .into_iter()
+            .take(MOST_TASKS)
+            .map(|it| InTask { task: it.task.to_string(), held: it.held.ns / held, waited: it.waited.ns / waited })
+            .collect(),
         caller: row.place.caller.map(|caller| Caller {
             function: caller.function.to_string(),
             file: caller.file.to_string(),
             line: caller.line,
         }),
-        held: share(row.held, held),
-        waited: share(row.waited, waited),
+        looks: row.looks,
+        held: row.held.ns / held,
+        held_off: row.held.off() / held,
+        waited: row.waited.ns / waited,
+        waited_off: row.waited.off() / waited,
     };
-    rows.into_iter().take(MOST_HELD_IN).map(row).collect()
+    record.places.divide(&told, Looks::Ever).into_iter().take(MOST_HELD_IN).map(row).collect()
 }
 
 fn experiment(record: &Record, workload: &Workload, workers: usize) -> Option<Experiment> {
@@ -148,19 +163,28 @@ fn pid_of(record: &Record, process: u32) -> Option<u32> {
     record.trace.lane(lane.id).pid
 }
 
-fn lock(trace: &Trace, id: LockId, name: &str, pid: Option<u32>) -> Lock {
-    let stats = trace.lock_stats(id);
+fn lock(record: &Record, id: LockId, name: &str, pid: Option<u32>) -> Lock {
+    let stats = record.trace.lock_stats(id);
+    let observed = record.description.observing.as_ref();
+    let status = observed.and_then(|status| status.locks.iter().find(|status| status.lock == id));
+    let sampled = status.filter(|status| status.sampled_ns > Nanos::ZERO);
+    let held_off = sampled.map(|status| {
+        let share = stats.held.0 as f64 / (stats.held + stats.free).0.max(1) as f64;
+        Nanos(Estimate::of_looks(status.sampled_ns, share, status.looks as f64).off() as u64)
+    });
     Lock {
         id,
         name: name.to_owned(),
         pid,
         held_ns: stats.held,
+        held_off_ns: held_off,
         free_ns: stats.free,
-        takes: stats.takes,
+        takes: sampled.is_none().then_some(stats.takes),
         handoffs: stats.handoffs,
-        drop_requests: stats.drop_requests,
-        hold_ns: stats.hold,
+        drop_requests: (record.description.engine == "emulated").then_some(stats.drop_requests),
+        hold_ns: sampled.is_none().then_some(stats.hold),
         wait_ns: stats.wait,
+        looks_apart_ns: sampled.map(|status| Nanos(status.sampled_ns.0 / status.looks.max(1))),
     }
 }
 

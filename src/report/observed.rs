@@ -7,7 +7,7 @@ use crate::engine::{Engine, Slept, Status};
 use crate::event::{LaneId, Nanos};
 
 use super::printable;
-use super::schema::Report;
+use super::schema::{HeldIn, InTask, Report};
 
 /// What was observed, and how.
 pub(super) fn heading(report: &Report, out: &mut impl Write) -> io::Result<()> {
@@ -88,7 +88,19 @@ fn waited_for(report: &Report, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// So many of those are named that stopped the world.
+/// In which asyncio tasks, with the share of each in all holding.
+fn tasks(row: &HeldIn) -> String {
+    let named = |it: &InTask| format!("{} {:.0} %", printable(&it.task), it.held * 100.0);
+    let named: Vec<String> = row.tasks.iter().take(NAMED).map(named).collect();
+    let others = match row.tasks.len().saturating_sub(NAMED) {
+        0 if !row.more_tasks => String::new(),
+        others if !row.more_tasks => format!(", {others} more"),
+        _ => ", others".to_owned(),
+    };
+    if named.is_empty() { String::new() } else { format!("; tasks {}{others}", named.join(", ")) }
+}
+
+/// So many are named of those that stopped the world, and of a function's tasks.
 const NAMED: usize = 3;
 
 /// So many things are named that were waited for.
@@ -101,12 +113,13 @@ const HELD_IN: usize = 3;
 pub(super) fn footing(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let Some(status) = &report.observer else { return Ok(()) };
     for (index, row) in report.held_in.iter().take(HELD_IN).enumerate() {
-        let heading = if index == 0 { "\nwhere the lock was held, by looking now and then\n" } else { "" };
-        let task = row.task.as_ref().map_or_else(String::new, |task| format!("task {} in ", printable(task)));
+        let looks: u64 = report.held_in.iter().map(|row| row.looks).sum();
+        let heading = if index == 0 { format!("\nwhere the lock was held, by {looks} looks\n") } else { String::new() };
         let file = printable(row.file.rsplit('/').next().unwrap_or_default());
         let line = row.line.map_or_else(String::new, |line| format!(":{line}"));
         let (lane, function) = (lane_name(report, row.lane), printable(&row.function));
-        writeln!(out, "{heading}  {:3.0} %  {lane}: {task}{function} ({file}{line})", row.held * 100.0)?;
+        let (held, off) = (row.held * 100.0, (row.held_off * 100.0).ceil());
+        writeln!(out, "{heading}  {held:3.0} % ±{off:<2.0} {lane}: {function} ({file}{line}){}", tasks(row))?;
     }
     waited_for(report, out)?;
     for alarm in &status.alarms {

@@ -120,7 +120,9 @@ pub struct Machine {
     pub os: String,
 }
 
-/// A function in which a lock was held, by looking fifty times a second; what is long past counts less.
+/// A function in which a lock was held. Looks, fifty a second, tell how a lane's own holding and waiting for it are
+/// divided among its functions; how long both were is the log's, so that `waited` of a lane's functions is together its
+/// share in `blame`. Of what is missing from 1, no look tells the function.
 #[derive(Clone, Debug, Serialize)]
 pub struct HeldIn {
     /// By which lane.
@@ -133,8 +135,29 @@ pub struct HeldIn {
     pub line: Option<u32>,
     /// The asyncio task it ran in when it was last seen (3.14 and later); null if there was none.
     pub task: Option<String>,
+    /// Every asyncio task it was seen in, the most waited for first, eight at most.
+    pub tasks: Vec<InTask>,
+    /// Whether there were more.
+    pub more_tasks: bool,
     /// If that is the standard library, the nearest caller that is not; null otherwise.
     pub caller: Option<Caller>,
+    /// How many looks found it there.
+    pub looks: u64,
+    /// Its share of all holding, 0 to 1.
+    pub held: f64,
+    /// How far that may be off, more or less, in nineteen of twenty cases, as far as that lies with the number of looks.
+    pub held_off: f64,
+    /// Its share of all waiting, 0 to 1: by the looks at which somebody waited.
+    pub waited: f64,
+    /// How far that may be off, likewise.
+    pub waited_off: f64,
+}
+
+/// The part of a function that ran in one asyncio task.
+#[derive(Clone, Debug, Serialize)]
+pub struct InTask {
+    /// The task's name.
+    pub task: String,
     /// Its share of all holding, 0 to 1.
     pub held: f64,
     /// Its share of all waiting, 0 to 1.
@@ -180,20 +203,26 @@ pub struct Lock {
     pub name: String,
     /// The process it lives in.
     pub pid: Option<u32>,
-    /// How long it was held.
+    /// How long it was held; where it was only looked at, by the share of looks.
     pub held_ns: Nanos,
+    /// How far that and `free_ns` may be off, more or less, in nineteen of twenty cases; null where each take and drop was
+    /// recorded.
+    pub held_off_ns: Option<Nanos>,
     /// How long it was free.
     pub free_ns: Nanos,
-    /// How often it was taken.
-    pub takes: u64,
-    /// How often by another than the last holder.
+    /// How often it was taken; null if it was only looked at for some of the time: that looks do not tell.
+    pub takes: Option<u64>,
+    /// How often by another than the last holder; where it was only looked at, by CPython's own count (`switch_number`).
     pub handoffs: u64,
-    /// How often a waiter's interval ran out.
-    pub drop_requests: u64,
-    /// How long it was held at a time.
-    pub hold_ns: Distribution,
-    /// How long those waited that had to.
+    /// How often a waiter's interval ran out; null of a real interpreter, in which nothing tells.
+    pub drop_requests: Option<u64>,
+    /// How long it was held at a time; null if it was only looked at for some of the time.
+    pub hold_ns: Option<Distribution>,
+    /// How long those waited that had to. Where it was only looked at, `looks_apart_ns` more or less, and waits shorter
+    /// than twice that were not seen.
     pub wait_ns: Distribution,
+    /// How far apart looks were on average while it was only looked at; null if it never was.
+    pub looks_apart_ns: Option<Nanos>,
 }
 
 /// A world that is stopped now and then, of a free-threaded interpreter.

@@ -6,10 +6,11 @@ use std::io::{self, Write};
 use crate::event::{Nanos, State};
 use crate::model::Role;
 use crate::session::is_fault;
+use crate::trace::Distribution;
 
 use unicode_width::UnicodeWidthStr;
 
-use super::schema::{Report, TaskResult};
+use super::schema::{Lane, Report, TaskResult};
 use super::{observed, printable};
 
 /// As wide as sentences get.
@@ -17,6 +18,9 @@ pub(super) const COLUMNS: usize = 100;
 
 /// The widest column of names.
 const NAME: usize = 32;
+
+/// The column of who started whom.
+const BY: usize = 14;
 
 /// How many lanes and results are listed one by one.
 const LISTED: usize = 16;
@@ -127,49 +131,65 @@ fn lives(ledger: &BTreeMap<&'static str, Nanos>) -> Vec<(State, Nanos)> {
 
 fn locks(report: &Report, out: &mut impl Write) -> io::Result<()> {
     for lock in report.locks.iter().take(LISTED) {
-        writeln!(
-            out,
-            "\n{}: {}, {}, {}; held {}, free {}",
-            lock.name,
-            counted(lock.takes, "take"),
-            counted(lock.handoffs, "hand-off"),
-            counted(lock.drop_requests, "drop request"),
-            lock.held_ns,
-            lock.free_ns
-        )?;
-        for (what, spans) in [("held at a time", &lock.hold_ns), ("waited for", &lock.wait_ns)] {
-            if spans.count > 0 {
-                writeln!(
-                    out,
-                    "  {what:<16} half {}, 95 % {}, 99 % {}, longest {}",
-                    spans.p50, spans.p95, spans.p99, spans.max
-                )?;
+        let takes = lock.takes.map(|takes| counted(takes, "take"));
+        let by = if takes.is_none() { " by CPython's own count" } else { "" };
+        let handoffs = Some(format!("{}{by}", counted(lock.handoffs, "hand-off")));
+        let requests = lock.drop_requests.map(|requests| counted(requests, "drop request"));
+        let counts: Vec<String> = [takes, handoffs, requests].into_iter().flatten().collect();
+        let off = lock.held_off_ns.map_or_else(String::new, |off| format!(" ±{off}"));
+        let name = printable(&lock.name);
+        writeln!(out, "\n{name}: {}; held {}{off}, free {}{off}", counts.join(", "), lock.held_ns, lock.free_ns)?;
+        match &lock.hold_ns {
+            Some(spans) => spread("held at a time", spans, None, out)?,
+            None => {
+                writeln!(out, "  {:<16} not seen, nor how often it was taken: it was looked at only", "held at a time")?
             }
         }
+        spread("waited for", &lock.wait_ns, lock.looks_apart_ns, out)?;
     }
     Ok(())
 }
 
+/// A distribution; of looks so far apart, what is shorter than two of them was not seen.
+fn spread(what: &str, spans: &Distribution, apart: Option<Nanos>, out: &mut impl Write) -> io::Result<()> {
+    if spans.count == 0 {
+        return Ok(());
+    }
+    let least = apart.map_or(Nanos::ZERO, |apart| Nanos(2 * apart.0));
+    let figure = |span: Nanos| if span < least { format!("under {least}") } else { span.to_string() };
+    let [p50, p95, p99, max] = [spans.p50, spans.p95, spans.p99, spans.max].map(figure);
+    let margin = apart.map_or_else(String::new, |apart| format!("; ±{apart}"));
+    writeln!(out, "  {what:<16} half {p50}, 95 % {p95}, 99 % {p99}, longest {max}{margin}")
+}
+
 fn lanes(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let workers = || report.lanes.iter().filter(|lane| lane.role == Role::Worker);
-    let widest = workers().take(LISTED).map(|lane| lane.name.width() + 1).max().unwrap_or(0).clamp(14, NAME);
+    let listed: Vec<&Lane> = makers(report).into_iter().chain(workers().take(LISTED)).collect();
+    let widest = listed.iter().map(|lane| lane.name.width() + 1).max().unwrap_or(0).clamp(14, NAME);
     let worker = in_column("worker", widest);
-    writeln!(out, "\n{worker}{:>7}{:>8}{:>11}{:>12}  end", "tasks", "runs", "waits GIL", "wants core")?;
-    for lane in workers().take(LISTED) {
+    // That the first started all goes without saying.
+    let by = |lane: &Lane| lane.parent.and_then(|parent| report.lanes.iter().find(|it| it.id == parent));
+    let tells = listed.iter().any(|lane| by(lane).is_some_and(|parent| parent.parent.is_some()));
+    let by_column = |text: &str| if tells { format!("  {}", in_column(text, BY)) } else { String::new() };
+    let started_by = by_column("started by");
+    writeln!(out, "\n{worker}{:>7}{:>8}{:>11}{:>12}{started_by}  end", "tasks", "runs", "waits GIL", "wants core")?;
+    for lane in listed {
         let lived = lives(&lane.states_ns).into_iter().filter(|(state, _)| *state != State::Stopped);
         let lived: u64 = lived.map(|(_, span)| span.0).sum();
         let share = |state: State| {
             let span = lane.states_ns.get(state.name()).map_or(0, |span| span.0);
             format!("{:.0}%", span as f64 * 100.0 / lived.max(1) as f64)
         };
+        let tasks = if lane.role == Role::Worker { lane.tasks_done.to_string() } else { String::new() };
         writeln!(
             out,
-            "{}{:>7}{:>8}{:>11}{:>12}  {}",
+            "{}{:>7}{:>8}{:>11}{:>12}{}  {}",
             in_column(&printable(&lane.name), widest),
-            lane.tasks_done,
+            tasks,
             share(State::Running),
             share(State::WaitingGil),
             share(State::WaitingCore),
+            by_column(&by(lane).map_or_else(String::new, |parent| printable(&parent.name))),
             printable(&lane.end)
         )?;
     }
@@ -180,6 +200,13 @@ fn lanes(report: &Report, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "{}: {}", printable(&lane.name), printable(&lane.end))?;
     }
     Ok(())
+}
+
+/// Who started workers and does no task itself, besides the first: the forkserver.
+fn makers(report: &Report) -> Vec<&Lane> {
+    let made =
+        |lane: &&Lane| report.lanes.iter().any(|worker| worker.role == Role::Worker && worker.parent == Some(lane.id));
+    report.lanes.iter().filter(|lane| lane.role != Role::Worker && lane.parent.is_some()).filter(made).collect()
 }
 
 /// A foreign name, cut or filled up to so many columns.
@@ -239,6 +266,20 @@ fn more(all: usize, out: &mut impl Write) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_looks_what_is_shorter_than_two_of_them_is_not_told() {
+        let said = |apart| {
+            let ms = Nanos::from_millis;
+            let spans = Distribution { count: 9, p50: Nanos(14_700), p95: ms(5), p99: ms(9), max: ms(12) };
+            let mut out = Vec::new();
+            spread("waited for", &spans, apart, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert!(said(None).contains("half 14.7 µs, 95 % 5.00 ms") && !said(None).contains('±'), "{}", said(None));
+        let looked = said(Some(Nanos::from_millis(1)));
+        assert!(looked.contains("half under 2.00 ms, 95 % 5.00 ms") && looked.ends_with("; ±1.00 ms\n"), "{looked}");
+    }
 
     #[test]
     fn nobody_s_time_goes_where_nobody_is() {

@@ -1,25 +1,40 @@
 //! In which functions the holder of a lock was seen, and how long others waited meanwhile.
 //!
-//! A place is looked up now and then, not at every change, so these are samples. Each stands for the time since the
-//! one before it (for a tenth of a second at most), and what is long past fades: after ten seconds it counts half.
+//! # The problem
+//! Who held a lock while others waited is recorded. In which function that was is looked up now and then, and such looks
+//! are no fair sample of who held it: who drops it often is met more often than another who keeps it.
+//!
+//! # The choice
+//! Looks tell how what one lane held is divided among its functions, and nothing else: how long it held, and how long
+//! others waited meanwhile, is the log's ([`Places::divide`]). So the functions of a lane add up to what is recorded of
+//! it. What no look tells of is in no function. Each look stands for the time since the one before it (for a tenth of
+//! a second at most); of late, what is long past fades: after ten seconds it counts half.
 
 use std::collections::{HashMap, VecDeque};
+use std::ops::{Add, AddAssign};
 use std::sync::Arc;
 
-use crate::event::{LaneId, Nanos};
+use crate::event::{LaneId, Nanos, State};
 use crate::observe::place::{Caller, Place};
+use crate::trace::Trace;
 
-/// After so long a sample counts half.
+/// After so long a look counts half, of late.
 const HALF: f64 = 10e9;
 
-/// The longest time one sample stands for.
+/// The longest time one look stands for.
 const MOST: Nanos = Nanos::from_millis(100);
 
 /// How many functions are told apart.
 const MOST_ROWS: usize = 1024;
 
-/// How many single samples are kept, to tell where a holder was at an instant: at fifty a second, of the last minute.
+/// How many asyncio tasks are told apart in each: a server may have one for each request.
+const MOST_TASKS: usize = 64;
+
+/// How many single looks are kept, to tell where a holder was at an instant: at fifty a second, of the last minute.
 const MOST_SAMPLES: usize = 3000;
+
+/// A task is named alone that has so much of a function, as an owner is of a cell.
+const NEARLY_ALL: f64 = 0.9;
 
 /// The lane, the function and its file, and those of the caller where it is told.
 type Key = (LaneId, Arc<str>, Arc<str>, Option<(Arc<str>, Arc<str>)>);
@@ -28,12 +43,52 @@ type Key = (LaneId, Arc<str>, Arc<str>, Option<(Arc<str>, Arc<str>)>);
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Places {
     rows: HashMap<Key, Seen>,
+    /// What rows weighed that were given up, by lane.
+    given_up: HashMap<LaneId, Weight>,
     latest: HashMap<LaneId, Place>,
     /// In the order of time.
     samples: VecDeque<(Nanos, LaneId, Place)>,
+    /// Looks at instants of which the log does not tell yet.
+    ahead: Vec<(Nanos, LaneId, Place)>,
     /// When it was last looked, and when before.
     last: Nanos,
     before: Nanos,
+}
+
+/// Of which time looks are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looks {
+    /// All, each alike.
+    Ever,
+    /// The latest most.
+    Lately,
+}
+
+/// What the log tells of a holder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// How long it held locks.
+    pub held: Nanos,
+    /// How long others waited meanwhile, each of them.
+    pub waited: Nanos,
+}
+
+/// What looks stand for: time, and the squares of it, by which it is told how sure they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Weight {
+    held: f64,
+    held_squared: f64,
+    waited: f64,
+    waited_squared: f64,
+}
+
+/// The looks at something.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Sum {
+    ever: Weight,
+    lately: Weight,
+    /// As of when `lately` is faded.
+    at: Nanos,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,25 +96,68 @@ struct Seen {
     line: Option<u32>,
     task: Option<Arc<str>>,
     caller: Option<Arc<Caller>>,
-    held: f64,
-    waited: f64,
-    at: Nanos,
+    looks: u64,
+    sum: Sum,
+    tasks: Vec<(Arc<str>, Sum)>,
+    /// Whether there were more tasks than are told apart.
+    more_tasks: bool,
 }
 
 /// A function in which a lock was held.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeldIn {
-    /// By whom; the lane that did so longest, where several did.
+    /// By whom; the lane during whose holds there others waited longest, where several were there.
     pub lane: LaneId,
     /// Where it was seen last.
     pub place: Place,
-    /// How long it was held there, faded; only of use beside others.
-    pub held: f64,
-    /// How long others waited meanwhile, each of them, faded.
-    pub waited: f64,
+    /// How often it was seen there, in all.
+    pub looks: u64,
+    /// How long it was held there.
+    pub held: Estimate,
+    /// How long others waited meanwhile, each of them.
+    pub waited: Estimate,
+    /// The asyncio tasks it was seen in, the most waited for first; the rest of it was in none, or none that was seen.
+    pub tasks: Vec<InTask>,
+    /// Whether there were more of them than are told apart.
+    pub more_tasks: bool,
+}
+
+/// The part of a function that ran in one asyncio task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InTask {
+    /// Its name.
+    pub task: Arc<str>,
+    /// How long a lock was held there.
+    pub held: Estimate,
+    /// How long others waited meanwhile, each of them.
+    pub waited: Estimate,
+}
+
+/// So many nanoseconds, by so many looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Estimate {
+    /// How many.
+    pub ns: f64,
+    variance: f64,
 }
 
 impl Places {
+    /// The lane was seen there at `at`, holding its lock. It counts once the log has come so far ([`Places::settle`]).
+    pub fn looked(&mut self, at: Nanos, lane: LaneId, place: Place) {
+        self.ahead.push((at, lane, place));
+    }
+
+    /// Counts the looks of which the log tells by now how many waited meanwhile.
+    pub fn settle(&mut self, log: &Trace) {
+        let due = self.ahead.iter().take_while(|(at, ..)| *at <= log.now()).count();
+        for (at, lane, place) in self.ahead.drain(..due).collect::<Vec<_>>() {
+            let lock = log.lane(lane).lock;
+            let waits = |lane| log.span_at(lane, at).is_some_and(|span| span.state == State::WaitingGil);
+            let waiting = log.lanes().filter(|(other, info)| info.lock == lock && waits(*other)).count();
+            self.saw(at, lane, place, waiting);
+        }
+    }
+
     /// The lane was seen there at `at`, holding its lock, while so many others wanted it.
     pub fn saw(&mut self, at: Nanos, lane: LaneId, place: Place, waiting: usize) {
         // All locks are looked at at once: each holder is told of for the whole of the time since the look before.
@@ -68,24 +166,34 @@ impl Places {
         }
         let span = (at - self.before).0.min(MOST.0) as f64;
         if self.rows.len() >= MOST_ROWS {
-            self.rows.retain(|_, seen| seen.faded(at).held > 1e6);
+            self.give_up(at);
         }
         let by = place.caller.as_ref().map(|caller| (Arc::clone(&caller.function), Arc::clone(&caller.file)));
-        let seen = self.rows.entry((lane, Arc::clone(&place.function), Arc::clone(&place.file), by)).or_default();
-        let faded = seen.faded(at);
-        *seen = Seen {
-            line: place.line,
-            task: place.task.clone(),
-            caller: place.caller.clone(),
-            held: faded.held + span,
-            waited: faded.waited + span * waiting as f64,
-            at,
-        };
+        let key = (lane, Arc::clone(&place.function), Arc::clone(&place.file), by);
+        let (seen, weight) = (self.rows.entry(key).or_default(), Weight::of(span, span * waiting as f64));
+        (seen.line, seen.task, seen.caller) = (place.line, place.task.clone(), place.caller.clone());
+        seen.looks += 1;
+        seen.sum.add(at, weight);
+        if let Some(task) = &place.task {
+            seen.saw_task(at, task, weight);
+        }
         self.latest.insert(lane, place.clone());
         if self.samples.len() >= MOST_SAMPLES {
             self.samples.pop_front();
         }
         self.samples.push_back((at, lane, place));
+    }
+
+    /// Forgets the functions that were hardly seen of late.
+    fn give_up(&mut self, at: Nanos) {
+        let given_up = &mut self.given_up;
+        self.rows.retain(|(lane, ..), seen| {
+            let stays = seen.sum.faded(at).held > 1e6;
+            if !stays {
+                *given_up.entry(*lane).or_default() += seen.sum.ever;
+            }
+            stays
+        });
     }
 
     /// Where a lane was seen last.
@@ -102,23 +210,49 @@ impl Places {
         of_lane.min_by_key(|(seen, ..)| apart(*seen)).map(|(seen, _, place)| (place, *seen))
     }
 
-    /// Every function of every lane, the longest held first.
-    pub fn by_lane(&self) -> Vec<HeldIn> {
+    /// What the log tells of each lane, divided among the functions it was seen in: waits by the looks at which somebody
+    /// waited. The most waited for first. A lane that was not seen so has no part in them.
+    pub fn divide(&self, log: &HashMap<LaneId, Held>, looks: Looks) -> Vec<HeldIn> {
+        let weight = |sum: &Sum| match looks {
+            Looks::Ever => sum.ever,
+            Looks::Lately => sum.faded(self.last),
+        };
+        let mut lanes: HashMap<LaneId, Weight> = match looks {
+            Looks::Ever => self.given_up.clone(),
+            Looks::Lately => HashMap::new(),
+        };
+        self.rows.iter().for_each(|((lane, ..), seen)| *lanes.entry(*lane).or_default() += weight(&seen.sum));
         let rows = self.rows.iter().map(|((lane, function, file, _), seen)| {
-            let seen = seen.faded(self.last);
-            let (function, file) = (Arc::clone(function), Arc::clone(file));
-            let place = Place { function, file, line: seen.line, task: seen.task, caller: seen.caller };
-            HeldIn { lane: *lane, place, held: seen.held, waited: seen.waited }
+            let (told, of) = (log.get(lane).copied().unwrap_or_default(), lanes[lane]);
+            let part = |sum: &Sum| {
+                let part = weight(sum);
+                let held = Estimate::part(told.held, part.held, of.held, of.held_squared);
+                (held, Estimate::part(told.waited, part.waited, of.waited, of.waited_squared))
+            };
+            let in_task = |(task, sum): &(Arc<str>, Sum)| {
+                let (held, waited) = part(sum);
+                InTask { task: Arc::clone(task), held, waited }
+            };
+            let (function, file, (held, waited)) = (Arc::clone(function), Arc::clone(file), part(&seen.sum));
+            HeldIn {
+                lane: *lane,
+                place: Place { function, file, line: seen.line, task: seen.task.clone(), caller: seen.caller.clone() },
+                looks: seen.looks,
+                held,
+                waited,
+                tasks: sorted_tasks(seen.tasks.iter().map(in_task).collect()),
+                more_tasks: seen.more_tasks,
+            }
         });
         sorted(rows.collect())
     }
 
-    /// Every function, whoever ran it, the longest held first.
-    pub fn by_function(&self) -> Vec<HeldIn> {
+    /// The same of every function, whoever ran it.
+    pub fn divide_by_function(&self, log: &HashMap<LaneId, Held>, looks: Looks) -> Vec<HeldIn> {
         let mut found: Vec<HeldIn> = Vec::new();
-        for row in self.by_lane() {
+        for row in self.divide(log, looks) {
             match found.iter_mut().find(|known| known.place.is_same_function(&row.place)) {
-                Some(known) => (known.held, known.waited) = (known.held + row.held, known.waited + row.waited),
+                Some(known) => known.add(row),
                 None => found.push(row),
             }
         }
@@ -126,15 +260,156 @@ impl Places {
     }
 }
 
+impl HeldIn {
+    /// The same function of another lane.
+    fn add(&mut self, other: HeldIn) {
+        self.looks += other.looks;
+        self.held += other.held;
+        self.waited += other.waited;
+        // Tasks of one name in two threads are two.
+        self.tasks.extend(other.tasks);
+        self.tasks = sorted_tasks(std::mem::take(&mut self.tasks));
+        self.more_tasks |= other.more_tasks;
+    }
+
+    /// The tasks in which it was seen, in words: `task req-1` where it is one, nearly all of the time; `4 tasks` where it
+    /// is several. None where none was seen.
+    pub fn task_words(&self) -> Option<String> {
+        let share = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
+        let first = self.tasks.first()?;
+        let alone = match self.waited.ns > 0.0 {
+            true => share(first.waited.ns, self.waited.ns),
+            false => share(first.held.ns, self.held.ns),
+        };
+        Some(match self.tasks.len() {
+            _ if self.more_tasks => "many tasks".to_owned(),
+            1 => format!("task {}", first.task),
+            _ if alone >= NEARLY_ALL => format!("task {}", first.task),
+            count => format!("{count} tasks"),
+        })
+    }
+}
+
+fn sorted_tasks(mut tasks: Vec<InTask>) -> Vec<InTask> {
+    tasks.sort_by(|a, b| {
+        let (waited, held) = (b.waited.ns.total_cmp(&a.waited.ns), b.held.ns.total_cmp(&a.held.ns));
+        waited.then(held).then_with(|| a.task.cmp(&b.task))
+    });
+    tasks
+}
+
 fn sorted(mut rows: Vec<HeldIn>) -> Vec<HeldIn> {
-    rows.sort_by(|a, b| b.waited.total_cmp(&a.waited).then(b.held.total_cmp(&a.held)).then(a.lane.cmp(&b.lane)));
+    rows.sort_by(|a, b| {
+        let (waited, held) = (b.waited.ns.total_cmp(&a.waited.ns), b.held.ns.total_cmp(&a.held.ns));
+        waited.then(held).then(a.lane.cmp(&b.lane)).then_with(|| a.place.function.cmp(&b.place.function))
+    });
     rows
 }
 
-impl Seen {
-    fn faded(&self, at: Nanos) -> Seen {
+/// What the log tells of each lane from one instant to another, as a holder of GILs; `waited` is who waited for whom.
+pub fn held_by_lane(
+    log: &Trace,
+    from: Nanos,
+    waited: impl IntoIterator<Item = (LaneId, Nanos)>,
+) -> HashMap<LaneId, Held> {
+    let mut lanes: HashMap<LaneId, Held> = HashMap::new();
+    for (lane, held) in log.gils().flat_map(|(lock, _)| log.held_by(lock, from, log.now())) {
+        lanes.entry(lane).or_default().held += held;
+    }
+    for (lane, waited) in waited {
+        lanes.entry(lane).or_default().waited += waited;
+    }
+    lanes
+}
+
+impl Weight {
+    fn of(held: f64, waited: f64) -> Weight {
+        Weight { held, held_squared: held * held, waited, waited_squared: waited * waited }
+    }
+}
+
+impl Add for Weight {
+    type Output = Weight;
+
+    fn add(self, other: Weight) -> Weight {
+        Weight {
+            held: self.held + other.held,
+            held_squared: self.held_squared + other.held_squared,
+            waited: self.waited + other.waited,
+            waited_squared: self.waited_squared + other.waited_squared,
+        }
+    }
+}
+
+impl AddAssign for Weight {
+    fn add_assign(&mut self, other: Weight) {
+        *self = *self + other;
+    }
+}
+
+impl Sum {
+    fn add(&mut self, at: Nanos, weight: Weight) {
+        (self.ever, self.lately, self.at) = (self.ever + weight, self.faded(at) + weight, at);
+    }
+
+    fn faded(&self, at: Nanos) -> Weight {
         let factor = 0.5_f64.powf((at - self.at).0 as f64 / HALF);
-        Seen { held: self.held * factor, waited: self.waited * factor, ..self.clone() }
+        let Weight { held, held_squared, waited, waited_squared } = self.lately;
+        let squared = factor * factor;
+        Weight {
+            held: held * factor,
+            held_squared: held_squared * squared,
+            waited: waited * factor,
+            waited_squared: waited_squared * squared,
+        }
+    }
+}
+
+impl Seen {
+    fn saw_task(&mut self, at: Nanos, task: &Arc<str>, weight: Weight) {
+        let known = self.tasks.iter().position(|(known, _)| known == task).unwrap_or_else(|| {
+            if self.tasks.len() >= MOST_TASKS {
+                // The one that is longest past.
+                let oldest = (0..self.tasks.len()).min_by_key(|index| self.tasks[*index].1.at).unwrap_or_default();
+                self.tasks.swap_remove(oldest);
+                self.more_tasks = true;
+            }
+            self.tasks.push((Arc::clone(task), Sum::default()));
+            self.tasks.len() - 1
+        });
+        self.tasks[known].1.add(at, weight);
+    }
+}
+
+impl Estimate {
+    /// As much of the whole as the part weighs of all looks.
+    fn part(whole: Nanos, part: f64, all: f64, squares: f64) -> Estimate {
+        if all <= 0.0 {
+            return Estimate::default();
+        }
+        // As many looks of equal weight would be as sure.
+        Estimate::of_looks(whole, part / all, all * all / squares)
+    }
+
+    /// A share of the whole that is the share of so many looks.
+    pub fn of_looks(whole: Nanos, share: f64, looks: f64) -> Estimate {
+        let whole = whole.0 as f64;
+        // Two more of each kind are reckoned (Agresti and Coull), else
+        // three looks of three would be certain.
+        let likely = (share * looks + 2.0) / (looks + 4.0);
+        Estimate { ns: whole * share, variance: whole * whole * likely * (1.0 - likely) / (looks + 4.0) }
+    }
+
+    /// How far it may be off, in nineteen of twenty cases, as far as that lies with the number of looks.
+    pub fn off(self) -> f64 {
+        2.0 * self.variance.sqrt()
+    }
+}
+
+impl AddAssign for Estimate {
+    fn add_assign(&mut self, other: Estimate) {
+        self.ns += other.ns;
+        self.variance += other.variance;
     }
 }
 
@@ -144,6 +419,16 @@ mod tests {
 
     fn place(function: &str) -> Place {
         Place { function: function.into(), file: "a.py".into(), line: Some(1), task: None, caller: None }
+    }
+
+    /// Lanes with how long they held and others waited, in milliseconds.
+    fn log(lanes: &[(u32, u64, u64)]) -> HashMap<LaneId, Held> {
+        let ms = Nanos::from_millis;
+        lanes.iter().map(|&(lane, held, waited)| (LaneId(lane), Held { held: ms(held), waited: ms(waited) })).collect()
+    }
+
+    fn near(one: f64, other: f64) -> bool {
+        (one - other).abs() <= 1e-6 * other.max(1.0)
     }
 
     #[test]
@@ -156,22 +441,80 @@ mod tests {
                 _ => places.saw(at, LaneId(0), place("parse"), 1),
             }
         }
-        let rows = places.by_lane();
+        let rows = places.divide(&log(&[(0, 40, 8), (1, 10, 18)]), Looks::Ever);
         assert_eq!(&*rows[0].place.function, "render");
-        assert!((rows[0].waited / rows[1].waited - 18.0 / 8.0).abs() < 0.1, "{rows:?}");
-        assert!((rows[1].held / rows[0].held - 4.0).abs() < 0.2, "{rows:?}");
         assert_eq!(places.latest(LaneId(0)), Some(&place("parse")));
     }
 
     #[test]
-    fn who_holds_another_lock_at_the_same_time_has_held_it_as_long() {
+    fn looks_at_two_locks_at_once_stand_for_the_same_time() {
         let mut places = Places::default();
         for step in 1..=10 {
             places.saw(Nanos::from_millis(step * 20), LaneId(0), place("one"), 1);
             places.saw(Nanos::from_millis(step * 20), LaneId(1), place("other"), 1);
         }
-        let rows = places.by_lane();
-        assert!(rows.len() == 2 && (rows[0].held / rows[1].held - 1.0).abs() < 0.01, "{rows:?}");
+        let weights: Vec<f64> = places.rows.values().map(|seen| seen.sum.ever.held).collect();
+        assert!(weights.len() == 2 && (weights[0] / weights[1] - 1.0).abs() < 0.01, "{weights:?}");
+    }
+
+    #[test]
+    fn the_functions_of_a_lane_have_together_what_is_recorded_of_it_however_often_others_were_looked_at() {
+        // Of three looks two find main, which holds the lock a fiftieth of the time.
+        let mut places = Places::default();
+        for step in 1..=300 {
+            let at = Nanos::from_millis(step * 20);
+            match step % 6 {
+                0 | 3 => places.saw(at, LaneId(1), place(if step % 12 == 0 { "burn" } else { "spin" }), 1),
+                1 => places.saw(at, LaneId(0), place("poll"), 0),
+                _ => places.saw(at, LaneId(0), place("handler"), 1),
+            }
+        }
+        let told = log(&[(0, 200, 40), (1, 9800, 1960), (2, 30, 100)]);
+        for looks in [Looks::Ever, Looks::Lately] {
+            let rows = places.divide(&told, looks);
+            for (lane, told) in &told {
+                let of_lane = || rows.iter().filter(|row| row.lane == *lane);
+                let (held, waited) = (of_lane().map(|row| row.held.ns).sum(), of_lane().map(|row| row.waited.ns).sum());
+                // Nobody looked at the third.
+                let [all_held, all_waited] =
+                    [told.held, told.waited].map(|told| if lane.0 == 2 { 0.0 } else { told.0 as f64 });
+                assert!(near(held, all_held) && near(waited, all_waited), "{lane:?} {looks:?} {rows:?}");
+            }
+            let functions = places.divide_by_function(&told, looks);
+            let names: Vec<&str> = functions.iter().map(|row| &*row.place.function).collect();
+            assert!(names[..2].contains(&"burn") && names[2] == "handler" && names[3] == "poll", "{functions:?}");
+            // Nobody waited while it was seen in poll.
+            assert!(near(functions[2].waited.ns, 40e6) && near(functions[3].waited.ns, 0.0), "{functions:?}");
+            assert!(functions[3].held.ns > 0.0, "{functions:?}");
+        }
+    }
+
+    #[test]
+    fn many_looks_are_surer_than_few_and_few_are_never_certain() {
+        let off = |looks: u64| {
+            let mut places = Places::default();
+            (1..=looks).for_each(|step| places.saw(Nanos::from_millis(step * 20), LaneId(0), place("f"), 1));
+            let rows = places.divide(&log(&[(0, 100, 100)]), Looks::Ever);
+            assert!(near(rows[0].waited.ns, 100e6) && rows[0].looks == looks);
+            rows[0].waited.off() / rows[0].waited.ns
+        };
+        assert!(off(3) > 0.2 && off(300) < 0.02 && off(300) > 0.0, "{} {}", off(3), off(300));
+    }
+
+    #[test]
+    fn a_look_counts_those_who_waited_at_its_own_instant_once_the_log_has_come_so_far() {
+        use crate::trace::testing::TraceBuilder;
+        let ms = Nanos::from_millis;
+        let trace = TraceBuilder::new().lock("GIL").lane("hog").running(ms(100)).lane("other");
+        let trace = trace.state(State::Io, ms(50)).waiting(ms(50)).build();
+        let mut places = Places::default();
+        for (at, function) in [(20, "early"), (60, "late"), (200, "beyond")] {
+            places.looked(trace.begin_at() + ms(at), LaneId(0), place(function));
+        }
+        places.settle(&trace);
+        let rows = places.divide(&log(&[(0, 100, 50)]), Looks::Ever);
+        let seen: Vec<_> = rows.iter().map(|row| (&*row.place.function, row.waited.ns)).collect();
+        assert_eq!(seen, [("late", 50e6), ("early", 0.0)]);
     }
 
     #[test]
@@ -203,7 +546,7 @@ mod tests {
             let place = Place { caller: caller(by), ..place("match") };
             places.saw(Nanos::from_millis(50 * (step as u64 + 1)), LaneId(0), place, 1);
         }
-        let rows = places.by_function();
+        let rows = places.divide_by_function(&log(&[(0, 10, 10)]), Looks::Ever);
         let callers: Vec<_> =
             rows.iter().filter_map(|row| Some(row.place.caller.as_ref()?.function.to_string())).collect();
         assert_eq!(callers, ["scan", "load"]);
@@ -214,11 +557,57 @@ mod tests {
         let mut places = Places::default();
         places.saw(Nanos::from_millis(50), LaneId(0), place("f"), 2);
         places.saw(Nanos::from_millis(100), LaneId(1), place("f"), 2);
-        assert_eq!(places.by_function().len(), 1);
-        let before = places.by_function()[0].waited;
-        assert!((before / 2e8 - 1.0).abs() < 0.01, "{before}");
-        places.saw(Nanos::from_secs(10), LaneId(0), place("g"), 0);
-        let f = places.by_function().into_iter().find(|row| &*row.place.function == "f").expect("it is known");
-        assert!((f.waited / before - 0.5).abs() < 0.01);
+        let told = log(&[(0, 100, 90), (1, 100, 30)]);
+        let rows = places.divide_by_function(&told, Looks::Lately);
+        assert!(rows.len() == 1 && near(rows[0].waited.ns, 120e6) && rows[0].lane == LaneId(0), "{rows:?}");
+        places.saw(Nanos::from_millis(10_050), LaneId(0), place("g"), 1);
+        let of_g = |looks| {
+            let rows = places.divide(&told, looks);
+            rows.iter().find(|row| &*row.place.function == "g").map_or(0.0, |row| row.waited.ns / 90e6)
+        };
+        // 50 ms of two who wait, ten seconds ago, beside 100 ms of one.
+        assert!((of_g(Looks::Lately) - 2.0 / 3.0).abs() < 0.01, "{}", of_g(Looks::Lately));
+        assert!((of_g(Looks::Ever) - 0.5).abs() < 0.01, "{}", of_g(Looks::Ever));
+    }
+
+    #[test]
+    fn a_function_is_not_charged_to_the_task_it_was_seen_in_last_but_to_each_by_its_share() {
+        let mut places = Places::default();
+        let saw = |places: &mut Places, step: u64, task: Option<String>| {
+            let place = Place { task: task.map(Into::into), ..place("handler") };
+            places.saw(Nanos::from_millis(step * 20), LaneId(0), place, 1);
+        };
+        for step in 1..=400 {
+            saw(&mut places, step, Some(format!("req-{}", step % 4)));
+        }
+        let told = log(&[(0, 800, 400)]);
+        let rows = places.divide(&told, Looks::Ever);
+        let tasks: Vec<_> = rows[0].tasks.iter().map(|it| (&*it.task, it.held.ns, it.waited.ns)).collect();
+        assert_eq!((rows.len(), tasks.len()), (1, 4), "{rows:?}");
+        assert!(tasks.iter().all(|(_, held, waited)| near(*held, 200e6) && near(*waited, 100e6)), "{tasks:?}");
+        assert_eq!(rows[0].task_words().as_deref(), Some("4 tasks"));
+        // One that has nearly all is named, with many others or none; of very many the latest are kept.
+        (401..=5000).for_each(|step| saw(&mut places, step, Some("bulk".to_owned())));
+        assert_eq!(places.divide(&told, Looks::Ever)[0].task_words().as_deref(), Some("task bulk"));
+        (5001..=5200).for_each(|step| saw(&mut places, step, Some(format!("Task-{step}"))));
+        let rows = places.divide(&told, Looks::Ever);
+        assert_eq!((rows[0].tasks.len(), rows[0].task_words().as_deref()), (MOST_TASKS, Some("many tasks")));
+        let sum: f64 = rows[0].tasks.iter().map(|it| it.waited.ns).sum();
+        assert!(sum < rows[0].waited.ns, "{rows:?}");
+        // What was in no task has none.
+        let mut places = Places::default();
+        saw(&mut places, 1, None);
+        assert_eq!(places.divide(&told, Looks::Ever)[0].task_words(), None);
+    }
+
+    #[test]
+    fn of_functions_that_were_given_up_nobody_else_gets_the_part() {
+        let mut places = Places::default();
+        for step in 1..=MOST_ROWS as u64 {
+            places.saw(Nanos::from_millis(step * 20), LaneId(0), place(&format!("f{step}")), 1);
+        }
+        places.saw(Nanos::from_secs(600), LaneId(0), place("g"), 1);
+        let rows = places.divide(&log(&[(0, 1000, 1000)]), Looks::Ever);
+        assert!(rows.len() == 1 && rows[0].waited.ns < 0.01 * 1e9, "{rows:?}");
     }
 }

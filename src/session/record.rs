@@ -169,14 +169,6 @@ pub fn is_fault(end: &str) -> bool {
 }
 
 impl Record {
-    /// How many lanes want the lock that this one needs, as far as is recorded.
-    fn waiting_with(&self, lane: LaneId) -> usize {
-        let trace = &self.trace;
-        let lock = trace.lane(lane).lock;
-        let waits = |lane: LaneId| trace.span_at(lane, trace.now()).is_some_and(|span| span.state == State::WaitingGil);
-        trace.lanes().filter(|(other, info)| info.lock == lock && waits(*other)).count()
-    }
-
     fn add_lane(&mut self, plan: LanePlan) {
         let mut info = LaneInfo::new(plan.name.clone(), plan.role, plan.lock);
         info.core_evidence = self.description.core_evidence;
@@ -196,7 +188,10 @@ impl Record {
                 self.phase = Phase::Running;
             }
             Signal::Event(event) => self.trace.append(&event),
-            Signal::Upto(at) => self.trace.advance(at),
+            Signal::Upto(at) => {
+                self.trace.advance(at);
+                self.places.settle(&self.trace);
+            }
             Signal::Born { lane, pid, tid } => {
                 let info = self.trace.lane_mut(lane);
                 info.pid = Some(pid);
@@ -258,10 +253,7 @@ impl Record {
                     *known = Some(accounts);
                 }
             }
-            Signal::Place { at, lane, place } => {
-                let waiting = self.waiting_with(lane);
-                self.places.saw(at, lane, place, waiting);
-            }
+            Signal::Place { at, lane, place } => self.places.looked(at, lane, place),
             Signal::CpuTime(time) => self.cpu_time = Some(time),
             Signal::Memory(processes) => self.memory.add(&processes),
             Signal::Outcome(repr) => self.outcome = Some(repr),

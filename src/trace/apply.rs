@@ -183,6 +183,7 @@ impl Trace {
         }
         let handoff = known.holders.take(clipped, id, false, !before_begin);
         known.since = clipped;
+        known.held_at_begin |= before_begin;
         known.takes += u64::from(!before_begin);
         known.handoffs += u64::from(handoff && !before_begin);
         *lane.has(known.info.kind) = Some(lock);
@@ -200,7 +201,9 @@ impl Trace {
         let begin = self.begin_at().0;
         let known = &mut self.locks[lock.index()];
         known.holders.free(at, at > begin || known.takes > 0);
-        if at > begin || known.takes > 0 {
+        if at <= begin && known.takes == 0 {
+            known.held_at_begin = false;
+        } else {
             known.hold.add(known.halted.map_or(at, |halted| halted.min(at)).saturating_sub(known.since));
         }
         *self.lanes[id.index()].has(known.info.kind) = None;

@@ -121,6 +121,9 @@ struct Lock {
     since: u64,
     /// Since when its process is stopped.
     halted: Option<u64>,
+    /// Whether it was held when the run began.
+    held_at_begin: bool,
+    /// Takes since then.
     takes: u64,
     handoffs: u64,
     drop_requests: u64,
@@ -135,6 +138,7 @@ impl Lock {
             holders: Holders::born(begin, now),
             since: begin,
             halted: None,
+            held_at_begin: false,
             takes: 0,
             handoffs: 0,
             drop_requests: 0,

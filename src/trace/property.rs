@@ -102,7 +102,8 @@ proptest! {
             let (_, held, _, unknown) = shares(&lock.table[begin..]);
             let stats = trace.lock_stats(LockId(index as u16));
             prop_assert_eq!((stats.held, stats.held + stats.free + unknown), (held, trace.elapsed()));
-            prop_assert_eq!((stats.takes, stats.handoffs), (run.takes[index].len() as u64, run.handoffs[index]));
+            let takes = run.takes[index].len() as u64 + u64::from(run.held_at_begin[index]);
+            prop_assert_eq!((stats.takes, stats.handoffs), (takes, run.handoffs[index]));
             for (found, mut spans) in [(stats.hold, run.holds[index].clone()), (stats.wait, run.waits[index].clone())] {
                 spans.sort_unstable();
                 prop_assert_eq!(found.count, spans.len() as u64);

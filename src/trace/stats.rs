@@ -28,7 +28,7 @@ pub struct LockStats {
     pub held: Nanos,
     /// How long it was free; `held + free` is its life within the run, as far as it was observed and not stopped.
     pub free: Nanos,
-    /// How often it was taken.
+    /// How often it was taken; by whoever held it as the run began, too.
     pub takes: u64,
     /// How often it was taken by another than the last holder.
     pub handoffs: u64,

@@ -74,7 +74,7 @@ impl Trace {
         LockStats {
             held: Nanos(share.held),
             free: self.elapsed() - Nanos(share.held + share.unknown + share.absent),
-            takes: known.takes,
+            takes: known.takes + u64::from(known.held_at_begin),
             handoffs: known.handoffs,
             drop_requests: known.drop_requests,
             hold: known.hold.distribution(),

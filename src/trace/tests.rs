@@ -86,7 +86,8 @@ fn what_happened_before_the_beginning_decides_only_how_things_stand() {
     trace.end(MS(8));
     assert_eq!(trace.lane_ledger(one).0[State::Running.index()], MS(3));
     let stats = trace.lock_stats(lock);
-    assert_eq!((stats.held, stats.takes), (MS(3), 0));
+    // Whoever holds it then has taken it.
+    assert_eq!((stats.held, stats.takes), (MS(3), 1));
 }
 
 #[test]
@@ -261,6 +262,22 @@ fn between_the_order_of_its_birth_and_its_first_core_a_lane_has_none() {
     assert_eq!(ledger.0[State::WaitingCore.index()], MS(3));
     assert_eq!(ledger.0[State::Starting.index()], MS(5), "what it waits for later on is part of its start");
     assert_eq!(trace.span_at(lane, MS(5)).map(|span| span.detail), Some(Detail::Fork));
+}
+
+#[test]
+fn who_holds_a_lock_as_the_run_begins_has_taken_it_once() {
+    let (mut trace, one, two, lock) = two_threads();
+    trace.append(&event(two, MS(1), EventKind::Take { lock, to: State::Running }));
+    trace.append(&event(two, MS(2), EventKind::Drop { lock, to: State::Idle, detail: Detail::None, requested: false }));
+    trace.begin(MS(5));
+    trace.append(&event(one, MS(3), EventKind::Take { lock, to: State::Running }));
+    trace.advance(MS(7));
+    assert_eq!(trace.lock_stats(lock).takes, 1);
+    trace.append(&event(one, MS(8), EventKind::Drop { lock, to: State::Idle, detail: Detail::None, requested: false }));
+    trace.append(&event(two, MS(9), EventKind::Take { lock, to: State::Running }));
+    trace.end(MS(10));
+    let stats = trace.lock_stats(lock);
+    assert_eq!((stats.held, stats.takes, stats.handoffs, stats.hold.count), (MS(4), 2, 1, 1));
 }
 
 #[test]

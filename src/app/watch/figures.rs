@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::event::{LaneId, LockId, Nanos, State};
 use crate::observe::place::Place;
-use crate::session::Places;
+use crate::session::{Estimate, Held, HeldIn, Looks, Places, held_by_lane};
 use crate::trace::{Distribution, Trace};
 
 use super::Watch;
@@ -15,6 +15,9 @@ pub const LATELY: Nanos = Nanos::from_secs(30);
 
 /// How far apart the sums are kept from which what happened lately is told.
 const APART: Nanos = Nanos::from_secs(1);
+
+/// So much that is in no function is a row of its own.
+const WORTH_A_ROW: f64 = 0.005;
 
 /// The figures on the Watch screen.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -60,11 +63,11 @@ pub struct Stops {
 }
 
 /// A row of the table of holders.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Holder {
     /// Whose lane; of the longest where a function or several threads are meant.
     pub lane: LaneId,
-    /// The thread's name, or the function's.
+    /// The thread's name, or the function's; empty: no look tells in which function it was.
     pub name: String,
     /// How many threads that have ended are meant by that name; none of one thread.
     pub folded: Option<usize>,
@@ -74,12 +77,14 @@ pub struct Holder {
     pub also: Option<Also>,
     /// How `compare --call` names the function of that place, if it can be called by a name: `svc:scan`.
     pub call: Option<String>,
-    /// The asyncio task it ran there when it was last seen.
+    /// The asyncio task it ran there, or how many, in words: `task req-1`, `4 tasks`.
     pub task: Option<String>,
     /// Its share of the time, 0 to 1.
     pub holds: f64,
     /// Its share of all waiting, 0 to 1.
     pub waiting: f64,
+    /// How far that may be off where it is an estimate, which it is of a function.
+    pub off: f64,
 }
 
 /// A second place.
@@ -91,6 +96,8 @@ pub struct Also {
     pub place: String,
     /// Its share, 0 to 1.
     pub share: f64,
+    /// How far they may be off.
+    pub off: f64,
 }
 
 /// Sums at an instant.
@@ -142,12 +149,13 @@ impl Watch {
             idle: list.idle,
             ..Figures::default()
         };
-        let threads = self.by_thread(log, places, &waited, from);
+        let told = held_by_lane(log, from, waited.into_iter().map(|(lane, ns)| (lane, Nanos(ns))));
+        let threads = self.by_thread(log, places, &told, from);
         let place =
             |(at, (_, lanes)): (usize, &(Holder, Vec<LaneId>))| lanes.iter().map(move |lane| (*lane, at)).collect();
         self.figures.places = threads.iter().enumerate().flat_map::<Vec<_>, _>(place).collect();
         self.figures.holders = match self.by_function {
-            true => by_function(places),
+            true => by_function(places, &told, now - from),
             false => threads.into_iter().map(|(holder, _)| holder).collect(),
         };
         self.places.clone_from(places);
@@ -159,32 +167,29 @@ impl Watch {
         &self,
         log: &Trace,
         places: &Places,
-        waited: &HashMap<LaneId, u64>,
+        told: &HashMap<LaneId, Held>,
         from: Nanos,
     ) -> Vec<(Holder, Vec<LaneId>)> {
         let span = (log.now() - from).0.max(1) as f64;
-        let all: u64 = waited.values().sum();
+        let all: u64 = told.values().map(|told| told.waited.0).sum();
         let folded: HashMap<LaneId, usize> = (0..)
             .zip(&self.figures.rows)
             .filter(|(_, row)| row.folded().is_some())
             .flat_map(|(at, row)| row.lives.iter().map(move |life| (life.lane, at)))
             .collect();
-        // Lanes of one row, or one alone; with what each of them held.
-        let mut groups: HashMap<Result<usize, LaneId>, Vec<(LaneId, u64)>> = HashMap::new();
-        for (lane, held) in log.gils().flat_map(|(lock, _)| log.held_by(lock, from, log.now())) {
-            if held.0 > 0 {
-                groups.entry(folded.get(&lane).copied().ok_or(lane)).or_default().push((lane, held.0));
-            }
+        // Lanes of one row, or one alone.
+        let mut groups: HashMap<Result<usize, LaneId>, Vec<LaneId>> = HashMap::new();
+        for (lane, _) in told.iter().filter(|(_, told)| told.held > Nanos::ZERO) {
+            groups.entry(folded.get(lane).copied().ok_or(*lane)).or_default().push(*lane);
         }
-        let mut seen: HashMap<LaneId, Vec<(&Place, f64)>> = HashMap::new();
-        let by_lane = places.by_lane();
-        by_lane.iter().for_each(|row| seen.entry(row.lane).or_default().push((&row.place, row.waited)));
-        let holder = |(key, lanes): (Result<usize, LaneId>, Vec<(LaneId, u64)>)| {
+        let mut seen: HashMap<LaneId, Vec<&HeldIn>> = HashMap::new();
+        let divided = places.divide(told, Looks::Lately);
+        divided.iter().for_each(|row| seen.entry(row.lane).or_default().push(row));
+        let holder = |(key, lanes): (Result<usize, LaneId>, Vec<LaneId>)| {
             let row = key.ok().and_then(|at| self.figures.rows.get(at));
-            let lane = lanes.iter().max_by_key(|(lane, held)| (*held, std::cmp::Reverse(*lane)))?.0;
-            let waiting: u64 = lanes.iter().filter_map(|(lane, _)| waited.get(lane)).sum();
-            let held: u64 = lanes.iter().map(|(_, held)| held).sum();
-            let where_held = most(lanes.iter().filter_map(|(lane, _)| seen.get(lane)).flatten());
+            let lane = *lanes.iter().max_by_key(|lane| (told[lane].held, std::cmp::Reverse(**lane)))?;
+            let sum = |part: fn(&Held) -> Nanos| lanes.iter().map(|lane| part(&told[lane]).0).sum::<u64>() as f64;
+            let where_held = most(lanes.iter().filter_map(|lane| seen.get(lane)).flatten());
             let holder = Holder {
                 lane,
                 name: row.map_or_else(|| self.name(log, lane), |row| row.name.clone()),
@@ -192,11 +197,15 @@ impl Watch {
                 place: where_held.first().map(|(place, _)| place_words(place)),
                 also: also(&where_held),
                 call: where_held.first().and_then(|(place, _)| call(place)),
-                task: where_held.first().and_then(|(place, _)| place.task.as_ref()).map(ToString::to_string),
-                holds: held as f64 / span,
-                waiting: waiting as f64 / all.max(1) as f64,
+                task: where_held.first().and_then(|(place, _)| {
+                    let rows = lanes.iter().filter_map(|lane| seen.get(lane)).flatten();
+                    rows.filter(|row| row.place.is_same_function(place)).find_map(|row| row.task_words())
+                }),
+                holds: sum(|told| told.held) / span,
+                waiting: sum(|told| told.waited) / all.max(1) as f64,
+                off: 0.0,
             };
-            Some((holder, lanes.into_iter().map(|(lane, _)| lane).collect()))
+            Some((holder, lanes))
         };
         let mut rows: Vec<(Holder, Vec<LaneId>)> = groups.into_iter().filter_map(holder).collect();
         rows.sort_by(|(a, _), (b, _)| {
@@ -243,44 +252,57 @@ fn waited(log: &Trace) -> HashMap<LaneId, u64> {
     waited
 }
 
-/// The places at which others waited most, with their shares in all of these; the most first.
-fn most<'a>(seen: impl Iterator<Item = &'a (&'a Place, f64)>) -> Vec<(&'a Place, f64)> {
-    let mut places: Vec<(&Place, f64)> = Vec::new();
-    for (place, waited) in seen {
-        match places.iter_mut().find(|(known, _)| known.is_same_function(place)) {
-            Some((_, sum)) => *sum += waited,
-            None => places.push((place, *waited)),
+/// The places at which others waited most, with how long they did; the most first.
+fn most<'a>(seen: impl Iterator<Item = &'a &'a HeldIn>) -> Vec<(&'a Place, Estimate)> {
+    let mut places: Vec<(&Place, Estimate)> = Vec::new();
+    for row in seen {
+        match places.iter_mut().find(|(known, _)| known.is_same_function(&row.place)) {
+            Some((_, sum)) => *sum += row.waited,
+            None => places.push((&row.place, row.waited)),
         }
     }
-    let all: f64 = places.iter().map(|(_, waited)| waited).sum();
-    places.iter_mut().for_each(|(_, waited)| *waited = if all > 0.0 { *waited / all } else { 0.0 });
-    places.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+    places.sort_by(|(_, a), (_, b)| b.ns.total_cmp(&a.ns));
     places
 }
 
 /// The second of them is named if it is not far behind the first.
-fn also(places: &[(&Place, f64)]) -> Option<Also> {
-    let [(_, first), (place, share), ..] = places else { return None };
-    (share * 3.0 >= *first && *share > 0.0).then(|| Also { first: *first, place: place_words(place), share: *share })
+fn also(places: &[(&Place, Estimate)]) -> Option<Also> {
+    let [(_, first), (place, second), ..] = places else { return None };
+    let all: f64 = places.iter().map(|(_, waited)| waited.ns).sum();
+    let off = first.off().max(second.off()) / all;
+    (second.ns * 3.0 >= first.ns && second.ns > 0.0).then(|| Also {
+        first: first.ns / all,
+        place: place_words(place),
+        share: second.ns / all,
+        off,
+    })
 }
 
-fn by_function(places: &Places) -> Vec<Holder> {
-    let rows = places.by_function();
-    let (held, waited) = rows.iter().fold((0.0, 0.0), |(held, waited), row| (held + row.held, waited + row.waited));
-    let share = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
-    rows.iter()
-        .map(|row| Holder {
-            lane: row.lane,
-            name: row.place.function.to_string(),
-            folded: None,
-            place: Some(place_words(&row.place)),
-            also: None,
-            call: None,
-            task: None,
-            holds: share(row.held, held),
-            waiting: share(row.waited, waited),
-        })
-        .collect()
+/// What the log tells of the lanes, by function as far as looks tell in which it was; the rest is a row without a name.
+fn by_function(places: &Places, told: &HashMap<LaneId, Held>, span: Nanos) -> Vec<Holder> {
+    let sum = |part: fn(&Held) -> Nanos| told.values().map(|told| part(told).0).sum::<u64>() as f64;
+    let (held, waited) = (sum(|told| told.held), sum(|told| told.waited));
+    let holder = |row: &HeldIn| Holder {
+        lane: row.lane,
+        name: row.place.function.to_string(),
+        place: Some(place_words(&row.place)),
+        task: row.task_words(),
+        holds: row.held.ns / span.0.max(1) as f64,
+        waiting: row.waited.ns / waited.max(1.0),
+        off: row.waited.off() / waited.max(1.0),
+        ..Holder::default()
+    };
+    let rows = places.divide_by_function(told, Looks::Lately);
+    // What was not held lately is of no interest.
+    let mut holders: Vec<Holder> = rows.iter().filter(|row| row.held.ns > 0.0).map(holder).collect();
+    let seen = |part: fn(&Holder) -> f64| holders.iter().map(part).sum::<f64>();
+    let holds = held / span.0.max(1) as f64 - seen(|it| it.holds);
+    let waiting = if waited > 0.0 { 1.0 - seen(|it| it.waiting) } else { 0.0 };
+    if holds >= WORTH_A_ROW || waiting >= WORTH_A_ROW {
+        let at = holders.partition_point(|it| it.waiting >= waiting);
+        holders.insert(at, Holder { holds: holds.max(0.0), waiting: waiting.max(0.0), ..Holder::default() });
+    }
+    holders
 }
 
 /// A place in few words: `render (pdf.py:212)`; of what is the standard library's, who called it, too:

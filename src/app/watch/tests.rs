@@ -305,7 +305,7 @@ fn two_functions_that_are_near_to_each_other_are_both_named() {
     }
     watch.read(&log, &places);
     let text = sentence(&watch, &log);
-    assert!(text.contains("50% of that in ") && text.contains(", 50% in "), "{text}");
+    assert!(text.contains("50% ±") && text.contains(" of that in ") && text.contains(", 50% in "), "{text}");
     assert!(text.contains("iterencode (json.py:2)") && text.contains("match (re.py:1)"), "{text}");
     // What can be called by its name is given with the command that compares it.
     assert!(text.contains("Try: gilscope compare --call "), "{text}");
@@ -314,6 +314,35 @@ fn two_functions_that_are_near_to_each_other_are_both_named() {
     let text = sentence(&watch, &log);
     assert!(text.contains("held in match (re.py:1), ") || text.contains("held in iterencode (json.py:2), "), "{text}");
     assert_eq!(text.matches("match").count(), 1, "{text}");
+}
+
+#[test]
+fn by_function_nobody_is_charged_with_more_than_by_thread_and_what_no_look_tells_is_in_no_function() {
+    let log = log();
+    let mut watch = Watch { by_function: true, ..Watch::default() };
+    let mut places = Places::default();
+    for step in 1..=9 {
+        // Most looks find `first`, which holds it a tenth of the time.
+        places.saw(log.begin_at() + ms(step * 10), LaneId(1), place("handler", "/srv/a.py", 3), 1);
+        if step % 3 == 0 {
+            places.saw(log.begin_at() + ms(step * 10), LaneId(0), place("spin", "/srv/a.py", 9), 2);
+        }
+    }
+    watch.read(&log, &places);
+    let shares = |watch: &Watch| -> Vec<(String, u64)> {
+        let rows = watch.figures.holders.iter();
+        rows.map(|row| (row.name.clone(), (row.waiting * 1900.0).round() as u64)).collect()
+    };
+    assert_eq!(shares(&watch), [("spin".to_owned(), 1800), ("handler".to_owned(), 100)]);
+    let text = watch.sentence(&log);
+    assert!(text.starts_with("95% ±") && text.contains("held in spin (a.py:9)."), "{text}");
+    // Of the one who made others wait nothing was seen.
+    let mut places = Places::default();
+    places.saw(log.begin_at() + ms(95), LaneId(1), place("handler", "/srv/a.py", 3), 1);
+    watch.read(&log, &places);
+    assert_eq!(shares(&watch), [(String::new(), 1800), ("handler".to_owned(), 100)]);
+    let text = watch.sentence(&log);
+    assert!(text.starts_with("Of 95% of all waiting looks do not tell"), "{text}");
 }
 
 #[test]

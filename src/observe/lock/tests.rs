@@ -41,6 +41,20 @@ fn writes_are_drops_and_takes_in_turn_once_a_look_has_told_which() {
 }
 
 #[test]
+fn the_time_of_cpythons_own_count_is_known_and_looks_are_counted_where_there_is_nothing_else() {
+    let mut lock = settled();
+    look(&mut lock, 3_000_000, state(true, 5), 7);
+    assert_eq!((lock.counted_between, lock.looks), (Some((Nanos(1_000_000), Nanos(3_000_000))), 0));
+    hit(&mut lock, 4_000_000, 7);
+    look(&mut lock, 4_001_000, state(false, 5), 7);
+    assert_eq!(lock.counted_between, Some((Nanos(1_000_000), Nanos(3_000_000))), "somebody wrote: it tells nothing");
+    lock.sample(None);
+    look(&mut lock, 5_000_000, state(false, 9), 7);
+    look(&mut lock, 6_000_000, state(true, 9), 7);
+    assert_eq!((lock.counted_between, lock.looks), (Some((Nanos(1_000_000), Nanos(6_000_000))), 2));
+}
+
+#[test]
 fn a_holder_without_a_name_does_not_turn_takes_into_drops() {
     let mut lock = Lock::new(LockId(0), 1, 4096, 4112);
     lock.watch();

@@ -26,6 +26,7 @@ pub(super) struct Run {
     untold: Vec<Vec<Event>>,
     pub(super) takes: Vec<Vec<(u64, LaneId)>>,
     pub(super) handoffs: Vec<u64>,
+    pub(super) held_at_begin: Vec<bool>,
     pub(super) holds: Vec<Vec<u64>>,
     pub(super) waits: Vec<Vec<u64>>,
     took: Vec<u64>,
@@ -76,6 +77,7 @@ impl Run {
             untold: vec![Vec::new(); LANES],
             takes: vec![Vec::new(); locks],
             handoffs: vec![0; locks],
+            held_at_begin: vec![false; locks],
             holds: vec![Vec::new(); locks],
             waits: vec![Vec::new(); locks],
             took: vec![0; locks],
@@ -251,6 +253,7 @@ impl Run {
                 self.handoffs[lock] += 1;
             }
         }
+        self.held_at_begin[lock] |= self.at < BEGIN;
         known.last = Some(id);
         known.set(self.at, Has::Lane { lane: id, off_core: false });
         self.took[lock] = self.at.max(BEGIN);
@@ -261,7 +264,9 @@ impl Run {
         lane.holds = false;
         let lock = lane.lock.index();
         self.locks[lock].set(self.at, Has::Nobody);
-        if self.at > BEGIN || !self.takes[lock].is_empty() {
+        if self.at <= BEGIN && self.takes[lock].is_empty() {
+            self.held_at_begin[lock] = false;
+        } else {
             let since = self.took[lock] as usize;
             let held = self.locks[lock].table[since..].iter().filter(|has| matches!(has, Has::Lane { .. }));
             self.holds[lock].push(held.count() as u64);

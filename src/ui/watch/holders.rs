@@ -54,11 +54,12 @@ pub fn render(state: &State, canvas: &mut Canvas) {
         }
         let count = holder.folded.map(|count| format!(" ×{count}")).unwrap_or_default();
         let end = (2 + name).saturating_sub(count.chars().count() as u16);
-        let x = canvas.text_to(3, y, end, &foreign(&holder.name), Ink::Text);
+        let name_words = if holder.name.is_empty() { "not seen".to_owned() } else { foreign(&holder.name) };
+        let x = canvas.text_to(3, y, end, &name_words, Ink::Text);
         canvas.text(x, y, &count, Ink::Text);
         let place_words = holder.place.clone().unwrap_or_default();
         let words = match &holder.task {
-            Some(task) => format!("task {task} in {place_words}"),
+            Some(task) => format!("{task} in {place_words}"),
             None => place_words,
         };
         // Where there is no room for the file, the function alone is better than half a file.
