@@ -14,11 +14,14 @@
 //! - While threads take turns, once a turn and in the middle of it: who has
 //!   just lost the lock is asleep by then, and will be for some milliseconds
 //!   more. Who is known to wait needs no look.
-//! - While nothing happens, when the kernel's rings fill, or after a while.
+//! - While nothing happens, when the kernel's rings fill, or after a while that
+//!   is shorter than what an interpreter needs to start: a child that ends
+//!   before anybody has looked at it cannot be told anything of.
 //!
 //! # Not chosen
 //! To be woken by the rings always: what fills them are hand-offs, so each
-//! wake-up would come at the one moment at which nobody sleeps yet.
+//! wake-up would come at the one moment at which nobody sleeps yet. And each
+//! interrupts the program, so they are to be rare.
 
 use std::time::Duration;
 
@@ -38,8 +41,10 @@ const ALERT: Nanos = Nanos::from_millis(60);
 const MIDDLE: Nanos = Nanos::from_micros(7_500);
 /// How often while something happens, and no turns are taken.
 const SELDOM: Nanos = Nanos::from_millis(6);
-/// How often while nothing happens.
-const QUIET: Nanos = Nanos::from_millis(40);
+/// After so long without a record nothing happens.
+const CALM: Nanos = Nanos::from_millis(40);
+/// How often then.
+const QUIET: Nanos = Nanos::from_millis(10);
 
 /// See the [module](self).
 #[derive(Debug, Default)]
@@ -107,7 +112,7 @@ impl Pace {
             () if sampling => (self.was_due + SAMPLED, false),
             () if recent(self.unseen, ALERT) => (self.passed + OFTEN, false),
             () if recent(self.turn, MIDDLE) => ((self.turn + MIDDLE).max(self.passed + OFTEN), false),
-            () if recent(self.record, QUIET) => (self.passed + SELDOM, false),
+            () if recent(self.record, CALM) => (self.passed + SELDOM, false),
             () => (self.passed + QUIET, true),
         };
         // Where every pass is whole, each pause is one that an end must be able to end.
@@ -153,7 +158,7 @@ mod tests {
     fn nothing_happens_and_nothing_is_done_until_the_rings_fill() {
         let mut pace = Pace::default();
         pace.pass(Nanos(1_000 * MS), false);
-        assert_eq!(pause(&pace, 1_000 * MS, false), (40_000, true));
+        assert_eq!(pause(&pace, 1_000 * MS, false), (10_000, true));
         pace.records(Nanos(999 * MS));
         assert_eq!(pause(&pace, 1_000 * MS, false), (6_000, false));
         assert_eq!(pause(&pace, 1_050 * MS, false), (0, false), "late is at once");
