@@ -18,7 +18,7 @@
 //! [`runtime`], [`process`]); what is learnt of a lock and of a thread as pure
 //! machines ([`lock`], [`thread`]); the pass that feeds them ([`watch`]: what is
 //! new is told in `telling`, its processes are in `tree`, their interpreters in `interpreters`, its looks in `looks` and the
-//! rest in `care`), when it is due ([`pace`]);
+//! rest in `care`), when it is due ([`pace`]), and on which core (`aside`);
 //! and the thread that makes the passes ([`Observer`]).
 //!
 //! # Not chosen
@@ -27,6 +27,7 @@
 //! `take_gil` and `drop_gil`: they need root, and symbols that most builds do
 //! not have.
 
+mod aside;
 mod booked;
 mod care;
 pub mod doing;
@@ -67,7 +68,9 @@ use std::thread::JoinHandle;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::clock::{Clock, Monotonic};
 use crate::event::Nanos;
+use aside::Aside;
 use notice::{Notice, Program};
 use trouble::Trouble;
 use watch::Watcher;
@@ -168,12 +171,14 @@ fn observe(mut watcher: Watcher, ended: Option<OwnedFd>, shared: &Shared) {
     // Readable when what is waited for has ended: of a child of ours, once it has been let go.
     let mut life = ended;
     let mut has_ended = false;
+    let mut aside = Aside::this_thread();
     loop {
         if shared.exact_once.swap(false, Ordering::Relaxed) {
             watcher.exact_once();
         }
         watcher.wants_places = !shared.without_places.load(Ordering::Relaxed);
         watcher.pass();
+        aside.step(&mut watcher.cores, Monotonic.now());
         let stopped = shared.stop.load(Ordering::Relaxed);
         let end = match &mut *shared.child.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(child) if life.is_none() => {

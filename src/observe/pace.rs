@@ -13,12 +13,17 @@
 //! - While sleeps come and go unseen, as often as seems bearable.
 //! - While threads take turns, once a turn and in the middle of it: who has
 //!   just lost the lock is asleep by then, and will be for some milliseconds
-//!   more. Who is known to wait needs no look.
-//! - While nothing happens, when the kernel's rings fill, or after a while.
+//!   more. Who is known to wait needs no look. If the next turn is overdue (the
+//!   waiters begin their interval anew at each hand-off), often until it comes:
+//!   who loses the lock then is not to be missed.
+//! - While nothing happens, when the kernel's rings fill, or after a while that
+//!   is shorter than what an interpreter needs to start: a child that ends
+//!   before anybody has looked at it cannot be told anything of.
 //!
 //! # Not chosen
 //! To be woken by the rings always: what fills them are hand-offs, so each
-//! wake-up would come at the one moment at which nobody sleeps yet.
+//! wake-up would come at the one moment at which nobody sleeps yet. And each
+//! interrupts the program, so they are to be rare.
 
 use std::time::Duration;
 
@@ -36,10 +41,14 @@ const WORTH: Nanos = Nanos::from_millis(2);
 const ALERT: Nanos = Nanos::from_millis(60);
 /// The middle of the turn after the present one, with CPython's own switch interval of 5 ms.
 const MIDDLE: Nanos = Nanos::from_micros(7_500);
+/// Until then the turn after the present one is overdue, not given up: with several waiters it may come so late.
+const OVERDUE: Nanos = Nanos::from_micros(15_000);
 /// How often while something happens, and no turns are taken.
 const SELDOM: Nanos = Nanos::from_millis(6);
-/// How often while nothing happens.
-const QUIET: Nanos = Nanos::from_millis(40);
+/// After so long without a record nothing happens.
+const CALM: Nanos = Nanos::from_millis(40);
+/// How often then.
+const QUIET: Nanos = Nanos::from_millis(10);
 
 /// See the [module](self).
 #[derive(Debug, Default)]
@@ -106,8 +115,8 @@ impl Pace {
         let (due, until_records) = match () {
             () if sampling => (self.was_due + SAMPLED, false),
             () if recent(self.unseen, ALERT) => (self.passed + OFTEN, false),
-            () if recent(self.turn, MIDDLE) => ((self.turn + MIDDLE).max(self.passed + OFTEN), false),
-            () if recent(self.record, QUIET) => (self.passed + SELDOM, false),
+            () if recent(self.turn, OVERDUE) => ((self.turn + MIDDLE).max(self.passed + OFTEN), false),
+            () if recent(self.record, CALM) => (self.passed + SELDOM, false),
             () => (self.passed + QUIET, true),
         };
         // Where every pass is whole, each pause is one that an end must be able to end.
@@ -150,10 +159,41 @@ mod tests {
     }
 
     #[test]
+    fn a_turn_that_comes_late_is_awaited_and_makes_nothing_quick() {
+        let mut pace = Pace::default();
+        // With four threads one turn in eight is as long as this; who has lost the lock sleeps 5 ms, a moment later.
+        let mut turns = vec![1_000 * MS];
+        for turn in 1..400 {
+            let late = if turn % 8 == 0 { 2_450_000 } else { 0 };
+            turns.push(turns[turn - 1] + 5_150_000 + late);
+        }
+        let mut now = turns[0] + MS;
+        let (mut passes, mut before) = (0, 0);
+        while now < turns[399] {
+            pace.pass(Nanos(now), false);
+            passes += 1;
+            // What is a moment old is told; what is over was seen if there was a pass since it began.
+            for turn in turns.iter().filter(|turn| **turn + MS <= now) {
+                pace.turn(Nanos(*turn));
+                pace.records(Nanos(*turn));
+            }
+            for since in turns.iter().map(|turn| turn + 60_000).filter(|since| *since >= before) {
+                if since + 5 * MS <= now {
+                    pace.unseen(Nanos(since), Nanos(since + 5 * MS));
+                }
+            }
+            before = now;
+            now += pace.pause(Nanos(now), false).span.as_nanos() as u64;
+        }
+        assert!((395..=480).contains(&passes), "some more than one a turn: {passes}");
+        assert_eq!(pace.unseen, Nanos::ZERO, "every sleep was looked at");
+    }
+
+    #[test]
     fn nothing_happens_and_nothing_is_done_until_the_rings_fill() {
         let mut pace = Pace::default();
         pace.pass(Nanos(1_000 * MS), false);
-        assert_eq!(pause(&pace, 1_000 * MS, false), (40_000, true));
+        assert_eq!(pause(&pace, 1_000 * MS, false), (10_000, true));
         pace.records(Nanos(999 * MS));
         assert_eq!(pause(&pace, 1_000 * MS, false), (6_000, false));
         assert_eq!(pause(&pace, 1_050 * MS, false), (0, false), "late is at once");

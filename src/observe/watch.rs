@@ -21,6 +21,7 @@ use crate::clock::{Clock, Monotonic};
 use crate::event::{Detail, LaneId, LockId, Nanos};
 use crate::perf::{Record, What};
 
+use super::aside::Cores;
 use super::booked::Booked;
 use super::doing::{Doing, Doings};
 use super::lock::{Lock, Mode};
@@ -153,6 +154,7 @@ pub struct Watcher {
     /// Threads that ended before it was seen whether they run Python.
     pub(super) ended_unseen: u64,
     pub(super) pace: Pace,
+    pub(super) cores: Cores,
     /// Since when threads sleep that are not followed yet.
     asleep_at_birth: HashMap<u32, Nanos>,
 }
@@ -199,6 +201,7 @@ impl Watcher {
             ends_lost_at: None,
             ended_unseen: 0,
             pace: Pace::default(),
+            cores: Cores::default(),
             asleep_at_birth: HashMap::new(),
         }
     }
@@ -269,8 +272,16 @@ impl Watcher {
         for record in new {
             self.pace.records(record.at);
             match record.what {
-                What::Out { preempted: false } => self.fell_asleep(record.tid, record.at),
-                What::In => self.woke_up(record.tid, record.at),
+                What::Out { preempted } => {
+                    self.cores.left(record.core, record.at);
+                    if !preempted {
+                        self.fell_asleep(record.tid, record.at);
+                    }
+                }
+                What::In => {
+                    self.cores.came(record.core, record.at);
+                    self.woke_up(record.tid, record.at);
+                }
                 // A child is to be watched at once, not when its time has come.
                 What::Born { parent, .. } if record.pid == record.tid => {
                     self.process_born(record.pid, parent, record.at)

@@ -334,14 +334,14 @@ fn by_function_nobody_is_charged_with_more_than_by_thread_and_what_no_look_tells
         rows.map(|row| (row.name.clone(), (row.waiting * 1900.0).round() as u64)).collect()
     };
     assert_eq!(shares(&watch), [("spin".to_owned(), 1800), ("handler".to_owned(), 100)]);
-    let text = watch.sentence(&log);
+    let text = sentence(&watch, &log);
     assert!(text.starts_with("95% ±") && text.contains("held in spin (a.py:9)."), "{text}");
     // Of the one who made others wait nothing was seen.
     let mut places = Places::default();
     places.saw(log.begin_at() + ms(95), LaneId(1), place("handler", "/srv/a.py", 3), 1);
     watch.read(&log, &places);
     assert_eq!(shares(&watch), [(String::new(), 1800), ("handler".to_owned(), 100)]);
-    let text = watch.sentence(&log);
+    let text = sentence(&watch, &log);
     assert!(text.starts_with("Of 95% of all waiting looks do not tell"), "{text}");
 }
 
