@@ -124,6 +124,34 @@ def imports():
     return found
 
 
+def streams():
+    """What a connection takes an event loop: CPU time of its thread to open one to this machine, and to close it."""
+    import asyncio
+    import socket
+
+    count = 200
+
+    async def opened_and_closed(port):
+        # The first loads what all need.
+        _, first = await asyncio.open_connection("127.0.0.1", port)
+        held = []
+        began = time.thread_time_ns()
+        for _ in range(count):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            held.append(writer)
+        opened = time.thread_time_ns()
+        for writer in held:
+            writer.close()
+            await writer.wait_closed()
+        closed = time.thread_time_ns()
+        first.close()
+        return {"open": (opened - began) // count, "close": (closed - opened) // count}
+
+    # The kernel answers; nobody need accept what fits into its queue.
+    with socket.create_server(("127.0.0.1", 0), backlog=2 * count) as listener:
+        return asyncio.run(opened_and_closed(listener.getsockname()[1]))
+
+
 def main():
     import json
     import platform
@@ -139,6 +167,7 @@ def main():
     rows["forkserver_cold"] = process("forkserver")
     rows["forkserver"] = process("forkserver")
     rows["imports"] = imports()
+    rows["streams"] = streams()
     thread()
     rows["thread"] = thread()
     try:

@@ -203,10 +203,14 @@ def measured(options, workload, engines, models):
     """The times of each model and engine, and of one after another, from interleaved rounds; none if they cannot do that. What
     is refused is said and left out."""
     times = {which: ([], []) for which in ["sequential", *models]}
+    connects = "connections" in argument_kinds(workload).values()
     for _ in range(options.rounds):
         for which in list(times):
             took, refused = [], []
             for engine, size in engines:
+                # The port of a connection that was closed is free again after a second, of which the kernel counts whole ones.
+                # Before that, thousands of them make the search for a free one take longer than all the rest.
+                time.sleep(2 if connects else 0)
                 try:
                     took.append(engine.run(workload, which, size.args))
                 except Refused as why:

@@ -29,19 +29,21 @@ impl Home {
         self.0.path().join("gilscope/calibration.toml")
     }
 
-    /// One whose births cost so many milliseconds of CPU time; a thread a hundredth.
+    /// One whose births cost so many milliseconds of CPU time; a thread a hundredth, a connection's ends as well.
     fn costing(millis: u64) -> Home {
         let home = Home::new();
         fs::create_dir_all(home.file().parent().unwrap()).unwrap();
         let third = millis * 1_000_000 / 3;
         let mut text = "python = \"3.77.0\"\n[costs.pool]\n[costs.imports]\n".to_owned();
+        let hundredth = millis * 10_000;
+        text += &format!("[costs.streams]\nopen_ns = {hundredth}\nclose_ns = {hundredth}\n");
         for kind in ["spawn", "server", "tracker", "subinterpreter"] {
             text += &format!("[costs.{kind}]\ninit_ns = {third}\nimport_ns = {third}\nprepare_ns = {third}\n");
         }
         for kind in ["fork", "forkserver"] {
             text += &format!("[costs.{kind}]\nprepare_ns = {}\n", (millis * 1_000_000).min(10_000_000_000));
         }
-        text += &format!("[costs.thread]\ninit_ns = {}\n", millis * 10_000);
+        text += &format!("[costs.thread]\ninit_ns = {hundredth}\n");
         fs::write(home.file(), text).unwrap();
         home
     }
@@ -107,6 +109,18 @@ fn every_way_to_start_a_worker_is_paid_for_on_a_core() {
             }
         }
     }
+}
+
+#[test]
+fn connections_of_an_event_loop_are_paid_for_with_its_lock_held() {
+    let home = Home::costing(300);
+    let size = ["--arg", "connections=40", "--arg", "seconds=0", "--tasks", "2"];
+    let args = [&["run", "sockets", "-m", "coroutines", "-n", "2"], &size[..], &["--json"]].concat();
+    let held = |report: &Value| report["locks"][0]["held_ns"].as_u64().unwrap();
+    let (paid, bare) = (home.json(&args), home.json(&[&args[..], &["--bare"]].concat()));
+    // Forty times three milliseconds to open and as many to close.
+    assert!(held(&paid) >= 240_000_000, "{}", held(&paid));
+    assert!(held(&bare) * 3 < held(&paid), "{} against {}", held(&bare), held(&paid));
 }
 
 #[test]

@@ -141,6 +141,11 @@ impl Workload {
         takes("task") && !takes("tasks")
     }
 
+    /// Whether it opens connections by asyncio, as its text has it.
+    pub fn opens_streams(&self) -> bool {
+        self.source.contains("open_connection")
+    }
+
     /// What errors call its file.
     pub fn file_name(&self) -> String {
         self.path.as_ref().map_or_else(|| format!("{}.py", self.id), |path| path.display().to_string())
