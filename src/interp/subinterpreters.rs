@@ -97,7 +97,7 @@ fn hand_out(pool: &Pool, main: &mut WorkerHost, queue: &Sender<(TaskId, Vec<u8>)
             main.enter(State::Running, Detail::None);
             moved = true;
             match call.map(|call| queue.try_send((task, call))) {
-                Ok(Ok(())) => drop(pool.asking.fetch_sub(1, Ordering::AcqRel)),
+                Ok(Ok(())) => _ = pool.asking.fetch_sub(1, Ordering::AcqRel),
                 Ok(Err(TrySendError::Full(call) | TrySendError::Disconnected(call))) => pickled = Some(call),
                 Err(text) => {
                     tell(task, TaskOutcome::Error { text, line: Line::NONE });
