@@ -240,7 +240,7 @@ fn what_was_measured_is_kept_used_and_named() {
     let folder = tempfile::tempdir().unwrap();
     let birth = |elapsed: u64, cpu: u64| format!("{{\"elapsed\": {elapsed}, \"cpu\": {cpu}, \"module\": {}}}", cpu / 2);
     let rows = format!(
-        "{{\"bare\": 1000, \"pool\": {{\"before\": 2, \"after\": 1}}, \"tracker\": {0}, \"spawn\": {0}, \"fork\": {0}, \"forkserver_cold\": {1}, \"forkserver\": {0}, \"thread\": {0}}}",
+        "{{\"bare\": 1000, \"pool\": {{\"before\": 2, \"after\": 1}}, \"tracker\": {0}, \"spawn\": {0}, \"fork\": {0}, \"forkserver_cold\": {1}, \"forkserver\": {0}, \"thread\": {0}, \"streams\": {{\"open\": 64000, \"close\": 13000}}}}",
         birth(9_000_000, 8_000_000),
         birth(20_000_000, 8_000_000)
     );
@@ -253,6 +253,7 @@ fn what_was_measured_is_kept_used_and_named() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(text.contains("CPython 3.99.0") && text.contains("9.00 ms") && text.contains("built in: 3.13.0"), "{text}");
     assert!(text.contains(home.file().to_str().unwrap()), "{text}");
+    assert!(text.contains("64.0 µs to open, 13.0 µs to close"), "{text}");
     let report = home.json(&["run", "sum-squares", "-m", "processes", "-n", "1", "--arg", "n=10", "--json"]);
     assert_eq!(report["experiment"]["startup"]["python"], "3.99.0");
     // A damaged one does not stand in the way of a new one.
