@@ -1,4 +1,5 @@
-# What CPython spends from the order of a worker's birth to the worker's first line, once for each way to make one.
+# What CPython spends from the order of a worker's birth to the worker's first line, once for each way to make one; and what
+# an event loop spends on a connection.
 # Processes and interpreters are workers of the pools of `concurrent.futures`, with the modules these need in each.
 # Prints one JSON object. Each row: from the order to the first line, and how much of that the new thread computed, in
 # nanoseconds; and how much whoever ordered it computed for the order. The monotonic clock is one for all processes; the

@@ -21,8 +21,8 @@
 //! What a workload's own file imports is part of the price where CPython loads the file anew: `asyncio` takes it as long
 //! as the interpreter itself ([`Imports`]).
 //!
-//! And a connection of asyncio's is far more Python than system calls ([`StreamPrices`]), so the thread of the loop
-//! computes what is missing at each, with the lock held.
+//! And a connection of asyncio's is Python more than system calls ([`StreamPrices`]), so the thread of the loop computes
+//! what is missing at each, with the lock held.
 //!
 //! # Not chosen
 //! Sleeping: it takes no core from anybody, and start-up does. A wall-clock span: a worker that has to wait for its core
@@ -126,8 +126,7 @@ pub struct Costs {
     /// What the workload's own modules cost whoever has to load them: every new interpreter, and every copy of a
     /// forkserver, which has loaded no workload.
     pub imports: Imports,
-    /// A connection by `asyncio`: no start-up, but Python as well that the miniature has in Rust, and far more of it than
-    /// the system calls.
+    /// A connection by `asyncio`: no start-up, but Python as well that the miniature has in Rust.
     pub streams: StreamPrices,
 }
 
