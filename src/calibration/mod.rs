@@ -21,7 +21,7 @@
 //! What a workload's own file imports is part of the price where CPython loads the file anew: `asyncio` takes it as long
 //! as the interpreter itself ([`Imports`]).
 //!
-//! And a connection of asyncio's is Python more than system calls ([`StreamPrices`]), so the thread of the loop computes
+//! And a connection of asyncio's is Python as much as system calls ([`StreamPrices`]), so the thread of the loop computes
 //! what is missing at each, with the lock held.
 //!
 //! # Not chosen

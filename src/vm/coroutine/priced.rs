@@ -2,7 +2,7 @@
 //!
 //! A connection is a system call or two, and around them asyncio runs some hundred lines of Python: it makes transport,
 //! protocol, reader and writer, and calls back through its loop for each. The thread of the loop does that with the lock
-//! held, and takes longer for it than the kernel does. The miniature has all of it in Rust; so the calling thread
+//! held, and takes as long for it as the kernel does. The miniature has all of it in Rust; so the calling thread
 //! computes until the step has had as much CPU time as CPython's, what the miniature spends itself included.
 //!
 //! Not counted as its own: what tokio spends where the loop waits, a few microseconds a turn for all that it has woken.
