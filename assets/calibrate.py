@@ -1,4 +1,5 @@
-# What CPython spends from the order of a worker's birth to the worker's first line, once for each way to make one.
+# What CPython spends from the order of a worker's birth to the worker's first line, once for each way to make one; and what
+# an event loop spends on a connection.
 # Processes and interpreters are workers of the pools of `concurrent.futures`, with the modules these need in each.
 # Prints one JSON object. Each row: from the order to the first line, and how much of that the new thread computed, in
 # nanoseconds; and how much whoever ordered it computed for the order. The monotonic clock is one for all processes; the
@@ -124,6 +125,34 @@ def imports():
     return found
 
 
+def streams():
+    """What a connection takes an event loop: CPU time of its thread to open one to this machine, and to close it."""
+    import asyncio
+    import socket
+
+    count = 200
+
+    async def opened_and_closed(port):
+        # The first loads what all need.
+        _, first = await asyncio.open_connection("127.0.0.1", port)
+        held = []
+        began = time.thread_time_ns()
+        for _ in range(count):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            held.append(writer)
+        opened = time.thread_time_ns()
+        for writer in held:
+            writer.close()
+            await writer.wait_closed()
+        closed = time.thread_time_ns()
+        first.close()
+        return {"open": (opened - began) // count, "close": (closed - opened) // count}
+
+    # The kernel answers; nobody need accept what fits into its queue.
+    with socket.create_server(("127.0.0.1", 0), backlog=2 * count) as listener:
+        return asyncio.run(opened_and_closed(listener.getsockname()[1]))
+
+
 def main():
     import json
     import platform
@@ -139,6 +168,7 @@ def main():
     rows["forkserver_cold"] = process("forkserver")
     rows["forkserver"] = process("forkserver")
     rows["imports"] = imports()
+    rows["streams"] = streams()
     thread()
     rows["thread"] = thread()
     try:

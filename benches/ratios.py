@@ -7,18 +7,21 @@
     python3 benches/ratios.py --table FILE ...
 
 Both engines do the same tasks, interleaved, round by round. The size of a task is chosen for each engine so that one after
-another takes it `--target` seconds; where a workload has no size, or waits for a fixed time, both do the same. The last
-column is the miniature's ratio over CPython's: 1.00 is agreement. The miniature starts its workers as `gilscope calibrate`
+another takes it `--target` seconds; where a workload has no size, or waits for a fixed time, both do the same. What one after
+another took in the rounds themselves is looked at again: if the two are more than 5 % apart, or more than 10 % off the target,
+the sizes are mended by that and all rounds are done anew, up to twice. A line whose sizes are still not alike says so, and is
+not judged. The last column but one is the miniature's ratio over CPython's: 1.00 is agreement. The miniature starts its workers as `gilscope calibrate`
 finds that Python to do it, here and now.
 
 `--free` names a free-threaded build, which is then what the miniature's `free-threads` is set beside, with that build's own
-sequential run; `--isolated` one of 3.14 or later, the same for `subinterpreters`. What a Python is to read is copied to a
-folder of its own under /tmp, so that one which sees nothing else can be measured as well.
+sequential run; `--isolated` one of 3.14 or later, the same for `subinterpreters`. Each may be a program that starts one in a
+virtual environment or another root: what a Python is to read is copied to a folder of its own under /tmp, so that one which
+sees nothing else can be measured as well. `matmul` needs NumPy in each.
 
 `--csv` appends a line a pair to a file. `--table` measures nothing and makes the table in BENCHMARKS.md out of such files; of
 several lines about one pair the last counts.
 """
-import argparse, contextlib, csv, glob, heapq, json, multiprocessing, os, re, resource, selectors, shutil, signal, socket
+import argparse, contextlib, csv, glob, heapq, json, math, multiprocessing, os, re, resource, selectors, shutil, signal, socket
 import statistics, subprocess, sys, tempfile, time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from measure import HERE, PROGRAM, pythons
@@ -26,10 +29,12 @@ from measure import HERE, PROGRAM, pythons
 MODELS = ["threads", "free-threads", "subinterpreters", "processes:fork", "processes:forkserver", "processes:spawn", "hybrid",
           "coroutines"]
 WORKERS, TASKS = 2, 2
-FIELDS = ["workload", "model", "python", "startup", "rounds", "base_cpython", "base_miniature", "cpython", "miniature",
+FIELDS = ["workload", "model", "python", "startup", "rounds", "target", "base_cpython", "base_miniature", "cpython", "miniature",
           "ratio_cpython", "ratio_miniature", "quotient", "quotient_low", "quotient_high"]
 # How far from 1.00 the quotient may be, and where start-up decides.
 ROOM, ROOM_AT_START = 0.15, 0.30
+# How far apart the two sides may be, one task after another, and how far from the target; how near to it a size is sought.
+ALIKE, DRIFT, FOUND = 0.05, 0.10, 0.03
 median = statistics.median
 
 
@@ -43,6 +48,7 @@ def ran(command, **more):
 
 class Miniature:
     """The miniature, with its start-up as that of a Python."""
+    name = "miniature"
 
     def __init__(self, folder, python):
         self.env = {**os.environ, "XDG_CONFIG_HOME": folder}
@@ -67,6 +73,7 @@ class Miniature:
 
 class CPython:
     """A real one, which finds the driver and the workloads in a folder."""
+    name = "CPython"
 
     def __init__(self, folder, python, server):
         self.folder, self.python, self.server = folder, python, server
@@ -144,49 +151,111 @@ def answers(listener):
             connection.close()
 
 
-def sized(engine, workload, target):
-    """Arguments with which an engine takes about `target` seconds one task after another."""
-    args = {argument["name"]: argument.get("default") for argument in workload["arguments"]}
-    size = next((argument for argument in workload["arguments"] if argument.get("size")), None)
-    if size is None or workload["bound"] == "io":
-        return args
-    for _ in range(6):
-        took = engine.run(workload, "sequential", args)
-        if 0.95 < took / target < 1.05:
-            break
+class Size:
+    """The arguments of an engine's tasks, and how much it makes of one that the workload scales by."""
+
+    def __init__(self, workload, target):
+        self.args = {argument["name"]: argument.get("default") for argument in workload["arguments"]}
+        scaled = [argument for argument in workload["arguments"] if argument.get("size")]
+        self.by = scaled[0] if scaled and workload["bound"] != "io" else None
+        self.target = target if self.by else 0.0
+        # Sizes tried, each with what one task after another took.
+        self.tried = {}
+
+    def is_off(self, took, most):
+        return self.target and abs(took / self.target - 1) > most
+
+    def mend(self, took):
+        """Another size, after what this one took: through the last two that were tried, on a scale on which work is a line
+        however it grows with its size. False if there is none that is nearer."""
+        name = self.by["name"]
+        now, power = self.args[name], 1.0
+        if self.tried and now not in self.tried:
+            last, then = list(self.tried.items())[-1]
+            if took != then and abs(math.log(now / last)) > 0.01:
+                power = math.log(took / then) / math.log(now / last)
+        self.tried[now] = took
         # Not more than tenfold at a time: a first run also pays for what is only paid once.
-        args[size["name"]] = max(int(args[size["name"]] * min(10, max(0.1, target / took))), size["min"])
-    return args
+        factor = (self.target / took) ** (1 / min(4.0, max(0.5, power)))
+        self.args[name] = max(round(now * min(10.0, max(0.1, factor))), self.by["min"], 1)
+        return self.args[name] not in self.tried
+
+    def nearest(self):
+        """Back to the best of those tried."""
+        self.args[self.by["name"]] = min(self.tried, key=lambda size: abs(math.log(self.tried[size] / self.target)))
+
+    def find(self, engine, workload):
+        """The size with which one task after another takes that engine the target."""
+        for _ in range(8 if self.by else 0):
+            # The way there takes one run a step; near the target one alone is not believed.
+            took = engine.run(workload, "sequential", self.args)
+            if 1 / 3 < took / self.target < 3:
+                took = median([took, *(engine.run(workload, "sequential", self.args) for _ in range(2))])
+            if not self.is_off(took, FOUND):
+                return
+            if not self.mend(took):
+                break
+        if self.by:
+            self.nearest()
 
 
-def compared(options, workload, real, mini, models):
-    """A line for each model, from interleaved rounds; what is refused is said and left out."""
-    try:
-        engines = [(engine, sized(engine, workload, options.target)) for engine in (real, mini)]
-    except Refused as why:
-        print(f"{workload['id']:16} {'':21} – {why}", flush=True)
-        return
+def measured(options, workload, engines, models):
+    """The times of each model and engine, and of one after another, from interleaved rounds; none if they cannot do that. What
+    is refused is said and left out."""
     times = {which: ([], []) for which in ["sequential", *models]}
+    connects = "connections" in argument_kinds(workload).values()
     for _ in range(options.rounds):
         for which in list(times):
-            try:
-                took = [engine.run(workload, which, args) for engine, args in engines]
-            except Refused as why:
-                print(f"{workload['id']:16} {which:21} – {why}", flush=True)
+            took, refused = [], []
+            for engine, size in engines:
+                # The port of a connection that was closed is free again after a second, of which the kernel counts whole ones.
+                # Before that, thousands of them make the search for a free one take longer than all the rest.
+                time.sleep(2 if connects else 0)
+                try:
+                    took.append(engine.run(workload, which, size.args))
+                except Refused as why:
+                    refused.append(f"{engine.name}: {why}")
+            if refused:
+                print(f"{workload['id']:16} {which:21} – {'; '.join(refused)}", flush=True)
                 del times[which]
                 if which == "sequential":
-                    return
+                    return None
                 continue
             for column, seconds in zip(times[which], took):
                 column.append(seconds)
-    bases = times.pop("sequential")
-    base = [median(column) for column in bases]
+    return times if len(times) > 1 else None
+
+
+def compared(options, workload, real, mini, models):
+    """A line for each model."""
+    engines = [(engine, Size(workload, options.target)) for engine in (real, mini)]
+    try:
+        for engine, size in engines:
+            size.find(engine, workload)
+    except Refused as why:
+        print(f"{workload['id']:16} {'':21} – {engine.name}: {why}", flush=True)
+        return
+    for last in (False, False, True):
+        times = measured(options, workload, engines, models)
+        if times is None:
+            return
+        bases = times.pop("sequential")
+        base = [median(column) for column in bases]
+        models = list(times)
+        if last or alike(engines[0][1].target, base):
+            break
+        # What many rounds say of a size outweighs what the search did.
+        off = [(size, took) for (_, size), took in zip(engines, base) if size.is_off(took, FOUND)]
+        for size, _ in off:
+            size.tried.clear()
+        if not any([size.mend(took) for size, took in off]):
+            break
     for model, columns in times.items():
         took = [median(column) for column in columns]
         ratio = [seconds / one for seconds, one in zip(took, base)]
         each = sorted(m / mb / (c / cb) for c, m, cb, mb in zip(*columns, *bases))
         yield {"workload": workload["id"], "model": model, "python": real.version, "startup": mini.startup,
-               "rounds": options.rounds, "base_cpython": base[0], "base_miniature": base[1], "cpython": took[0],
+               "rounds": options.rounds, "target": engines[0][1].target, "base_cpython": base[0], "base_miniature": base[1], "cpython": took[0],
                "miniature": took[1], "ratio_cpython": ratio[0], "ratio_miniature": ratio[1], "quotient": ratio[1] / ratio[0],
                "quotient_low": each[0], "quotient_high": each[-1]}
 
@@ -197,17 +266,28 @@ def startup_decides(row):
     return paid and row["cpython"] > row["base_cpython"]
 
 
+def alike(target, base):
+    """Whether the two sizes are, by what one task after another took. Start-up weighs less against more work."""
+    apart = max(base) / min(base) - 1 > ALIKE
+    return not target or not apart and all(abs(took / target - 1) <= DRIFT for took in base)
+
+
+def judged(row):
+    return alike(row["target"], [row["base_cpython"], row["base_miniature"]])
+
+
 def misses(row):
-    return abs(row["quotient"] - 1) > (ROOM_AT_START if startup_decides(row) else ROOM)
+    return judged(row) and abs(row["quotient"] - 1) > (ROOM_AT_START if startup_decides(row) else ROOM)
 
 
 def table(files):
-    """Markdown: a line a workload, a column a model; what misses is bold."""
+    """Markdown: a line a workload, a column a model; what misses is bold, and what is not judged has both sizes beside it."""
     rows = {}
     for name in files:
         with open(name, newline="") as file:
             for row in csv.DictReader(file):
-                rows[row["workload"], row["model"]] = {
+                # Files of earlier do not know the target.
+                rows[row["workload"], row["model"]] = {"target": 0.0} | {
                     name: value if name in ("workload", "model", "python", "startup") else float(value)
                     for name, value in row.items()}
     models = [model for model in MODELS if any(key[1] == model for key in rows)]
@@ -222,10 +302,12 @@ def table(files):
                 continue
             quotient = f"{row['quotient']:.2f}"
             quotient = f"**{quotient}**" if misses(row) else quotient
-            cells.append(f"{row['ratio_cpython']:.2f}, {row['ratio_miniature']:.2f}: {quotient}")
+            sizes = "" if judged(row) else f" ({1e3 * row['base_cpython']:.0f}, {1e3 * row['base_miniature']:.0f} ms)"
+            cells.append(f"{row['ratio_cpython']:.2f}, {row['ratio_miniature']:.2f}: {quotient}{sizes}")
         print(f"| `{workload}` |", " | ".join(cells), "|")
     missed = [row for row in rows.values() if misses(row)]
-    print(f"\n{len(rows)} pairs, {len(missed)} missed.")
+    odd = sum(not judged(row) for row in rows.values())
+    print(f"\n{len(rows)} pairs, {len(missed)} missed" + (f", {odd} not judged: sizes not alike." if odd else "."))
     for row in missed:
         print(f"{row['workload']} {row['model']}: {row['quotient']:.2f} [{row['quotient_low']:.2f}–{row['quotient_high']:.2f}] "
               f"in {row['rounds']:.0f} rounds; {1e3 * row['cpython']:.1f} of {1e3 * row['base_cpython']:.1f} ms, "
@@ -291,7 +373,8 @@ def main():
                     if options.csv:
                         keep(options.csv, row)
                     print(f"{row['workload']:16} {row['model']:21} {row['ratio_cpython']:8.3f} {row['ratio_miniature']:9.3f} "
-                          f"{row['quotient']:8.3f}   {row['base_cpython']:.3f}, {row['base_miniature']:.3f}", flush=True)
+                          f"{row['quotient']:8.3f}   {row['base_cpython']:.3f}, {row['base_miniature']:.3f}"
+                          + ("" if judged(row) else " not alike"), flush=True)
 
 
 if __name__ == "__main__":

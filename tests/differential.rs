@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gilscope::interp::SlowServer;
-use gilscope::vm::{Alone, EventLoop, Module, Raised, Rules, Thread, Value, compile, pickle};
+use gilscope::vm::{Alone, EventLoop, Module, Raised, Rules, StreamPrices, Thread, Value, compile, pickle};
 use gilscope::workload;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -26,7 +26,7 @@ fn ours(source: &str) -> String {
     let mut thread = Thread::new(&module, Alone::default(), Rules::V3_10);
     let mut result = thread.run_body().and_then(|()| thread.call("work", Vec::new(), Vec::new()));
     if matches!(&result, Ok(value) if value.type_name() == "coroutine") {
-        let mut event_loop = EventLoop::new().expect("a descriptor is to be had");
+        let mut event_loop = EventLoop::new(StreamPrices::default()).expect("a descriptor is to be had");
         result = result.and_then(|coroutine| event_loop.run_one(&mut thread, coroutine));
     }
     match result {

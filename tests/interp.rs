@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use gilscope::calibration::Costs;
+use gilscope::calibration::{Costs, Phases};
 use gilscope::event::{Detail, Event, EventKind, LaneId, Line, LockId, Nanos, State, TaskId};
 use gilscope::interp::{Controller, LaneEnd, Report, RunSpec, ServerError, StartError, TaskOutcome};
 use gilscope::model::{self, Role};
@@ -557,6 +557,26 @@ def work(n, task):
     }
     let main = run.order(0);
     assert!(main.contains(&"pickling".to_owned()) && main.contains(&"unpickling".to_owned()), "{main:?}");
+}
+
+#[test]
+fn a_call_is_pickled_when_there_is_an_interpreter_for_it() {
+    let subinterpreter = Phases { init_ns: Nanos::from_millis(20), ..Phases::default() };
+    let costs = Costs { subinterpreter, ..Costs::default() };
+    let run = Run::go(RunSpec { costs, ..spec("subinterpreters", 2, SQUARES, 1_000, 5) }).until_over();
+    run.check();
+    let (mut free, mut pickled) = (0, 0);
+    for event in &run.events {
+        match event.kind {
+            EventKind::State { to: State::Pickling, .. } if event.lane == LaneId(0) => {
+                pickled += 1;
+                assert!(pickled <= free, "call {pickled}, after {free} interpreters were free, at {event:?}");
+            }
+            EventKind::State { to: State::Idle, .. } | EventKind::Drop { to: State::Idle, .. } => free += 1,
+            _ => {}
+        }
+    }
+    assert_eq!(pickled, 5);
 }
 
 #[test]

@@ -29,19 +29,21 @@ impl Home {
         self.0.path().join("gilscope/calibration.toml")
     }
 
-    /// One whose births cost so many milliseconds of CPU time; a thread a hundredth.
+    /// One whose births cost so many milliseconds of CPU time; a thread a hundredth, a connection's ends as well.
     fn costing(millis: u64) -> Home {
         let home = Home::new();
         fs::create_dir_all(home.file().parent().unwrap()).unwrap();
         let third = millis * 1_000_000 / 3;
         let mut text = "python = \"3.77.0\"\n[costs.pool]\n[costs.imports]\n".to_owned();
+        let hundredth = millis * 10_000;
+        text += &format!("[costs.streams]\nopen_ns = {hundredth}\nclose_ns = {hundredth}\n");
         for kind in ["spawn", "server", "tracker", "subinterpreter"] {
             text += &format!("[costs.{kind}]\ninit_ns = {third}\nimport_ns = {third}\nprepare_ns = {third}\n");
         }
         for kind in ["fork", "forkserver"] {
             text += &format!("[costs.{kind}]\nprepare_ns = {}\n", (millis * 1_000_000).min(10_000_000_000));
         }
-        text += &format!("[costs.thread]\ninit_ns = {}\n", millis * 10_000);
+        text += &format!("[costs.thread]\ninit_ns = {hundredth}\n");
         fs::write(home.file(), text).unwrap();
         home
     }
@@ -107,6 +109,18 @@ fn every_way_to_start_a_worker_is_paid_for_on_a_core() {
             }
         }
     }
+}
+
+#[test]
+fn connections_of_an_event_loop_are_paid_for_with_its_lock_held() {
+    let home = Home::costing(300);
+    let size = ["--arg", "connections=40", "--arg", "seconds=0", "--tasks", "2"];
+    let args = [&["run", "sockets", "-m", "coroutines", "-n", "2"], &size[..], &["--json"]].concat();
+    let held = |report: &Value| report["locks"][0]["held_ns"].as_u64().unwrap();
+    let (paid, bare) = (home.json(&args), home.json(&[&args[..], &["--bare"]].concat()));
+    // Forty times three milliseconds to open and as many to close.
+    assert!(held(&paid) >= 240_000_000, "{}", held(&paid));
+    assert!(held(&bare) * 3 < held(&paid), "{} against {}", held(&bare), held(&paid));
 }
 
 #[test]
@@ -229,7 +243,7 @@ fn what_was_measured_is_kept_used_and_named() {
     let folder = tempfile::tempdir().unwrap();
     let birth = |elapsed: u64, cpu: u64| format!("{{\"elapsed\": {elapsed}, \"cpu\": {cpu}, \"module\": {}}}", cpu / 2);
     let rows = format!(
-        "{{\"bare\": 1000, \"pool\": {{\"before\": 2, \"after\": 1}}, \"tracker\": {0}, \"spawn\": {0}, \"fork\": {0}, \"forkserver_cold\": {1}, \"forkserver\": {0}, \"thread\": {0}}}",
+        "{{\"bare\": 1000, \"pool\": {{\"before\": 2, \"after\": 1}}, \"tracker\": {0}, \"spawn\": {0}, \"fork\": {0}, \"forkserver_cold\": {1}, \"forkserver\": {0}, \"thread\": {0}, \"streams\": {{\"open\": 64000, \"close\": 13000}}}}",
         birth(9_000_000, 8_000_000),
         birth(20_000_000, 8_000_000)
     );
@@ -242,6 +256,7 @@ fn what_was_measured_is_kept_used_and_named() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(text.contains("CPython 3.99.0") && text.contains("9.00 ms") && text.contains("built in: 3.13.0"), "{text}");
     assert!(text.contains(home.file().to_str().unwrap()), "{text}");
+    assert!(text.contains("64.0 µs to open, 13.0 µs to close"), "{text}");
     let report = home.json(&["run", "sum-squares", "-m", "processes", "-n", "1", "--arg", "n=10", "--json"]);
     assert_eq!(report["experiment"]["startup"]["python"], "3.99.0");
     // A damaged one does not stand in the way of a new one.

@@ -14,6 +14,8 @@ pub struct WorkloadChoice {
     pub bound: Bound,
     /// What to watch, in one sentence.
     pub watch: String,
+    /// Whether it opens connections by asyncio.
+    pub opens_streams: bool,
     /// The models that make no sense for it, by id, each with the reason.
     pub objections: Vec<(String, String)>,
 }

@@ -27,6 +27,7 @@ fn lab() -> State {
         title: id.to_owned(),
         bound: Bound::Cpu,
         watch: "Watch this.".to_owned(),
+        opens_streams: false,
         objections: Vec::new(),
     };
     let mut state = State::new(experiment, vec![workload("sum-squares"), workload("sleep")], ModelChoice::built_in());

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use super::{Calibration, Costs, Imports, Phases};
 use crate::event::Nanos;
 use crate::program::{Exit, Lent, Program, guard};
+use crate::vm::StreamPrices;
 
 /// The script.
 const SCRIPT: &str = include_str!("../../assets/calibrate.py");
@@ -92,6 +93,13 @@ struct FirstPool {
     after: u64,
 }
 
+/// What a connection takes an event loop, in CPU time of its thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+struct Connection {
+    open: u64,
+    close: u64,
+}
+
 /// What a round found.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 struct Round {
@@ -114,6 +122,7 @@ struct Rows {
     /// By module, in CPU time; without those that are not there.
     #[serde(default)]
     imports: BTreeMap<String, u64>,
+    streams: Connection,
 }
 
 /// A Python that is being measured.
@@ -229,6 +238,10 @@ impl Measurement {
             forkserver: copy(&|rows| &rows.forkserver),
             thread: phases(thread_fork, thread_cpu, 0, 0),
             subinterpreter,
+            streams: StreamPrices {
+                open_ns: Nanos(of(&|rows| rows.streams.open)),
+                close_ns: Nanos(of(&|rows| rows.streams.close)),
+            },
         };
         Some(Calibration { python, unmeasured, costs, file: None })
     }
@@ -308,6 +321,7 @@ mod tests {
                 forkserver: birth(20, 10),
                 thread: birth(5, 2),
                 subinterpreter: None,
+                streams: Connection { open: 80 + spawn, close: 20 },
                 imports: [("asyncio".to_owned(), spawn / 10), ("hashlib".to_owned(), 1)].into(),
             },
         }
@@ -331,6 +345,7 @@ mod tests {
         assert_eq!(found.costs.subinterpreter, other.costs.subinterpreter);
         let wanted = Imports { asyncio_ns: Nanos(7), hashlib_ns: Nanos(1), ..other.costs.imports };
         assert_eq!(found.costs.imports, wanted);
+        assert_eq!(found.costs.streams, StreamPrices { open_ns: Nanos(150), close_ns: Nanos(20) });
         assert_eq!(found.unmeasured, ["subinterpreter", "urllib.request", "numpy"]);
     }
 }

@@ -21,6 +21,9 @@
 //! What a workload's own file imports is part of the price where CPython loads the file anew: `asyncio` takes it as long
 //! as the interpreter itself ([`Imports`]).
 //!
+//! And a connection of asyncio's is Python as much as system calls ([`StreamPrices`]), so the thread of the loop computes
+//! what is missing at each, with the lock held.
+//!
 //! # Not chosen
 //! Sleeping: it takes no core from anybody, and start-up does. A wall-clock span: a worker that has to wait for its core
 //! would be given the wait. The rest of `fork_ns`, which is the kernel's and whatever is waited for: the miniature makes
@@ -35,6 +38,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Nanos;
+use crate::vm::StreamPrices;
 use crate::workload;
 
 /// What the steps of one kind of birth cost.
@@ -122,6 +126,8 @@ pub struct Costs {
     /// What the workload's own modules cost whoever has to load them: every new interpreter, and every copy of a
     /// forkserver, which has loaded no workload.
     pub imports: Imports,
+    /// A connection by `asyncio`: no start-up, but Python as well that the miniature has in Rust.
+    pub streams: StreamPrices,
 }
 
 impl Costs {
@@ -177,6 +183,10 @@ impl Calibration {
         if let Some((module, _)) = long_import {
             return Err(format!("costs.imports: more than {MOST} for {module} is no start-up"));
         }
+        let StreamPrices { open_ns, close_ns } = read.costs.streams;
+        if open_ns.max(close_ns) > MOST {
+            return Err(format!("costs.streams: more than {MOST} is no connection to this machine"));
+        }
         let long = |(_, phases): &(&str, &Phases)| parts(phases).into_iter().any(|part| part > MOST);
         if let Some((kind, _)) = read.costs.rows().into_iter().find(long) {
             return Err(format!("costs.{kind}: more than {MOST} is no start-up"));
@@ -219,6 +229,7 @@ mod tests {
         assert!(costs.server.total() + costs.forkserver.total() > costs.spawn.total());
         assert_eq!(built_in.name(), format!("CPython {}", built_in.python));
         assert!(costs.rows().iter().all(|(_, phases)| phases.cpu() > Nanos::ZERO && phases.total() <= MOST));
+        assert!(costs.streams.open_ns > costs.streams.close_ns && costs.streams.close_ns > Nanos::ZERO);
     }
 
     #[test]
@@ -243,6 +254,8 @@ mod tests {
         assert!(Calibration::read("nonsense").unwrap_err().starts_with("line 1: "));
         assert!(Calibration::read(&text.replacen("fork_ns", "fork", 1)).unwrap_err().contains("unknown field"));
         assert!(Calibration::read(&text[..text.len() / 2]).is_err());
+        let endless = text.replacen("close_ns = ", "close_ns = 99999999", 1);
+        assert!(Calibration::read(&endless).unwrap_err().contains("costs.streams"), "{endless}");
         let endless = text.replacen("init_ns = ", "init_ns = 99999", 1);
         assert!(Calibration::read(&endless).unwrap_err().contains("no start-up"), "{endless}");
     }

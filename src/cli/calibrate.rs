@@ -19,8 +19,8 @@ use super::{INTERRUPTED, complain, refuse};
 /// Measure how long a real CPython takes to start a worker, and let the miniature take as long
 ///
 /// A script runs in that Python, once a round, and measures each way to start a worker, from the order to the worker's
-/// first line. The medians are kept in the user's configuration (gilscope/calibration.toml) and used from then on.
-/// Removing that file brings back the figures that come with gilscope.
+/// first line; and what a connection of asyncio takes its event loop. The medians are kept in the user's configuration
+/// (gilscope/calibration.toml) and used from then on. Removing that file brings back the figures that come with gilscope.
 #[derive(Debug, clap::Args)]
 pub struct Calibrate {
     /// The Python to measure: 3.8 or later

@@ -115,6 +115,7 @@ fn choice(workload: &Workload) -> WorkloadChoice {
         title: workload.title.clone(),
         bound: workload.bound,
         watch: workload.watch.clone(),
+        opens_streams: workload.opens_streams(),
         objections: model::ALL
             .iter()
             .filter_map(|model| Some((model.id.to_owned(), model.objection(workload)?)))

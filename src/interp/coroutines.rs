@@ -36,7 +36,7 @@ pub(super) fn run(first: &First, main: &mut WorkerHost) {
     let lanes: Vec<LaneId> = load.plan.workers().map(|lane| lane.id).collect();
     let function = first.interpreter.work(load.plan.pool).unwrap_or("work");
     first.start(main);
-    let mut event_loop = match EventLoop::new() {
+    let mut event_loop = match EventLoop::new(load.costs.streams) {
         Ok(event_loop) => event_loop,
         Err(error) => {
             let why = format!("the system refused the event loop what it waits with: {error}");

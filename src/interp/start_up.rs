@@ -3,22 +3,10 @@
 //! The CPU clock of a new process or thread begins at nothing, and goes on through `exec`; so what the miniature itself
 //! has spent by the end of a step is read from it, and only what is missing is worked off. See [`crate::calibration`].
 
-use std::hint::black_box;
+pub(super) use crate::clock::work_until;
 
-use rustix::time::{ClockId, clock_gettime};
-
+use crate::clock::on_cpu;
 use crate::event::Nanos;
-
-/// Computes until the calling thread has had so much CPU time since its birth. Nothing, if it has.
-pub(super) fn work_until(wanted: Nanos) {
-    let mut value = 1_u64;
-    while wanted > Nanos::ZERO && on_cpu() < wanted {
-        // Some microseconds between two looks at the clock.
-        for step in 0..2_000_u64 {
-            value = black_box(value.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(step));
-        }
-    }
-}
 
 /// What a thread that lives already is to have computed from some moment on, whatever it does itself included: a maker
 /// that forks more quickly than CPython's makes up for it before the next birth.
@@ -37,12 +25,6 @@ impl Owed {
         self.by += more;
         work_until(self.by);
     }
-}
-
-/// The CPU time of the calling thread since its birth.
-fn on_cpu() -> Nanos {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Nanos(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
 }
 
 #[cfg(test)]
@@ -66,20 +48,5 @@ mod tests {
         let (nothing, covered, all) = paid.join().unwrap();
         assert!(nothing < Nanos::from_millis(2) && covered < Nanos::from_millis(6), "{nothing}, {covered}");
         assert!(all >= Nanos::from_millis(6) && all < Nanos::from_millis(9), "{all}");
-    }
-
-    #[test]
-    fn what_was_spent_already_counts_and_the_rest_is_cpu_time() {
-        let spent = std::thread::spawn(|| {
-            work_until(Nanos::from_millis(3));
-            let first = on_cpu();
-            work_until(Nanos::from_millis(3));
-            let nothing = on_cpu() - first;
-            work_until(Nanos::from_millis(6));
-            (first, nothing, on_cpu())
-        });
-        let (first, nothing, all) = spent.join().unwrap();
-        assert!(first >= Nanos::from_millis(3) && all >= Nanos::from_millis(6));
-        assert!(nothing < Nanos::from_millis(3), "{nothing}");
     }
 }

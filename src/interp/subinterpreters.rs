@@ -3,11 +3,15 @@
 //! and a lock of its own. Nothing is shared between them but the process, so
 //! calls and results cross as pickles, as they do between processes, but
 //! through memory.
+//!
+//! A call is pickled when there is an interpreter for it and no sooner, under main's lock: in CPython the worker's thread
+//! does it, which is main's own until it enters its interpreter. Here main itself does it for whoever asks; only one can
+//! be at it at a time in either.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crossbeam::channel::{Receiver, Sender, TrySendError, bounded, unbounded};
+use crossbeam::channel::{Receiver, RecvError, Sender, TrySendError, bounded, unbounded};
 
 use super::first::First;
 use super::host::WorkerHost;
@@ -31,15 +35,18 @@ struct Pool<'a> {
     answers: Sender<Answer>,
     /// Threads that still do tasks.
     alive: AtomicUsize,
+    /// Threads that have asked for a call and have not been given one.
+    asking: AtomicUsize,
 }
 
 /// Does all tasks. With main's lock held, which none of the workers wants.
 pub(super) fn run(first: &First, main: &mut WorkerHost) {
     let lanes: Vec<&LanePlan> = first.load.plan.workers().collect();
-    // As many calls wait as there are workers, and one: more would only hold memory.
-    let (queue, calls) = bounded(lanes.len() + 1);
+    // None is given to one that has not asked, so no more wait than there are workers.
+    let (queue, calls) = bounded(lanes.len());
     let (answers, answered) = unbounded();
-    let pool = Pool { first, calls, answers, alive: AtomicUsize::new(lanes.len()) };
+    let (alive, asking) = (AtomicUsize::new(lanes.len()), AtomicUsize::new(0));
+    let pool = Pool { first, calls, answers, alive, asking };
     std::thread::scope(|scope| {
         first.start(main);
         for lane in lanes.iter().copied() {
@@ -62,7 +69,7 @@ pub(super) fn run(first: &First, main: &mut WorkerHost) {
     main.take(State::Running);
 }
 
-/// Pickles calls as long as there is room for them, unpickles what comes of them, until all is done.
+/// Pickles calls for those that ask, unpickles what comes of them, until all is done.
 fn hand_out(pool: &Pool, main: &mut WorkerHost, queue: &Sender<(TaskId, Vec<u8>)>, answered: &Receiver<Answer>) {
     let first = pool.first;
     let tell = |task, outcome| first.reporter.tell(&Report::TaskDone { task, outcome });
@@ -83,14 +90,14 @@ fn hand_out(pool: &Pool, main: &mut WorkerHost, queue: &Sender<(TaskId, Vec<u8>)
         if alive == 0 && !moved {
             break;
         }
-        while !queue.is_full() {
+        while pool.asking.load(Ordering::Acquire) > 0 {
             let Some(task) = tasks.next() else { break };
             main.enter(State::Pickling, Detail::None);
-            let call = pickles::call("work", first.interpreter.arguments(&first.args, task));
+            let call = pickles::call_across("work", first.interpreter.arguments(&first.args, task));
             main.enter(State::Running, Detail::None);
             moved = true;
             match call.map(|call| queue.try_send((task, call))) {
-                Ok(Ok(())) => {}
+                Ok(Ok(())) => _ = pool.asking.fetch_sub(1, Ordering::AcqRel),
                 Ok(Err(TrySendError::Full(call) | TrySendError::Disconnected(call))) => pickled = Some(call),
                 Err(text) => {
                     tell(task, TaskOutcome::Error { text, line: Line::NONE });
@@ -133,9 +140,7 @@ impl Pool<'_> {
         prepared.map_err(|Failure { text, line }| format!("the file could not be loaded: line {line}: {text}"))?;
         work_until(self.first.load.costs.subinterpreter.cpu() + interpreter.imports());
         host.drop_to(State::Idle, Detail::None);
-        while let Ok((task, call)) = self.calls.recv() {
-            // There is room for another call now.
-            self.first.reporter.ring();
+        while let Ok((task, call)) = self.asked() {
             *doing = Some(task);
             host.take(State::Unpickling);
             let answer = interpreter.answer(&mut host, task, &call);
@@ -164,6 +169,13 @@ impl Pool<'_> {
         let interpreter = Interpreter::new(&String::from_utf8_lossy(source), &load.file, &load.name, settings);
         work_until(costs.init_ns + costs.import_ns);
         interpreter
+    }
+
+    /// The next call; none when there is no more to come.
+    fn asked(&self) -> Result<(TaskId, Vec<u8>), RecvError> {
+        self.asking.fetch_add(1, Ordering::AcqRel);
+        self.first.reporter.ring();
+        self.calls.recv()
     }
 
     fn answer(&self, task: TaskId, answer: Result<Vec<u8>, Failure>) {

@@ -97,6 +97,12 @@ impl Model {
         !matches!((self.plan)(1, 1).pool, Pool::InPlace | Pool::Coroutines { .. })
     }
 
+    /// What CPython's interpreter computes and the miniature's has to make up for: the births of workers, or what an event
+    /// loop does for connections.
+    pub fn pays_for(&self) -> &'static str {
+        if self.has_births() { "start-up" } else { "connections" }
+    }
+
     /// How many lanes do tasks, of so many workers asked for.
     pub fn workers(&self, asked: u32) -> u32 {
         if self.ceiling.is_some() { asked } else { 1 }

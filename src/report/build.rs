@@ -146,7 +146,7 @@ fn experiment(record: &Record, workload: &Workload, workers: usize) -> Option<Ex
             Rules::V3_9 => "3.9",
             Rules::V3_10 => "3.10",
         },
-        startup: chosen.start_up_paid().map(StartUp::from),
+        startup: chosen.start_up_paid(workload.opens_streams()).map(StartUp::from),
     })
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::calibration::{Calibration, Phases};
 use crate::event::Nanos;
+use crate::vm::StreamPrices;
 
 use super::printable;
 
@@ -64,6 +65,11 @@ pub fn calibration_text(found: &Calibration, built_in: &Calibration, repeats: u3
         format!("{module} {cost}{note}")
     });
     let _ = writeln!(out, " What a workload imports: {}.", imports.collect::<Vec<_>>().join(", "));
+    let StreamPrices { open_ns, close_ns } = found.costs.streams;
+    let _ = writeln!(
+        out,
+        " A connection by asyncio, computed in the loop's thread: {open_ns} to open, {close_ns} to close."
+    );
     let _ = match kept {
         Some(path) => writeln!(
             out,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use crate::event::{Nanos, State};
-use crate::model::Role;
+use crate::model::{Model, Role};
 use crate::session::is_fault;
 use crate::trace::Distribution;
 
@@ -31,8 +31,8 @@ pub fn write_table(report: &Report, mut out: impl Write) -> io::Result<()> {
         Some(experiment) => {
             let start = experiment.start.map(|start| format!(":{}", start.name())).unwrap_or_default();
             let paid = experiment.startup.as_ref();
-            let paid =
-                paid.map(|paid| format!(", start-up as CPython {}", printable(&paid.python))).unwrap_or_default();
+            let word = crate::model::find(&experiment.model).map_or("start-up", Model::pays_for);
+            let paid = paid.map(|paid| format!(", {word} as CPython {}", printable(&paid.python))).unwrap_or_default();
             writeln!(
                 out,
                 "{} · {}{start} · {} · {} · MINIATURE CPython{paid}",

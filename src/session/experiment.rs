@@ -92,16 +92,27 @@ impl Experiment {
         pilot
     }
 
-    /// As whose start-up the births of this run cost; none for a bare miniature, and where nobody is born.
-    pub fn start_up_paid(&self) -> Option<&Calibration> {
-        self.start_up.as_deref().filter(|_| model::find(&self.model).is_ok_and(model::Model::has_births))
+    /// As whose the births of this run cost, or the connections of its event loop, if the workload opens any; none for a
+    /// bare miniature, and where there is neither.
+    pub fn start_up_paid(&self, opens_streams: bool) -> Option<&Calibration> {
+        let pays = |model: &Model| model.has_births() || model.runs_coroutines() && opens_streams;
+        self.start_up.as_deref().filter(|_| model::find(&self.model).is_ok_and(pays))
     }
 
     /// What a birth costs, in words: `start-up as CPython 3.13.0`.
     pub fn start_up_words(&self) -> String {
+        self.as_whose("start-up")
+    }
+
+    /// What this run pays for, in words: the same, or of an event loop `connections as CPython 3.13.0`.
+    pub fn paid_words(&self) -> String {
+        self.as_whose(model::find(&self.model).map_or("start-up", Model::pays_for))
+    }
+
+    fn as_whose(&self, what: &str) -> String {
         match &self.start_up {
-            Some(calibration) => format!("start-up as {}", calibration.name()),
-            None => "start-up".to_owned(),
+            Some(calibration) => format!("{what} as {}", calibration.name()),
+            None => what.to_owned(),
         }
     }
 

@@ -62,7 +62,8 @@ struct Copies {
 }
 
 /// The first process's own; for each worker that is handed a pickle that pickle on its way, the same as it arrives, and
-/// what is unpickled from it, the last two in the worker's process.
+/// what is unpickled from it, the last two in the worker's process. Between interpreters of one process the pickle is only
+/// moved; instead of its second copy there is, for one call at a time, what is written out before it (`call_across`).
 fn copies(plan: &Plan, tasks: u32) -> Copies {
     let handed = plan.workers().count().min(tasks as usize) as u64;
     match plan.pool {

@@ -46,6 +46,7 @@ pub use alone::Alone;
 pub use code::{Comparison, Constant, Instruction, Operator, Parameter, Program, Signature};
 pub use compile::{CompileError, MAX_SOURCE, Reason, compile};
 pub use coroutine::event_loop::{Crew, EventLoop};
+pub use coroutine::priced::StreamPrices;
 pub use dict::{Dict, Entries};
 pub use exception::{Exception, Kind, Raised, Traced};
 pub use host::{Host, Note, Rules, Stopped, Turn};

@@ -149,6 +149,11 @@ impl Workload {
         works.any(|work| work.parameters.iter().any(|parameter| &*parameter.name == name))
     }
 
+    /// Whether it opens connections by asyncio, as its text has it.
+    pub fn opens_streams(&self) -> bool {
+        self.source.contains("open_connection")
+    }
+
     /// What errors call its file.
     pub fn file_name(&self) -> String {
         self.path.as_ref().map_or_else(|| format!("{}.py", self.id), |path| path.display().to_string())

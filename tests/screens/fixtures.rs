@@ -32,6 +32,7 @@ pub fn lab(model: &str, workers: u32) -> State {
         title: title.to_owned(),
         bound,
         watch: watch.to_owned(),
+        opens_streams: false,
         objections: Vec::new(),
     };
     let workloads = vec![

@@ -26,9 +26,10 @@ pub fn render(state: &State, log: &Trace, scene: &Scene, canvas: &mut Canvas) {
         x = canvas.text_to(x, 0, end, &part, ink);
     }
     canvas.text(x, 0, " ", Ink::Dim);
-    if let Some(ran) = state.ran.as_ref().filter(|ran| ran.start_up_paid().is_some()) {
+    let opens = |id: &str| state.workloads.iter().any(|choice| choice.id == id && choice.opens_streams);
+    if let Some(ran) = state.ran.as_ref().filter(|ran| ran.start_up_paid(opens(&ran.workload)).is_some()) {
         // At the far end, where there is room.
-        let paid = format!(" {} ", sanitised(&ran.start_up_words()));
+        let paid = format!(" {} ", sanitised(&ran.paid_words()));
         if x + 4 + paid.chars().count() as u16 <= width {
             canvas.text_before(width - 1, 0, &paid, Ink::Dim);
         }

@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 
 use super::alarm::Alarm;
 use super::poll;
+use super::priced::StreamPrices;
 use super::task::{Rest, Task};
 use crate::clock::{Clock, Monotonic};
 use crate::event::{Detail, LaneId, Line, Nanos, State};
@@ -38,6 +39,8 @@ pub(crate) struct Shared {
     /// Tasks that the program made.
     made: Mutex<Vec<Weak<Task>>>,
     bell: Notify,
+    /// What connections are to cost.
+    pub(super) prices: StreamPrices,
 }
 
 #[derive(Default)]
@@ -195,14 +198,16 @@ pub struct EventLoop {
 }
 
 impl EventLoop {
-    /// One that has nothing to do yet. Fails where the system refuses it a descriptor.
-    pub fn new() -> std::io::Result<EventLoop> {
+    /// One that has nothing to do yet, with what connections are to cost in it. Fails where the system refuses it a
+    /// descriptor.
+    pub fn new(prices: StreamPrices) -> std::io::Result<EventLoop> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let alarm = {
             let _within = runtime.enter();
             Alarm::new()?
         };
-        Ok(EventLoop { shared: Arc::default(), queue: VecDeque::new(), lanes: Vec::new(), slots: 0, runtime, alarm })
+        let shared = Arc::new(Shared { prices, ..Shared::default() });
+        Ok(EventLoop { shared, queue: VecDeque::new(), lanes: Vec::new(), slots: 0, runtime, alarm })
     }
 
     /// Runs a slot for each lane given until none has anything more to do, then ends what the program left running.

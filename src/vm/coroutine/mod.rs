@@ -28,6 +28,7 @@
 
 mod alarm;
 pub(crate) mod event_loop;
+pub(crate) mod priced;
 pub(crate) mod task;
 
 use std::any::Any;

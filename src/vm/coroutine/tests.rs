@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::event::{LaneId, Nanos};
-use crate::vm::{Alone, Crew, EventLoop, Module, Raised, Rules, Thread, Turn, Value, compile};
+use crate::vm::{Alone, Crew, EventLoop, Module, Raised, Rules, StreamPrices, Thread, Turn, Value, compile};
 
 /// Each slot calls `work` so often, with its number.
 struct Often {
@@ -32,7 +32,7 @@ fn run(source: &str, left: Vec<u32>) -> (Vec<String>, String, Vec<(LaneId, Turn,
     thread.run_body().unwrap_or_else(|raised| panic!("{raised}"));
     let slots: Vec<_> = (1..=left.len() as u32).map(|lane| Some(LaneId(lane))).collect();
     let mut crew = Often { left, outcomes: Vec::new() };
-    let mut event_loop = EventLoop::new().expect("a descriptor is to be had");
+    let mut event_loop = EventLoop::new(StreamPrices::default()).expect("a descriptor is to be had");
     event_loop.run(&mut thread, &slots, &mut crew).unwrap_or_else(|raised| panic!("{raised}"));
     let host = thread.host();
     (crew.outcomes, std::mem::take(&mut host.printed), std::mem::take(&mut host.turns))

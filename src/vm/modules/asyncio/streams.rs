@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
-use crate::vm::coroutine::of_future;
+use crate::vm::coroutine::{of_future, priced};
 use crate::vm::exception::{Kind, Raised, os_error, type_error, value_error};
 use crate::vm::limits;
 use crate::vm::methods::as_index;
@@ -184,7 +184,7 @@ pub(super) fn open_connection(call: &mut Call<'_>) -> Result<Value, Raised> {
     let port = port.map_err(|_| Kind::OverflowError.raise("getsockaddrarg: port must be 0-65535."))?;
     let addresses: Vec<_> = loopback(host.as_str())?.into_iter().map(|host| SocketAddr::new(host, port)).collect();
     Ok(of_future("open_connection", call.line, async move {
-        let stream = connect(&addresses).await?;
+        let stream = priced::awaited(|prices| prices.open_ns, connect(&addresses)).await?;
         let (changed, runtime) = (Notify::new(), Handle::current());
         let stream = Mutex::new(Some(Arc::new(stream)));
         let connection = Arc::new(Connection { stream, outgoing: Mutex::default(), changed, runtime });
@@ -304,9 +304,16 @@ impl Connection {
     /// No more is written than was; then the connection ends, and whoever reads from it learns that.
     fn close(&self) {
         let mut outgoing = locked(&self.outgoing);
-        outgoing.closing = true;
-        if !outgoing.flushing {
-            *locked(&self.stream) = None;
+        if !std::mem::replace(&mut outgoing.closing, true) {
+            // With what is done in the turns of the loop to come, which `wait_closed` waits for.
+            priced::taken(
+                |prices| prices.close_ns,
+                || {
+                    if !outgoing.flushing {
+                        *locked(&self.stream) = None;
+                    }
+                },
+            );
         }
         self.changed.notify_waiters();
     }
