@@ -63,11 +63,13 @@ fn real(call: &mut Call<'_>, name: &str, function: fn(f64) -> f64) -> Result<Val
 
 fn positive(value: &Value, function: fn(f64) -> f64) -> Result<f64, Raised> {
     let domain = || value_error("math domain error");
-    if let Value::Big(big) = value {
+    if let Value::Big(big) = value
+        && number::big_to_float(big).is_none()
+    {
         if big.is_negative() {
             return Err(domain());
         }
-        // Too large for a float, perhaps, but its logarithm is not.
+        // Too large for a float, but its logarithm is not.
         let shift = big.bits().saturating_sub(64);
         let upper = (&**big >> shift).to_f64().unwrap_or(f64::INFINITY);
         return Ok(function(upper) + shift as f64 * function(2.0));
