@@ -95,7 +95,7 @@ fn whole(call: &mut Call<'_>, name: &str, rounded: fn(f64) -> f64) -> Result<Val
     match &call.exactly::<1>(name)?[0] {
         Value::Float(value) => number::truncate(rounded(*value)),
         Value::Bool(value) => Ok(Value::Int((*value).into())),
-        value @ (Value::Int(_) | Value::Big(_)) => Ok(value.clone()),
+        value @ (Value::Int(_) | Value::Wide(_) | Value::Big(_)) => Ok(value.clone()),
         other => Err(type_error(format!("must be real number, not {}", other.type_name()))),
     }
 }
@@ -104,6 +104,7 @@ fn as_int(value: &Value) -> Result<BigInt, Raised> {
     match value {
         Value::Int(value) => Ok(BigInt::from(*value)),
         Value::Bool(value) => Ok(BigInt::from(u8::from(*value))),
+        Value::Wide(value) => Ok(BigInt::from(value.get())),
         Value::Big(value) => Ok(BigInt::clone(value)),
         other => Err(type_error(format!("'{}' object cannot be interpreted as an integer", other.type_name()))),
     }
