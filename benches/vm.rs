@@ -31,6 +31,12 @@ fn sum_squares_beyond_64_bits(bencher: Bencher<'_, '_>) {
 }
 
 #[divan::bench]
+fn sum_squares_beyond_120_bits(bencher: Bencher<'_, '_>) {
+    let source = "def work(n):\n    total = 2**128\n    for i in range(n):\n        total += i**2\n    return total\n";
+    bench(bencher, source, N, Rules::V3_10);
+}
+
+#[divan::bench]
 fn count(bencher: Bencher<'_, '_>) {
     bench(bencher, include_str!("../assets/workloads/count.py"), N, Rules::V3_10);
 }

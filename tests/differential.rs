@@ -102,8 +102,17 @@ fn coroutines_come_to_what_python_says() {
     compare(&programs.map(String::from).filter(|program| !program.trim().is_empty()).collect::<Vec<_>>());
 }
 
+/// Ints around the lengths from which on the miniature keeps them in another way.
+fn ints_at_borders() -> impl Strategy<Value = String> {
+    let bits = proptest::sample::select(vec![62, 63, 64, 118, 119, 120, 126, 127]);
+    (any::<bool>(), bits, -2i128..=2)
+        .prop_map(|(negative, bits, off)| (if negative { "-" } else { "" }, (1u128 << bits).wrapping_add_signed(off)))
+        .prop_map(|(sign, magnitude)| format!("{sign}{magnitude}"))
+}
+
 fn numbers() -> impl Strategy<Value = String> {
     prop_oneof![
+        1 => ints_at_borders(),
         4 => (-20i64..20).prop_map(|value| value.to_string()),
         2 => any::<i64>().prop_map(|value| value.to_string()),
         1 => any::<i128>().prop_map(|value| value.to_string()),
@@ -137,6 +146,66 @@ fn random_arithmetic_comes_to_what_python_says() {
     let strategy = arithmetic();
     let draw = |runner: &mut TestRunner| strategy.new_tree(runner).expect("it never refuses").current();
     let programs: Vec<String> = (0..2000).map(|_| format!("def work():\n    return {}\n", draw(&mut runner))).collect();
+    compare(&programs);
+}
+
+/// What `a` and `b` can be put to, each an int.
+const USES_OF_INTS: &str = "
+a, -a, +a, ~a, abs(a), bool(a), a, str(a), repr(a), f'{a:x} {a:,} {a:e} {a:+d} {a:#b} {a:o} {a:45}', hex(a), bin(a), oct(a)
+a + b, a - b, b - a, a * b, a // b, a % b, b // a, b % a, divmod(a, b), a & b, a | b, a ^ b
+a / b, b / a, a / 7, a / 2**70, 2**70 / a
+a << 1, a << 3, a >> 1, a << 60, a >> 60, a >> 63, a >> 64, a >> 119, a >> 127, a >> 128, a >> 500, a ** 2, a ** 3, a ** 0
+a >> b
+a < b, a <= b, a == b, a != b, a > b, a >= b, a == a + 0, a is a, a in [b, a], [b, a].index(a), [a, a].count(a)
+float(a), int(float(a)), a + 0.5, a * 0.5, a == float(a), a < float(b), float(b) >= a, a // 1.0, a ** 0.5 if a > 0 else 0
+int(str(a)), int(hex(a), 16), int(a), round(a), round(a, -1), round(a, -5), round(a, -19), round(a, -37), round(float(a), -5)
+pow(a, 3), pow(a, 3, b), pow(3, 65, a), pow(a, 2, 7), pow(a, 4, 2**64)
+a.bit_length(), a.bit_count(), a.conjugate(), isinstance(a, int), abs(a).to_bytes(17, 'big'), abs(a).to_bytes(20, 'little')
+abs(a).to_bytes(8, 'big')
+a.to_bytes(16, 'big')
+{a: 1, float(a): 2, b: 3, a + b - b: 4, (a, b): 5}, {a: 1}.get(b), {a: 1}[b + (a - b)], {float(a): 1}.get(a), a in {a + 1: 0}
+{a: 1}[b]
+sum([a, b, 1]), sum([a, -a, b]), min(a, b), max([a, b]), sorted([a, b, 0, float(a), 2**64]), [a, b] < [b, a], (a,) == (a,)
+math.gcd(a, b), math.isqrt(abs(a)), math.floor(a), math.ceil(a), math.log2(abs(a)), math.log(abs(a)), math.log10(abs(a)), math.sqrt(abs(a)), math.fabs(a)
+[1, 2, 3][a:], [1, 2, 3][:a], 'abc'[a:b], [1, 2, 3][::a], [1, 2, 3][b:a:-1]
+[1][a]
+'x' * a
+a in range(10), a == True, a + True, True - a, a * False, a and b, a or b, not a
+a // 0
+a % 0
+a / 0
+a & 1.0
+a + 'x'
+";
+
+/// Totals that go over the borders and come back, kept where they can be added to in place.
+const TOTALS: &str = "
+    x, r, c, g = a, [], a, 0
+    for y in [b, 1, -b, -1, a, -a, 2**62, 2**62, -2**63, b, -b, 2**119, -2**119, 2**127, -2**128, 2**127, b - a]:
+        x += y
+        c -= y
+        g = x - y
+        kept = x
+        x += 1
+        r.append((x, c, kept, g))
+        x -= 1
+        x *= 3
+        x //= 3
+    return r, x == a
+";
+
+#[test]
+fn ints_of_all_lengths_come_to_what_python_says() {
+    let mut runner = TestRunner::deterministic();
+    let strategy = ints_at_borders();
+    let mut draw = || strategy.new_tree(&mut runner).expect("it never refuses").current();
+    let mut programs = Vec::new();
+    for _ in 0..60 {
+        let head = format!("import math\n\ndef work():\n    a, b = {}, {}\n", draw(), draw());
+        let uses = USES_OF_INTS.lines().filter(|line| !line.is_empty());
+        programs.extend(uses.map(|expression| format!("{head}    return {expression}\n")));
+        programs.push(format!("{head}{TOTALS}"));
+    }
     compare(&programs);
 }
 

@@ -11,6 +11,7 @@ use super::exception::{Raised, type_error};
 use super::sharing::lock;
 use super::trash::drop_items;
 use super::value::Value;
+use super::wide::Wide;
 
 /// A `dict`.
 #[derive(Default)]
@@ -29,6 +30,7 @@ pub struct Entries {
 enum Key {
     None,
     Int(i64),
+    Wide(Wide),
     Big(Arc<BigInt>),
     /// By its bits; only for floats that are no whole number.
     Float(u64),
@@ -54,6 +56,7 @@ impl Hash for Key {
         match self {
             Key::None => 0.hash(state),
             Key::Int(value) => value.hash(state),
+            Key::Wide(value) => value.hash(state),
             Key::Big(value) => value.hash(state),
             Key::Float(bits) => bits.hash(state),
             Key::Str(text) => text.as_str().hash(state),
@@ -73,10 +76,12 @@ impl Key {
             Value::None => Key::None,
             Value::Bool(value) => Key::Int((*value).into()),
             Value::Int(value) => Key::Int(*value),
+            Value::Wide(value) => Key::Wide(*value),
             Value::Big(value) => Key::Big(value.clone()),
             Value::Float(value) if value.fract() == 0.0 => match BigInt::from_f64(*value) {
                 Some(whole) => match Value::from(whole) {
                     Value::Int(value) => Key::Int(value),
+                    Value::Wide(value) => Key::Wide(value),
                     Value::Big(value) => Key::Big(value),
                     _ => Key::Float(value.to_bits()),
                 },

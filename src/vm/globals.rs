@@ -52,7 +52,7 @@ const NONE: u8 = 1;
 const BOOL: u8 = 2;
 const INT: u8 = 3;
 const FLOAT: u8 = 4;
-/// An object whose references are counted.
+/// An object whose references are counted; or an int too wide for the bits.
 const COUNTED: u8 = 5;
 /// An object of which each thread keeps a reference of its own.
 const DEFERRED: u8 = 6;
@@ -181,7 +181,7 @@ impl Entry {
     /// Stores a value of which one side or the other is no immediate one.
     #[inline(never)]
     fn exchange(&self, value: Value, (kind, bits): (u8, u64)) -> Value {
-        let object = if value.is_immediate() { Value::Unbound } else { value };
+        let object = if parts(&value).0 < COUNTED { Value::Unbound } else { value };
         let before = std::mem::replace(&mut *lock(&self.object), object);
         immediate(kind, bits).unwrap_or(before)
     }
@@ -229,6 +229,7 @@ mod tests {
             Value::Bool(true),
             Value::Int(-1),
             Value::Float(-0.5),
+            Value::from(1i128 << 100),
             Value::list(Vec::new()),
         ];
         let same = |a: Value, b: &Value| matches!((&a, b), (Value::Unbound, Value::Unbound)) || a.is(b);

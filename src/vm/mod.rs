@@ -38,6 +38,7 @@ mod text;
 mod thread;
 mod trash;
 mod value;
+mod wide;
 
 #[cfg(test)]
 mod tests;
@@ -55,3 +56,4 @@ pub use native::{Call, Library, Native, Outside};
 pub use sharing::contended;
 pub use thread::{Module, Thread};
 pub use value::{Function, List, Object, Range, Text, Tuple, Value};
+pub use wide::Wide;

@@ -20,6 +20,7 @@ use super::value::Value;
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Number<'a> {
     Int(i64),
+    Wide(i128),
     Big(&'a BigInt),
     Float(f64),
 }
@@ -29,6 +30,7 @@ impl<'a> Number<'a> {
         Some(match value {
             Value::Int(value) => Number::Int(*value),
             Value::Bool(value) => Number::Int((*value).into()),
+            Value::Wide(value) => Number::Wide(value.get()),
             Value::Big(value) => Number::Big(value),
             Value::Float(value) => Number::Float(*value),
             _ => return None,
@@ -40,6 +42,8 @@ impl<'a> Number<'a> {
         match self {
             Number::Int(value) => Ok(value as f64),
             Number::Float(value) => Ok(value),
+            // To nearest, ties to even.
+            Number::Wide(value) => Ok(value as f64),
             Number::Big(value) => {
                 big_to_float(value).ok_or_else(|| Kind::OverflowError.raise("int too large to convert to float"))
             }
@@ -50,8 +54,18 @@ impl<'a> Number<'a> {
     fn big(self) -> Option<BigInt> {
         match self {
             Number::Int(value) => Some(BigInt::from(value)),
+            Number::Wide(value) => Some(BigInt::from(value)),
             Number::Big(value) => Some(value.clone()),
             Number::Float(_) => None,
+        }
+    }
+
+    /// An int that is no long one.
+    fn short(self) -> Option<i128> {
+        match self {
+            Number::Int(value) => Some(value.into()),
+            Number::Wide(value) => Some(value),
+            Number::Big(_) | Number::Float(_) => None,
         }
     }
 }
@@ -93,12 +107,20 @@ pub(crate) fn binary(operator: Operator, a: Number<'_>, b: Number<'_>) -> Option
     if matches!(a, Float(_)) || matches!(b, Float(_)) {
         return floats(operator, a, b);
     }
+    if let (Some(a), Some(b)) = (a.short(), b.short())
+        && let Some(result) = wide(operator, a, b)
+    {
+        return Some(Ok(Value::from(result)));
+    }
     // The commonest, without a copy of the long one.
     if let Some(sum) = match (operator, a, b) {
         (Operator::Add, Number::Big(a), Int(b)) => Some(a + b),
         (Operator::Add, Int(a), Number::Big(b)) => Some(b + a),
+        (Operator::Add, Number::Big(a), Number::Wide(b)) => Some(a + b),
+        (Operator::Add, Number::Wide(a), Number::Big(b)) => Some(b + a),
         (Operator::Add, Number::Big(a), Number::Big(b)) => Some(a + b),
         (Operator::Subtract, Number::Big(a), Int(b)) => Some(a - b),
+        (Operator::Subtract, Number::Big(a), Number::Wide(b)) => Some(a - b),
         (Operator::Subtract, Number::Big(a), Number::Big(b)) => Some(a - b),
         _ => None,
     } {
@@ -111,8 +133,10 @@ pub(crate) fn binary(operator: Operator, a: Number<'_>, b: Number<'_>) -> Option
 pub(crate) fn add_to(total: &mut BigInt, operator: Operator, amount: &Value) {
     match (operator, amount) {
         (Operator::Subtract, Value::Int(amount)) => *total -= *amount,
+        (Operator::Subtract, Value::Wide(amount)) => *total -= amount.get(),
         (Operator::Subtract, Value::Big(amount)) => *total -= &**amount,
         (_, Value::Int(amount)) => *total += *amount,
+        (_, Value::Wide(amount)) => *total += amount.get(),
         (_, Value::Big(amount)) => *total += &**amount,
         _ => {}
     }
@@ -147,6 +171,31 @@ fn small(operator: Operator, a: i64, b: i64) -> Option<Result<Value, Raised>> {
         }
         _ => return None,
     }))
+}
+
+/// Both fit a `Wide`; none if the result may not fit 128 bits, or it raises, or is a float.
+pub(super) fn wide(operator: Operator, a: i128, b: i128) -> Option<i128> {
+    Some(match operator {
+        // Of 120 bits each they cannot overflow 128.
+        Operator::Add => a + b,
+        Operator::Subtract => a - b,
+        Operator::Multiply => a.checked_mul(b)?,
+        Operator::FloorDivide if b != 0 => Integer::div_floor(&a, &b),
+        Operator::Remainder if b != 0 => Integer::mod_floor(&a, &b),
+        Operator::Power => a.checked_pow(u32::try_from(b).ok()?)?,
+        Operator::And => a & b,
+        Operator::Or => a | b,
+        Operator::Xor => a ^ b,
+        Operator::RightShift if b >= 0 => a >> b.min(127),
+        Operator::LeftShift if (0..127).contains(&b) => {
+            let shifted = a << b;
+            if shifted >> b != a {
+                return None;
+            }
+            shifted
+        }
+        _ => return None,
+    })
 }
 
 fn floats(operator: Operator, a: Number<'_>, b: Number<'_>) -> Option<Result<Value, Raised>> {
@@ -356,15 +405,18 @@ fn divide(a: &BigInt, b: &BigInt) -> Result<f64, Raised> {
 
 /// Three-way comparison; none where one is not a number (`nan`).
 pub(crate) fn compare(a: Number<'_>, b: Number<'_>) -> Option<Ordering> {
-    use Number::{Big, Float, Int};
+    use Number::{Big, Float};
+    if let (Some(a), Some(b)) = (a.short(), b.short()) {
+        return Some(a.cmp(&b));
+    }
     match (a, b) {
-        (Int(a), Int(b)) => Some(a.cmp(&b)),
         (Float(a), Float(b)) => a.partial_cmp(&b),
         (Float(a), b) => compare_float(a, b),
         (a, Float(b)) => compare_float(b, a).map(Ordering::reverse),
         (Big(a), Big(b)) => Some(a.cmp(b)),
-        (Big(a), Int(_)) => Some(if a.is_negative() { Ordering::Less } else { Ordering::Greater }),
-        (Int(_), Big(b)) => Some(if b.is_negative() { Ordering::Greater } else { Ordering::Less }),
+        (Big(a), _) => Some(if a.is_negative() { Ordering::Less } else { Ordering::Greater }),
+        (_, Big(b)) => Some(if b.is_negative() { Ordering::Greater } else { Ordering::Less }),
+        _ => None,
     }
 }
 
@@ -385,6 +437,7 @@ fn compare_float(a: f64, b: Number<'_>) -> Option<Ordering> {
 pub(crate) fn negative(value: Number<'_>) -> Value {
     match value {
         Number::Int(value) => Value::from(-i128::from(value)),
+        Number::Wide(value) => Value::from(-value),
         Number::Big(value) => Value::from(-value),
         Number::Float(value) => Value::Float(-value),
     }
@@ -411,6 +464,15 @@ mod tests {
         }
     }
 
+    /// Ints around the lengths from which on they are kept in another way.
+    fn at_borders() -> impl Strategy<Value = BigInt> {
+        let bits = proptest::sample::select(vec![0u32, 62, 63, 64, 65, 118, 119, 120, 126, 127, 128]);
+        (bits, -3i32..=3, any::<bool>()).prop_map(|(bits, off, negative)| {
+            let value = (BigInt::from(1) << bits) + off;
+            if negative { -value } else { value }
+        })
+    }
+
     #[test]
     fn a_float_s_remainder_takes_the_divisor_s_sign() {
         assert_eq!(float(Operator::Remainder, -7.5, 2.0), 0.5);
@@ -427,6 +489,38 @@ mod tests {
             let quick = binary(operator, Number::Int(a), Number::Int(b)).unwrap();
             let slow = big(operator, &BigInt::from(a), &BigInt::from(b));
             prop_assert_eq!(format!("{quick:?}"), format!("{slow:?}"));
+        }
+
+        #[test]
+        fn ints_of_all_lengths_agree_with_the_big_ones(
+            a in at_borders(), b in prop_oneof![at_borders(), (-130i32..130).prop_map(BigInt::from)],
+            operator in proptest::sample::select(vec![
+                Operator::Add, Operator::Subtract, Operator::Multiply, Operator::FloorDivide, Operator::Remainder,
+                Operator::TrueDivide, Operator::And, Operator::Or, Operator::Xor, Operator::LeftShift, Operator::RightShift,
+                Operator::Power,
+            ])
+        ) {
+            let (x, y) = (Value::from(a.clone()), Value::from(b.clone()));
+            let quick = binary(operator, Number::of(&x).unwrap(), Number::of(&y).unwrap()).unwrap();
+            prop_assert_eq!(format!("{quick:?}"), format!("{:?}", big(operator, &a, &b)));
+            for value in [&x, &y].into_iter().chain(&quick) {
+                let fits = |bits: u32| Number::of(value).and_then(Number::big).is_none_or(|value| {
+                    let half = BigInt::from(1) << (bits - 1);
+                    -&half <= value && value < half
+                });
+                let fitting = match value {
+                    Value::Int(_) => fits(64),
+                    Value::Wide(_) => fits(120) && !fits(64),
+                    Value::Big(_) => !fits(120),
+                    _ => true,
+                };
+                prop_assert!(fitting, "{value:?}");
+            }
+            let ordering = compare(Number::of(&x).unwrap(), Number::of(&y).unwrap());
+            prop_assert_eq!(ordering, Some(a.cmp(&b)));
+            prop_assert_eq!(negative(Number::of(&x).unwrap()).repr(), (-&a).to_string());
+            let nearest: f64 = a.to_string().parse().unwrap();
+            prop_assert_eq!(Number::of(&x).unwrap().float().ok(), Some(nearest));
         }
 
         #[test]

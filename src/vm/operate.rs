@@ -98,7 +98,7 @@ fn repeat(sequence: &Value, count: &Value, inplace: bool) -> Result<Value, Raise
     let count = match count {
         Value::Int(count) => u128::try_from(*count).unwrap_or(0),
         Value::Bool(count) => (*count).into(),
-        Value::Big(_) => {
+        Value::Wide(_) | Value::Big(_) => {
             return Err(Kind::OverflowError.raise("cannot fit 'int' into an index-sized integer"));
         }
         other => {
@@ -144,6 +144,7 @@ pub(crate) fn unary(symbol: &str, value: &Value) -> Result<Value, Raised> {
         ("+", Some(Number::Int(value))) => Ok(Value::Int(value)),
         ("+", Some(_)) => Ok(value.clone()),
         ("~", Some(Number::Int(value))) => Ok(Value::Int(!value)),
+        ("~", Some(Number::Wide(value))) => Ok(Value::from(!value)),
         ("~", Some(Number::Big(value))) => Ok(Value::from(!value)),
         _ => Err(type_error(format!("bad operand type for unary {symbol}: '{}'", value.type_name()))),
     }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use super::code::{Instruction, Operator};
 use super::exception::Raised;
+use super::frame::put;
 use super::host::Host;
 use super::value::Value;
+use super::wide::Wide;
 use super::{number, operate};
 use crate::event::Line;
 
@@ -38,6 +40,25 @@ pub(super) fn power(base: i64, exponent: i64) -> Option<i64> {
     if exponent == 2 { base.checked_mul(base) } else { base.checked_pow(u32::try_from(exponent).ok()?) }
 }
 
+/// Any operator on the upper two of the stack, where they are ints that need no memory of their own and the result is
+/// another, but do not all fit 64 bits: a sum that has outgrown those, say. The result takes the left operand's place.
+/// Whether it was possible.
+#[inline(never)]
+pub(super) fn wide(operator: Operator, stack: &mut [Value]) -> bool {
+    let Some([left, right]) = stack.last_chunk_mut() else { return false };
+    let short = |value: &Value| match value {
+        Value::Int(value) => Some(i128::from(*value)),
+        Value::Wide(value) => Some(value.get()),
+        _ => None,
+    };
+    let (Some(a), Some(b)) = (short(left), short(right)) else { return false };
+    // The commonest ahead of all the others.
+    let result = if operator == Operator::Add { Some(a + b) } else { number::wide(operator, a, b) };
+    let Some(result) = result.and_then(Value::short_int) else { return false };
+    put(left, result);
+    true
+}
+
 /// Adds to a long int where it lies, if only the left operand and the local that the next instruction overwrites hold
 /// it: a running total then costs no copy an addition. (CPython does so for strings, `unicode_concatenate` in
 /// `Python/ceval.c`.) The result takes the left operand's place. Whether it was possible.
@@ -45,7 +66,9 @@ pub(super) fn power(base: i64, exponent: i64) -> Option<i64> {
 pub(super) fn add_in_place(operator: Operator, stack: &mut [Value], next: Instruction) -> bool {
     let (Operator::Add | Operator::Subtract, Instruction::StoreFast(local)) = (operator, next) else { return false };
     let Some((below, [left, right])) = stack.split_last_chunk_mut::<2>() else { return false };
-    let (Value::Big(total), Value::Int(_) | Value::Big(_)) = (&mut *left, &*right) else { return false };
+    let (Value::Big(total), Value::Int(_) | Value::Wide(_) | Value::Big(_)) = (&mut *left, &*right) else {
+        return false;
+    };
     let Some(held @ Value::Big(_)) = below.get_mut(local as usize) else { return false };
     if !matches!(held, Value::Big(held) if Arc::ptr_eq(held, total)) || Arc::strong_count(total) != 2 {
         return false;
@@ -54,7 +77,7 @@ pub(super) fn add_in_place(operator: Operator, stack: &mut [Value], next: Instru
     *held = Value::Unbound;
     let Some(sum) = Arc::get_mut(total) else { return false };
     number::add_to(sum, operator, right);
-    if sum.bits() <= 64 {
+    if sum.bits() <= Wide::BITS.into() {
         *left = Value::from(std::mem::take(sum));
     }
     true

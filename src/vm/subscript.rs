@@ -11,7 +11,9 @@ fn index(key: &Value, len: usize, what: &str, out_of_range: &str) -> Result<usiz
     let at = match key {
         Value::Int(at) => *at,
         Value::Bool(at) => (*at).into(),
-        Value::Big(_) => return Err(Kind::IndexError.raise("cannot fit 'int' into an index-sized integer")),
+        Value::Wide(_) | Value::Big(_) => {
+            return Err(Kind::IndexError.raise("cannot fit 'int' into an index-sized integer"));
+        }
         other => {
             return Err(type_error(match what {
                 "string" => format!("string indices must be integers, not '{}'", other.type_name()),
@@ -32,6 +34,7 @@ pub(crate) fn bounds(parts: &[Value; 3], len: usize) -> Result<(i64, i64, usize)
         Value::Int(value) => Ok(Some(*value)),
         Value::Bool(value) => Ok(Some((*value).into())),
         // Clipped, as CPython clips.
+        Value::Wide(value) => Ok(Some(if value.get() < 0 { i64::MIN } else { i64::MAX })),
         Value::Big(value) => Ok(Some(if value.sign() == num_bigint::Sign::Minus { i64::MIN } else { i64::MAX })),
         _ => Err(type_error("slice indices must be integers or None or have an __index__ method")),
     };

@@ -153,6 +153,9 @@ impl Writer {
             Value::Int(value) => {
                 let _ = write!(self.out, "{value}");
             }
+            Value::Wide(value) => {
+                let _ = write!(self.out, "{}", value.get());
+            }
             Value::Float(value) => self.out.push_str(&float_repr(*value)),
             Value::Big(value) => match int_digits(value) {
                 Ok(digits) => self.out.push_str(&digits),

@@ -18,6 +18,7 @@ use super::iterate::Iteration;
 use super::native::{Library, Native};
 use super::sharing::lock;
 use super::trash::drop_items;
+use super::wide::Wide;
 
 /// A Python value; 16 bytes.
 #[derive(Clone, Default)]
@@ -29,11 +30,14 @@ pub enum Value {
     None,
     /// `True` or `False`.
     Bool(bool),
-    /// An `int` that fits 64 bits. Every such `int` is kept here, so that equal ints look alike.
+    /// An `int` that fits 64 bits. An `int` is always kept in the first of the three that it fits, so that equal ints
+    /// look alike.
     Int(i64),
     /// A `float`.
     Float(f64),
-    /// An `int` that does not fit 64 bits.
+    /// An `int` that fits 120 bits.
+    Wide(Wide),
+    /// An `int` of any other size.
     Big(Arc<BigInt>),
     /// A `str`.
     Str(Arc<Text>),
@@ -68,6 +72,8 @@ pub enum Value {
     /// An object of a module: a lock, a queue, a hash.
     Object(Arc<Box<dyn Object>>),
 }
+
+const _: () = assert!(size_of::<Value>() == 16);
 
 /// What a module's own objects can do.
 pub trait Object: Any + Send + Sync {
@@ -184,7 +190,7 @@ impl Value {
     /// Whether it lies in the value itself, so that copying it and dropping it cost nothing.
     #[inline(always)]
     pub(crate) fn is_immediate(&self) -> bool {
-        matches!(self, Value::Unbound | Value::None | Value::Bool(_) | Value::Int(_) | Value::Float(_))
+        matches!(self, Value::Unbound | Value::None | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Wide(_))
     }
 
     /// `clone`, with the immediate ones first.
@@ -196,10 +202,20 @@ impl Value {
         }
         match self {
             Value::Float(value) => Value::Float(*value),
+            Value::Wide(value) => Value::Wide(*value),
             Value::Bool(value) => Value::Bool(*value),
             Value::None => Value::None,
             Value::Unbound => Value::Unbound,
             other => other.clone(),
+        }
+    }
+
+    /// An `int` that needs no memory of its own; none for one that does.
+    #[inline(always)]
+    pub(crate) fn short_int(value: i128) -> Option<Value> {
+        match i64::try_from(value) {
+            Ok(value) => Some(Value::Int(value)),
+            Err(_) => Wide::new(value).map(Value::Wide),
         }
     }
 
@@ -244,7 +260,7 @@ impl Value {
             Value::Unbound => "NULL",
             Value::None => "NoneType",
             Value::Bool(_) => "bool",
-            Value::Int(_) | Value::Big(_) => "int",
+            Value::Int(_) | Value::Wide(_) | Value::Big(_) => "int",
             Value::Float(_) => "float",
             Value::Str(_) => "str",
             Value::Bytes(_) => "bytes",
@@ -289,6 +305,7 @@ impl Value {
             (Value::Bool(a), Value::Bool(b)) => a == b,
             (Value::Int(a), Value::Int(b)) => a == b,
             (Value::Float(a), Value::Float(b)) => a.to_bits() == b.to_bits(),
+            (Value::Wide(a), Value::Wide(b)) => a == b,
             (Value::Big(a), Value::Big(b)) => Arc::ptr_eq(a, b),
             (Value::Str(a), Value::Str(b)) => Arc::ptr_eq(a, b) || a.as_str() == b.as_str() && a.len() <= 1,
             (Value::Bytes(a), Value::Bytes(b)) => Arc::ptr_eq(a, b),
@@ -345,20 +362,21 @@ impl From<f64> for Value {
 
 impl From<usize> for Value {
     fn from(value: usize) -> Value {
-        i64::try_from(value).map_or_else(|_| Value::from(BigInt::from(value)), Value::Int)
+        Value::from(value as i128)
     }
 }
 
-/// The smallest form: an int that fits 64 bits is never a big one.
+/// The smallest form.
 impl From<BigInt> for Value {
     fn from(value: BigInt) -> Value {
-        i64::try_from(&value).map_or_else(|_| Value::Big(Arc::new(value)), Value::Int)
+        let short = i128::try_from(&value).ok().and_then(Value::short_int);
+        short.unwrap_or_else(|| Value::Big(Arc::new(value)))
     }
 }
 
 impl From<i128> for Value {
     fn from(value: i128) -> Value {
-        i64::try_from(value).map_or_else(|_| Value::Big(Arc::new(BigInt::from(value))), Value::Int)
+        Value::short_int(value).unwrap_or_else(|| Value::Big(Arc::new(BigInt::from(value))))
     }
 }
 

@@ -61,7 +61,9 @@ pub(super) fn range(call: &mut Call<'_>) -> Result<Value, Raised> {
     let args = call.positional();
     call.between("range", args, 1, 3)?;
     let number = |value: &Value| match value {
-        Value::Big(_) => Err(Kind::OverflowError.raise("a range beyond 64 bits is outside the miniature's Python")),
+        Value::Wide(_) | Value::Big(_) => {
+            Err(Kind::OverflowError.raise("a range beyond 64 bits is outside the miniature's Python"))
+        }
         other => as_index(other),
     };
     let (start, stop, step) = match args {

@@ -15,6 +15,7 @@ pub(super) fn abs(call: &mut Call<'_>) -> Result<Value, Raised> {
     let [value] = call.exactly::<1>("abs")?;
     match Number::of(value) {
         Some(Number::Int(value)) => Ok(Value::from(i128::from(value).abs())),
+        Some(Number::Wide(value)) => Ok(Value::from(value.abs())),
         Some(Number::Big(value)) => Ok(Value::from(value.abs())),
         Some(Number::Float(value)) => Ok(Value::Float(value.abs())),
         None => Err(type_error(format!("bad operand type for abs(): '{}'", value.type_name()))),
@@ -23,6 +24,7 @@ pub(super) fn abs(call: &mut Call<'_>) -> Result<Value, Raised> {
 
 pub(super) fn radix(call: &mut Call<'_>, name: &str, prefix: &str, radix: u32) -> Result<Value, Raised> {
     let value = match &call.exactly::<1>(name)?[0] {
+        Value::Wide(value) => BigInt::from(value.get()),
         Value::Big(value) => BigInt::clone(value),
         other => BigInt::from(as_index(other)?),
     };
@@ -83,7 +85,7 @@ pub(super) fn int(call: &mut Call<'_>) -> Result<Value, Raised> {
     match (value, base) {
         (Value::Str(string), base) => parse_int(string.as_str(), base.map_or(Ok(10), as_index)?),
         (_, Some(_)) => Err(type_error("int() can't convert non-string with explicit base")),
-        (Value::Int(_) | Value::Big(_), _) => Ok(value.clone()),
+        (Value::Int(_) | Value::Wide(_) | Value::Big(_), _) => Ok(value.clone()),
         (Value::Bool(value), _) => Ok(Value::Int((*value).into())),
         (Value::Float(value), _) => number::truncate(*value),
         (other, _) => {
@@ -156,6 +158,7 @@ pub(super) fn pow(call: &mut Call<'_>) -> Result<Value, Raised> {
         return operate::binary(Operator::Power, false, base, exponent);
     };
     let big = |value: &Value| match value {
+        Value::Wide(value) => Ok(BigInt::from(value.get())),
         Value::Big(value) => Ok(BigInt::clone(value)),
         Value::Int(value) => Ok(BigInt::from(*value)),
         Value::Bool(value) => Ok(BigInt::from(u8::from(*value))),

@@ -52,6 +52,7 @@ fn round_float(value: f64, digits: i64) -> Result<f64, Raised> {
             let tie = doubled == scale && value.fract() != 0.0;
             let rounded = match round_int(&Value::from(whole.clone()), digits)? {
                 Value::Int(value) => value as f64,
+                Value::Wide(value) => value.get() as f64,
                 Value::Big(value) => number::big_to_float(&value).unwrap_or(f64::INFINITY),
                 _ => value,
             };
@@ -67,6 +68,7 @@ fn round_float(value: f64, digits: i64) -> Result<f64, Raised> {
 
 fn round_int(value: &Value, digits: i64) -> Result<Value, Raised> {
     let value = match value {
+        Value::Wide(value) => BigInt::from(value.get()),
         Value::Big(value) => BigInt::clone(value),
         other => BigInt::from(as_index(other)?),
     };

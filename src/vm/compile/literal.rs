@@ -60,6 +60,7 @@ pub(super) fn literal(expr: &Expr) -> Option<Value> {
         Expr::UnaryOp(unary) if unary.op == UnaryOp::USub => match literal_number(&unary.operand)? {
             Value::Int(value) => Value::from(-i128::from(value)),
             Value::Float(value) => Value::Float(-value),
+            Value::Wide(value) => Value::from(-value.get()),
             Value::Big(value) => Value::from(-&*value),
             _ => return None,
         },

@@ -35,7 +35,7 @@ use super::host::Host;
 use super::iterate::Iteration;
 use super::limits;
 use super::methods;
-use super::quick::{add_in_place, power, slow_binary, small};
+use super::quick::{add_in_place, power, slow_binary, small, wide};
 use super::raising::{handled, matches_exception, no_module, not_defined, raise, too_deep, unbound_local};
 use super::thread::Thread;
 use super::value::{Function, Value};
@@ -147,7 +147,8 @@ impl<H: Host> Thread<'_, H> {
                                 put(&mut slots[top - 1], value);
                             }
                             None => {
-                                if !add_in_place($operator, &mut slots[..top], instructions[pc]) {
+                                let upper = &mut slots[..top];
+                                if !(wide($operator, upper) || add_in_place($operator, upper, instructions[pc])) {
                                     let line = program.line_of(pc as u32 - 1);
                                     let (a, b) = (&slots[top - 2], &slots[top - 1]);
                                     let value = attempt!(slow_binary(host, line, $operator, $inplace, a, b));

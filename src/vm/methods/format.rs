@@ -113,9 +113,10 @@ pub(crate) fn format_value(value: &Value, spec: &Value) -> Result<String, Raised
             let spec = Spec { fill: parsed.fill.or(parsed.zero.then_some('0')), zero: false, ..parsed };
             Ok(pad(&spec, "", &body, '<'))
         }
-        Value::Int(_) | Value::Big(_) | Value::Bool(_) => {
+        Value::Int(_) | Value::Wide(_) | Value::Big(_) | Value::Bool(_) => {
             let big = match value {
                 Value::Int(value) => BigInt::from(*value),
+                Value::Wide(value) => BigInt::from(value.get()),
                 Value::Big(value) => BigInt::clone(value),
                 other => BigInt::from(i64::from(other.truth())),
             };

@@ -37,7 +37,7 @@ impl Class {
 
     fn of(value: &Value) -> Option<Class> {
         Some(match value {
-            Value::Bool(_) | Value::Int(_) | Value::Big(_) => Class::Int,
+            Value::Bool(_) | Value::Int(_) | Value::Wide(_) | Value::Big(_) => Class::Int,
             Value::Float(_) => Class::Float,
             Value::Str(_) => Class::Str,
             Value::Bytes(_) => Class::Bytes,
@@ -108,7 +108,9 @@ pub(crate) fn as_index(value: &Value) -> Result<i64, Raised> {
     match value {
         Value::Int(value) => Ok(*value),
         Value::Bool(value) => Ok((*value).into()),
-        Value::Big(_) => Err(Kind::OverflowError.raise("Python int too large to convert to C ssize_t")),
+        Value::Wide(_) | Value::Big(_) => {
+            Err(Kind::OverflowError.raise("Python int too large to convert to C ssize_t"))
+        }
         other => Err(type_error(format!("'{}' object cannot be interpreted as an integer", other.type_name()))),
     }
 }

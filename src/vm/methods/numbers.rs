@@ -30,6 +30,7 @@ fn itself(call: &mut Call<'_>) -> Result<Value, Raised> {
 fn bit_length(call: &mut Call<'_>) -> Result<Value, Raised> {
     Ok(match call.method::<0>("int.bit_length")?.0 {
         Value::Int(value) => Value::Int((64 - value.unsigned_abs().leading_zeros()).into()),
+        Value::Wide(value) => Value::Int((128 - value.get().unsigned_abs().leading_zeros()).into()),
         Value::Big(value) => Value::Int(value.bits() as i64),
         other => Value::Int(other.truth().into()),
     })
@@ -38,6 +39,7 @@ fn bit_length(call: &mut Call<'_>) -> Result<Value, Raised> {
 fn bit_count(call: &mut Call<'_>) -> Result<Value, Raised> {
     Ok(match call.method::<0>("int.bit_count")?.0 {
         Value::Int(value) => Value::Int(value.unsigned_abs().count_ones().into()),
+        Value::Wide(value) => Value::Int(value.get().unsigned_abs().count_ones().into()),
         Value::Big(value) => {
             Value::Int(value.magnitude().iter_u64_digits().map(|digit| i64::from(digit.count_ones())).sum())
         }
@@ -60,6 +62,7 @@ fn to_bytes(call: &mut Call<'_>) -> Result<Value, Raised> {
     let magnitude = match value {
         Value::Big(value) if value.sign() != num_bigint::Sign::Minus => value.magnitude().to_bytes_le(),
         Value::Int(value) if *value >= 0 => value.to_le_bytes().to_vec(),
+        Value::Wide(value) if value.get() >= 0 => value.get().to_le_bytes().to_vec(),
         Value::Bool(value) => vec![(*value).into()],
         _ => return Err(Kind::OverflowError.raise("can't convert negative int to unsigned")),
     };

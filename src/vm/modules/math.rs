@@ -63,11 +63,13 @@ fn real(call: &mut Call<'_>, name: &str, function: fn(f64) -> f64) -> Result<Val
 
 fn positive(value: &Value, function: fn(f64) -> f64) -> Result<f64, Raised> {
     let domain = || value_error("math domain error");
-    if let Value::Big(big) = value {
+    if let Value::Big(big) = value
+        && number::big_to_float(big).is_none()
+    {
         if big.is_negative() {
             return Err(domain());
         }
-        // Too large for a float, perhaps, but its logarithm is not.
+        // Too large for a float, but its logarithm is not.
         let shift = big.bits().saturating_sub(64);
         let upper = (&**big >> shift).to_f64().unwrap_or(f64::INFINITY);
         return Ok(function(upper) + shift as f64 * function(2.0));
@@ -93,7 +95,7 @@ fn whole(call: &mut Call<'_>, name: &str, rounded: fn(f64) -> f64) -> Result<Val
     match &call.exactly::<1>(name)?[0] {
         Value::Float(value) => number::truncate(rounded(*value)),
         Value::Bool(value) => Ok(Value::Int((*value).into())),
-        value @ (Value::Int(_) | Value::Big(_)) => Ok(value.clone()),
+        value @ (Value::Int(_) | Value::Wide(_) | Value::Big(_)) => Ok(value.clone()),
         other => Err(type_error(format!("must be real number, not {}", other.type_name()))),
     }
 }
@@ -102,6 +104,7 @@ fn as_int(value: &Value) -> Result<BigInt, Raised> {
     match value {
         Value::Int(value) => Ok(BigInt::from(*value)),
         Value::Bool(value) => Ok(BigInt::from(u8::from(*value))),
+        Value::Wide(value) => Ok(BigInt::from(value.get())),
         Value::Big(value) => Ok(BigInt::clone(value)),
         other => Err(type_error(format!("'{}' object cannot be interpreted as an integer", other.type_name()))),
     }

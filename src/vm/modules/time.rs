@@ -45,7 +45,9 @@ pub(super) fn seconds(value: &Value) -> Result<f64, Raised> {
         Value::Bool(value) => Ok(f64::from(u8::from(*value))),
         Value::Float(value) if value.is_nan() => Err(value_error("Invalid value NaN (not a number)")),
         Value::Float(value) => Ok(*value),
-        Value::Big(_) => Err(Kind::OverflowError.raise("timestamp too large to convert to C PyTime_t")),
+        Value::Wide(_) | Value::Big(_) => {
+            Err(Kind::OverflowError.raise("timestamp too large to convert to C PyTime_t"))
+        }
         other => Err(type_error(format!("'{}' object cannot be interpreted as an integer", other.type_name()))),
     }
 }

@@ -27,6 +27,7 @@ fn write(value: &Value, depth: usize, out: &mut Vec<u8>) -> Result<(), PickleErr
             }
             Err(_) => long(&BigInt::from(*value), out),
         },
+        Value::Wide(value) => long(&BigInt::from(value.get()), out),
         Value::Big(value) => long(value, out),
         Value::Float(value) => {
             out.push(op::BINFLOAT);
