@@ -7,9 +7,9 @@
 //! up, who parks anew. Only who has waited for a millisecond is given it. So threads that hardly do anything but hold
 //! one lock work about one at a time, and mostly a long while each.
 //!
-//! Not chosen: a mutex and a condition variable. The standard library's wakes by a system call whether anybody
-//! waits or not, which is most of what `with lock:` then takes, and that part two threads do side by side: the workload
-//! `counter-lock` on two cores took 0.64 times as long as one task after the other, where it takes CPython 1.2 times.
+//! Not chosen: a mutex and a condition variable. The standard library's wakes by a system call whether anybody waits or
+//! not. That was half of what `with lock:` took, and that half two threads do side by side: the workload `counter-lock` on
+//! two cores took 0.64 times as long as one task after the other, where it takes CPython 1.2 times.
 
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicU8;
