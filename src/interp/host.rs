@@ -179,6 +179,10 @@ impl Host for WorkerHost<'_> {
         self.gil.breaker()
     }
 
+    fn is_free_threaded(&self) -> bool {
+        self.lock.is_none()
+    }
+
     fn safe_point(&mut self, line: Line) -> Result<(), Stopped> {
         self.line = line;
         let wanted = self.gil.breaker().load(Ordering::Relaxed);

@@ -47,6 +47,11 @@ pub trait Host {
     /// Non-zero when somebody wants something of this thread. Looked at, relaxed, at every safe point.
     fn breaker(&self) -> &AtomicU32;
 
+    /// Whether threads run Python side by side, since there is no GIL.
+    fn is_free_threaded(&self) -> bool {
+        false
+    }
+
     /// Called at a safe point whose breaker was non-zero: drop the GIL if asked to, take it back, go on.
     fn safe_point(&mut self, line: Line) -> Result<(), Stopped>;
 
@@ -88,6 +93,10 @@ pub trait Host {
 impl<H: Host> Host for &mut H {
     fn breaker(&self) -> &AtomicU32 {
         (**self).breaker()
+    }
+
+    fn is_free_threaded(&self) -> bool {
+        (**self).is_free_threaded()
     }
 
     fn safe_point(&mut self, line: Line) -> Result<(), Stopped> {

@@ -26,6 +26,7 @@ mod iterate;
 pub mod limits;
 mod methods;
 mod modules;
+mod mutex;
 mod native;
 mod number;
 mod operate;

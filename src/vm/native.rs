@@ -58,6 +58,10 @@ pub(crate) fn find(natives: &'static [Native], name: &str) -> Option<&'static Na
 
 /// The host, as functions of the miniature see it: [`Host`] without its generics.
 pub trait Outside {
+    /// [`Host::is_free_threaded`].
+    fn is_free_threaded(&self) -> bool {
+        false
+    }
     /// [`Host::release`] around a closure that returns nothing.
     fn release(&mut self, state: State, detail: Detail, line: Line, blocking: &mut dyn FnMut());
     /// [`Host::note`].
@@ -71,6 +75,10 @@ pub trait Outside {
 }
 
 impl<H: Host> Outside for H {
+    fn is_free_threaded(&self) -> bool {
+        Host::is_free_threaded(self)
+    }
+
     fn release(&mut self, state: State, detail: Detail, line: Line, blocking: &mut dyn FnMut()) {
         Host::release(self, state, detail, line, blocking);
     }

@@ -29,7 +29,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// `MAX_SPIN_COUNT`). Not looked at in between: each look takes the memory away from the core that is at work in it. With a
 /// hundred looks before each yield the workload `counter` on two cores took 4.9 times as long as one task after the other,
 /// without them 1.1 times.
-const YIELDS: u32 = 40;
+pub(super) const YIELDS: u32 = 40;
 
 /// What this thread wanted was in another's hands.
 pub(super) fn met_another() {

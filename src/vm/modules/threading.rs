@@ -1,11 +1,11 @@
 //! `threading`: the lock.
 
 use std::any::Any;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::event::{Detail, State};
 use crate::vm::exception::{Kind, Raised, type_error, value_error};
+use crate::vm::mutex::PyMutex;
 use crate::vm::native::{Call, Library, Native};
 use crate::vm::value::{Object, Value};
 
@@ -13,7 +13,7 @@ pub(super) static LIBRARY: Library = Library {
     name: "threading",
     functions: &[Native::function("Lock", |call| {
         call.exactly::<0>("lock")?;
-        Ok(Value::object(Lock { locked: Mutex::new(false), freed: Condvar::new() }))
+        Ok(Value::object(Lock::default()))
     })],
     constants: &[],
 };
@@ -26,7 +26,7 @@ pub(super) const METHODS: &[Native] = &[
     }),
     Native::function("locked", |call| {
         let (value, _) = call.method::<0>("lock.locked")?;
-        Ok(Value::Bool(*this(value)?.state()))
+        Ok(Value::Bool(this(value)?.0.is_locked()))
     }),
     Native::function("__enter__", |call| {
         let (value, _) = call.method::<0>("lock.__enter__")?;
@@ -39,16 +39,8 @@ pub(super) const METHODS: &[Native] = &[
 ];
 
 /// `threading.Lock`: not the GIL, but a lock of the program's own.
-struct Lock {
-    locked: Mutex<bool>,
-    freed: Condvar,
-}
-
-impl Lock {
-    fn state(&self) -> MutexGuard<'_, bool> {
-        self.locked.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+#[derive(Default)]
+struct Lock(PyMutex);
 
 impl Object for Lock {
     fn type_name(&self) -> &'static str {
@@ -69,35 +61,18 @@ fn this(value: &Value) -> Result<&Lock, Raised> {
 }
 
 fn release(value: &Value) -> Result<Value, Raised> {
-    let lock = this(value)?;
-    if !std::mem::replace(&mut *lock.state(), false) {
-        return Err(Kind::RuntimeError.raise("release unlocked lock"));
-    }
-    lock.freed.notify_one();
-    Ok(Value::None)
+    if this(value)?.0.unlock() { Ok(Value::None) } else { Err(Kind::RuntimeError.raise("release unlocked lock")) }
 }
 
 /// Takes the lock. First without releasing the GIL, as `acquire_timed` in CPython's `Modules/_threadmodule.c` does;
 /// only if somebody has it the GIL is released for the wait. Whether it was taken.
 fn take(call: &mut Call<'_>, lock: &Lock, timeout: Option<Duration>) -> bool {
-    if !std::mem::replace(&mut *lock.state(), true) {
-        return true;
-    }
-    let mut taken = false;
-    call.outside.release(State::WaitingLock, Detail::None, call.line, &mut || {
-        let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let mut locked = lock.state();
-        while *locked {
-            locked = match end.map(|end| end.saturating_duration_since(Instant::now())) {
-                None => lock.freed.wait(locked).unwrap_or_else(PoisonError::into_inner),
-                Some(Duration::ZERO) => return,
-                Some(left) => lock.freed.wait_timeout(locked, left).unwrap_or_else(PoisonError::into_inner).0,
-            };
-        }
-        *locked = true;
-        taken = true;
-    });
-    taken
+    let Call { outside, line, .. } = call;
+    lock.0.try_lock()
+        || timeout != Some(Duration::ZERO)
+            && lock.0.lock(timeout, outside.is_free_threaded(), |sleep| {
+                outside.release(State::WaitingLock, Detail::None, *line, sleep);
+            })
 }
 
 fn acquire(call: &mut Call<'_>) -> Result<Value, Raised> {
@@ -113,7 +88,7 @@ fn acquire(call: &mut Call<'_>) -> Result<Value, Raised> {
         return Err(value_error("timeout value must be a non-negative number"));
     }
     if !blocking {
-        return Ok(Value::Bool(!std::mem::replace(&mut *lock.state(), true)));
+        return Ok(Value::Bool(lock.0.try_lock()));
     }
     let timeout = if timeout < 0.0 { None } else { Duration::try_from_secs_f64(timeout).ok() };
     Ok(Value::Bool(take(call, lock, timeout)))
