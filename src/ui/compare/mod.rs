@@ -381,6 +381,7 @@ mod tests {
             done: 0,
             total: rows.len(),
             time_left: None,
+            expected: None,
         };
         let mut state = State::new(experiment, Vec::new(), ModelChoice::built_in());
         state.compare.comparison = Some(comparison);

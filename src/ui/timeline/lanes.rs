@@ -91,7 +91,7 @@ fn name(scene: &Scene, row: &SceneRow, canvas: &mut Canvas) {
 }
 
 /// A row's name; of a band whose name has no room, which lanes it is made of.
-fn fitting<'a>(row: &'a SceneRow, room: usize) -> &'a str {
+fn fitting(row: &SceneRow, room: usize) -> &str {
     match (&row.body, row.name.rsplit_once(' ')) {
         (Body::Band { .. }, Some((_, which))) if row.name.chars().count() > room => which,
         _ => &row.name,
