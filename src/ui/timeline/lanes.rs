@@ -81,12 +81,20 @@ fn name(scene: &Scene, row: &SceneRow, canvas: &mut Canvas) {
         canvas.set(1, middle, mark(Some(row.place)), Ink::Lane(row.place));
         x = 3;
     }
-    canvas.text_to(x, middle, left - 1, &row.name, ink);
+    canvas.text_to(x, middle, left - 1, fitting(row, usize::from((left - 1).saturating_sub(x))), ink);
     let (above, below) = (row.name.starts_with(['├', '└']), row.name.starts_with('├'));
     for y in 0..height {
         if y < middle && above || y > middle && below {
             canvas.set(x, y, '│', ink);
         }
+    }
+}
+
+/// A row's name; of a band whose name has no room, which lanes it is made of.
+fn fitting(row: &SceneRow, room: usize) -> &str {
+    match (&row.body, row.name.rsplit_once(' ')) {
+        (Body::Band { .. }, Some((_, which))) if row.name.chars().count() > room => which,
+        _ => &row.name,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The lock's row, and the lanes: those that are kept waiting most first.
 
+use std::collections::BTreeSet;
+
 use crate::app::view::Gutters;
 use crate::app::watch::{Kind, Row};
 use crate::app::words::{percent, sanitised};
@@ -35,7 +37,7 @@ struct Picture {
 /// GIL        aaaaaaaa▒▒▒▒aaaaaaaaaa▒▒▒▒▒aaaaaaaaaaaaaa╱╱▒▒▒▒▒aaaaaaa
 /// worker-7   ~~~~········▒~~~~············▒~~~~~~~~~~~╱╱~~·········▒    44%
 /// http ×213  ····▒····████····▒▒▒▒····████····▒▒▒▒▒▒·····████·▒▒····    41%
-/// 31 idle threads folded · ╱ not observed
+/// 31 idle threads folded · ╱ not observed · = wants the program's own lock
 /// ```
 pub fn render(state: &State, log: &Trace, canvas: &mut Canvas) {
     let (width, height) = (canvas.width(), canvas.height());
@@ -116,12 +118,29 @@ pub fn render(state: &State, log: &Trace, canvas: &mut Canvas) {
         last.push("×n ended".to_owned());
     }
     last.push("╱ not observed".to_owned());
+    last.extend(signs(canvas, &picture, y));
     // Signs are explained in the help, too.
     while last.len() > 1 && last.join(" · ").chars().count() + 1 > usize::from(width) {
         last.pop();
     }
     canvas.text(1, y, &last.join(" · "), Ink::Dim);
     cursor(state, &picture, height, canvas);
+}
+
+/// The signs of waiting that are in the picture above row `bottom`, and what they mean: those first that say least by
+/// themselves.
+fn signs(canvas: &Canvas, picture: &Picture, bottom: u16) -> Vec<String> {
+    let columns = picture.left..picture.left + picture.axis.cells;
+    let drawn: BTreeSet<char> =
+        columns.flat_map(|x| (1..bottom).map(move |y| (x, y))).map(|(x, y)| canvas.glyph(x, y)).collect();
+    let first = [LaneState::WaitingLock, LaneState::Io];
+    let rest = glyphs::LEGEND.into_iter().filter(|state| !first.contains(state));
+    let off_core = first.into_iter().chain(rest).filter(|state| !state.on_core() && *state != LaneState::Unknown);
+    let marks = off_core.map(|state| (glyphs::state_mark(state, 0).glyph, state));
+    marks
+        .filter(|(glyph, _)| drawn.contains(glyph))
+        .map(|(glyph, state)| format!("{glyph} {}", state.words()))
+        .collect()
 }
 
 /// How high each row is drawn. Height is for core time: whoever hardly has any stands on one line, however much room
