@@ -58,7 +58,7 @@ macro_rules! actions {
 
 actions! {
     RunOrStop "run-or-stop" Experiment "run, or stop the run",
-    NextModel "next-model" Experiment "next model; after a first run it runs at once",
+    NextModel "next-model" Experiment "next model; runs at once after a first run",
     PreviousModel "previous-model" Experiment "previous model, in the same way",
     NextWorkload "next-workload" Experiment "next workload",
     PreviousWorkload "previous-workload" Experiment "previous workload",
@@ -70,7 +70,7 @@ actions! {
     Baseline "baseline" Experiment "measure one at a time even over 10 s",
     Settings "settings" Experiment "settings seldom used: rules, tasks",
     Freeze "freeze" Picture "freeze the picture; the run goes on",
-    NextHandoff "next-handoff" Picture "to the next hand-off; watch: wait of the lane",
+    NextHandoff "next-handoff" Picture "to the next hand-off; watch: the next wait",
     PreviousHandoff "previous-handoff" Picture "to the hand-off before; watch: the wait",
     CursorRight "cursor-right" Picture "cursor one cell later",
     CursorLeft "cursor-left" Picture "cursor one cell earlier",

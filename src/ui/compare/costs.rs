@@ -35,7 +35,13 @@ pub fn heading(columns: Columns, canvas: &mut Canvas) {
 
 /// What the headings do not say.
 pub fn legend(canvas: &mut Canvas) {
-    let text = "medians · context switches: voluntary, it waited; involuntary, its core taken · start-up a worker";
+    let all = [
+        "medians · context switches: voluntary, it waited; involuntary, its core taken · start-up a worker",
+        "medians · start-up a worker · voluntary: it waited; else its core was taken",
+        "medians · vol: it waited; invol: its core was taken",
+    ];
+    let room = usize::from(canvas.width().saturating_sub(1));
+    let text = all.into_iter().find(|text| text.chars().count() <= room).unwrap_or("medians");
     canvas.text_to(1, 0, canvas.width(), text, Ink::Dim);
 }
 

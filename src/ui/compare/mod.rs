@@ -88,9 +88,9 @@ fn chosen(state: &State, canvas: &mut Canvas) {
 /// Before the first comparison: the models that will run.
 fn models(state: &State, canvas: &mut Canvas) {
     let cores = state.machine.cores.len().max(1);
-    let paid = sanitised(&state.experiment.start_up_words());
-    let legend = format!("length: time   height: cores busy, full = {cores}   s: {paid}");
-    canvas.text_to(1, 0, canvas.width(), &legend, Ink::Dim);
+    let legend = profiles_legend(cores, &state.experiment.start_up_words());
+    let room = usize::from(canvas.width()).saturating_sub(1);
+    canvas.text_to(1, 0, canvas.width(), &whole_parts(legend, room), Ink::Dim);
     let bottom = canvas.height();
     let label = |model: &ModelChoice| model.label(model.lanes(state.experiment.workers));
     let left = state.models.iter().map(|model| label(model).chars().count()).max().unwrap_or(0) as u16 + 3;
@@ -100,6 +100,35 @@ fn models(state: &State, canvas: &mut Canvas) {
         let words = objection.map_or("not run yet".to_owned(), |why| sanitised(&format!("left out: {why}")));
         canvas.text_to(left, y, canvas.width(), &words, Ink::Dim);
     }
+}
+
+/// How to read the profiles.
+fn profiles_legend(cores: usize, start_up: &str) -> Vec<String> {
+    vec![
+        "length: time".to_owned(),
+        format!("height: cores busy, full = {cores}"),
+        "s: start-up".to_owned(),
+        // Whose, where it is said.
+        sanitised(start_up.strip_prefix("start-up ").unwrap_or_default()),
+    ]
+}
+
+/// As many parts of a legend as there is room for, each of them whole; the last explains the one before it.
+fn whole_parts(parts: impl IntoIterator<Item = String>, room: usize) -> String {
+    let mut text = String::new();
+    for part in parts.into_iter().filter(|part| !part.is_empty()) {
+        let gap = match () {
+            () if text.is_empty() => "",
+            () if part.starts_with("as ") => " ",
+            () => "   ",
+        };
+        if text.chars().count() + gap.len() + part.chars().count() > room && !text.is_empty() {
+            break;
+        }
+        text += gap;
+        text += &part;
+    }
+    text
 }
 
 fn body(state: &State, comparison: &Comparison, canvas: &mut Canvas) {
@@ -118,20 +147,15 @@ fn body(state: &State, comparison: &Comparison, canvas: &mut Canvas) {
     let top = 1 + gap;
     let longest = comparison.longest();
     let cell = Nanos(longest.0.div_ceil(u64::from(columns.cells)).max(1));
-    let mut legend = match state.compare.side {
-        Side::Profiles => {
-            let paid = sanitised(&comparison.experiment.start_up_words());
-            format!("length: time   height: cores busy, full = {}   s: {paid}", comparison.cores)
-        }
-        Side::Ledger => "where the workers' time went, start to end".to_owned(),
-        Side::Costs => String::new(),
+    let legend = match state.compare.side {
+        Side::Profiles => profiles_legend(comparison.cores, &comparison.experiment.start_up_words()),
+        Side::Ledger => vec!["where the workers' time went, start to end".to_owned()],
+        Side::Costs => Vec::new(),
     };
-    if fit < rows {
-        // First, since what is cut off in little room is the end.
-        legend = format!("{} to {} of {rows} ↑↓   {legend}", first + 1, (first + fit).min(rows));
-    }
+    // First, since what has no room is the end.
+    let which = (fit < rows).then(|| format!("{} to {} of {rows} ↑↓", first + 1, (first + fit).min(rows)));
     let end = if state.compare.side == Side::Costs { columns.left - 1 } else { canvas.width() };
-    canvas.text_to(1, 0, end, legend.trim_end(), Ink::Dim);
+    canvas.text_to(1, 0, end, &whole_parts(which.into_iter().chain(legend), usize::from(end) - 1), Ink::Dim);
     if state.compare.side == Side::Costs {
         costs::heading(columns, canvas);
     }
@@ -223,6 +247,11 @@ fn progress(state: &State, canvas: &mut Canvas) {
     if let Some(left) = comparison.time_left {
         parts.push(format!("about {} left", about(left)));
     }
+    let room = usize::from(canvas.width().saturating_sub(width + 3));
+    if parts.len() > 2 && parts.join(" · ").chars().count() > room {
+        // How long it takes says more than what it is at, which its row says, too.
+        parts.remove(1);
+    }
     canvas.text_to(width + 3, 0, canvas.width(), &sanitised(&parts.join(" · ")), Ink::Text);
 }
 
@@ -292,5 +321,19 @@ fn keys(state: &State, canvas: &mut Canvas) {
         }
         x = canvas.text(x, 0, &key, Ink::Key);
         x = canvas.text(x + 1, 0, words, Ink::Text) + 3;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_legend_is_made_of_whole_parts() {
+        let legend = |room| whole_parts(profiles_legend(2, "start-up as CPython 3.13.0"), room);
+        assert_eq!(legend(80), "length: time   height: cores busy, full = 2   s: start-up as CPython 3.13.0");
+        assert_eq!(legend(74), "length: time   height: cores busy, full = 2   s: start-up");
+        assert_eq!(legend(50), "length: time   height: cores busy, full = 2");
+        assert_eq!(whole_parts(profiles_legend(2, "start-up"), 80), legend(74));
     }
 }

@@ -37,7 +37,7 @@ struct Picture {
 /// GIL        aaaaaaaa▒▒▒▒aaaaaaaaaa▒▒▒▒▒aaaaaaaaaaaaaa╱╱▒▒▒▒▒aaaaaaa
 /// worker-7   ~~~~········▒~~~~············▒~~~~~~~~~~~╱╱~~·········▒    44%
 /// http ×213  ····▒····████····▒▒▒▒····████····▒▒▒▒▒▒·····████·▒▒····    41%
-/// 31 idle threads folded · ╱ not observed · = wants the program's own lock
+/// 31 idle threads folded · ╱ not observed  = wants the program's own lock
 /// ```
 pub fn render(state: &State, log: &Trace, canvas: &mut Canvas) {
     let (width, height) = (canvas.width(), canvas.height());
@@ -118,12 +118,19 @@ pub fn render(state: &State, log: &Trace, canvas: &mut Canvas) {
         last.push("×n ended".to_owned());
     }
     last.push("╱ not observed".to_owned());
-    last.extend(signs(canvas, &picture, y));
     // Signs are explained in the help, too.
     while last.len() > 1 && last.join(" · ").chars().count() + 1 > usize::from(width) {
         last.pop();
     }
-    canvas.text(1, y, &last.join(" · "), Ink::Dim);
+    let mut text = last.join(" · ");
+    for sign in signs(canvas, &picture, y) {
+        if text.chars().count() + 3 + sign.chars().count() > usize::from(width) {
+            break;
+        }
+        text += "  ";
+        text += &sign;
+    }
+    canvas.text(1, y, &text, Ink::Dim);
     cursor(state, &picture, height, canvas);
 }
 

@@ -112,6 +112,11 @@ fn header(state: &State, canvas: &mut Canvas) {
         canvas.text(left, 0, &parts.join(" · "), Ink::Text);
         return tabs(state, name + 3, left, canvas);
     }
+    // What has no room stands before the phase, in the row below: what it costs is never left out.
+    let mut below = Vec::new();
+    while parts.len() > 3 && parts.join(" · ").chars().count() + 1 > usize::from(width) {
+        below.insert(0, parts.pop().unwrap_or_default());
+    }
     let x = canvas.text_to(1, 0, width, &parts.join(" · "), Ink::Strong);
     let phase = match (&watch.ended, &state.phase) {
         (Some(_), _) => "ENDED".to_owned(),
@@ -119,7 +124,9 @@ fn header(state: &State, canvas: &mut Canvas) {
         (None, Phase::Running) => "WATCHING".to_owned(),
         (None, phase) => phase.word().to_owned(),
     };
-    let row = u16::from(x + phase.len() as u16 + 2 > width);
+    let row = u16::from(!below.is_empty() || x + phase.len() as u16 + 2 > width);
+    below.push(phase);
+    let phase = below.join(" · ");
     let end = canvas.text_before(width.saturating_sub(1), row, &phase, Ink::Strong);
     if let Some(note) = &origin.note {
         let end = if row == 1 { end.saturating_sub(1) } else { width };
