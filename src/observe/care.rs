@@ -13,7 +13,8 @@ use super::lock::{Lock, Mode};
 use super::notice::{Engine, LockStatus, Notice, Status, TOO_OFTEN};
 use super::observed::Stage;
 use super::process;
-use super::watch::{Item, Tracked, Watcher};
+use super::tracked::Tracked;
+use super::watch::{Item, Watcher};
 
 /// More lanes than this are not kept: a program that makes a thread for each request goes on making them.
 pub(super) const MOST_LANES: u32 = 4096;

@@ -10,7 +10,8 @@ use super::lock::Mode;
 use super::memory::Remote;
 use super::notice::Notice;
 use super::thread::Reason;
-use super::watch::{Item, Tracked, Watcher};
+use super::tracked::Tracked;
+use super::watch::{Item, Watcher};
 
 /// How often a lock that is watched is compared with the lock itself.
 const COMPARED: Nanos = Nanos::from_millis(250);
@@ -122,9 +123,7 @@ impl Watcher {
             let doing = tracked.doings.read();
             let at = Monotonic.now();
             // Who is on the way to its sleep runs still, and is looked at again.
-            if !records || doing != Doing::Running {
-                tracked.looked_at = at;
-            }
+            tracked.looked(at, !records || doing != Doing::Running);
             if !records {
                 tracked.booked.read_often(at);
             }

@@ -54,6 +54,7 @@ pub mod recorder;
 pub mod runtime;
 mod telling;
 pub mod thread;
+mod tracked;
 mod tree;
 pub mod trouble;
 pub mod watch;

@@ -13,7 +13,8 @@ use crate::event::Nanos;
 use super::notice::Notice;
 use super::observed::Process;
 use super::process;
-use super::watch::{Tracked, Watcher};
+use super::tracked::Tracked;
+use super::watch::Watcher;
 
 /// When a thread's name is read again that was there before us: programs name their threads after they began.
 const SETTLED_NAME: Nanos = Nanos::from_millis(50);

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::os::fd::BorrowedFd;
 
 use crate::clock::{Clock, Monotonic};
-use crate::event::{Detail, LaneId, LockId, Nanos};
+use crate::event::{Detail, LockId, Nanos};
 use crate::perf::{Record, What};
 
 use super::aside::Cores;
@@ -34,6 +34,7 @@ use super::process;
 use super::recorder::{Recorder, Watchpoints};
 use super::runtime::{Files, LockState};
 use super::thread::{Awake, Thread};
+use super::tracked::Tracked;
 
 /// How far what is told lies behind now: longer than it takes a record to be readable.
 pub(super) const MOMENT: Nanos = Nanos::from_millis(1);
@@ -45,26 +46,6 @@ const BOOTING: Nanos = Nanos::from_millis(100);
 const MOST_UNBORN: usize = 4096;
 /// How long a sleep may be awaited whose reason nobody knows.
 const UNEXPLAINED: Nanos = Nanos::from_millis(100);
-
-/// A thread of an observed process.
-pub(super) struct Tracked {
-    pub(super) pid: u32,
-    pub(super) thread: Thread,
-    pub(super) lane: Option<LaneId>,
-    /// The lock of a subinterpreter that it was seen to take.
-    pub(super) needs: Option<LockId>,
-    /// Whether there was no lane left for it.
-    pub(super) is_turned_away: bool,
-    pub(super) naming: Naming,
-    pub(super) doings: Doings,
-    pub(super) booked: Booked,
-    /// The lane that made it or, if what made it has none, that made that; and the thread that made it.
-    pub(super) parent: Option<LaneId>,
-    pub(super) maker: Option<u32>,
-    /// When it was last seen to fall asleep, if it has not been seen to wake since.
-    pub(super) asleep: Option<Nanos>,
-    pub(super) looked_at: Nanos,
-}
 
 /// Something that is to be told in the order of time.
 pub(super) enum Item {
@@ -315,7 +296,7 @@ impl Watcher {
         if let Some(process) = self.processes.get_mut(&tracked.pid) {
             process.halt.woke(at);
         }
-        if let Some(since) = tracked.asleep.take().filter(|since| *since >= tracked.looked_at)
+        if let Some(since) = tracked.woke()
             && tracked.lane.is_some()
             && !tracked.thread.is_waiting()
         {
@@ -347,6 +328,7 @@ impl Watcher {
             parent: None,
             maker: None,
             asleep: asleep.or((!born).then_some(at)),
+            seen_at: Nanos::ZERO,
             looked_at: Nanos::ZERO,
         };
         self.threads.insert(tid, tracked);
