@@ -714,6 +714,12 @@ fn a_killed_first_process_ends_everything_and_every_lane_says_so() {
             );
         }
         assert_eq!(run.outcomes().len(), 2, "{model}");
+        let workers = run.controller.plan().lanes.iter().filter(|lane| lane.role == Role::Worker);
+        let said =
+            if workers.clone().all(|lane| lane.process == 0) { "worker killed by" } else { "worker ended with the " };
+        for outcome in run.outcomes().values() {
+            assert!(matches!(outcome, TaskOutcome::Killed(why) if why.starts_with(said)), "{model}: {outcome:?}");
+        }
         until_gone(&run.controller.pids().values().copied().collect::<Vec<_>>());
         run.check();
     }

@@ -72,16 +72,24 @@ impl Controller {
             (LaneEnd::Done, None) => LaneEnd::Failed("the interpreter ended early".to_owned()),
             (how, None) => how.clone(),
         };
+        let after = self.rings.started_at().map(|started| Monotonic.now() - started);
+        let is_of_its_own = matches!(lanes, LaneEnd::Killed { .. } | LaneEnd::Exited { .. });
+        let along = |run: &Controller, lane: LaneId| {
+            let first = run.fell_with(lane).filter(|_| is_of_its_own)?;
+            Some(LaneEnd::along_with(first, &lanes, after))
+        };
+        let worker = self.plan.lanes.iter().find(|lane| lane.role == Role::Worker).map(|lane| lane.id);
+        let of_tasks = match worker.and_then(|worker| along(self, worker)) {
+            Some(along) => format!("worker {along}"),
+            None => lanes.of_its_task(),
+        };
         for task in std::mem::take(&mut self.tasks_open) {
-            self.reports.push(Report::TaskDone { task, outcome: TaskOutcome::Killed(lanes.of_its_task()) });
+            self.reports.push(Report::TaskDone { task, outcome: TaskOutcome::Killed(of_tasks.clone()) });
         }
         let open = std::mem::take(&mut self.lanes_open);
         self.record_ends(&open);
-        let after = self.rings.started_at().map(|started| Monotonic.now() - started);
         for lane in open {
-            let along =
-                self.fell_with(lane).filter(|_| matches!(lanes, LaneEnd::Killed { .. } | LaneEnd::Exited { .. }));
-            let how = along.map_or_else(|| lanes.clone(), |first| LaneEnd::along_with(first, &lanes, after));
+            let how = along(self, lane).unwrap_or_else(|| lanes.clone());
             self.reports.push(Report::LaneEnded { lane, how });
         }
         self.reports.push(Report::Ended { how: how.clone() });
