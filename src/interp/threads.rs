@@ -15,6 +15,7 @@ use super::spawn::{DONE, birth_ordered};
 use super::start_up::work_until;
 use crate::event::{Detail, LaneId, Line, State, TaskId};
 use crate::model::LanePlan;
+use crate::vm::{Host, Value};
 
 /// Python's own frames do not lie on it, so it need not be large; the system's default may be anything.
 pub(super) const STACK: usize = 2 << 20;
@@ -22,6 +23,8 @@ pub(super) const STACK: usize = 2 << 20;
 /// What the threads of the pool share with the main thread.
 struct Pool<'a> {
     first: &'a First,
+    /// What every task is given.
+    args: Vec<(String, Value)>,
     tasks: Receiver<TaskId>,
     /// Tasks nobody has done yet.
     open: AtomicUsize,
@@ -36,8 +39,16 @@ pub(super) fn run(first: &First, main: &mut WorkerHost) {
     for task in (0..first.load.tasks).map(TaskId) {
         queue.send(task).expect("the receiver is right here");
     }
-    let pool =
-        Pool { first, tasks, open: AtomicUsize::new(first.load.tasks as usize), alive: AtomicUsize::new(lanes.len()) };
+    let side_by_side = main.is_free_threaded();
+    let given = |value: &Value| if side_by_side { value.handed_to_threads() } else { value.clone() };
+    let args = first.args.iter().map(|(name, value)| (name.clone(), given(value))).collect();
+    let pool = Pool {
+        first,
+        args,
+        tasks,
+        open: AtomicUsize::new(first.load.tasks as usize),
+        alive: AtomicUsize::new(lanes.len()),
+    };
     std::thread::scope(|scope| {
         first.start(main);
         for LanePlan { id: lane, name, .. } in lanes.iter().copied() {
@@ -112,7 +123,7 @@ impl Pool<'_> {
         let _ = started.send(());
         while let Some(task) = self.next(host) {
             *doing = Some(task);
-            let args = interpreter.arguments(&self.first.args, task);
+            let args = interpreter.arguments(&self.args, task);
             let result = interpreter.task(host, task, "work", args);
             self.done(task, told(result));
             *doing = None;

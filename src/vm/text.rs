@@ -153,6 +153,9 @@ impl Writer {
             Value::Int(value) => {
                 let _ = write!(self.out, "{value}");
             }
+            Value::Counted(value) => {
+                let _ = write!(self.out, "{}", value.loaded());
+            }
             Value::Wide(value) => {
                 let _ = write!(self.out, "{}", value.get());
             }

@@ -93,6 +93,7 @@ impl<'m, H: Host> Thread<'m, H> {
                 self.run(function.code, bound)
             }
             Value::Native(native) => {
+                let all: Vec<Value> = all.iter().map(Value::copy).collect();
                 let line = crate::event::Line::NONE;
                 (native.run)(&mut Call { args: &all, keywords: &names, outside: &mut self.host, line })
             }

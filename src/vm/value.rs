@@ -33,6 +33,9 @@ pub enum Value {
     /// An `int` that fits 64 bits. An `int` is always kept in the first of the three that it fits, so that equal ints
     /// look alike.
     Int(i64),
+    /// An `int` that threads were given and count references to, where there is no GIL. It lies in parameters alone:
+    /// whoever loads it counts, and has an `Int`.
+    Counted(Arc<Counted>),
     /// A `float`.
     Float(f64),
     /// An `int` that fits 120 bits.
@@ -143,6 +146,21 @@ pub struct Range {
     pub step: i64,
 }
 
+/// An `int` with its references, which those who share it count on one cache line.
+pub struct Counted {
+    value: i64,
+    references: AtomicUsize,
+}
+
+impl Counted {
+    /// Its value for one who takes a reference and gives it back.
+    pub(crate) fn loaded(&self) -> i64 {
+        self.references.fetch_add(1, Relaxed);
+        self.references.fetch_sub(1, Relaxed);
+        self.value
+    }
+}
+
 impl Range {
     /// How many values it has.
     pub fn len(&self) -> u64 {
@@ -206,6 +224,18 @@ impl Value {
             Value::Bool(value) => Value::Bool(*value),
             Value::None => Value::None,
             Value::Unbound => Value::Unbound,
+            Value::Counted(int) => Value::Int(int.loaded()),
+            other => other.clone(),
+        }
+    }
+
+    /// As threads that run side by side are given it: they count references to an int that is not one of the small
+    /// ones, of which CPython has one each for good.
+    pub(crate) fn handed_to_threads(&self) -> Value {
+        match self {
+            Value::Int(value) if !(-5..=256).contains(value) => {
+                Value::Counted(Arc::new(Counted { value: *value, references: AtomicUsize::new(1) }))
+            }
             other => other.clone(),
         }
     }
@@ -260,7 +290,7 @@ impl Value {
             Value::Unbound => "NULL",
             Value::None => "NoneType",
             Value::Bool(_) => "bool",
-            Value::Int(_) | Value::Wide(_) | Value::Big(_) => "int",
+            Value::Int(_) | Value::Counted(_) | Value::Wide(_) | Value::Big(_) => "int",
             Value::Float(_) => "float",
             Value::Str(_) => "str",
             Value::Bytes(_) => "bytes",
@@ -415,6 +445,20 @@ mod tests {
             value = if depth % 2 == 0 { Value::list(vec![value]) } else { Value::tuple(vec![value]) };
         }
         drop(value);
+    }
+
+    #[test]
+    fn an_int_that_threads_share_counts_who_loads_it_and_is_loaded_as_any_other() {
+        let shared = Value::Int(1000).handed_to_threads();
+        let Value::Counted(int) = &shared else { panic!("{} is not counted", shared.type_name()) };
+        // Whoever is given it holds the same one.
+        let Value::Counted(given) = shared.clone() else { panic!("a clone is another") };
+        assert!(Arc::ptr_eq(int, &given));
+        assert!(matches!((shared.copy(), shared.type_name()), (Value::Int(1000), "int")));
+        assert_eq!(int.references.load(Relaxed), 1, "what was taken is given back");
+        // CPython has one of each small int for good, and counts nothing of it.
+        assert!(matches!(Value::Int(256).handed_to_threads(), Value::Int(256)));
+        assert!(matches!(Value::Float(1000.0).handed_to_threads(), Value::Float(_)));
     }
 
     #[test]
