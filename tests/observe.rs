@@ -556,12 +556,14 @@ for number in range(40):
         }
         let all = lanes(&report);
         assert_eq!(all.len(), 1 + 40 + 8, "{name}: {:#}", report["observer"]);
-        for lane in &all[1..] {
+        let (main, children) = (&all[0], &all[1..]);
+        for lane in children {
             assert_eq!(lane["end"], "done", "{name}: {lane:#}");
             let life = nanos(&report["elapsed_ns"]) - state(lane, "unborn") - state(lane, "done");
             assert!(life > 0.0 && nanos(&lane["on_cpu_ns"]) > 0.0, "{name}: it lived, and on a core: {lane:#}");
             assert!(nanos(&lane["on_cpu_ns"]) <= life + 1e6, "{name}: no longer than it lived: {lane:#}");
         }
+        assert_eq!(children.iter().filter(|lane| lane["parent"] == main["id"]).count(), 40, "{name}");
         assert_eq!(report["observer"]["ended_unseen"], 0, "{name}");
     }
 }

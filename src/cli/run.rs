@@ -36,8 +36,8 @@ pub struct Run {
 pub fn run(options: &Run) -> Result<ExitCode> {
     let workload = crate::workload::load(&options.workload).map_err(|error| refuse_load(&error, &options.workload))?;
     let experiment = experiment(&workload, &options.workload, &options.settings, |model| {
-        // Who makes no workers pays for none.
-        start_up(options.settings.bare || !model.has_births())
+        // Who makes no workers and has no event loop pays for neither.
+        start_up(options.settings.bare || !(model.has_births() || model.runs_coroutines()))
     })?;
     let interrupted = interruption()?;
     let order = experiment.order(&workload, !options.no_recording).map_err(refuse)?;

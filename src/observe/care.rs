@@ -27,6 +27,7 @@ impl Watcher {
         if self.threads.get(&tid).is_none_or(|tracked| tracked.lane.is_some()) {
             return;
         }
+        self.show_maker_of(tid);
         let parent = self.parent_of(tid);
         let Some(tracked) = self.threads.get_mut(&tid).filter(|tracked| tracked.lane.is_none()) else { return };
         let Some(process) = self.processes.get_mut(&tracked.pid) else { return };

@@ -51,6 +51,26 @@ impl Watcher {
         }
     }
 
+    /// A copy of a Python that executed nothing else has a lane, even if nobody has looked at it before it ends: when it was
+    /// born, when it ended and when it had a core is recorded.
+    pub(super) fn show_unseen_copy(&mut self, pid: u32) {
+        let unseen = self.threads.get(&pid).filter(|it| it.lane.is_none() && !it.thread.has_ended());
+        if let Some(since) = unseen.map(|unseen| unseen.thread.since)
+            && self.processes.get(&pid).is_some_and(Process::is_copy_of_python)
+        {
+            self.count(pid);
+            self.make_lane(pid, since);
+        }
+    }
+
+    /// Who made a process has a lane before it: it would pass for its maker's maker's.
+    pub(super) fn show_maker_of(&mut self, tid: u32) {
+        let Some(made) = self.threads.get(&tid) else { return };
+        let maker = made.maker.and_then(|maker| self.threads.get(&maker));
+        let maker = maker.filter(|it| it.pid != made.pid && it.thread.since <= made.thread.since).map(|it| it.pid);
+        maker.into_iter().for_each(|maker| self.show_unseen_copy(maker));
+    }
+
     /// The lane that made a thread, or the nearest above it.
     pub(super) fn parent_of(&self, tid: u32) -> Option<LaneId> {
         let tracked = self.threads.get(&tid)?;

@@ -6,7 +6,6 @@ use crate::perf::{Record, What};
 use super::doing::Doing;
 use super::lock::{Change, Mode};
 use super::notice::Notice;
-use super::observed::Process;
 use super::parking::{Parked, Wanted};
 use super::process;
 use super::thread::{Awake, Reason};
@@ -119,18 +118,6 @@ impl Watcher {
         if self.processes.contains_key(&pid) {
             self.threads.retain(|tid, tracked| *tid != pid || !tracked.thread.has_ended());
             self.track(pid, pid, at, false);
-        }
-    }
-
-    /// A copy of a Python that executed nothing else has a lane, even if it ends before anybody has looked at it: when it was
-    /// born, when it ended and when it had a core was recorded.
-    fn show_unseen_copy(&mut self, pid: u32) {
-        let unseen = self.threads.get(&pid).filter(|it| it.lane.is_none() && !it.thread.has_ended());
-        if let Some(since) = unseen.map(|unseen| unseen.thread.since)
-            && self.processes.get(&pid).is_some_and(Process::is_copy_of_python)
-        {
-            self.count(pid);
-            self.make_lane(pid, since);
         }
     }
 
