@@ -212,7 +212,7 @@ fn times(ratio: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::{Experiment, Profile};
+    use crate::session::Experiment;
     use crate::trace::Ledger;
 
     /// A run of two workers whose time went into one state beside running.
@@ -225,16 +225,8 @@ mod tests {
             workers: 2,
             ledger,
             cores_busy: 1.0,
-            handoffs: 0,
-            voluntary: None,
-            involuntary: None,
-            peak_rss: None,
-            peak_pss: None,
             startup: Nanos::from_millis(40),
-            first_work: None,
-            profile: Profile::default(),
-            observed: None,
-            failure: None,
+            ..RunSummary::default()
         }
     }
 

@@ -327,22 +327,7 @@ mod tests {
 
     /// Two workers of whom nothing is known.
     fn idle(elapsed: Nanos) -> RunSummary {
-        RunSummary {
-            elapsed,
-            workers: 2,
-            ledger: Ledger([Nanos::ZERO; State::COUNT]),
-            cores_busy: 0.0,
-            handoffs: 0,
-            voluntary: None,
-            involuntary: None,
-            peak_rss: None,
-            peak_pss: None,
-            startup: Nanos::ZERO,
-            first_work: None,
-            profile: Profile { cell: Nanos(100), busy: Vec::new(), starting: Vec::new() },
-            observed: None,
-            failure: None,
-        }
+        RunSummary { elapsed, workers: 2, ..RunSummary::default() }
     }
 
     #[test]

@@ -87,7 +87,7 @@ pub struct Absent {
 }
 
 /// What is kept of a run once it is over.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunSummary {
     /// From ordering the first worker's birth to the last result received.
     pub elapsed: Nanos,

@@ -11,15 +11,7 @@ pub(in crate::session) fn run(millis: u64, cores_busy: f64) -> RunSummary {
         ledger,
         cores_busy,
         handoffs: millis,
-        voluntary: None,
-        involuntary: None,
-        peak_rss: None,
-        peak_pss: None,
-        startup: Nanos::ZERO,
-        first_work: None,
-        profile: Profile::default(),
-        observed: None,
-        failure: None,
+        ..RunSummary::default()
     }
 }
 

@@ -342,8 +342,7 @@ fn keys(state: &State, canvas: &mut Canvas) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::{Experiment, Profile, RunSummary};
-    use crate::trace::Ledger;
+    use crate::session::{Experiment, RunSummary};
 
     /// What is said of a comparison that is over, of which these took so many milliseconds or, with none, did not run.
     fn said_of(rows: &[(&str, Option<u64>)], progress: Progress) -> String {
@@ -351,18 +350,8 @@ mod tests {
         let run = |millis: u64| RunSummary {
             elapsed: Nanos::from_millis(millis),
             workers: 4,
-            ledger: Ledger::default(),
             cores_busy: 1.0,
-            handoffs: 0,
-            voluntary: None,
-            involuntary: None,
-            peak_rss: None,
-            peak_pss: None,
-            startup: Nanos::ZERO,
-            first_work: None,
-            profile: Profile::default(),
-            observed: None,
-            failure: None,
+            ..RunSummary::default()
         };
         let row = |(model, millis): &(&str, Option<u64>)| Row {
             model: (*model).to_owned(),
