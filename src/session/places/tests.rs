@@ -1,0 +1,194 @@
+use super::*;
+
+fn place(function: &str) -> Place {
+    Place { function: function.into(), file: "a.py".into(), line: Some(1), task: None, caller: None }
+}
+
+/// Lanes with how long they held and others waited, in milliseconds.
+fn log(lanes: &[(u32, u64, u64)]) -> HashMap<LaneId, Held> {
+    let ms = Nanos::from_millis;
+    lanes.iter().map(|&(lane, held, waited)| (LaneId(lane), Held { held: ms(held), waited: ms(waited) })).collect()
+}
+
+fn near(one: f64, other: f64) -> bool {
+    (one - other).abs() <= 1e-6 * other.max(1.0)
+}
+
+#[test]
+fn whoever_held_it_while_most_waited_comes_first() {
+    let mut places = Places::default();
+    for step in 1..=10 {
+        let at = Nanos::from_millis(step * 50);
+        match step % 5 {
+            0 => places.saw(at, LaneId(1), place("render"), 9),
+            _ => places.saw(at, LaneId(0), place("parse"), 1),
+        }
+    }
+    let rows = places.divide(&log(&[(0, 40, 8), (1, 10, 18)]), Looks::Ever);
+    assert_eq!(&*rows[0].place.function, "render");
+    assert_eq!(places.latest(LaneId(0)), Some(&place("parse")));
+}
+
+#[test]
+fn looks_at_two_locks_at_once_stand_for_the_same_time() {
+    let mut places = Places::default();
+    for step in 1..=10 {
+        places.saw(Nanos::from_millis(step * 20), LaneId(0), place("one"), 1);
+        places.saw(Nanos::from_millis(step * 20), LaneId(1), place("other"), 1);
+    }
+    let weights: Vec<f64> = places.rows.values().map(|seen| seen.sum.ever.held).collect();
+    assert!(weights.len() == 2 && (weights[0] / weights[1] - 1.0).abs() < 0.01, "{weights:?}");
+}
+
+#[test]
+fn the_functions_of_a_lane_have_together_what_is_recorded_of_it_however_often_others_were_looked_at() {
+    // Of three looks two find main, which holds the lock a fiftieth of the time.
+    let mut places = Places::default();
+    for step in 1..=300 {
+        let at = Nanos::from_millis(step * 20);
+        match step % 6 {
+            0 | 3 => places.saw(at, LaneId(1), place(if step % 12 == 0 { "burn" } else { "spin" }), 1),
+            1 => places.saw(at, LaneId(0), place("poll"), 0),
+            _ => places.saw(at, LaneId(0), place("handler"), 1),
+        }
+    }
+    let told = log(&[(0, 200, 40), (1, 9800, 1960), (2, 30, 100)]);
+    for looks in [Looks::Ever, Looks::Lately] {
+        let rows = places.divide(&told, looks);
+        for (lane, told) in &told {
+            let of_lane = || rows.iter().filter(|row| row.lane == *lane);
+            let (held, waited) = (of_lane().map(|row| row.held.ns).sum(), of_lane().map(|row| row.waited.ns).sum());
+            // Nobody looked at the third.
+            let [all_held, all_waited] =
+                [told.held, told.waited].map(|told| if lane.0 == 2 { 0.0 } else { told.0 as f64 });
+            assert!(near(held, all_held) && near(waited, all_waited), "{lane:?} {looks:?} {rows:?}");
+        }
+        let functions = places.divide_by_function(&told, looks);
+        let names: Vec<&str> = functions.iter().map(|row| &*row.place.function).collect();
+        assert!(names[..2].contains(&"burn") && names[2] == "handler" && names[3] == "poll", "{functions:?}");
+        // Nobody waited while it was seen in poll.
+        assert!(near(functions[2].waited.ns, 40e6) && near(functions[3].waited.ns, 0.0), "{functions:?}");
+        assert!(functions[3].held.ns > 0.0, "{functions:?}");
+    }
+}
+
+#[test]
+fn many_looks_are_surer_than_few_and_few_are_never_certain() {
+    let off = |looks: u64| {
+        let mut places = Places::default();
+        (1..=looks).for_each(|step| places.saw(Nanos::from_millis(step * 20), LaneId(0), place("f"), 1));
+        let rows = places.divide(&log(&[(0, 100, 100)]), Looks::Ever);
+        assert!(near(rows[0].waited.ns, 100e6) && rows[0].looks == looks);
+        rows[0].waited.off() / rows[0].waited.ns
+    };
+    assert!(off(3) > 0.2 && off(300) < 0.02 && off(300) > 0.0, "{} {}", off(3), off(300));
+}
+
+#[test]
+fn a_look_counts_those_who_waited_at_its_own_instant_once_the_log_has_come_so_far() {
+    use crate::trace::testing::TraceBuilder;
+    let ms = Nanos::from_millis;
+    let trace = TraceBuilder::new().lock("GIL").lane("hog").running(ms(100)).lane("other");
+    let trace = trace.state(State::Io, ms(50)).waiting(ms(50)).build();
+    let mut places = Places::default();
+    for (at, function) in [(20, "early"), (60, "late"), (200, "beyond")] {
+        places.looked(trace.begin_at() + ms(at), LaneId(0), place(function));
+    }
+    places.settle(&trace);
+    let rows = places.divide(&log(&[(0, 100, 50)]), Looks::Ever);
+    let seen: Vec<_> = rows.iter().map(|row| (&*row.place.function, row.waited.ns)).collect();
+    assert_eq!(seen, [("late", 50e6), ("early", 0.0)]);
+}
+
+#[test]
+fn a_sample_is_found_by_its_instant_and_only_within_the_span_asked_for() {
+    let ms = Nanos::from_millis;
+    let mut places = Places::default();
+    for step in 1..=200 {
+        let function = if step % 2 == 0 { "f" } else { "g" };
+        places.saw(ms(step * 20), LaneId(u32::from(step % 2 == 0)), place(function), 1);
+    }
+    let seen = |lane, from, to, at| {
+        let found = places.seen_within(LaneId(lane), ms(from), ms(to), ms(at));
+        found.map(|(place, at)| (place.function.to_string(), at.0 / 1_000_000))
+    };
+    assert_eq!(seen(1, 0, 4000, 1009), Some(("f".to_owned(), 1000)));
+    assert_eq!(seen(0, 0, 4000, 1011), Some(("g".to_owned(), 1020)));
+    assert_eq!(seen(0, 981, 1019, 1000), None);
+    for step in 201..=(2 * MOST_SAMPLES as u64) {
+        places.saw(ms(step * 20), LaneId(0), place("g"), 1);
+    }
+    assert_eq!(places.samples.len(), MOST_SAMPLES);
+}
+
+#[test]
+fn one_function_with_two_callers_is_two_rows() {
+    let mut places = Places::default();
+    let caller = |name: &str| Some(Arc::new(Caller { function: name.into(), file: "b.py".into(), line: Some(3) }));
+    for (step, by) in ["scan", "scan", "load"].into_iter().enumerate() {
+        let place = Place { caller: caller(by), ..place("match") };
+        places.saw(Nanos::from_millis(50 * (step as u64 + 1)), LaneId(0), place, 1);
+    }
+    let rows = places.divide_by_function(&log(&[(0, 10, 10)]), Looks::Ever);
+    let callers: Vec<_> = rows.iter().filter_map(|row| Some(row.place.caller.as_ref()?.function.to_string())).collect();
+    assert_eq!(callers, ["scan", "load"]);
+}
+
+#[test]
+fn one_function_of_several_lanes_is_one_row_and_what_is_past_fades() {
+    let mut places = Places::default();
+    places.saw(Nanos::from_millis(50), LaneId(0), place("f"), 2);
+    places.saw(Nanos::from_millis(100), LaneId(1), place("f"), 2);
+    let told = log(&[(0, 100, 90), (1, 100, 30)]);
+    let rows = places.divide_by_function(&told, Looks::Lately);
+    assert!(rows.len() == 1 && near(rows[0].waited.ns, 120e6) && rows[0].lane == LaneId(0), "{rows:?}");
+    places.saw(Nanos::from_millis(10_050), LaneId(0), place("g"), 1);
+    let of_g = |looks| {
+        let rows = places.divide(&told, looks);
+        rows.iter().find(|row| &*row.place.function == "g").map_or(0.0, |row| row.waited.ns / 90e6)
+    };
+    // 50 ms of two who wait, ten seconds ago, beside 100 ms of one.
+    assert!((of_g(Looks::Lately) - 2.0 / 3.0).abs() < 0.01, "{}", of_g(Looks::Lately));
+    assert!((of_g(Looks::Ever) - 0.5).abs() < 0.01, "{}", of_g(Looks::Ever));
+}
+
+#[test]
+fn a_function_is_not_charged_to_the_task_it_was_seen_in_last_but_to_each_by_its_share() {
+    let mut places = Places::default();
+    let saw = |places: &mut Places, step: u64, task: Option<String>| {
+        let place = Place { task: task.map(Into::into), ..place("handler") };
+        places.saw(Nanos::from_millis(step * 20), LaneId(0), place, 1);
+    };
+    for step in 1..=400 {
+        saw(&mut places, step, Some(format!("req-{}", step % 4)));
+    }
+    let told = log(&[(0, 800, 400)]);
+    let rows = places.divide(&told, Looks::Ever);
+    let tasks: Vec<_> = rows[0].tasks.iter().map(|it| (&*it.task, it.held.ns, it.waited.ns)).collect();
+    assert_eq!((rows.len(), tasks.len()), (1, 4), "{rows:?}");
+    assert!(tasks.iter().all(|(_, held, waited)| near(*held, 200e6) && near(*waited, 100e6)), "{tasks:?}");
+    assert_eq!(rows[0].task_words().as_deref(), Some("4 tasks"));
+    // One that has nearly all is named, with many others or none; of very many the latest are kept.
+    (401..=5000).for_each(|step| saw(&mut places, step, Some("bulk".to_owned())));
+    assert_eq!(places.divide(&told, Looks::Ever)[0].task_words().as_deref(), Some("task bulk"));
+    (5001..=5200).for_each(|step| saw(&mut places, step, Some(format!("Task-{step}"))));
+    let rows = places.divide(&told, Looks::Ever);
+    assert_eq!((rows[0].tasks.len(), rows[0].task_words().as_deref()), (MOST_TASKS, Some("many tasks")));
+    let sum: f64 = rows[0].tasks.iter().map(|it| it.waited.ns).sum();
+    assert!(sum < rows[0].waited.ns, "{rows:?}");
+    // What was in no task has none.
+    let mut places = Places::default();
+    saw(&mut places, 1, None);
+    assert_eq!(places.divide(&told, Looks::Ever)[0].task_words(), None);
+}
+
+#[test]
+fn of_functions_that_were_given_up_nobody_else_gets_the_part() {
+    let mut places = Places::default();
+    for step in 1..=MOST_ROWS as u64 {
+        places.saw(Nanos::from_millis(step * 20), LaneId(0), place(&format!("f{step}")), 1);
+    }
+    places.saw(Nanos::from_secs(600), LaneId(0), place("g"), 1);
+    let rows = places.divide(&log(&[(0, 1000, 1000)]), Looks::Ever);
+    assert!(rows.len() == 1 && rows[0].waited.ns < 0.01 * 1e9, "{rows:?}");
+}
