@@ -147,7 +147,9 @@ fn header(state: &State, canvas: &mut Canvas) {
         let exact = format!("   {} exact for {MOMENT}", state.keymap.key(Action::ExactOnce));
         let note = foreign(note);
         let fits = 1 + note.chars().count() + exact.chars().count() <= usize::from(end);
-        let x = canvas.text_to(1, 1, end, &note, Ink::Waits);
+        // What it got done alone is no warning.
+        let ink = if origin.note.is_some() { Ink::Waits } else { Ink::Text };
+        let x = canvas.text_to(1, 1, end, &note, ink);
         if fits && origin.is_sampled() && watch.ended.is_none() {
             canvas.text(x, 1, &exact, Ink::Key);
         }
