@@ -5,10 +5,10 @@ use crate::clock::{Clock, Monotonic};
 use crate::event::{LockId, Nanos};
 
 use super::doing::{self, Doing};
-use super::layout::Layout;
-use super::lock::Mode;
+use super::lock::{Lock, Mode};
 use super::memory::Remote;
 use super::notice::Notice;
+use super::observed::Process;
 use super::thread::Reason;
 use super::tracked::Tracked;
 use super::watch::{Item, Watcher};
@@ -25,6 +25,13 @@ const MOMENT_OF_TRUTH: Nanos = Nanos::from_millis(100);
 const WAITING: Nanos = Nanos::from_millis(50);
 /// How many threads are looked at in a pass where there are no records.
 const LOOKS: usize = 16;
+
+/// The GIL of this process that is waited for by who sleeps on the word at `futex`.
+fn gil_at<'a>(locks: &'a [Lock], process: Option<&Process>, futex: u64) -> Option<&'a Lock> {
+    let (pid, layout) = process.and_then(|process| Some((process.pid, process.layout()?.lock)))?;
+    let is_slept_on = |lock: &&Lock| layout.is_waited_on(lock.address, futex) || layout.is_forced(lock.address, futex);
+    locks.iter().filter(|lock| lock.is_gil() && lock.pid == pid).find(is_slept_on)
+}
 
 impl Watcher {
     pub(super) fn look_at_locks(&mut self, now: Nanos) {
@@ -106,19 +113,14 @@ impl Watcher {
         if !doing::is_futex(call) {
             return Reason::Call(call);
         }
-        let layout: Option<&Layout> = self.processes.get(&pid).and_then(|process| process.layout());
-        let wanted = self.gils().filter(|lock| lock.pid == pid).find(|lock| {
-            layout.is_some_and(|layout| {
-                layout.lock.is_waited_on(lock.address, argument) || layout.lock.is_forced(lock.address, argument)
-            })
-        });
-        wanted.map_or(Reason::OwnLock, |lock| Reason::WantsLock(lock.id))
+        let process = self.processes.get(&pid);
+        gil_at(&self.locks, process, argument).map_or(Reason::OwnLock, |lock| Reason::WantsLock(lock.id))
     }
 
     /// Looks at what those sleep in that have fallen asleep since they were last looked at; without records, at
     /// everybody, a few at a time.
     pub(super) fn look_at_threads(&mut self, now: Nanos) {
-        let (processes, records) = (&self.processes, self.recorder.is_on());
+        let (processes, locks, records) = (&self.processes, &self.locks, self.recorder.is_on());
         let look = |tracked: &mut Tracked, tid: u32, first: bool, pending: &mut Vec<(Nanos, Item)>| {
             let doing = tracked.doings.read();
             let at = Monotonic.now();
@@ -130,7 +132,8 @@ impl Watcher {
             let parked = match doing {
                 // Read at once: it lies on the sleeper's stack.
                 Doing::In { call, argument } if doing::is_futex(call) && tracked.lane.is_some() => {
-                    processes.get(&tracked.pid).and_then(|process| process.parked(argument))
+                    let process = processes.get(&tracked.pid);
+                    process.filter(|_| gil_at(locks, process, argument).is_none()).and_then(|it| it.parked(argument))
                 }
                 _ => None,
             };

@@ -10,7 +10,8 @@
 //! - While something is to be sampled, a pass each millisecond, of which only
 //!   some do more than look at locks. A timer is always a little late; the next
 //!   pass is due from when this one was, so that there are a thousand a second.
-//! - While sleeps come and go unseen, as often as seems bearable.
+//! - While sleeps come and go unseen, as often as seems bearable. Those that a pass would have seen that came late tell
+//!   nothing: more passes are late as often.
 //! - While threads take turns, once a turn and in the middle of it: who has
 //!   just lost the lock is asleep by then, and will be for some milliseconds
 //!   more. Who is known to wait needs no look. If the next turn is overdue (the
@@ -33,10 +34,8 @@ use crate::event::Nanos;
 const SAMPLED: Nanos = Nanos::from_millis(1);
 /// How often all else is seen to meanwhile.
 const ELSE: Nanos = Nanos::from_millis(3);
-/// How often a pass is made while sleeps go unseen: those that are shorter have no reason.
+/// How often a pass is made while sleeps go unseen that are longer: those that are shorter have no reason.
 const OFTEN: Nanos = Nanos::from_millis(3);
-/// Longer sleeps than this are those for which it is worth it.
-const WORTH: Nanos = Nanos::from_millis(2);
 /// For how long after one.
 const ALERT: Nanos = Nanos::from_millis(60);
 /// The middle of the turn after the present one, with CPython's own switch interval of 5 ms.
@@ -55,12 +54,15 @@ const QUIET: Nanos = Nanos::from_millis(10);
 pub struct Pace {
     /// The last pass, when it was due if something is sampled, and the last that was no mere look at locks.
     passed: Nanos,
-    was_due: Nanos,
+    sample_due: Nanos,
     whole: Nanos,
     /// Whether there are passes that are mere looks at locks.
     looks: bool,
     /// The last record of any kind.
     record: Nanos,
+    /// When the pass that has begun was due, and when the next one is.
+    due: Nanos,
+    next: Nanos,
     /// The last hand-off.
     turn: Nanos,
     /// The last sleep that was over before anybody had looked.
@@ -81,10 +83,10 @@ pub struct Pause {
 impl Pace {
     /// A pass begins. Says whether it is to see to everything, or just to look at locks.
     pub fn pass(&mut self, at: Nanos, sampling: bool) -> bool {
-        (self.passed, self.looks) = (at, sampling);
-        let due = self.was_due + SAMPLED;
+        (self.passed, self.looks, self.due) = (at, sampling, self.next);
+        let due = self.sample_due + SAMPLED;
         // What was missed is not made up for.
-        self.was_due = if (due..due + SAMPLED).contains(&at) { due } else { at };
+        self.sample_due = if (due..due + SAMPLED).contains(&at) { due } else { at };
         let whole = !sampling || at >= self.whole + ELSE;
         if whole {
             self.whole = at;
@@ -104,21 +106,23 @@ impl Pace {
 
     /// A sleep was over before anybody looked at it.
     pub fn unseen(&mut self, since: Nanos, until: Nanos) {
-        if until > since + WORTH {
+        let is_for_being_late = (since..until).contains(&self.due);
+        if until > since + OFTEN && !is_for_being_late {
             self.unseen = self.unseen.max(until);
         }
     }
 
     /// How long it is until the next pass.
-    pub fn pause(&self, now: Nanos, sampling: bool) -> Pause {
+    pub fn pause(&mut self, now: Nanos, sampling: bool) -> Pause {
         let recent = |at: Nanos, span: Nanos| at != Nanos::ZERO && at + span > self.passed;
         let (due, until_records) = match () {
-            () if sampling => (self.was_due + SAMPLED, false),
+            () if sampling => (self.sample_due + SAMPLED, false),
             () if recent(self.unseen, ALERT) => (self.passed + OFTEN, false),
             () if recent(self.turn, OVERDUE) => ((self.turn + MIDDLE).max(self.passed + OFTEN), false),
             () if recent(self.record, CALM) => (self.passed + SELDOM, false),
             () => (self.passed + QUIET, true),
         };
+        self.next = due;
         // Where every pass is whole, each pause is one that an end must be able to end.
         let is_nap = sampling && self.looks && due < self.whole + ELSE;
         Pause { span: Duration::from(due.max(now) - now), until_records, is_nap }
@@ -131,7 +135,7 @@ mod tests {
 
     const MS: u64 = 1_000_000;
 
-    fn pause(pace: &Pace, now: u64, sampling: bool) -> (u128, bool) {
+    fn pause(pace: &mut Pace, now: u64, sampling: bool) -> (u128, bool) {
         let Pause { span, until_records, .. } = pace.pause(Nanos(now), sampling);
         (span.as_micros(), until_records)
     }
@@ -193,10 +197,10 @@ mod tests {
     fn nothing_happens_and_nothing_is_done_until_the_rings_fill() {
         let mut pace = Pace::default();
         pace.pass(Nanos(1_000 * MS), false);
-        assert_eq!(pause(&pace, 1_000 * MS, false), (10_000, true));
+        assert_eq!(pause(&mut pace, 1_000 * MS, false), (10_000, true));
         pace.records(Nanos(999 * MS));
-        assert_eq!(pause(&pace, 1_000 * MS, false), (6_000, false));
-        assert_eq!(pause(&pace, 1_050 * MS, false), (0, false), "late is at once");
+        assert_eq!(pause(&mut pace, 1_000 * MS, false), (6_000, false));
+        assert_eq!(pause(&mut pace, 1_050 * MS, false), (0, false), "late is at once");
     }
 
     #[test]
@@ -205,12 +209,28 @@ mod tests {
         pace.pass(Nanos(1_000 * MS), false);
         pace.records(Nanos(1_000 * MS));
         pace.unseen(Nanos(999 * MS), Nanos(1_000 * MS));
-        assert_eq!(pause(&pace, 1_000 * MS, false), (6_000, false));
+        assert_eq!(pause(&mut pace, 1_000 * MS, false), (6_000, false));
         pace.unseen(Nanos(996 * MS), Nanos(1_000 * MS));
-        assert_eq!(pause(&pace, 1_000 * MS, false), (3_000, false));
+        assert_eq!(pause(&mut pace, 1_000 * MS, false), (3_000, false));
         pace.pass(Nanos(1_100 * MS), false);
         pace.records(Nanos(1_100 * MS));
-        assert_eq!(pause(&pace, 1_100 * MS, false), (6_000, false));
+        assert_eq!(pause(&mut pace, 1_100 * MS, false), (6_000, false));
+    }
+
+    #[test]
+    fn sleeps_that_go_unseen_because_a_pass_comes_late_make_nothing_quick() {
+        for (late, quick) in [(true, false), (false, true)] {
+            let mut pace = Pace::default();
+            pace.pass(Nanos(1_000 * MS), false);
+            pace.records(Nanos(1_000 * MS));
+            assert_eq!(pause(&mut pace, 1_000 * MS, false), (6_000, false));
+            let now = if late { 1_009 * MS } else { 1_006 * MS };
+            pace.pass(Nanos(now), false);
+            pace.records(Nanos(now));
+            pace.unseen(Nanos(now - 4 * MS), Nanos(now - 10));
+            let span = if quick { 3_000 } else { 6_000 };
+            assert_eq!(pause(&mut pace, now, false), (span, false), "due after 6 ms, made after {} µs", now / 1_000);
+        }
     }
 
     #[test]
@@ -223,7 +243,7 @@ mod tests {
             // The look itself takes a while, and the timer is late, once by far too much.
             let late = if looks == 500 { 20_000 } else { 230 };
             now += 40_000;
-            now += (pause(&pace, now, true).0 as u64 + late) * 1_000;
+            now += (pause(&mut pace, now, true).0 as u64 + late) * 1_000;
         }
         assert!((975..=981).contains(&looks), "{looks}");
     }
@@ -233,7 +253,7 @@ mod tests {
         let mut pace = Pace::default();
         let whole: Vec<bool> = (0..7).map(|pass| pace.pass(Nanos((1_000 + pass) * MS), true)).collect();
         assert_eq!(whole, [true, false, false, true, false, false, true]);
-        assert_eq!(pause(&pace, 1_006 * MS, true), (1_000, false));
+        assert_eq!(pause(&mut pace, 1_006 * MS, true), (1_000, false));
         assert!(pace.pause(Nanos(1_006 * MS), true).is_nap, "the pass after a whole one is a look");
         assert!(!pace.pause(Nanos(1_006 * MS), false).is_nap);
         assert!(pace.pass(Nanos(1_007 * MS), false));

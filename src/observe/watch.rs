@@ -209,8 +209,9 @@ impl Watcher {
     }
 
     /// How long it is until the next pass.
-    pub fn pause(&self) -> Pause {
-        self.pace.pause(Monotonic.now(), self.is_sampling())
+    pub fn pause(&mut self) -> Pause {
+        let sampling = self.is_sampling();
+        self.pace.pause(Monotonic.now(), sampling)
     }
 
     /// What becomes readable when the kernel has written a number of records.
