@@ -21,6 +21,7 @@ use crate::event::{LockId, Nanos};
 use crate::model::LockKind;
 
 use super::runtime::LockState;
+use super::thread::Past;
 pub use guard::Guard;
 
 /// How long a lock that was written too often is only sampled before it is tried again.
@@ -92,6 +93,8 @@ pub struct Lock {
     bear_until: Nanos,
     holder: Option<u32>,
     last: Option<u32>,
+    /// What is known of its last holds, as long as it is watched.
+    past: Past,
     last_hit: Nanos,
     /// Who wrote to it last, of what is recorded without a gap.
     last_writer: Option<u32>,
@@ -143,6 +146,7 @@ impl Lock {
             bear_until: Nanos::ZERO,
             holder: None,
             last: None,
+            past: Past::default(),
             last_hit: Nanos::ZERO,
             last_writer: None,
             guard: Guard::default(),
@@ -169,6 +173,7 @@ impl Lock {
     /// Each write is recorded from now on.
     pub fn watch(&mut self) {
         self.mode = Mode::Exact;
+        self.past.freed = None;
         self.last_writer = None;
         self.guard.reset();
         self.settled = false;
@@ -210,15 +215,24 @@ impl Lock {
         self.last_writer = Some(tid);
         if self.settled {
             match self.holder {
-                Some(holder) if holder == tid => self.dropped(say),
+                Some(holder) if holder == tid => {
+                    self.past.freed = Some((at, tid));
+                    self.dropped(say);
+                }
                 Some(_) => {
+                    (self.past.busy_since, self.past.freed) = (at, None);
                     // The holder's drop was missed.
                     self.missed += u64::from(at >= self.new_until);
                     self.look = true;
                     self.dropped(say);
                     self.taken(tid, say);
                 }
-                None => self.taken(tid, say),
+                None => {
+                    if self.past.freed.is_none_or(|(freed, _)| at > freed + Past::HANDED_ON) {
+                        self.past.busy_since = at;
+                    }
+                    self.taken(tid, say);
+                }
             }
         }
         if self.guard.hit(at) && at >= self.bear_until {
@@ -256,6 +270,7 @@ impl Lock {
             return;
         }
         self.looks += u64::from(!exact);
+        self.past.interval = seen.interval;
         let known = exact && self.settled && from >= self.new_until;
         let holder = match () {
             // Who wrote last to a lock that is held has taken it.
@@ -270,6 +285,7 @@ impl Lock {
         if self.is_nameless {
             self.look = true;
         } else if holds != self.holder {
+            (self.past.busy_since, self.past.freed) = (from, None);
             self.missed += u64::from(known);
             self.dropped(say);
             if let Some(tid) = holds {
@@ -300,6 +316,11 @@ impl Lock {
             true => self.settled && self.holder.is_some(),
             false => true,
         };
+    }
+
+    /// Its recent past, if each write to it was recorded.
+    pub fn past(&self) -> Option<&Past> {
+        (self.mode == Mode::Exact && self.settled).then_some(&self.past)
     }
 
     /// Its holder ended or its process did.

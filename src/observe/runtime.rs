@@ -19,6 +19,8 @@ use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
+use crate::event::Nanos;
+
 use super::elf::{self, Binary};
 use super::layout::{Layout, LockPlace, TID_IN_PTHREAD, Version};
 use super::memory::{Memory, Remote, Unreadable};
@@ -85,6 +87,8 @@ pub struct LockState {
     pub last_holder: u64,
     /// How often it changed hands.
     pub switch_number: u64,
+    /// How long one who waits for it waits before it asks for it (`sys.getswitchinterval`).
+    pub interval: Nanos,
     /// Whether it is a lock at all: true save in free-threaded builds, as long as they keep it off.
     pub enabled: bool,
 }
@@ -347,6 +351,7 @@ impl Runtime {
             locked: locked == 1,
             last_holder: word(layout.last_holder),
             switch_number: word(layout.switch_number()),
+            interval: Nanos(word(layout.interval()).saturating_mul(1_000)),
             enabled,
         })
     }

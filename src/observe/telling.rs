@@ -1,10 +1,10 @@
 //! What was recorded and looked at, told in the order of time to the machines of locks and threads.
 
-use crate::event::{Detail, Nanos};
+use crate::event::{Detail, LockId, Nanos};
 use crate::perf::{Record, What};
 
 use super::doing::Doing;
-use super::lock::{Change, Mode};
+use super::lock::{Change, Lock, Mode};
 use super::notice::Notice;
 use super::parking::{Parked, Wanted};
 use super::process;
@@ -161,6 +161,9 @@ impl Watcher {
                 if tracked.thread.holds().is_some() {
                     tracked.thread.drop_lock(at);
                 }
+                if let Some(past) = self.locks[lock].past() {
+                    tracked.thread.takes_after(at, tid, past);
+                }
                 tracked.thread.take(at, id);
                 // Who enters a subinterpreter needs its lock from then on; the first thread is at home in the main one.
                 let lanes_lock = self.processes.get(&pid).and_then(|process| process.lanes_lock);
@@ -205,6 +208,12 @@ impl Watcher {
                     // It was seen to hold the lock at the last look, and has dropped it since: else it would not sleep.
                     lock.abandon(tid);
                     tracked.thread.drop_before_sleep();
+                }
+                let wanted = |wanted: LockId| self.locks.get(wanted.index()).and_then(Lock::past);
+                if let Reason::WantsLock(lock) = reason
+                    && let Some(past) = wanted(lock)
+                {
+                    tracked.thread.waits_after(past);
                 }
                 tracked.thread.explain(at, reason);
             }

@@ -20,6 +20,7 @@
 //! Nothing is guessed: the reason of the sleep before, at the same place in the
 //! program, may not be that of a short one after it.
 
+mod hindsight;
 mod sleep;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,8 @@ use std::sync::Arc;
 
 use crate::event::{CoreId, Detail, Event, EventKind, LaneId, Line, LockId, Nanos, State};
 
+pub use hindsight::Past;
+use hindsight::{AT_ONCE, Unseen};
 use sleep::Sleep;
 pub use sleep::{Reason, Slept};
 
@@ -53,6 +56,9 @@ pub struct Thread {
     stops: Option<LockId>,
     wants: Option<LockId>,
     sleep: Option<Sleep>,
+    /// Its sleeps since it dropped its lock, and those that are over and unexplained.
+    sleeps: u32,
+    unseen: Vec<Unseen>,
     state: State,
     detail: Detail,
     /// Whether its program is being loaded or its interpreter set up: it is that, whatever it sleeps in meanwhile.
@@ -80,6 +86,8 @@ impl Thread {
             stops: None,
             wants: None,
             sleep: None,
+            sleeps: 0,
+            unseen: Vec::new(),
             state: State::Unborn,
             detail: Detail::None,
             boots: false,
@@ -143,6 +151,7 @@ impl Thread {
         if self.ended {
             return;
         }
+        self.unseen.clear();
         if !self.boots {
             // Who executes a program is awake.
             self.close_sleep(at);
@@ -168,6 +177,8 @@ impl Thread {
     /// It took a lock.
     pub fn take(&mut self, at: Nanos, lock: LockId) {
         self.close_sleep(at);
+        self.unseen.clear();
+        self.sleeps = 0;
         (self.holds, self.wants, self.boots) = (Some(lock), None, false);
         (self.state, self.detail) = (State::Running, Detail::None);
         self.push(at, CoreId::UNKNOWN, EventKind::Take { lock, to: State::Running });
@@ -180,6 +191,7 @@ impl Thread {
             return self.drop_before_sleep();
         }
         let Some(lock) = self.holds.take() else { return };
+        self.sleeps = 0;
         let (to, detail) = match &self.sleep {
             Some(_) => (self.state, self.detail),
             None => (self.awake_state(), Detail::None),
@@ -210,7 +222,15 @@ impl Thread {
     pub fn switch_in(&mut self, at: Nanos, core: CoreId) {
         self.on_core = Some(at);
         let slept = self.sleep.is_some();
+        let may_have_waited = self.holds.is_none() && !self.is_waiting() && !self.boots;
+        let unseen = self.sleep.as_ref().filter(|it| it.reason.is_none() && it.follows && may_have_waited);
+        let unseen = unseen.map(|sleep| sleep.since);
         self.close_sleep(at);
+        match unseen {
+            Some(since) => self.went_unseen(since, at),
+            None if slept => self.unseen.clear(),
+            None => {}
+        }
         self.push(at, core, EventKind::SwitchIn);
         // A thread that was only preempted goes on with what it did; one that is new is starting until it has slept.
         if slept {
@@ -220,16 +240,21 @@ impl Thread {
 
     /// It left its core.
     pub fn switch_out(&mut self, at: Nanos, core: CoreId, preempted: bool) {
-        if let Some(since) = self.on_core.take() {
-            self.on_cpu += at - since;
-        }
+        let since = self.on_core.take();
+        self.on_cpu += since.map_or(Nanos::ZERO, |since| at - since);
         self.push(at, core, EventKind::SwitchOut { preempted });
         if preempted {
             self.switches.1 += 1;
         } else {
             self.switches.0 += 1;
             self.close_sleep(at);
-            self.sleep = Some(Sleep { since: at, recorded: true, reason: None, what: None });
+            let is_at_once = since.is_some_and(|since| at - since <= AT_ONCE);
+            let follows = is_at_once && self.sleeps > 0;
+            self.sleeps += 1;
+            if !is_at_once {
+                self.unseen.clear();
+            }
+            self.sleep = Some(Sleep { since: at, recorded: true, follows, reason: None, what: None });
         }
     }
 
@@ -302,6 +327,7 @@ impl Thread {
     pub fn end(&mut self, at: Nanos) {
         if !self.ended {
             self.close_sleep(at);
+            self.unseen.clear();
             if let Some(since) = self.on_core.take() {
                 self.on_cpu += at - since;
             }
@@ -317,17 +343,20 @@ impl Thread {
 
     /// What has happened since the last time, as events of this lane.
     pub fn tell(&mut self, lane: LaneId, say: &mut dyn FnMut(Event)) {
-        self.out.drain(..).for_each(|event| say(Event { lane, ..event }));
+        let told = self.decided();
+        self.out.drain(..told).for_each(|event| say(Event { lane, ..event }));
     }
 
     /// Forgets what has happened: it is no thread of Python's so far, and if it becomes one it begins then.
     pub fn forget(&mut self) {
+        self.unseen.clear();
         self.out.clear();
     }
 
     /// It becomes a thread of Python's at `at`, after what it did before was forgotten.
     pub fn begin_late(&mut self, at: Nanos) {
         self.since = at;
+        self.unseen.clear();
         self.out.clear();
         let (state, detail) = (self.state, self.detail);
         self.push(at, CoreId::UNKNOWN, EventKind::State { to: State::Unknown, detail: Detail::None });

@@ -241,6 +241,7 @@ impl Watcher {
     pub(super) fn last_pass(&mut self, at: Nanos) {
         self.collect();
         self.tell(Nanos::MAX);
+        self.threads.values_mut().for_each(|tracked| tracked.thread.decide(Nanos::MAX));
         self.flush(Nanos::MAX);
         self.upto = self.upto.max(at);
         self.notices.push(Notice::Upto(at));
@@ -351,7 +352,10 @@ impl Watcher {
                 } else {
                     thread.forget();
                 }
-            } else if let Some(since) = thread.unresolved().filter(|_| !thread.is_waiting()) {
+                continue;
+            }
+            thread.decide(horizon);
+            if let Some(since) = thread.undecided() {
                 if since + UNEXPLAINED > horizon {
                     upto = upto.min(since);
                 } else {

@@ -58,6 +58,7 @@ pub fn look(memory: &dyn Memory, world: u64, is_global: bool) -> Option<LockStat
         locked: flag(STOPPED) == 1,
         last_holder: requester,
         switch_number: 0,
+        interval: Nanos::ZERO,
         enabled: true,
     })
 }

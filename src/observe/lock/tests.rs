@@ -4,7 +4,7 @@ use super::guard::{ALLOWANCE, MOST_HITS};
 use super::*;
 
 fn state(locked: bool, switch_number: u64) -> LockState {
-    LockState { locked, last_holder: 0, switch_number, enabled: true }
+    LockState { locked, last_holder: 0, switch_number, interval: Nanos::from_millis(5), enabled: true }
 }
 
 fn settled() -> Lock {

@@ -55,7 +55,16 @@ fn each_version_is_walked_to_its_lock_and_its_threads() {
         let natives: Vec<_> = found[0].threads.iter().map(|state| state.native).collect();
         assert_eq!(natives, [Some(100), Some(101)]);
         let lock = runtime.lock(&image, found[0].lock.unwrap()).unwrap().unwrap();
-        assert_eq!(lock, LockState { locked: true, last_holder: STATES[1], switch_number: 17, enabled: true });
+        assert_eq!(
+            lock,
+            LockState {
+                locked: true,
+                last_holder: STATES[1],
+                switch_number: 17,
+                interval: Nanos::from_millis(5),
+                enabled: true
+            }
+        );
         // Whoever is expected to be its last holder, expected rightly, wrongly, not at all, or where nothing lies.
         for expected in [STATES[1], STATES[0], 0, 1 << 40] {
             let looked = runtime.lock_and_holder(&image, found[0].lock.unwrap(), expected).unwrap();

@@ -52,6 +52,8 @@ pub(super) struct Sleep {
     pub(super) since: Nanos,
     /// Whether the kernel's records told of it: then it was off core, whatever else is known.
     pub(super) recorded: bool,
+    /// Whether it began at once after another, since which its thread has not had the lock.
+    pub(super) follows: bool,
     pub(super) reason: Option<Reason>,
     /// What it waits for in words, if that is known.
     pub(super) what: Option<Arc<str>>,
@@ -70,13 +72,13 @@ impl Thread {
     /// there are no records.
     pub fn found_asleep(&mut self, at: Nanos, reason: Reason) {
         if self.sleep.is_none() {
-            self.sleep = Some(Sleep { since: at, recorded: false, reason: None, what: None });
+            self.sleep = Some(Sleep { since: at, recorded: false, follows: false, reason: None, what: None });
         }
         if let Some(sleep) = &mut self.sleep
             && sleep.reason.is_some_and(|known| known != reason)
         {
             // Without records: another sleep.
-            *sleep = Sleep { since: at, recorded: false, reason: None, what: None };
+            *sleep = Sleep { since: at, recorded: false, follows: false, reason: None, what: None };
         }
         self.explain(at, reason);
     }
@@ -159,6 +161,7 @@ impl Thread {
 
     /// Nobody could say in time what it sleeps in.
     pub fn give_up_on_sleep(&mut self, at: Nanos) {
+        self.unseen.clear();
         self.explain(at, Reason::Unknown);
     }
 }

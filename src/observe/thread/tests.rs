@@ -148,12 +148,123 @@ fn one_who_was_seen_to_give_up_waiting_waited_until_it_was_seen() {
     assert_eq!(states(&mut thread), [(10, State::WaitingGil), (70, State::Io)]);
 }
 
+const US: u64 = 1_000;
+
+/// One that dropped the lock at 10 ms for a call in which it sleeps for a millisecond; then the sleeps that follow, each
+/// after so many microseconds on a core, and so long.
+fn asleep_after_a_call(sleeps: &[(u64, u64)]) -> (Thread, Nanos) {
+    let mut thread = watched();
+    thread.switch_in(Nanos(9_000 * US), CORE);
+    thread.take(Nanos(9_500 * US), GIL);
+    thread.drop_lock(Nanos(10_000 * US));
+    let mut now = 10_010;
+    for (awake, asleep) in [(0, 1_000)].iter().chain(sleeps) {
+        now += awake;
+        thread.switch_out(Nanos(now * US), CORE, false);
+        now += asleep;
+        thread.switch_in(Nanos(now * US), CORE);
+    }
+    (thread, Nanos(now * US))
+}
+
+/// What it is from when the call was over until it has the lock, 20 µs after it has woken up last.
+fn after_the_call(thread: &mut Thread, woken: Nanos) -> Vec<(u64, State)> {
+    thread.take(woken + Nanos(20 * US), GIL);
+    let told = states(thread);
+    let rest = told.into_iter().filter(|(at, to)| *at > 11_010 * US && *to != State::Running);
+    rest.map(|(at, to)| (at / US, to)).collect()
+}
+
+#[test]
+fn an_unseen_sleep_turns_out_to_have_been_a_wait_by_what_the_lock_did() {
+    // Since when others have the lock; how long before it woke it was dropped, by whom; how long after that it is taken.
+    let cases: [(&str, u64, Option<(i64, u32)>, u64, bool); 7] = [
+        ("woken by the drop", 10_005, Some((40, 8)), 20, true),
+        ("the lock was free as it fell asleep", 11_100, Some((40, 8)), 20, false),
+        ("it was dropped long before", 10_005, Some((400, 8)), 20, false),
+        ("by itself", 10_005, Some((40, 7)), 20, false),
+        ("it did something else first", 10_005, Some((40, 8)), 300, false),
+        ("nobody has dropped it", 10_005, None, 20, false),
+        ("it was dropped after it woke", 10_005, Some((-10, 8)), 20, false),
+    ];
+    for (what, busy_since, freed, then, waited) in cases {
+        let (mut thread, woken) = asleep_after_a_call(&[(20, 900)]);
+        let freed = freed.map(|(before, by)| (Nanos(woken.0.saturating_add_signed(-before * US as i64)), by));
+        let past = Past { busy_since: Nanos(busy_since * US), freed, interval: Nanos::from_millis(5) };
+        thread.takes_after(woken + Nanos(then * US), 7, &past);
+        let expected = match waited {
+            true => vec![(11_030, State::WaitingGil)],
+            false => vec![(11_030, State::Sleeping), (11_930, State::Native)],
+        };
+        assert_eq!(after_the_call(&mut thread, woken), expected, "{what}");
+    }
+}
+
+#[test]
+fn the_first_sleep_after_a_drop_is_what_the_lock_was_dropped_for() {
+    let past = |woken: Nanos| Past {
+        busy_since: Nanos(10_005 * US),
+        freed: Some((woken - Nanos(40 * US), 8)),
+        interval: Nanos::from_millis(5),
+    };
+    let (mut thread, woken) = asleep_after_a_call(&[]);
+    thread.takes_after(woken + Nanos(20 * US), 7, &past(woken));
+    thread.take(woken + Nanos(20 * US), GIL);
+    assert!(states(&mut thread).contains(&(10_010 * US, State::Sleeping)));
+    // Nor is one that began after it had computed for a while.
+    let (mut thread, woken) = asleep_after_a_call(&[(500, 900)]);
+    thread.takes_after(woken + Nanos(20 * US), 7, &past(woken));
+    assert_eq!(after_the_call(&mut thread, woken), [(11_510, State::Sleeping), (12_410, State::Native)]);
+}
+
+#[test]
+fn waits_that_lasted_an_interval_are_told_by_the_one_that_follows() {
+    let past = |woken: Nanos| Past {
+        busy_since: Nanos(10_005 * US),
+        freed: Some((woken - Nanos(40 * US), 8)),
+        interval: Nanos::from_millis(5),
+    };
+    // Its interval runs out twice, then it is given the lock.
+    let (mut thread, woken) = asleep_after_a_call(&[(20, 5_070), (10, 5_080), (10, 60)]);
+    assert_eq!(thread.undecided(), Some(Nanos(11_030 * US)));
+    thread.decide(woken);
+    assert!(states(&mut thread).iter().all(|(at, _)| *at <= 11_010 * US), "the rest is held back");
+    thread.takes_after(woken + Nanos(20 * US), 7, &past(woken));
+    assert_eq!(after_the_call(&mut thread, woken), [(11_030, State::WaitingGil)]);
+    // A sleep of another length before it is none of them.
+    let (mut thread, woken) = asleep_after_a_call(&[(20, 3_000), (10, 60)]);
+    thread.takes_after(woken + Nanos(20 * US), 7, &past(woken));
+    let expected = [(11_030, State::Sleeping), (14_030, State::Native), (14_040, State::WaitingGil)];
+    assert_eq!(after_the_call(&mut thread, woken), expected);
+    // The one that follows is seen.
+    let (mut thread, woken) = asleep_after_a_call(&[(20, 5_070)]);
+    let asleep = woken + Nanos(10 * US);
+    thread.switch_out(asleep, CORE, false);
+    let seen = asleep + Nanos(1_000 * US);
+    thread.waits_after(&past(woken));
+    thread.explain(seen, Reason::WantsLock(GIL));
+    assert_eq!(thread.undecided(), None);
+    thread.switch_in(asleep + Nanos(2_000 * US), CORE);
+    assert_eq!(after_the_call(&mut thread, asleep + Nanos(2_000 * US)), [(11_030, State::WaitingGil)]);
+}
+
+#[test]
+fn what_is_held_back_is_told_as_soon_as_it_cannot_have_been_a_wait() {
+    let (mut thread, woken) = asleep_after_a_call(&[(20, 900)]);
+    states(&mut thread);
+    thread.decide(woken + Nanos(50 * US));
+    assert_eq!(states(&mut thread), []);
+    thread.decide(woken + Nanos(101 * US));
+    assert_eq!(states(&mut thread), [(11_030 * US, State::Sleeping), (11_930 * US, State::Native)]);
+    assert_eq!(thread.undecided(), None);
+}
+
 proptest! {
     /// Whatever is said in the order of time, what comes out is in the order of time and legal.
     #[test]
-    fn what_a_lane_is_told_is_in_order_and_legal(steps in proptest::collection::vec((0u8..10, 0u64..3), 0..200), born: bool) {
+    fn what_a_lane_is_told_is_in_order_and_legal(steps in proptest::collection::vec((0u8..14, 0u64..3), 0..200), born: bool) {
         let mut thread = Thread::new(Nanos(0), born, Awake::Native);
-        let mut now = 0;
+        let (mut now, mut told) = (0, Vec::new());
         for (step, pause) in steps {
             now += pause;
             let at = Nanos(now);
@@ -167,11 +278,22 @@ proptest! {
                 6 => thread.explain(at, Reason::Call(0)),
                 7 => thread.boot(at, Detail::Exec),
                 8 => thread.reveal(at, Awake::Native),
+                9 if thread.holds().is_none() => {
+                    let past = Past { busy_since: Nanos(now / 2), freed: Some((at, 8)), interval: Nanos(1) };
+                    thread.takes_after(at, 7, &past);
+                    thread.take(at, GIL);
+                }
+                10 => {
+                    thread.waits_after(&Past { busy_since: Nanos(now / 2), freed: None, interval: Nanos(1) });
+                    thread.explain(at, Reason::WantsLock(GIL));
+                }
+                11 => told.extend(states(&mut thread)),
+                12 => thread.decide(Nanos(now * 100_000)),
                 _ => thread.explain(at, Reason::OwnLock),
             }
         }
         thread.end(Nanos(now));
-        let told = states(&mut thread);
+        told.extend(states(&mut thread));
         prop_assert!(told.is_sorted_by_key(|(at, _)| *at));
         let mut state = State::Unborn;
         for (_, to) in told {

@@ -1,0 +1,133 @@
+//! What a sleep that nobody saw turns out to have been afterwards.
+//!
+//! # The problem
+//! Who waits a millisecond for the lock has it before anybody has looked, and the kernel's records tell that he slept but
+//! not why. Of a program whose threads wait often and shortly nearly all waits would be sleeps of no known reason.
+//!
+//! # The choice
+//! What is recorded of the lock tells. In `take_gil` (Python/ceval_gil.c) a thread sleeps as long as another has the
+//! lock, is woken by the one who drops it, and takes it at once; or its interval runs out, and it sleeps again. So an unseen sleep
+//! was such a wait if
+//! - it was not the first one since its thread dropped the lock (that is the one it dropped it for), and began as soon
+//!   as the one before was over,
+//! - others had the lock all the while, without a pause,
+//! - and it ended as the lock was dropped, and its thread took the lock at once; or it lasted an interval, and such a
+//!   wait followed at once, or one that was seen.
+//!
+//! All of it is needed. A sleep in a system call whose end happens to be the moment of a drop is the first one since its
+//! thread dropped the lock, unless native code makes several such calls in a row.
+//!
+//! What is told of a lane is held back until that is decided: a moment, or as long as the sleep that follows.
+//!
+//! # Not chosen
+//! A watchpoint on the condition's count of waiters: two debug exceptions more for each wait, in the programs that pay
+//! most for them already.
+
+use crate::event::{Detail, Event, EventKind, Nanos, State};
+
+use super::Thread;
+
+/// Who wakes up and takes the lock, or goes on sleeping, does so within this time on a core.
+pub(super) const AT_ONCE: Nanos = Nanos::from_micros(100);
+/// Who is woken by a drop comes onto a core within this time, if one is free.
+const WOKEN: Nanos = Nanos::from_micros(150);
+/// A sleep that lasts an interval is over so much after it.
+const TIMER: Nanos = Nanos::from_micros(400);
+
+/// What is known of a lock's recent past.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Past {
+    /// Since when it was never free for longer than it takes the next one to take it.
+    pub busy_since: Nanos,
+    /// Its last drop, and by which thread.
+    pub freed: Option<(Nanos, u32)>,
+    /// For how long one who waits for it sleeps at a time.
+    pub interval: Nanos,
+}
+
+impl Past {
+    /// How long a lock may be free and count as wanted all the while.
+    pub const HANDED_ON: Nanos = Nanos(WOKEN.0 + AT_ONCE.0);
+}
+
+/// A sleep that was over before anybody had looked, and is not yet decided upon.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unseen {
+    since: Nanos,
+    until: Nanos,
+    /// Where among what is to be told it begins.
+    event: usize,
+}
+
+impl Thread {
+    /// One that may turn out to have been a wait for the lock: it began at once after another, and is over.
+    pub(super) fn went_unseen(&mut self, since: Nanos, until: Nanos) {
+        let begin = EventKind::State { to: State::Sleeping, detail: Detail::None };
+        if self.out.last().is_some_and(|event| event.at == since && event.kind == begin) {
+            self.unseen.push(Unseen { since, until, event: self.out.len() - 1 });
+        }
+    }
+
+    /// It takes a lock of this past at `at`: whether it was that that it has waited for.
+    pub fn takes_after(&mut self, at: Nanos, tid: u32, past: &Past) {
+        let is_woken = |last: &Unseen| {
+            let (freed, by) = past.freed?;
+            let woken = last.until.0.checked_sub(freed.0)?;
+            (by != tid && woken <= WOKEN.0 && at - last.until <= AT_ONCE && past.busy_since <= last.since).then_some(())
+        };
+        if self.unseen.last().is_some_and(|last| is_woken(last).is_some()) {
+            self.has_waited(1, past);
+        }
+        self.unseen.clear();
+    }
+
+    /// It is known to wait for a lock of this past, in a sleep that has begun at once after those before.
+    pub fn waits_after(&mut self, past: &Past) {
+        if self.sleep.as_ref().is_some_and(|sleep| sleep.follows && sleep.reason.is_none()) {
+            self.has_waited(0, past);
+        }
+        self.unseen.clear();
+    }
+
+    /// The last of its unseen sleeps were waits: so many for certain, and those before that lasted an interval.
+    fn has_waited(&mut self, certain: usize, past: &Past) {
+        let ran_out = |it: &&Unseen| {
+            past.interval > Nanos::ZERO
+                && (past.interval..=past.interval + TIMER).contains(&(it.until - it.since))
+                && past.busy_since <= it.since
+        };
+        let before = self.unseen.iter().rev().skip(certain).take_while(ran_out).count();
+        let waits = self.unseen.len().min(certain + before);
+        let Some(first) = self.unseen.len().checked_sub(waits).and_then(|at| self.unseen.get(at)) else { return };
+        let rest = self.out.split_off(first.event);
+        let (to, detail) = (State::WaitingGil, Detail::None);
+        for (index, event) in rest.into_iter().enumerate() {
+            match event.kind {
+                EventKind::State { .. } if index > 0 => {}
+                EventKind::State { .. } => self.out.push(Event { kind: EventKind::State { to, detail }, ..event }),
+                _ => self.out.push(event),
+            }
+        }
+        (self.state, self.detail) = (to, detail);
+    }
+
+    /// How much of what is to be told is decided, and is told now.
+    pub(super) fn decided(&mut self) -> usize {
+        let told = self.unseen.first().map_or(self.out.len(), |first| first.event);
+        self.unseen.iter_mut().for_each(|it| it.event -= told);
+        told
+    }
+
+    /// Since when it is not decided what it does: its sleep has no known reason, or one before may yet turn out to be a wait.
+    pub fn undecided(&self) -> Option<Nanos> {
+        let unresolved = self.unresolved().filter(|_| !self.is_waiting());
+        self.unseen.first().map(|first| first.since).or(unresolved)
+    }
+
+    /// Nothing before `horizon` is unknown any more: who was awake for so long has waited for nothing.
+    pub fn decide(&mut self, horizon: Nanos) {
+        if self.sleep.is_none() && self.unseen.last().is_some_and(|last| last.until + AT_ONCE < horizon) {
+            self.unseen.clear();
+        }
+    }
+}
