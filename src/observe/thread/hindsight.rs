@@ -11,8 +11,8 @@
 //! - it was not the first one since its thread dropped the lock (that is the one it dropped it for), and began as soon
 //!   as the one before was over,
 //! - others had the lock all the while, without a pause,
-//! - and it ended as the lock was dropped, and its thread took the lock at once; or it lasted an interval, and such a
-//!   wait followed at once, or one that was seen.
+//! - and it ended as the lock was dropped, and its thread took the lock at once; or it lasted an interval, or a moment
+//!   (on the lock's mutex, which who drops it has), and such a wait followed at once, or one that was seen.
 //!
 //! All of it is needed. A sleep in a system call whose end happens to be the moment of a drop is the first one since its
 //! thread dropped the lock, unless native code makes several such calls in a row.
@@ -89,14 +89,14 @@ impl Thread {
         self.unseen.clear();
     }
 
-    /// The last of its unseen sleeps were waits: so many for certain, and those before that lasted an interval.
+    /// The last of its unseen sleeps were waits: so many for certain, and those before that lasted an interval or a moment.
     fn has_waited(&mut self, certain: usize, past: &Past) {
-        let ran_out = |it: &&Unseen| {
-            past.interval > Nanos::ZERO
-                && (past.interval..=past.interval + TIMER).contains(&(it.until - it.since))
-                && past.busy_since <= it.since
+        let is_of_it = |it: &&Unseen| {
+            let lasted = it.until - it.since;
+            let ran_out = past.interval > Nanos::ZERO && (past.interval..=past.interval + TIMER).contains(&lasted);
+            past.busy_since <= it.since && (ran_out || lasted <= AT_ONCE)
         };
-        let before = self.unseen.iter().rev().skip(certain).take_while(ran_out).count();
+        let before = self.unseen.iter().rev().skip(certain).take_while(is_of_it).count();
         let waits = self.unseen.len().min(certain + before);
         let Some(first) = self.unseen.len().checked_sub(waits).and_then(|at| self.unseen.get(at)) else { return };
         let rest = self.out.split_off(first.event);

@@ -225,7 +225,7 @@ fn waits_that_lasted_an_interval_are_told_by_the_one_that_follows() {
         interval: Nanos::from_millis(5),
     };
     // Its interval runs out twice, then it is given the lock.
-    let (mut thread, woken) = asleep_after_a_call(&[(20, 5_070), (10, 5_080), (10, 60)]);
+    let (mut thread, woken) = asleep_after_a_call(&[(20, 5_070), (10, 5_080), (10, 17), (10, 60)]);
     assert_eq!(thread.undecided(), Some(Nanos(11_030 * US)));
     thread.decide(woken);
     assert!(states(&mut thread).iter().all(|(at, _)| *at <= 11_010 * US), "the rest is held back");
