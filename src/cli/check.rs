@@ -137,6 +137,8 @@ struct Waiter {
     waited_for: Option<String>,
     /// How long.
     waited_for_ns: Nanos,
+    /// How long it slept and nobody saw why: it may have waited for the GIL in part of that, too.
+    slept_unseen_ns: Nanos,
 }
 
 impl Waiter {
@@ -239,6 +241,7 @@ fn waiter(record: &Record, blame: &[Blame], lane: LaneId) -> Waiter {
         waited_ns: ledger.0[State::WaitingGil.index()],
         waited_for: most.map(|blame| name(blame.holder)),
         waited_for_ns: most.map_or(Nanos::ZERO, |blame| blame.ns),
+        slept_unseen_ns: ledger.0[State::Sleeping.index()],
     }
 }
 
@@ -259,9 +262,15 @@ fn sentence(found: &Found) -> String {
             let holder = waiter.waited_for.as_ref().map_or_else(String::new, |holder| {
                 format!(", {} of them while {holder} held it", waiter.waited_for_ns)
             });
+            let unseen = waiter.slept_unseen_ns.0 as f64 / waiter.lived_ns.0.max(1) as f64;
+            let unseen = if found.ok && found.gil_wait + unseen > found.max_gil_wait {
+                format!("; it slept another {}, and nobody saw why: it may be more", percent(unseen))
+            } else {
+                String::new()
+            };
             format!(
                 "GIL wait {} of {}'s life ({} of {}{holder}); all threads together {}: {verdict} the limit of {limit} \
-                 ({how})",
+                 ({how}{unseen})",
                 percent(found.gil_wait),
                 waiter.name,
                 waiter.waited_ns,
