@@ -299,6 +299,37 @@ t.join()
 }
 
 #[test]
+fn waits_that_are_over_before_anybody_looks_are_told_all_the_same() {
+    let Some(python) = python().filter(|_| exactly()) else { return };
+    let code = "import sys, threading, time
+sys.setswitchinterval(0.001)
+end = time.perf_counter() + 2
+late = 0
+def short():
+    global late
+    while time.perf_counter() < end:
+        slept = time.perf_counter()
+        time.sleep(0.002)
+        late += time.perf_counter() - slept - 0.002
+t = threading.Thread(target=short, name='short'); t.start()
+while time.perf_counter() < end:
+    for _ in range(10000): pass
+t.join()
+print(late)
+";
+    let report = watch(&python, code);
+    sound(&report);
+    if report["observer"]["engine"] != "exact" {
+        // The machine was too busy for the guard's liking.
+        return;
+    }
+    let late: f64 = report["output"].as_str().and_then(|text| text.trim().parse().ok()).expect("it says so");
+    let waited = state(named(&report, "short"), "waiting_gil") / 1e9;
+    // Late it was for want of the lock, of a core, and by the timer. By looks alone a tenth of the waiting is seen.
+    assert!(waited > 0.3 * late && waited < 1.05 * late, "waited {waited:.3} s for the lock, late {late:.3} s");
+}
+
+#[test]
 fn native_code_runs_without_the_lock() {
     let Some(python) = python().filter(|_| exactly()) else { return };
     let code = "import threading, zlib, time
