@@ -206,12 +206,12 @@ fn observe(mut watcher: Watcher, ended: Option<OwnedFd>, shared: &Shared) {
         if over {
             return;
         }
-        has_ended = wait(&mut watcher, life.as_ref());
+        has_ended = wait(&watcher, life.as_ref());
     }
 }
 
 /// Waits until the next pass is due, or the end of what is observed. Says whether it was that.
-fn wait(watcher: &mut Watcher, life: Option<&OwnedFd>) -> bool {
+fn wait(watcher: &Watcher, life: Option<&OwnedFd>) -> bool {
     let pause = watcher.pause();
     let span = Timespec { tv_sec: pause.span.as_secs() as i64, tv_nsec: i64::from(pause.span.subsec_nanos()) };
     if pause.is_nap {

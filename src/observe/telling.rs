@@ -67,11 +67,7 @@ impl Watcher {
                 if let Some(&lock) = self.by_word.get(&(pid, address)) {
                     self.first_event.get_or_insert(at);
                     let mut changes = Vec::new();
-                    let handoffs = self.locks[lock].handoffs;
                     self.locks[lock].hit(at, tid, &mut |change| changes.push(change));
-                    if self.locks[lock].handoffs > handoffs && self.locks[lock].is_gil() {
-                        self.pace.turn(at);
-                    }
                     changes.into_iter().for_each(|change| self.change(lock, at, change));
                 }
             }
@@ -217,7 +213,8 @@ impl Watcher {
                 }
                 tracked.thread.explain(at, reason);
             }
-            None if !records && tracked.thread.holds().is_none() => tracked.thread.found_awake(at),
+            None if records => tracked.thread.found_runnable(at),
+            None if tracked.thread.holds().is_none() => tracked.thread.found_awake(at),
             None => {}
         }
         if let Some(what) = what

@@ -59,6 +59,8 @@ pub struct Thread {
     /// Its sleeps since it dropped its lock, and those that are over and unexplained.
     sleeps: u32,
     unseen: Vec<Unseen>,
+    /// The longest of its sleeps of late that have no known reason, and are over.
+    pub unexplained: Option<(Nanos, Nanos)>,
     state: State,
     detail: Detail,
     /// Whether its program is being loaded or its interpreter set up: it is that, whatever it sleeps in meanwhile.
@@ -88,6 +90,7 @@ impl Thread {
             sleep: None,
             sleeps: 0,
             unseen: Vec::new(),
+            unexplained: None,
             state: State::Unborn,
             detail: Detail::None,
             boots: false,
@@ -151,7 +154,7 @@ impl Thread {
         if self.ended {
             return;
         }
-        self.unseen.clear();
+        self.give_up();
         if !self.boots {
             // Who executes a program is awake.
             self.close_sleep(at);
@@ -177,7 +180,7 @@ impl Thread {
     /// It took a lock.
     pub fn take(&mut self, at: Nanos, lock: LockId) {
         self.close_sleep(at);
-        self.unseen.clear();
+        self.give_up();
         self.sleeps = 0;
         (self.holds, self.wants, self.boots) = (Some(lock), None, false);
         (self.state, self.detail) = (State::Running, Detail::None);
@@ -223,13 +226,16 @@ impl Thread {
         self.on_core = Some(at);
         let slept = self.sleep.is_some();
         let may_have_waited = self.holds.is_none() && !self.is_waiting() && !self.boots;
-        let unseen = self.sleep.as_ref().filter(|it| it.reason.is_none() && it.follows && may_have_waited);
-        let unseen = unseen.map(|sleep| sleep.since);
+        let unseen = self.sleep.as_ref().filter(|it| it.reason.is_none() && may_have_waited);
+        let unseen = unseen.map(|sleep| (sleep.since, sleep.follows, sleep.runnable));
         self.close_sleep(at);
+        if slept && !unseen.is_some_and(|(_, follows, _)| follows) {
+            self.give_up();
+        }
         match unseen {
-            Some(since) => self.went_unseen(since, at),
-            None if slept => self.unseen.clear(),
-            None => {}
+            Some((since, true, _)) => self.went_unseen(since, at),
+            Some((since, false, false)) => self.stays_unexplained(since, at),
+            _ => {}
         }
         self.push(at, core, EventKind::SwitchIn);
         // A thread that was only preempted goes on with what it did; one that is new is starting until it has slept.
@@ -252,9 +258,9 @@ impl Thread {
             let follows = is_at_once && self.sleeps > 0;
             self.sleeps += 1;
             if !is_at_once {
-                self.unseen.clear();
+                self.give_up();
             }
-            self.sleep = Some(Sleep { since: at, recorded: true, follows, reason: None, what: None });
+            self.sleep = Some(Sleep { since: at, recorded: true, follows, runnable: false, reason: None, what: None });
         }
     }
 
@@ -327,7 +333,7 @@ impl Thread {
     pub fn end(&mut self, at: Nanos) {
         if !self.ended {
             self.close_sleep(at);
-            self.unseen.clear();
+            self.give_up();
             if let Some(since) = self.on_core.take() {
                 self.on_cpu += at - since;
             }
@@ -349,14 +355,14 @@ impl Thread {
 
     /// Forgets what has happened: it is no thread of Python's so far, and if it becomes one it begins then.
     pub fn forget(&mut self) {
-        self.unseen.clear();
+        self.give_up();
         self.out.clear();
     }
 
     /// It becomes a thread of Python's at `at`, after what it did before was forgotten.
     pub fn begin_late(&mut self, at: Nanos) {
         self.since = at;
-        self.unseen.clear();
+        self.give_up();
         self.out.clear();
         let (state, detail) = (self.state, self.detail);
         self.push(at, CoreId::UNKNOWN, EventKind::State { to: State::Unknown, detail: Detail::None });

@@ -24,8 +24,7 @@ pub(super) struct Tracked {
     pub(super) maker: Option<u32>,
     /// When it was last seen to fall asleep, if it has not been seen to wake since.
     pub(super) asleep: Option<Nanos>,
-    /// When it was last looked at, and when so that it is known what it slept in.
-    pub(super) seen_at: Nanos,
+    /// When it was last looked at so that it is known what it slept in.
     pub(super) looked_at: Nanos,
 }
 
@@ -33,39 +32,8 @@ impl Tracked {
     /// It was looked at: `told` says whether what was seen tells of its sleep. One who has left its core and is awake is on
     /// its way to its sleep, or was woken and waits for a core.
     pub(super) fn looked(&mut self, at: Nanos, told: bool) {
-        self.seen_at = at;
         if told {
             self.looked_at = at;
         }
-    }
-
-    /// It woke up. Since when it slept, if nobody has looked at it since.
-    pub(super) fn woke(&mut self) -> Option<Nanos> {
-        self.asleep.take().filter(|since| *since >= self.seen_at)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::watch::Watcher;
-    use super::*;
-
-    #[test]
-    fn a_sleep_goes_unseen_if_nobody_looks_and_not_if_it_was_a_wait_for_a_core() {
-        let (pid, tid) = (std::process::id(), crate::record::thread_id());
-        let mut watcher = Watcher::new(pid, false);
-        watcher.track(pid, tid, Nanos(1), true);
-        let tracked = watcher.threads.get_mut(&tid).unwrap();
-        let mut sleep = |looks: &[(u64, bool)]| {
-            tracked.asleep = Some(Nanos(100));
-            (tracked.seen_at, tracked.looked_at) = (Nanos::ZERO, Nanos::ZERO);
-            looks.iter().for_each(|(at, told)| tracked.looked(Nanos(*at), *told));
-            (tracked.woke(), tracked.looked_at, tracked.asleep)
-        };
-        assert_eq!(sleep(&[]), (Some(Nanos(100)), Nanos::ZERO, None));
-        assert_eq!(sleep(&[(50, true)]), (Some(Nanos(100)), Nanos(50), None), "that was before");
-        assert_eq!(sleep(&[(150, true)]), (None, Nanos(150), None));
-        // Who has lost the lock is woken at once, and gets a core when the next tick comes.
-        assert_eq!(sleep(&[(150, false)]), (None, Nanos::ZERO, None), "what it slept in is not known");
     }
 }

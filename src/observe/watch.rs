@@ -209,9 +209,8 @@ impl Watcher {
     }
 
     /// How long it is until the next pass.
-    pub fn pause(&mut self) -> Pause {
-        let sampling = self.is_sampling();
-        self.pace.pause(Monotonic.now(), sampling)
+    pub fn pause(&self) -> Pause {
+        self.pace.pause(Monotonic.now(), self.is_sampling())
     }
 
     /// What becomes readable when the kernel has written a number of records.
@@ -298,12 +297,7 @@ impl Watcher {
         if let Some(process) = self.processes.get_mut(&tracked.pid) {
             process.halt.woke(at);
         }
-        if let Some(since) = tracked.woke()
-            && tracked.lane.is_some()
-            && !tracked.thread.is_waiting()
-        {
-            self.pace.unseen(since, at);
-        }
+        tracked.asleep = None;
     }
 
     /// The GILs among the locks.
@@ -330,7 +324,6 @@ impl Watcher {
             parent: None,
             maker: None,
             asleep: asleep.or((!born).then_some(at)),
-            seen_at: Nanos::ZERO,
             looked_at: Nanos::ZERO,
         };
         self.threads.insert(tid, tracked);
@@ -355,6 +348,9 @@ impl Watcher {
                 continue;
             }
             thread.decide(horizon);
+            if let Some((since, until)) = thread.unexplained.take() {
+                self.pace.unexplained(since, until);
+            }
             if let Some(since) = thread.undecided() {
                 if since + UNEXPLAINED > horizon {
                     upto = upto.min(since);

@@ -60,11 +60,19 @@ pub(super) struct Unseen {
 }
 
 impl Thread {
-    /// One that may turn out to have been a wait for the lock: it began at once after another, and is over.
+    /// A sleep is over whose reason nobody saw, and that began at once after another: it may turn out to have been a wait.
     pub(super) fn went_unseen(&mut self, since: Nanos, until: Nanos) {
         let begin = EventKind::State { to: State::Sleeping, detail: Detail::None };
         if self.out.last().is_some_and(|event| event.at == since && event.kind == begin) {
             self.unseen.push(Unseen { since, until, event: self.out.len() - 1 });
+        }
+    }
+
+    /// Of a sleep that is over nobody will know the reason.
+    pub(super) fn stays_unexplained(&mut self, since: Nanos, until: Nanos) {
+        let longest = self.unexplained.map_or(Nanos::ZERO, |(since, until)| until - since);
+        if until - since > longest {
+            self.unexplained = Some((since, until));
         }
     }
 
@@ -78,7 +86,7 @@ impl Thread {
         if self.unseen.last().is_some_and(|last| is_woken(last).is_some()) {
             self.has_waited(1, past);
         }
-        self.unseen.clear();
+        self.give_up();
     }
 
     /// It is known to wait for a lock of this past, in a sleep that has begun at once after those before.
@@ -86,7 +94,7 @@ impl Thread {
         if self.sleep.as_ref().is_some_and(|sleep| sleep.follows && sleep.reason.is_none()) {
             self.has_waited(0, past);
         }
-        self.unseen.clear();
+        self.give_up();
     }
 
     /// The last of its unseen sleeps were waits: so many for certain, and those before that lasted an interval or a moment.
@@ -109,6 +117,14 @@ impl Thread {
             }
         }
         (self.state, self.detail) = (to, detail);
+        self.unseen.truncate(self.unseen.len() - waits);
+    }
+
+    /// Its unseen sleeps were none of these waits: they have no known reason.
+    pub(super) fn give_up(&mut self) {
+        for it in std::mem::take(&mut self.unseen) {
+            self.stays_unexplained(it.since, it.until);
+        }
     }
 
     /// How much of what is to be told is decided, and is told now.
@@ -127,7 +143,7 @@ impl Thread {
     /// Nothing before `horizon` is unknown any more: who was awake for so long has waited for nothing.
     pub fn decide(&mut self, horizon: Nanos) {
         if self.sleep.is_none() && self.unseen.last().is_some_and(|last| last.until + AT_ONCE < horizon) {
-            self.unseen.clear();
+            self.give_up();
         }
     }
 }

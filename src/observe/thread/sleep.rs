@@ -54,6 +54,8 @@ pub(super) struct Sleep {
     pub(super) recorded: bool,
     /// Whether it began at once after another, since which its thread has not had the lock.
     pub(super) follows: bool,
+    /// Whether it was seen to be over, and its thread to wait for a core.
+    pub(super) runnable: bool,
     pub(super) reason: Option<Reason>,
     /// What it waits for in words, if that is known.
     pub(super) what: Option<Arc<str>>,
@@ -72,13 +74,14 @@ impl Thread {
     /// there are no records.
     pub fn found_asleep(&mut self, at: Nanos, reason: Reason) {
         if self.sleep.is_none() {
-            self.sleep = Some(Sleep { since: at, recorded: false, follows: false, reason: None, what: None });
+            self.sleep =
+                Some(Sleep { since: at, recorded: false, follows: false, runnable: false, reason: None, what: None });
         }
         if let Some(sleep) = &mut self.sleep
             && sleep.reason.is_some_and(|known| known != reason)
         {
             // Without records: another sleep.
-            *sleep = Sleep { since: at, recorded: false, follows: false, reason: None, what: None };
+            *sleep = Sleep { since: at, recorded: false, follows: false, runnable: false, reason: None, what: None };
         }
         self.explain(at, reason);
     }
@@ -122,6 +125,13 @@ impl Thread {
             Reason::Unknown => (State::Unknown, Detail::None),
         };
         self.enter(since, to, detail);
+    }
+
+    /// Somebody looked: it is awake, or about to fall asleep.
+    pub fn found_runnable(&mut self, at: Nanos) {
+        if let Some(sleep) = self.sleep.as_mut().filter(|sleep| at > sleep.since) {
+            sleep.runnable = true;
+        }
     }
 
     /// A sleep without a reason is over, or nobody will say any more what it was.

@@ -178,7 +178,8 @@ fn after_the_call(thread: &mut Thread, woken: Nanos) -> Vec<(u64, State)> {
 #[test]
 fn an_unseen_sleep_turns_out_to_have_been_a_wait_by_what_the_lock_did() {
     // Since when others have the lock; how long before it woke it was dropped, by whom; how long after that it is taken.
-    let cases: [(&str, u64, Option<(i64, u32)>, u64, bool); 7] = [
+    type Case = (&'static str, u64, Option<(i64, u32)>, u64, bool);
+    let cases: [Case; 7] = [
         ("woken by the drop", 10_005, Some((40, 8)), 20, true),
         ("the lock was free as it fell asleep", 11_100, Some((40, 8)), 20, false),
         ("it was dropped long before", 10_005, Some((400, 8)), 20, false),
@@ -257,6 +258,33 @@ fn what_is_held_back_is_told_as_soon_as_it_cannot_have_been_a_wait() {
     thread.decide(woken + Nanos(101 * US));
     assert_eq!(states(&mut thread), [(11_030 * US, State::Sleeping), (11_930 * US, State::Native)]);
     assert_eq!(thread.undecided(), None);
+}
+
+#[test]
+fn a_sleep_stays_unexplained_if_nobody_looks_and_not_if_it_was_a_wait_for_a_core() {
+    // When somebody looked, and whether it was seen to be awake.
+    type Case = (&'static [(u64, bool)], Option<(u64, u64)>);
+    let cases: [Case; 4] = [
+        (&[], Some((100, 200))),
+        (&[(50, true)], Some((100, 200))),
+        (&[(150, false)], None),
+        // Who has lost the lock is woken at once, and gets a core when the next tick comes.
+        (&[(150, true)], None),
+    ];
+    for (looks, expected) in cases {
+        let mut thread = watched();
+        let before = looks.iter().filter(|(at, _)| *at < 100);
+        before.for_each(|(at, _)| thread.found_runnable(Nanos(*at)));
+        thread.switch_out(Nanos(100), CORE, false);
+        for (at, awake) in looks.iter().filter(|(at, _)| *at >= 100) {
+            match awake {
+                true => thread.found_runnable(Nanos(*at)),
+                false => thread.explain(Nanos(*at), Reason::OwnLock),
+            }
+        }
+        thread.switch_in(Nanos(200), CORE);
+        assert_eq!(thread.unexplained, expected.map(|(since, until)| (Nanos(since), Nanos(until))), "{looks:?}");
+    }
 }
 
 proptest! {
