@@ -569,6 +569,37 @@ for number in range(40):
 }
 
 #[test]
+fn what_a_child_does_is_known_that_fails_to_execute_a_program() {
+    let code = "import os, subprocess, time
+time.sleep(0.2)
+for number in range(20):
+    if number % 2:
+        if os.fork() == 0:
+            try: os.execv('/no/such/program', ['x'])
+            except OSError: pass
+            os._exit(127)
+        os.wait()
+    else:
+        try: subprocess.run(['/no/such/program'], close_fds=False)
+        except OSError: pass
+    time.sleep(0.02)
+";
+    let Some(python) = python().filter(|_| exactly()) else { return };
+    let report = watch(&python, code);
+    sound(&report);
+    if report["observer"]["records_lost"] != 0 {
+        eprintln!("skipped: the kernel dropped records");
+        return;
+    }
+    let children = &lanes(&report)[1..];
+    let lived = |lane: &Value| nanos(&report["elapsed_ns"]) - state(lane, "unborn") - state(lane, "done");
+    let known = |lane: &&Value| state(lane, "unknown") * 2.0 < lived(lane);
+    assert!(children.iter().filter(known).count() * 4 >= children.len() * 3, "{children:#?}");
+    assert!(children.iter().filter(|lane| state(lane, "running") > 0.0).count() >= 6, "the forked: {children:#?}");
+    assert!(children.iter().filter(|lane| state(lane, "running") == 0.0).count() >= 6, "the others: {children:#?}");
+}
+
+#[test]
 fn children_are_followed_where_no_records_tell_of_their_births() {
     let Some(python) = python() else { return };
     let path = python.display().to_string();

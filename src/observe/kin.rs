@@ -6,8 +6,10 @@
 
 use std::fs;
 
-use crate::event::LaneId;
+use crate::event::{Detail, LaneId, State};
 
+use super::lock::Mode;
+use super::notice::Notice;
 use super::observed::Process;
 use super::process;
 use super::watch::Watcher;
@@ -52,14 +54,47 @@ impl Watcher {
     }
 
     /// A copy of a Python that executed nothing else has a lane, even if nobody has looked at it before it ends: when it was
-    /// born, when it ended and when it had a core is recorded.
-    pub(super) fn show_unseen_copy(&mut self, pid: u32) {
+    /// born, when it ended and when it had a core is recorded. Says whether it got it now.
+    pub(super) fn show_unseen_copy(&mut self, pid: u32) -> bool {
         let unseen = self.threads.get(&pid).filter(|it| it.lane.is_none() && !it.thread.has_ended());
         if let Some(since) = unseen.map(|unseen| unseen.thread.since)
             && self.processes.get(&pid).is_some_and(Process::is_copy_of_python)
         {
             self.count(pid);
             self.make_lane(pid, since);
+            return self.threads.get(&pid).is_some_and(|it| it.lane.is_some());
+        }
+        false
+    }
+
+    /// A process was made by a thread that may hold a lock, of which it has a copy then.
+    pub(super) fn note_born_with(&mut self, pid: u32, maker: u32) {
+        let Some(maker) = self.threads.get(&maker) else { return };
+        let held = maker.thread.holds().and_then(|lock| self.locks.get(lock.index()));
+        let held = held.filter(|lock| lock.mode == Mode::Exact && lock.is_gil());
+        if let Some(process) = self.processes.get_mut(&pid) {
+            process.born_with = held.map(|lock| (lock.id, lock.takes, maker.thread.switches.0));
+        }
+    }
+
+    /// What one did that has a lane and has ended before anybody has looked. Whoever is forked by a thread that holds the
+    /// lock holds his copy of it and runs Python, until he first sleeps as far as is known; nobody was there to see him drop
+    /// it. But if his maker slept meanwhile and kept the lock, he borrowed its memory (`vfork`) and was to execute a
+    /// program, which failed: he ran nothing of Python's.
+    pub(super) fn tell_unseen_copy(&mut self, pid: u32) {
+        let Some((lock, takes, sleeps)) = self.processes.get(&pid).and_then(|process| process.born_with) else {
+            return;
+        };
+        let maker = self.threads.get(&pid).and_then(|it| it.maker).and_then(|maker| self.threads.get(&maker));
+        let is_kept = self.locks.get(lock.index()).is_some_and(|lock| lock.takes == takes);
+        let is_lent = maker
+            .is_some_and(|maker| is_kept && maker.thread.holds() == Some(lock) && maker.thread.switches.0 > sleeps);
+        let Some(tracked) = self.threads.get_mut(&pid) else { return };
+        if is_lent {
+            tracked.thread.was_awake(State::Starting, Detail::Fork);
+        } else {
+            tracked.thread.was_awake(State::Running, Detail::None);
+            self.notices.extend(tracked.lane.map(Notice::Sampled));
         }
     }
 
@@ -68,7 +103,9 @@ impl Watcher {
         let Some(made) = self.threads.get(&tid) else { return };
         let maker = made.maker.and_then(|maker| self.threads.get(&maker));
         let maker = maker.filter(|it| it.pid != made.pid && it.thread.since <= made.thread.since).map(|it| it.pid);
-        maker.into_iter().for_each(|maker| self.show_unseen_copy(maker));
+        if let Some(maker) = maker {
+            self.show_unseen_copy(maker);
+        }
     }
 
     /// The lane that made a thread, or the nearest above it.

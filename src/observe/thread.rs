@@ -122,6 +122,24 @@ impl Thread {
         self.wants
     }
 
+    /// What it did so far was this, save while it had not run yet and from its first sleep on; if nobody has heard of it.
+    pub fn was_awake(&mut self, to: State, detail: Detail) {
+        let begins = EventKind::State { to: State::Starting, detail: Detail::Fork };
+        if self.out.first().is_none_or(|first| first.at != self.since || first.kind != begins) {
+            return;
+        }
+        let is_switch = |kind| matches!(kind, EventKind::SwitchIn | EventKind::SwitchOut { preempted: true });
+        let Some(after) = self.out.iter().skip(1).position(|event| !is_switch(event.kind)) else { return };
+        let unknown = EventKind::State { to: State::Unknown, detail: Detail::None };
+        let (until_then, rest) = self.out.split_at_mut(after + 2);
+        if let Some(first) = until_then.last_mut().filter(|event| event.kind == unknown) {
+            first.kind = EventKind::State { to, detail };
+            if rest.iter().all(|event| is_switch(event.kind)) {
+                (self.state, self.detail) = (to, detail);
+            }
+        }
+    }
+
     /// Whether it is known to wait for a lock.
     pub fn is_waiting(&self) -> bool {
         self.wants.is_some()
@@ -146,6 +164,8 @@ impl Thread {
         if !self.boots {
             // Who executes a program is awake.
             self.close_sleep(at);
+            // What it was born for was this.
+            self.was_awake(State::Starting, Detail::Fork);
         }
         if let Some(world) = self.stops {
             self.start_world(at, world);
@@ -210,10 +230,12 @@ impl Thread {
     pub fn switch_in(&mut self, at: Nanos, core: CoreId) {
         self.on_core = Some(at);
         let slept = self.sleep.is_some();
+        // Of a new process it is not known what it does before it was looked at.
+        let is_first = self.awake == Awake::Unknown && (self.state, self.detail) == (State::Starting, Detail::Fork);
         self.close_sleep(at);
         self.push(at, core, EventKind::SwitchIn);
         // A thread that was only preempted goes on with what it did; one that is new is starting until it has slept.
-        if slept {
+        if slept || is_first {
             self.wake(at);
         }
     }

@@ -318,7 +318,7 @@ impl Watcher {
         let asleep = self.asleep_at_birth.remove(&tid);
         let tracked = Tracked {
             pid,
-            thread: Thread::new(at, born && awake != Awake::Unknown, awake),
+            thread: Thread::new(at, born, awake),
             lane: None,
             needs: None,
             is_turned_away: false,
