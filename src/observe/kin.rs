@@ -10,7 +10,7 @@ use crate::event::{Detail, LaneId, State};
 
 use super::lock::Mode;
 use super::notice::Notice;
-use super::observed::Process;
+use super::observed::{Process, Stage};
 use super::process;
 use super::watch::Watcher;
 
@@ -56,10 +56,12 @@ impl Watcher {
     /// A copy of a Python that executed nothing else has a lane, even if nobody has looked at it before it ends: when it was
     /// born, when it ended and when it had a core is recorded. Says whether it got it now.
     pub(super) fn show_unseen_copy(&mut self, pid: u32) -> bool {
+        self.processes.get(&pid).is_some_and(Process::is_copy_of_python) && self.show_unseen(pid)
+    }
+
+    fn show_unseen(&mut self, pid: u32) -> bool {
         let unseen = self.threads.get(&pid).filter(|it| it.lane.is_none() && !it.thread.has_ended());
-        if let Some(since) = unseen.map(|unseen| unseen.thread.since)
-            && self.processes.get(&pid).is_some_and(Process::is_copy_of_python)
-        {
+        if let Some(since) = unseen.map(|unseen| unseen.thread.since) {
             self.count(pid);
             self.make_lane(pid, since);
             return self.threads.get(&pid).is_some_and(|it| it.lane.is_some());
@@ -102,9 +104,12 @@ impl Watcher {
     pub(super) fn show_maker_of(&mut self, tid: u32) {
         let Some(made) = self.threads.get(&tid) else { return };
         let maker = made.maker.and_then(|maker| self.threads.get(&maker));
-        let maker = maker.filter(|it| it.pid != made.pid && it.thread.since <= made.thread.since).map(|it| it.pid);
+        let maker = maker.filter(|it| it.pid != made.pid && it.met_at <= made.met_at).map(|it| it.pid);
+        // If its copy is Python so is he, whoever made him.
+        let is_copy = |process: &Process| process.is_copy && process.stage == Stage::Python;
+        let is_python = self.processes.get(&made.pid).is_some_and(is_copy);
         if let Some(maker) = maker {
-            self.show_unseen_copy(maker);
+            let _ = if is_python { self.show_unseen(maker) } else { self.show_unseen_copy(maker) };
         }
     }
 
@@ -113,7 +118,7 @@ impl Watcher {
         let tracked = self.threads.get(&tid)?;
         // It may have got its lane since; if it has ended its number may be another's by now, of one who is younger.
         let maker = tracked.maker.and_then(|maker| self.threads.get(&maker));
-        let maker = maker.filter(|maker| maker.thread.since <= tracked.thread.since);
+        let maker = maker.filter(|maker| maker.met_at <= tracked.met_at);
         maker.and_then(|maker| maker.lane.or(maker.parent)).or(tracked.parent)
     }
 }
@@ -121,6 +126,7 @@ impl Watcher {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Nanos;
 
     #[test]
     fn helpers_are_known_by_how_they_are_started() {
@@ -135,6 +141,24 @@ mod tests {
         let spawned = "from multiprocessing.spawn import spawn_main; spawn_main(tracker_fd=6, pipe_handle=8)";
         assert_eq!(named(&["python3", "-c", spawned, "--multiprocessing-fork"]), None);
         assert_eq!((named(&["python3", tracker]), named(&["python3", "-c"]), named(&[])), (None, None, None));
+    }
+
+    #[test]
+    fn one_whose_lane_begins_late_is_the_maker_of_what_it_made_before() {
+        let [first, child, grandchild] = [0, 1, 2].map(|it| (1 << 22) + it);
+        let mut watcher = Watcher::new(first, false);
+        for (pid, at) in [(first, 10), (child, 20), (grandchild, 50)] {
+            watcher.processes.insert(pid, Process::new(pid, None, Nanos(at)));
+            watcher.track(pid, pid, Nanos(at), false);
+        }
+        watcher.made_by(child, first);
+        watcher.made_by(grandchild, child);
+        watcher.upto = Nanos(100);
+        watcher.make_lane(first, Nanos(100));
+        watcher.make_lane(child, Nanos(110));
+        let lane = |tid: u32| watcher.threads[&tid].lane;
+        assert_eq!((watcher.parent_of(child), watcher.parent_of(grandchild)), (lane(first), lane(child)));
+        assert!(lane(child).is_some());
     }
 
     #[test]

@@ -319,6 +319,7 @@ impl Watcher {
         let tracked = Tracked {
             pid,
             thread: Thread::new(at, born, awake),
+            met_at: at,
             lane: None,
             needs: None,
             is_turned_away: false,
