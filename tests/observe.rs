@@ -627,6 +627,31 @@ time.sleep(0.3)
 }
 
 #[test]
+fn where_no_records_tell_of_births_short_children_are_looked_for_and_it_is_said_that_some_may_be_missed() {
+    let Some(python) = python() else { return };
+    let path = python.display().to_string();
+    let run =
+        |code: &str| refused(298, &["watch", "--json", "--python", &path, "-c", code]).map(|output| json(&output));
+    let said = |report: &Value| report["observer"]["alarms"].to_string().contains("may have been missed");
+    let code = "import os, time
+time.sleep(0.1)
+for _ in range(20):
+    if os.fork() == 0:
+        end = time.monotonic() + 0.015
+        while time.monotonic() < end: pass
+        os._exit(0)
+    os.wait()
+    time.sleep(0.01)
+";
+    let Some(report) = run(code) else { return };
+    sound(&report);
+    assert!(said(&report), "{:#}", report["observer"]);
+    assert!(lanes(&report).len() > 1 + 10, "most of them are seen: {:#}", report["lanes"]);
+    let alone = run("import time\ntime.sleep(0.5)").expect("it was refused before");
+    assert!(!said(&alone), "{:#}", alone["observer"]);
+}
+
+#[test]
 fn a_child_that_executes_another_program_has_no_lock_before_it_does() {
     for python in pythons() {
         if !exactly() {
