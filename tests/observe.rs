@@ -1145,6 +1145,33 @@ fn stand_in(folder: &Path, name: &str, script: &str) -> String {
     path.display().to_string()
 }
 
+#[test]
+fn a_program_that_never_becomes_a_python_is_a_failure_in_words_and_a_launcher_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("one.py");
+    std::fs::write(&script, "import time\ntime.sleep(0.2)\n").unwrap();
+    let script = script.display().to_string();
+    let run = |program: &str| gilscope(&["watch", "--json", "--python", program, &script]);
+    let said = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    let foreign = run("/bin/ls");
+    assert_eq!(foreign.status.code(), Some(125), "{}", said(&foreign));
+    assert!(said(&foreign).contains("never was a Python") && said(&foreign).contains("--python"), "{}", said(&foreign));
+    assert!(json(&foreign)["python"].is_null());
+    // What failed by itself says so by its own status, too.
+    let fails = run(&stand_in(folder.path(), "fails", "exit 7"));
+    assert_eq!(fails.status.code(), Some(7));
+    assert!(said(&fails).contains("never was a Python"), "{}", said(&fails));
+    let Some(python) = python() else { return };
+    // A launcher that is asked with options it does not know, and becomes a Python or makes one, is none of these.
+    let becomes = format!("[ \"$1\" = -I ] && exit 2; [ \"$1\" = -E ] && exit 2\nexec {} \"$@\"", python.display());
+    let makes = format!("[ \"$1\" = -I ] && exit 2; [ \"$1\" = -E ] && exit 2\n{} \"$@\"; exit 0", python.display());
+    for (name, script) in [("becomes", becomes), ("makes", makes)] {
+        let output = run(&stand_in(folder.path(), name, &script));
+        assert_eq!((output.status.code(), said(&output).as_str()), (Some(0), ""), "{name}");
+        assert!(!lanes(&json(&output)).is_empty(), "{name}");
+    }
+}
+
 /// The interpreters of pyenv whose version begins like this.
 fn of_pyenv(version: &str) -> Vec<PathBuf> {
     let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();

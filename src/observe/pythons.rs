@@ -226,11 +226,30 @@ pub fn ask(path: &Path) -> Result<Said, Silence> {
     }
 }
 
-/// Why gilscope can observe nothing of what an interpreter runs, if that is certain: it is Python 2, or no CPython. One
-/// that is older or newer than all we know, or that does not say what it is, can be observed as far as may be.
+/// What is known of an interpreter before it runs anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is CPython.
+    Python,
+    /// It does not say what it is: it may be a launcher, and becomes a Python, or it is something else.
+    Silent,
+    /// It is certain that nothing of what it runs can be observed, and why.
+    Objection(String),
+}
+
+/// Why gilscope can observe nothing of what an interpreter runs, if that is certain.
+pub fn objection(path: &Path) -> Option<String> {
+    match verdict(path) {
+        Verdict::Objection(why) => Some(why),
+        Verdict::Python | Verdict::Silent => None,
+    }
+}
+
+/// Whether an interpreter can be observed. Python 2 and what is no CPython cannot. One that is older or newer than all we
+/// know, or that does not say what it is, can be observed as far as may be.
 ///
 /// It is asked only if the name of its file does not tell.
-pub fn objection(path: &Path) -> Option<String> {
+pub fn verdict(path: &Path) -> Verdict {
     let real = fs::canonicalize(path).ok();
     let name = real.as_ref().and_then(|real| real.file_name()).map(|name| name.to_string_lossy().into_owned());
     if name
@@ -238,15 +257,16 @@ pub fn objection(path: &Path) -> Option<String> {
         .and_then(|name| Version::from_name(&name))
         .is_some_and(Version::is_known)
     {
-        return None;
+        return Verdict::Python;
     }
-    let why = match ask(path) {
-        Ok(said) => said.objection()?,
+    let why = match ask(path).map(|said| said.objection()) {
+        Ok(None) => return Verdict::Python,
+        Ok(Some(why)) => why,
         Err(two @ Silence::Two(_)) => two.to_string(),
-        Err(_) => return None,
+        Err(_) => return Verdict::Silent,
     };
     let shown = process::sanitised(&path.to_string_lossy());
-    Some(format!(
+    Verdict::Objection(format!(
         "{shown} cannot be used: {why}, and gilscope observes CPython 3.9 to 3.15 (`gilscope list pythons` names those \
          there are)"
     ))
