@@ -105,6 +105,8 @@ pub struct Running {
     pub command: String,
     /// Its version if it can be attached to, if only to its threads and cores; else why not.
     pub version: Result<String, Trouble>,
+    /// Why only its threads and cores will be seen, if it can be attached to and that is so.
+    pub in_part: Option<String>,
 }
 
 /// Every interpreter that is found, each once.
@@ -331,7 +333,9 @@ fn running_by(files: &mut Files) -> Vec<Running> {
         .filter(|pid| *pid != std::process::id() && !process::is_zombie(*pid))
         .filter_map(|pid| {
             let command = process::command(pid).join(" ");
-            let version = match Runtime::find(pid, files) {
+            let found = Runtime::find(pid, files);
+            let in_part = found.as_ref().err().and_then(Trouble::in_part);
+            let version = match found {
                 Ok(runtime) => Ok(runtime.version.to_string()),
                 Err(Trouble::NotPython { .. } | Trouble::Ended(_) | Trouble::NoSuchProcess(_)) => return None,
                 // Of what may not be looked into only the name tells.
@@ -342,7 +346,7 @@ fn running_by(files: &mut Files) -> Vec<Running> {
                 }
                 Err(why) => why.seen_in_part().map(str::to_owned).ok_or(why.clone()),
             };
-            Some(Running { pid, command: process::sanitised(&command), version })
+            Some(Running { pid, command: process::sanitised(&command), version, in_part })
         })
         .collect()
 }
