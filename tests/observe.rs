@@ -600,6 +600,37 @@ for number in range(40):
 }
 
 #[test]
+fn what_a_child_does_is_known_that_fails_to_execute_a_program() {
+    let code = "import os, subprocess, time
+time.sleep(0.2)
+for number in range(20):
+    if number % 2:
+        if os.fork() == 0:
+            try: os.execv('/no/such/program', ['x'])
+            except OSError: pass
+            os._exit(127)
+        os.wait()
+    else:
+        try: subprocess.run(['/no/such/program'], close_fds=False)
+        except OSError: pass
+    time.sleep(0.02)
+";
+    let Some(python) = python().filter(|_| exactly()) else { return };
+    let report = watch(&python, code);
+    sound(&report);
+    if report["observer"]["records_lost"] != 0 {
+        eprintln!("skipped: the kernel dropped records");
+        return;
+    }
+    let children = &lanes(&report)[1..];
+    let lived = |lane: &Value| nanos(&report["elapsed_ns"]) - state(lane, "unborn") - state(lane, "done");
+    let known = |lane: &&Value| state(lane, "unknown") * 2.0 < lived(lane);
+    assert!(children.iter().filter(known).count() * 4 >= children.len() * 3, "{children:#?}");
+    assert!(children.iter().filter(|lane| state(lane, "running") > 0.0).count() >= 6, "the forked: {children:#?}");
+    assert!(children.iter().filter(|lane| state(lane, "running") == 0.0).count() >= 6, "the others: {children:#?}");
+}
+
+#[test]
 fn children_are_followed_where_no_records_tell_of_their_births() {
     let Some(python) = python() else { return };
     let path = python.display().to_string();
@@ -624,6 +655,31 @@ time.sleep(0.3)
         assert_eq!(lane["end"], "done", "{lane:#}");
         assert!(share(lane, &["running"]) > 0.5, "{lane:#}");
     }
+}
+
+#[test]
+fn where_no_records_tell_of_births_short_children_are_looked_for_and_it_is_said_that_some_may_be_missed() {
+    let Some(python) = python() else { return };
+    let path = python.display().to_string();
+    let run =
+        |code: &str| refused(298, &["watch", "--json", "--python", &path, "-c", code]).map(|output| json(&output));
+    let said = |report: &Value| report["observer"]["alarms"].to_string().contains("may have been missed");
+    let code = "import os, time
+time.sleep(0.1)
+for _ in range(20):
+    if os.fork() == 0:
+        end = time.monotonic() + 0.015
+        while time.monotonic() < end: pass
+        os._exit(0)
+    os.wait()
+    time.sleep(0.01)
+";
+    let Some(report) = run(code) else { return };
+    sound(&report);
+    assert!(said(&report), "{:#}", report["observer"]);
+    assert!(lanes(&report).len() > 1 + 10, "most of them are seen: {:#}", report["lanes"]);
+    let alone = run("import time\ntime.sleep(0.5)").expect("it was refused before");
+    assert!(!said(&alone), "{:#}", alone["observer"]);
 }
 
 #[test]
@@ -1118,6 +1174,33 @@ fn stand_in(folder: &Path, name: &str, script: &str) -> String {
     let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(&path, executable).expect("they can be set");
     path.display().to_string()
+}
+
+#[test]
+fn a_program_that_never_becomes_a_python_is_a_failure_in_words_and_a_launcher_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("one.py");
+    std::fs::write(&script, "import time\ntime.sleep(0.2)\n").unwrap();
+    let script = script.display().to_string();
+    let run = |program: &str| gilscope(&["watch", "--json", "--python", program, &script]);
+    let said = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    let foreign = run("/bin/ls");
+    assert_eq!(foreign.status.code(), Some(125), "{}", said(&foreign));
+    assert!(said(&foreign).contains("never was a Python") && said(&foreign).contains("--python"), "{}", said(&foreign));
+    assert!(json(&foreign)["python"].is_null());
+    // What failed by itself says so by its own status, too.
+    let fails = run(&stand_in(folder.path(), "fails", "exit 7"));
+    assert_eq!(fails.status.code(), Some(7));
+    assert!(said(&fails).contains("never was a Python"), "{}", said(&fails));
+    let Some(python) = python() else { return };
+    // A launcher that is asked with options it does not know, and becomes a Python or makes one, is none of these.
+    let becomes = format!("[ \"$1\" = -I ] && exit 2; [ \"$1\" = -E ] && exit 2\nexec {} \"$@\"", python.display());
+    let makes = format!("[ \"$1\" = -I ] && exit 2; [ \"$1\" = -E ] && exit 2\n{} \"$@\"; exit 0", python.display());
+    for (name, script) in [("becomes", becomes), ("makes", makes)] {
+        let output = run(&stand_in(folder.path(), name, &script));
+        assert_eq!((output.status.code(), said(&output).as_str()), (Some(0), ""), "{name}");
+        assert!(!lanes(&json(&output)).is_empty(), "{name}");
+    }
 }
 
 /// The interpreters of pyenv whose version begins like this.

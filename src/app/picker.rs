@@ -18,6 +18,15 @@ pub struct Candidate {
     pub command: String,
     /// Its version if it may be attached to, else why not.
     pub version: Result<String, String>,
+    /// Why little is to be seen of it, if it may be attached to and that is so.
+    pub in_part: Option<String>,
+}
+
+impl Candidate {
+    /// What a person must know who chooses it.
+    pub fn caveat(&self) -> Option<&String> {
+        self.version.as_ref().err().or(self.in_part.as_ref())
+    }
 }
 
 /// The list.
@@ -146,6 +155,7 @@ mod tests {
             pid,
             command: format!("python {pid}.py"),
             version: version.map(str::to_owned).map_err(str::to_owned),
+            in_part: None,
         }
     }
 

@@ -138,11 +138,13 @@ impl Watch {
     /// What is to be said of it all, in a sentence or two; what is foreign in it is kept apart.
     fn sentence(&self, log: &Trace) -> String {
         if let Some(how) = &self.ended {
-            return format!("The program has ended: {how}.{}", self.last_words());
+            let seen = if log.lanes().len() == 0 { " No Python has been seen in it." } else { "" };
+            return format!("The program has ended: {how}.{seen}{}", self.last_words());
         }
         let most = self.figures.holders.first().filter(|holder| holder.waiting >= 0.2);
         match (most, self.figures.held) {
             (_, None) if self.gil_disabled => self.said_without_gil(),
+            (_, None) if log.lanes().len() == 0 => "No Python has been seen in it so far.".to_owned(),
             (_, None) if !log.has_gil() => "No GIL has been found in it: its threads and cores are seen.".to_owned(),
             (Some(most), _) if self.by_function => self.said_of_functions(most),
             (Some(most), _) => said_of_thread(most),

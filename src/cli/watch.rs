@@ -14,7 +14,8 @@ use crate::app::watch::panel;
 use crate::engine::cpython;
 use crate::event::Nanos;
 use crate::observe::launch::Streams;
-use crate::observe::{process, pythons};
+use crate::observe::process;
+use crate::observe::pythons::{self, Verdict};
 use crate::program::Printed;
 use crate::session::{Record, Run as Session, parse_duration};
 use crate::terminal;
@@ -114,9 +115,11 @@ const FROM_WHICH_VERSION: &str = "CPython 3.9 to 3.15; of an older or newer Pyth
 pub fn watch(options: &Watch) -> Result<ExitCode> {
     let python = pythons::find(&options.python).map_err(refuse)?;
     let args = arguments(options).map_err(refuse)?;
-    if let Some(why) = pythons::objection(&python) {
+    let verdict = pythons::verdict(&python);
+    if let Verdict::Objection(why) = verdict {
         return Err(refuse(why));
     }
+    let shown = process::sanitised(&python.to_string_lossy());
     let screen = options.reporting.wants_screen();
     let input = || match options.input {
         Input::None => Stdio::null(),
@@ -145,17 +148,33 @@ pub fn watch(options: &Watch) -> Result<ExitCode> {
             give_back(record, crossterm::terminal::size().unwrap_or((80, 24)), &mut output())?;
         }
         return Ok(told.unwrap_or_else(|| {
-            record.as_ref().map_or(ExitCode::from(OWN_FAILURE), |record| headless::status_of(record, OWN_FAILURE))
+            record.as_ref().map_or(ExitCode::from(OWN_FAILURE), |record| left_with(record, &verdict, &shown))
         }));
     }
     match observe(source, &options.reporting, &interrupted, true) {
         Ok((_, true)) => Ok(ExitCode::from(INTERRUPTED)),
-        Ok((record, false)) => Ok(headless::status_of(&record, OWN_FAILURE)),
+        Ok((record, false)) => Ok(left_with(&record, &verdict, &shown)),
         Err(error) => {
             complain(&format_args!("{error:#}"));
             Ok(ExitCode::from(OWN_FAILURE))
         }
     }
+}
+
+/// The status of a program that has ended. If it never was a Python, which only its end tells since it may have been a
+/// launcher, nothing was observed: that is said, and is our failure unless it is its own.
+fn left_with(record: &Record, verdict: &Verdict, shown: &str) -> ExitCode {
+    let program = record.description.program.as_ref();
+    let is_seen = record.trace.lanes().len() > 0 || program.is_none_or(|program| program.python.is_some());
+    if is_seen || *verdict == Verdict::Python {
+        return headless::status_of(record, OWN_FAILURE);
+    }
+    complain(&format_args!(
+        "{shown} has run to its end and never was a Python, so nothing was observed: name the interpreter with --python \
+         (`gilscope list pythons` names those there are)"
+    ));
+    let own = program.and_then(|program| program.exit_status).filter(|status| *status != 0);
+    ExitCode::from(own.unwrap_or(OWN_FAILURE))
 }
 
 /// Writes the last of what the program printed, which was kept from the terminal while that was ours: a screenful at most,

@@ -116,6 +116,7 @@ impl Watcher {
         let due = self.last_status.is_none_or(|(at, ..)| at + STATUS <= now);
         if due {
             self.find_the_ended(now);
+            self.tell_of_missed_births(now);
         }
         if due || std::mem::take(&mut self.is_news) {
             self.take_stock(now);
@@ -220,6 +221,7 @@ impl Watcher {
             Some(status) => end_in_words(*status),
             None => "still running".to_owned(),
         };
+        self.tell_of_missed_births(now);
         let is_killed = ended.is_some() && how.starts_with("killed");
         let lane_how = if ended.is_none() || is_killed { how.clone() } else { "done".to_owned() };
         self.last_pass(now);

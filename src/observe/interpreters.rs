@@ -44,11 +44,9 @@ impl Watcher {
                     self.pending.push((now, Item::Boots { pid, phase: Detail::Init }));
                 }
             }
-            Err(Trouble::Unsupported { why, version, .. }) => {
+            Err(unknown @ Trouble::Unsupported { .. }) => {
                 process.stage = Stage::Unsupported;
-                let text =
-                    format!("Python {version} is not known to gilscope ({why}): only its threads and cores are seen");
-                self.alarm(now, text);
+                self.alarm(now, unknown.in_part().unwrap_or_default());
                 self.show_all_threads(pid, now);
             }
             // The loader has not mapped its libraries yet, or it never will.

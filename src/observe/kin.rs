@@ -6,9 +6,11 @@
 
 use std::fs;
 
-use crate::event::LaneId;
+use crate::event::{Detail, LaneId, State};
 
-use super::observed::Process;
+use super::lock::Mode;
+use super::notice::Notice;
+use super::observed::{Process, Stage};
 use super::process;
 use super::watch::Watcher;
 
@@ -52,14 +54,49 @@ impl Watcher {
     }
 
     /// A copy of a Python that executed nothing else has a lane, even if nobody has looked at it before it ends: when it was
-    /// born, when it ended and when it had a core is recorded.
-    pub(super) fn show_unseen_copy(&mut self, pid: u32) {
+    /// born, when it ended and when it had a core is recorded. Says whether it got it now.
+    pub(super) fn show_unseen_copy(&mut self, pid: u32) -> bool {
+        self.processes.get(&pid).is_some_and(Process::is_copy_of_python) && self.show_unseen(pid)
+    }
+
+    fn show_unseen(&mut self, pid: u32) -> bool {
         let unseen = self.threads.get(&pid).filter(|it| it.lane.is_none() && !it.thread.has_ended());
-        if let Some(since) = unseen.map(|unseen| unseen.thread.since)
-            && self.processes.get(&pid).is_some_and(Process::is_copy_of_python)
-        {
+        if let Some(since) = unseen.map(|unseen| unseen.thread.since) {
             self.count(pid);
             self.make_lane(pid, since);
+            return self.threads.get(&pid).is_some_and(|it| it.lane.is_some());
+        }
+        false
+    }
+
+    /// A process was made by a thread that may hold a lock, of which it has a copy then.
+    pub(super) fn note_born_with(&mut self, pid: u32, maker: u32) {
+        let Some(maker) = self.threads.get(&maker) else { return };
+        let held = maker.thread.holds().and_then(|lock| self.locks.get(lock.index()));
+        let held = held.filter(|lock| lock.mode == Mode::Exact && lock.is_gil());
+        if let Some(process) = self.processes.get_mut(&pid) {
+            process.born_with = held.map(|lock| (lock.id, lock.takes, maker.thread.switches.0));
+        }
+    }
+
+    /// What one did that has a lane and has ended before anybody has looked. Whoever is forked by a thread that holds the
+    /// lock holds his copy of it and runs Python, until he first sleeps as far as is known; nobody was there to see him drop
+    /// it. But if his maker slept meanwhile and kept the lock, he borrowed its memory (`vfork`) and was to execute a
+    /// program, which failed: he ran nothing of Python's.
+    pub(super) fn tell_unseen_copy(&mut self, pid: u32) {
+        let Some((lock, takes, sleeps)) = self.processes.get(&pid).and_then(|process| process.born_with) else {
+            return;
+        };
+        let maker = self.threads.get(&pid).and_then(|it| it.maker).and_then(|maker| self.threads.get(&maker));
+        let is_kept = self.locks.get(lock.index()).is_some_and(|lock| lock.takes == takes);
+        let is_lent = maker
+            .is_some_and(|maker| is_kept && maker.thread.holds() == Some(lock) && maker.thread.switches.0 > sleeps);
+        let Some(tracked) = self.threads.get_mut(&pid) else { return };
+        if is_lent {
+            tracked.thread.was_awake(State::Starting, Detail::Fork);
+        } else {
+            tracked.thread.was_awake(State::Running, Detail::None);
+            self.notices.extend(tracked.lane.map(Notice::Sampled));
         }
     }
 
@@ -67,8 +104,13 @@ impl Watcher {
     pub(super) fn show_maker_of(&mut self, tid: u32) {
         let Some(made) = self.threads.get(&tid) else { return };
         let maker = made.maker.and_then(|maker| self.threads.get(&maker));
-        let maker = maker.filter(|it| it.pid != made.pid && it.thread.since <= made.thread.since).map(|it| it.pid);
-        maker.into_iter().for_each(|maker| self.show_unseen_copy(maker));
+        let maker = maker.filter(|it| it.pid != made.pid && it.met_at <= made.met_at).map(|it| it.pid);
+        // If its copy is Python so is he, whoever made him.
+        let is_copy = |process: &Process| process.is_copy && process.stage == Stage::Python;
+        let is_python = self.processes.get(&made.pid).is_some_and(is_copy);
+        if let Some(maker) = maker {
+            let _ = if is_python { self.show_unseen(maker) } else { self.show_unseen_copy(maker) };
+        }
     }
 
     /// The lane that made a thread, or the nearest above it.
@@ -76,7 +118,7 @@ impl Watcher {
         let tracked = self.threads.get(&tid)?;
         // It may have got its lane since; if it has ended its number may be another's by now, of one who is younger.
         let maker = tracked.maker.and_then(|maker| self.threads.get(&maker));
-        let maker = maker.filter(|maker| maker.thread.since <= tracked.thread.since);
+        let maker = maker.filter(|maker| maker.met_at <= tracked.met_at);
         maker.and_then(|maker| maker.lane.or(maker.parent)).or(tracked.parent)
     }
 }
@@ -84,6 +126,7 @@ impl Watcher {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Nanos;
 
     #[test]
     fn helpers_are_known_by_how_they_are_started() {
@@ -98,6 +141,24 @@ mod tests {
         let spawned = "from multiprocessing.spawn import spawn_main; spawn_main(tracker_fd=6, pipe_handle=8)";
         assert_eq!(named(&["python3", "-c", spawned, "--multiprocessing-fork"]), None);
         assert_eq!((named(&["python3", tracker]), named(&["python3", "-c"]), named(&[])), (None, None, None));
+    }
+
+    #[test]
+    fn one_whose_lane_begins_late_is_the_maker_of_what_it_made_before() {
+        let [first, child, grandchild] = [0, 1, 2].map(|it| (1 << 22) + it);
+        let mut watcher = Watcher::new(first, false);
+        for (pid, at) in [(first, 10), (child, 20), (grandchild, 50)] {
+            watcher.processes.insert(pid, Process::new(pid, None, Nanos(at)));
+            watcher.track(pid, pid, Nanos(at), false);
+        }
+        watcher.made_by(child, first);
+        watcher.made_by(grandchild, child);
+        watcher.upto = Nanos(100);
+        watcher.make_lane(first, Nanos(100));
+        watcher.make_lane(child, Nanos(110));
+        let lane = |tid: u32| watcher.threads[&tid].lane;
+        assert_eq!((watcher.parent_of(child), watcher.parent_of(grandchild)), (lane(first), lane(child)));
+        assert!(lane(child).is_some());
     }
 
     #[test]

@@ -50,6 +50,9 @@ pub(super) struct Process {
     pub(super) is_copy: bool,
     /// Whether what it began as was Python: its maker was, when it was born.
     pub(super) was_born_python: bool,
+    /// The lock that its maker held when it was born, how often that had been taken, and how often its maker had slept: its
+    /// copy of the lock is its own from birth.
+    pub(super) born_with: Option<(LockId, u64, u64)>,
     /// Whether it is stopped.
     pub(super) halt: Halt,
     /// Since when it is executing its program.
@@ -103,6 +106,7 @@ impl Process {
             boots: false,
             is_copy: false,
             was_born_python: false,
+            born_with: None,
             halt: Halt::default(),
             since: at,
             tried_at: Nanos::ZERO,

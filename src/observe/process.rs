@@ -136,6 +136,24 @@ fn parse_number_inside(status: &str) -> Option<u32> {
     status.lines().find_map(|line| line.strip_prefix("NSpid:"))?.split_ascii_whitespace().last()?.parse().ok()
 }
 
+/// The number that the kernel gave last, to whatever process or thread of all that we see: another one tells that something
+/// was born. The last word of `/proc/loadavg`.
+pub fn last_number() -> Option<u32> {
+    fs::read_to_string("/proc/loadavg").ok()?.split_ascii_whitespace().last()?.parse().ok()
+}
+
+/// Whether a process has had children that have ended: the kernel adds to its own what those that it waited for had in page
+/// faults, without which nobody lives.
+pub fn had_children(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| parse_had_children(&stat))
+}
+
+fn parse_had_children(stat: &str) -> bool {
+    // The eleventh field (`cminflt`); what follows the name begins with the third.
+    let faults = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split_ascii_whitespace().nth(8));
+    faults.is_some_and(|faults| faults != "0")
+}
+
 /// Whether a process is a zombie: ended, and not yet waited for.
 pub fn is_zombie(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -273,6 +291,16 @@ mod tests {
             (parse_exit("7 (a) Z 1 0"), parse_exit("7 (a) Z 1 256"), parse_exit("7 (a) R 9")),
             (Some(0), Some(256), None)
         );
+    }
+
+    #[test]
+    fn births_and_children_that_have_ended_leave_their_traces() {
+        let before = last_number().unwrap();
+        std::process::Command::new("true").status().unwrap();
+        assert_ne!(last_number(), Some(before));
+        assert!(had_children(std::process::id()));
+        assert!(!parse_had_children("7 (a) b) S 1 7 7 0 -1 64 900 0 3 0 1") && !parse_had_children(""));
+        assert!(parse_had_children("7 (a) S) S 1 7 7 0 -1 64 900 12 3 0 1"));
     }
 
     #[test]

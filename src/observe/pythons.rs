@@ -105,6 +105,8 @@ pub struct Running {
     pub command: String,
     /// Its version if it can be attached to, if only to its threads and cores; else why not.
     pub version: Result<String, Trouble>,
+    /// Why only its threads and cores will be seen, if it can be attached to and that is so.
+    pub in_part: Option<String>,
 }
 
 /// Every interpreter that is found, each once.
@@ -226,11 +228,30 @@ pub fn ask(path: &Path) -> Result<Said, Silence> {
     }
 }
 
-/// Why gilscope can observe nothing of what an interpreter runs, if that is certain: it is Python 2, or no CPython. One
-/// that is older or newer than all we know, or that does not say what it is, can be observed as far as may be.
+/// What is known of an interpreter before it runs anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is CPython.
+    Python,
+    /// It does not say what it is: it may be a launcher, and becomes a Python, or it is something else.
+    Silent,
+    /// It is certain that nothing of what it runs can be observed, and why.
+    Objection(String),
+}
+
+/// Why gilscope can observe nothing of what an interpreter runs, if that is certain.
+pub fn objection(path: &Path) -> Option<String> {
+    match verdict(path) {
+        Verdict::Objection(why) => Some(why),
+        Verdict::Python | Verdict::Silent => None,
+    }
+}
+
+/// Whether an interpreter can be observed. Python 2 and what is no CPython cannot. One that is older or newer than all we
+/// know, or that does not say what it is, can be observed as far as may be.
 ///
 /// It is asked only if the name of its file does not tell.
-pub fn objection(path: &Path) -> Option<String> {
+pub fn verdict(path: &Path) -> Verdict {
     let real = fs::canonicalize(path).ok();
     let name = real.as_ref().and_then(|real| real.file_name()).map(|name| name.to_string_lossy().into_owned());
     if name
@@ -238,15 +259,16 @@ pub fn objection(path: &Path) -> Option<String> {
         .and_then(|name| Version::from_name(&name))
         .is_some_and(Version::is_known)
     {
-        return None;
+        return Verdict::Python;
     }
-    let why = match ask(path) {
-        Ok(said) => said.objection()?,
+    let why = match ask(path).map(|said| said.objection()) {
+        Ok(None) => return Verdict::Python,
+        Ok(Some(why)) => why,
         Err(two @ Silence::Two(_)) => two.to_string(),
-        Err(_) => return None,
+        Err(_) => return Verdict::Silent,
     };
     let shown = process::sanitised(&path.to_string_lossy());
-    Some(format!(
+    Verdict::Objection(format!(
         "{shown} cannot be used: {why}, and gilscope observes CPython 3.9 to 3.15 (`gilscope list pythons` names those \
          there are)"
     ))
@@ -311,7 +333,9 @@ fn running_by(files: &mut Files) -> Vec<Running> {
         .filter(|pid| *pid != std::process::id() && !process::is_zombie(*pid))
         .filter_map(|pid| {
             let command = process::command(pid).join(" ");
-            let version = match Runtime::find(pid, files) {
+            let found = Runtime::find(pid, files);
+            let in_part = found.as_ref().err().and_then(Trouble::in_part);
+            let version = match found {
                 Ok(runtime) => Ok(runtime.version.to_string()),
                 Err(Trouble::NotPython { .. } | Trouble::Ended(_) | Trouble::NoSuchProcess(_)) => return None,
                 // Of what may not be looked into only the name tells.
@@ -322,7 +346,7 @@ fn running_by(files: &mut Files) -> Vec<Running> {
                 }
                 Err(why) => why.seen_in_part().map(str::to_owned).ok_or(why.clone()),
             };
-            Some(Running { pid, command: process::sanitised(&command), version })
+            Some(Running { pid, command: process::sanitised(&command), version, in_part })
         })
         .collect()
 }

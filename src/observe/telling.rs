@@ -75,6 +75,7 @@ impl Watcher {
                 if pid == tid {
                     // Unless it was met at once: its maker's birth may have been read after it.
                     self.process_born(pid, parent, at);
+                    self.note_born_with(pid, maker);
                 }
                 if self.processes.contains_key(&pid) {
                     self.track(pid, tid, at, true);
@@ -246,7 +247,9 @@ impl Watcher {
     }
 
     fn end_thread(&mut self, tid: u32, at: Nanos) {
-        self.show_unseen_copy(tid);
+        if self.show_unseen_copy(tid) {
+            self.tell_unseen_copy(tid);
+        }
         let Some(tracked) = self.threads.get_mut(&tid) else { return };
         tracked.thread.end(at);
         let pid = tracked.pid;

@@ -133,6 +133,24 @@ impl Thread {
         self.wants
     }
 
+    /// What it did so far was this, save while it had not run yet and from its first sleep on; if nobody has heard of it.
+    pub fn was_awake(&mut self, to: State, detail: Detail) {
+        let begins = EventKind::State { to: State::Starting, detail: Detail::Fork };
+        if self.out.first().is_none_or(|first| first.at != self.since || first.kind != begins) {
+            return;
+        }
+        let is_switch = |kind| matches!(kind, EventKind::SwitchIn | EventKind::SwitchOut { preempted: true });
+        let Some(after) = self.out.iter().skip(1).position(|event| !is_switch(event.kind)) else { return };
+        let unknown = EventKind::State { to: State::Unknown, detail: Detail::None };
+        let (until_then, rest) = self.out.split_at_mut(after + 2);
+        if let Some(first) = until_then.last_mut().filter(|event| event.kind == unknown) {
+            first.kind = EventKind::State { to, detail };
+            if rest.iter().all(|event| is_switch(event.kind)) {
+                (self.state, self.detail) = (to, detail);
+            }
+        }
+    }
+
     /// Whether it is known to wait for a lock.
     pub fn is_waiting(&self) -> bool {
         self.wants.is_some()
@@ -158,6 +176,8 @@ impl Thread {
         if !self.boots {
             // Who executes a program is awake.
             self.close_sleep(at);
+            // What it was born for was this.
+            self.was_awake(State::Starting, Detail::Fork);
         }
         if let Some(world) = self.stops {
             self.start_world(at, world);
@@ -228,6 +248,8 @@ impl Thread {
         let may_have_waited = self.holds.is_none() && !self.is_waiting() && !self.boots;
         let unseen = self.sleep.as_ref().filter(|it| it.reason.is_none() && may_have_waited);
         let unseen = unseen.map(|sleep| (sleep.since, sleep.follows, sleep.runnable));
+        // Of a new process it is not known what it does before it was looked at.
+        let is_first = self.awake == Awake::Unknown && (self.state, self.detail) == (State::Starting, Detail::Fork);
         self.close_sleep(at);
         if slept && !unseen.is_some_and(|(_, follows, _)| follows) {
             self.give_up();
@@ -239,7 +261,7 @@ impl Thread {
         }
         self.push(at, core, EventKind::SwitchIn);
         // A thread that was only preempted goes on with what it did; one that is new is starting until it has slept.
-        if slept {
+        if slept || is_first {
             self.wake(at);
         }
     }

@@ -11,6 +11,8 @@ use super::thread::Thread;
 pub(super) struct Tracked {
     pub(super) pid: u32,
     pub(super) thread: Thread,
+    /// When it was born or first met. What its lane tells may begin later.
+    pub(super) met_at: Nanos,
     pub(super) lane: Option<LaneId>,
     /// The lock of a subinterpreter that it was seen to take.
     pub(super) needs: Option<LockId>,

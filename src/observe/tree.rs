@@ -23,9 +23,11 @@ const WALKED_SOON: Nanos = Nanos::from_millis(4);
 const YOUNG: Nanos = Nanos::from_millis(100);
 /// A walk is repeated after so many times what it takes, at least.
 const WALKS_SHARE: u64 = 16;
-/// How often it is looked for new processes where nobody tells of births.
-const BIRTHS: Nanos = Nanos::from_millis(20);
-/// That look, too, is repeated after so many times what it takes, at least.
+/// How often it is looked, where nobody tells of births, whether anything was born at all; if so, where.
+const BIRTHS: Nanos = Nanos::from_millis(3);
+/// How often in any case.
+const BIRTHS_SELDOM: Nanos = Nanos::from_millis(250);
+/// To look where, too, is repeated after so many times what it takes, at least.
 const BIRTHS_SHARE: u64 = 64;
 /// As many children of one process are followed from one look on.
 const MOST_CHILDREN: usize = 1024;
@@ -80,9 +82,26 @@ impl Watcher {
         if self.recorder.is_on() || now < self.births_due {
             return;
         }
+        self.births_due = now + BIRTHS;
+        let last = process::last_number();
+        if last.is_some() && last == self.last_number && now < self.births_at + BIRTHS_SELDOM {
+            return;
+        }
+        (self.last_number, self.births_at) = (last, now);
         self.adopt_children(now);
         let took = Monotonic.now() - now;
         self.births_due = now + BIRTHS.max(Nanos(took.0.saturating_mul(BIRTHS_SHARE)));
+    }
+
+    /// Says, where nobody tells of births, that children may have been missed: once, and only if there are any.
+    pub(super) fn tell_of_missed_births(&mut self, now: Nanos) {
+        let may_miss = !self.recorder.is_on() && !self.tells_missed_births;
+        if may_miss && (self.processes.len() > 1 || process::had_children(self.root)) {
+            self.tells_missed_births = true;
+            let text =
+                "the kernel does not tell us of births: a child that lives for a few milliseconds may have been missed";
+            self.alarm(now, text.to_owned());
+        }
     }
 
     /// Watches a process that we have started and that does not execute its program yet.

@@ -115,6 +115,17 @@ impl Trouble {
         }
     }
 
+    /// What is to be seen of such a Python, and why no more, in a sentence.
+    pub(super) fn in_part(&self) -> Option<String> {
+        match self {
+            Trouble::Unsupported { version, why, .. } => {
+                Some(format!("Python {version} is not known to gilscope ({why}): only its threads and cores are seen"))
+            }
+            Trouble::LooksOld(_) => Some(format!("{self}: only its threads and cores are seen")),
+            _ => None,
+        }
+    }
+
     /// A version that is too old or not known.
     pub fn version(pid: u32, version: Version) -> Trouble {
         if version.major < 3 {
@@ -167,6 +178,11 @@ mod tests {
         assert!(of(8).contains("3.9 to 3.15") && of(8).contains("does not know") && of(16).contains("does not know"));
         let two = Trouble::version(1, Version { major: 2, minor: 7, micro: None });
         assert!(two.to_string().contains("3.9 to 3.15") && two.seen_in_part().is_none());
-        assert_eq!(Trouble::version(1, Version { major: 3, minor: 8, micro: None }).seen_in_part(), Some("3.8"));
+        let eight = Trouble::version(1, Version { major: 3, minor: 8, micro: None });
+        assert_eq!(eight.seen_in_part(), Some("3.8"));
+        for seen in [eight, Trouble::LooksOld(1)] {
+            assert!(seen.in_part().is_some_and(|text| text.ends_with("only its threads and cores are seen")), "{seen}");
+        }
+        assert_eq!(Trouble::Ended(1).in_part(), None);
     }
 }

@@ -114,6 +114,10 @@ pub struct Watcher {
     pub(super) stops: usize,
     /// When it is looked next for processes of whose births nobody tells.
     pub(super) births_due: Nanos,
+    /// When that was last done, which number had been given last by then, and whether it is said that some may be missed.
+    pub(super) births_at: Nanos,
+    pub(super) last_number: Option<u32>,
+    pub(super) tells_missed_births: bool,
     /// Whether there is something to be said at once, not with the next status.
     pub(super) is_news: bool,
     pub(super) refused: Option<String>,
@@ -165,6 +169,9 @@ impl Watcher {
             blind: None,
             stops: 0,
             births_due: Nanos::ZERO,
+            births_at: Nanos::ZERO,
+            last_number: None,
+            tells_missed_births: false,
             is_news: false,
             refused: None,
             program: Program { pid: root, launched, ..Program::default() },
@@ -314,7 +321,8 @@ impl Watcher {
         let asleep = self.asleep_at_birth.remove(&tid);
         let tracked = Tracked {
             pid,
-            thread: Thread::new(at, born && awake != Awake::Unknown, awake),
+            thread: Thread::new(at, born, awake),
+            met_at: at,
             lane: None,
             needs: None,
             is_turned_away: false,

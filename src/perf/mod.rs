@@ -15,6 +15,15 @@
 //! share such a ring. Rings of two formats: a record does not say which event
 //! it is of unless asked to, which costs a word in each.
 //!
+//! Births in a ring of their own that wakes us at each, for a child to be
+//! looked at at once: whether it was a process or a thread, a program or a
+//! thread that names itself, the kernel tells only in the record, so each birth
+//! of a thread would interrupt the program as well. And the event that it takes
+//! makes each context switch dearer, by 0.06 µs where threads have inherited
+//! it, by 0.35 µs where each has one of its own, as those have that are attached
+//! to (two threads of a virtual machine that hand each other a byte on one core,
+//! with and without).
+//!
 //! See `perf_event_open(2)`.
 
 mod ring;

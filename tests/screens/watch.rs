@@ -123,7 +123,7 @@ fn in_a_kitchen_what_belongs_to_the_program_keeps_its_name() {
             drawn += &text(&draw(&state, Some(&log)));
             state.message = None;
             state.origin.program = None;
-            let row = Candidate { pid: 9, command: command.clone(), version: Ok("3.13.1".to_owned()) };
+            let row = Candidate { pid: 9, command: command.clone(), version: Ok("3.13.1".to_owned()), in_part: None };
             hear(&mut state, None, News::Pythons(vec![row]));
             drawn + &text(&draw(&state, None))
         };
@@ -311,6 +311,7 @@ fn the_python_processes_to_choose_from() {
             pid,
             command: command.to_owned(),
             version: version.map(str::to_owned).map_err(str::to_owned),
+            in_part: None,
         };
         let why = "process 17 belongs to root: observe it as that user, or as root (sudo gilscope attach 17)";
         let rows = vec![
@@ -322,4 +323,23 @@ fn the_python_processes_to_choose_from() {
         update(&mut state, None, Action::ToEnd);
         (state, None)
     });
+}
+
+#[test]
+fn of_a_python_that_is_seen_in_part_it_is_said_before_it_is_chosen() {
+    let mut state = super::fixtures::lab("threads", 4);
+    hear(&mut state, None, News::Resized(100, 24));
+    update(&mut state, None, Action::ShowWatch);
+    let row = |pid, version: &str, in_part: Option<&str>| Candidate {
+        pid,
+        command: "python3 old.py".to_owned(),
+        version: Ok(version.to_owned()),
+        in_part: in_part.map(str::to_owned),
+    };
+    let why = "Python 3.8.18 is not known to gilscope: only its threads and cores are seen";
+    hear(&mut state, None, News::Pythons(vec![row(10, "3.13.1", None), row(20, "3.8.18", Some(why))]));
+    assert!(!text(&draw(&state, None)).contains("threads and cores"));
+    update(&mut state, None, Action::ScrollDown);
+    assert!(text(&draw(&state, None)).contains(why));
+    assert_eq!(update(&mut state, None, Action::RunOrStop), [gilscope::app::Effect::Attach(20)]);
 }

@@ -434,6 +434,10 @@ fn a_program_that_did_not_end_well_is_quoted() {
     assert_eq!(sentence(&watch, &log), "The program has ended: exit status 2. It said last: x: error: no such option");
     watch.ended = Some("exit status 0".to_owned());
     assert_eq!(sentence(&watch, &log), "The program has ended: exit status 0.");
+    let nothing = TraceBuilder::new().build();
+    assert_eq!(sentence(&watch, &nothing), "The program has ended: exit status 0. No Python has been seen in it.");
+    watch.ended = None;
+    assert_eq!(sentence(&watch, &nothing), "No Python has been seen in it so far.");
 }
 
 /// Without a GIL: `collector` stops the world for 10 of every 50 ms, `worker` is stopped by that and wants a dict.

@@ -364,3 +364,33 @@ fn who_stops_the_world_has_it_beside_the_lock_and_who_is_stopped_waits_for_that(
     assert_eq!(thread.waited_for_until(Nanos(20))[&what], Slept { times: 1, span: Nanos(6) });
     assert!(!thread.waits_for(Nanos(20), &what), "he does not sleep any more");
 }
+
+#[test]
+fn a_new_process_is_starting_until_it_has_a_core_and_then_what_it_turns_out_to_have_done() {
+    let born = || {
+        let mut thread = Thread::new(Nanos(10), true, Awake::Unknown);
+        thread.switch_in(Nanos(20), CORE);
+        thread
+    };
+    let mut unseen = born();
+    unseen.end(Nanos(90));
+    assert_eq!(states(&mut unseen), [(10, State::Starting), (20, State::Unknown), (90, State::Done)]);
+    // It executes a program: so far it was on its way there.
+    let mut executes = born();
+    executes.boot(Nanos(40), Detail::Exec);
+    assert_eq!(states(&mut executes), [(10, State::Starting), (20, State::Starting), (40, State::Starting)]);
+    // It holds its copy of the lock, until it first sleeps.
+    let mut copy = born();
+    copy.switch_out(Nanos(50), CORE, false);
+    copy.switch_in(Nanos(60), CORE);
+    copy.was_awake(State::Running, Detail::None);
+    copy.end(Nanos(90));
+    let expected = [(10, State::Starting), (20, State::Running), (50, State::Sleeping), (60, State::Unknown)];
+    assert_eq!(states(&mut copy)[..4], expected);
+    // What was told is told.
+    let mut told = born();
+    states(&mut told);
+    told.was_awake(State::Running, Detail::None);
+    told.end(Nanos(90));
+    assert_eq!(states(&mut told), [(90, State::Done)]);
+}

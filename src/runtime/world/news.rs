@@ -102,6 +102,7 @@ impl World {
             pid: it.pid,
             command: it.command,
             version: it.version.map_err(|why| why.to_string()),
+            in_part: it.in_part,
         };
         let rows = found.into_iter().map(candidate).collect();
         self.hear(News::Pythons(rows));

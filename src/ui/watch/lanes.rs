@@ -199,14 +199,14 @@ fn in_sight(heights: &[usize], room: usize, (wanted, picked): (usize, Option<usi
 }
 
 /// A lock's name in the column of names: of several, by the number of its process and, if it is not the main one, of its
-/// interpreter.
+/// interpreter. A process that has executed another program had another lock before: the later ones bear the program's name.
 fn lock_name(info: &LockInfo, several: bool) -> String {
-    let interpreter = info.name.rsplit_once("interpreter ").map(|(_, id)| id);
-    match (several, interpreter) {
-        (false, _) => info.name.clone(),
-        (true, None) => format!("GIL {}", info.process + 1),
-        (true, Some(id)) => format!("GIL {}.{id}", info.process + 1),
+    if !several {
+        return info.name.clone();
     }
+    let (name, program) = info.name.find(" (").map_or((&*info.name, ""), |at| info.name.split_at(at));
+    let interpreter = name.rsplit_once("interpreter ").map_or(String::new(), |(_, id)| format!(".{id}"));
+    format!("GIL {}{interpreter}{program}", info.process + 1)
 }
 
 /// A world's name in the column of names, shorter where there is no room for all of it.
@@ -370,6 +370,8 @@ mod tests {
         assert_eq!(name("GIL of process 3", 2, true), "GIL 3");
         assert_eq!(name("GIL of process 3, interpreter 2", 2, true), "GIL 3.2");
         assert_eq!(name("GIL of interpreter 2", 0, true), "GIL 1.2");
+        assert_eq!(name("GIL (next.py)", 0, true), "GIL 1 (next.py)");
+        assert_eq!(name("GIL of process 3, interpreter 2 (next.py, 2)", 2, true), "GIL 3.2 (next.py, 2)");
     }
 
     #[test]

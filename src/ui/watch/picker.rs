@@ -1,6 +1,7 @@
 //! The Python processes that run, one of which is to be watched.
 
 use crate::app::State;
+use crate::app::picker::Candidate;
 use crate::app::words::foreign;
 
 use super::super::canvas::{Canvas, wrapped};
@@ -33,8 +34,8 @@ pub fn render(state: &State, canvas: &mut Canvas) {
         return;
     }
     let chosen = picker.chosen_index().unwrap_or(0);
-    let refused = picker.chosen().and_then(|row| row.version.as_ref().err()).filter(|_| state.message.is_none());
-    let reason = refused.map(|why| wrapped(&foreign(why), usize::from(width.saturating_sub(2)))).unwrap_or_default();
+    let caveat = picker.chosen().and_then(Candidate::caveat).filter(|_| state.message.is_none());
+    let reason = caveat.map(|why| wrapped(&foreign(why), usize::from(width.saturating_sub(2)))).unwrap_or_default();
     let below = if reason.is_empty() { 0 } else { reason.len().min(SENTENCE) as u16 + 1 };
     let room = usize::from(height.saturating_sub(1 + below)).max(1);
     let first = (chosen + 1).saturating_sub(room);
