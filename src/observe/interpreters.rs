@@ -87,7 +87,7 @@ impl Watcher {
         process.walked_at = now;
         let Some(runtime) = process.runtime.clone() else { return };
         process.walked_from = runtime.first_interpreter(&Remote(pid));
-        let walked = runtime.walk(&Remote(pid));
+        let walked = runtime.walk(&process.walk_ahead.look(&Remote(pid)));
         process.walk_lasts = Monotonic.now() - now;
         let Ok(interpreters) = walked else {
             if process.stage == Stage::Python && !self.recorder.is_on() {

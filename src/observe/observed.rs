@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use crate::event::{LockId, Nanos};
 
+use super::ahead::Ahead;
 use super::halt::Halt;
 use super::layout::Layout;
-use super::memory::Remote;
+use super::memory::{Memory, Remote};
 use super::name::Names;
 use super::parking::{self, Parked};
 use super::place::task::Tasks;
@@ -87,6 +88,9 @@ pub(super) struct Process {
     places: Option<(u64, Places, Tasks)>,
     /// Reads what its threads are called, if they do not tell the kernel; with the runtime it is for.
     names: Option<(u64, Option<Names>)>,
+    /// What is read to see where its threads are, and to walk its interpreters.
+    places_ahead: Ahead,
+    pub(super) walk_ahead: Ahead,
 }
 
 impl Process {
@@ -123,6 +127,8 @@ impl Process {
             namespaced: process::number_inside(pid, pid).is_some_and(|inside| inside != pid),
             places: None,
             names: None,
+            places_ahead: Ahead::default(),
+            walk_ahead: Ahead::default(),
         }
     }
 
@@ -165,28 +171,35 @@ impl Process {
 
     /// Who holds the lock at this address, and where. `None`: nobody does, or that cannot be read just now.
     pub(super) fn place_of_holder(&mut self, address: u64) -> Option<(u32, Place)> {
-        let memory = Remote(self.pid);
+        let mut ahead = std::mem::take(&mut self.places_ahead);
+        let found = self.place_of_holder_in(address, &ahead.look(&Remote(self.pid)));
+        self.places_ahead = ahead;
+        found
+    }
+
+    fn place_of_holder_in(&mut self, address: u64, memory: &dyn Memory) -> Option<(u32, Place)> {
         let runtime = self.runtime.as_ref()?;
         if self.places.as_ref().is_none_or(|(known, ..)| *known != runtime.address) {
-            let places = Places::new(FrameLayout::find(runtime, &memory)?);
+            let places = Places::new(FrameLayout::find(runtime, memory)?);
             self.places = Some((runtime.address, places, Tasks::default()));
         }
-        let (state, holder) = self.look(address)?;
+        // Whose thread the last holder's state is comes next: no look before has to tell.
+        let (state, native) = runtime.lock_and_holder(memory, address, 0).ok()??;
         if !state.locked || !state.enabled {
             return None;
         }
         let (_, places, tasks) = self.places.as_mut()?;
         let subject = (self.pid, self.runtime.as_ref()?);
         let objects = *places.objects();
-        let mut task = || tasks.running(state.last_holder, subject, &objects, &memory);
+        let mut task = || tasks.running(state.last_holder, subject, &objects, memory);
         let before = task();
-        let place = places.of_thread(state.last_holder, &memory)?;
+        let place = places.of_thread(state.last_holder, memory)?;
         // The loop may have gone on to another task between the two.
         let task = task().filter(|task| Some(task) == before.as_ref());
         let place = Place { task, ..place };
         // Who has dropped it meanwhile was somewhere else than it was seen.
-        let (now, _) = self.look(address)?;
-        (now == state).then_some((holder?, place))
+        let now = subject.1.lock(memory, address).ok()??;
+        (now == state).then_some((self.outside(native?)?, place))
     }
 
     /// What Python calls its latest threads, at most so many, by our numbers; `anew` as in [`Names::latest`].
@@ -219,6 +232,11 @@ impl Process {
     /// What somebody waits for who sleeps on the word at `futex`, from 3.13 on, if it is one of CPython's own mutexes.
     pub(super) fn parked(&self, futex: u64) -> Option<Parked> {
         let runtime = self.runtime.as_ref().filter(|runtime| runtime.layout.sizes.is_some())?;
+        // Who waits for the GIL sleeps in that: there is nothing to be read.
+        let gil = &runtime.layout.lock;
+        if self.holders.keys().any(|lock| gil.is_waited_on(*lock, futex) || gil.is_forced(*lock, futex)) {
+            return None;
+        }
         parking::parked(&Remote(self.pid), runtime, &self.interpreters, futex)
     }
 
