@@ -874,6 +874,48 @@ fn a_world_that_is_stopped_is_a_lane_that_says_who_stopped_it_and_whom_that_kept
 }
 
 #[test]
+fn without_a_lock_it_is_told_in_which_functions_threads_run() {
+    let code = "import threading, time
+end = time.monotonic() + 2
+def long():
+    for i in range(300000): pass
+def short():
+    for i in range(100000): pass
+def work():
+    while time.monotonic() < end:
+        long(); short()
+def rest(): time.sleep(2)
+threads = [threading.Thread(target=it, name=it.__name__) for it in (work, work, rest)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+";
+    for python in free_threaded() {
+        let report = watch(&python, code);
+        sound(&report);
+        assert_eq!(report["held_in"], Value::Array(vec![]), "nobody holds anything");
+        let rows = report["ran_in"].as_array().expect("it is a list");
+        let sum = |of: fn(&Value) -> f64, name: &str| -> f64 {
+            rows.iter().filter(|row| row["function"] == name).map(of).sum()
+        };
+        let (long, short) = (sum(|row| nanos(&row["ran"]), "long"), sum(|row| nanos(&row["ran"]), "short"));
+        // Each look is at one of them, and some are at neither.
+        assert!(long + short > 0.7 && long + short < 1.0 + 1e-6, "{rows:#?}");
+        assert!((0.6..0.9).contains(&(long / (long + short))), "three to one: {rows:#?}");
+        // Both threads have their turn.
+        let lanes_of =
+            |lane: &Value| rows.iter().filter(|row| row["lane"] == *lane).map(|row| nanos(&row["looks"])).sum::<f64>();
+        for lane in lanes(&report).iter().filter(|lane| lane["name"] == "work") {
+            let looks = lanes_of(&lane["id"]);
+            assert!(looks >= 20.0, "{looks}: {rows:#?}");
+        }
+        let rests = lanes_of(&named(&report, "rest")["id"]);
+        assert!(rests <= 2.0, "who sleeps runs nowhere: {rows:#?}");
+        let lines = |row: &&Value| row["function"] == "long" && !row["line"].is_null();
+        assert!(rows.iter().filter(lines).all(|row| [3, 4].map(Value::from).contains(&row["line"])), "{rows:#?}");
+    }
+}
+
+#[test]
 fn what_a_parked_thread_waits_for_is_told() {
     let code = "import threading, time
 end = time.monotonic() + 1.5

@@ -84,7 +84,7 @@ pub enum Notice {
         /// What.
         what: Wanted,
     },
-    /// Where a lane that holds its lock is.
+    /// Where a lane is that holds its lock or, without a lock, runs Python.
     Place {
         /// When.
         at: Nanos,

@@ -88,6 +88,8 @@ pub(super) struct Process {
     places: Option<(u64, Places, Tasks)>,
     /// Reads what its threads are called, if they do not tell the kernel; with the runtime it is for.
     names: Option<(u64, Option<Names>)>,
+    /// The thread whose place was looked for last, without a lock.
+    last_runner: u32,
     /// What is read to see where its threads are, and to walk its interpreters.
     places_ahead: Ahead,
     pub(super) walk_ahead: Ahead,
@@ -127,6 +129,7 @@ impl Process {
             namespaced: process::number_inside(pid, pid).is_some_and(|inside| inside != pid),
             places: None,
             names: None,
+            last_runner: 0,
             places_ahead: Ahead::default(),
             walk_ahead: Ahead::default(),
         }
@@ -179,27 +182,58 @@ impl Process {
 
     fn place_of_holder_in(&mut self, address: u64, memory: &dyn Memory) -> Option<(u32, Place)> {
         let runtime = self.runtime.as_ref()?;
-        if self.places.as_ref().is_none_or(|(known, ..)| *known != runtime.address) {
-            let places = Places::new(FrameLayout::find(runtime, memory)?);
-            self.places = Some((runtime.address, places, Tasks::default()));
-        }
         // Whose thread the last holder's state is comes next: no look before has to tell.
         let (state, native) = runtime.lock_and_holder(memory, address, 0).ok()??;
         if !state.locked || !state.enabled {
             return None;
         }
+        let place = self.place_of(state.last_holder, memory)?;
+        // Who has dropped it meanwhile was somewhere else than it was seen.
+        let now = self.runtime.as_ref()?.lock(memory, address).ok()??;
+        (now == state).then_some((self.outside(native?)?, place))
+    }
+
+    /// Where those threads are that run Python, of these, where there is no lock: at most so many, in turns.
+    pub(super) fn places_of_runners(&mut self, mut awake: Vec<u32>, most: usize) -> Vec<(u32, Place)> {
+        awake.sort_unstable();
+        let next = awake.partition_point(|tid| *tid <= self.last_runner);
+        awake.rotate_left(next);
+        let mut ahead = std::mem::take(&mut self.places_ahead);
+        let mut found = Vec::new();
+        for tid in awake.into_iter().take(most) {
+            self.last_runner = tid;
+            let place = self.place_of_runner(tid, &ahead.look(&Remote(self.pid)));
+            found.extend(place.map(|place| (tid, place)));
+        }
+        self.places_ahead = ahead;
+        found
+    }
+
+    fn place_of_runner(&mut self, tid: u32, memory: &dyn Memory) -> Option<Place> {
+        let state = *self.states_by_thread.get(&tid)?;
+        let runs = |process: &Process| process.runtime.as_ref()?.runs_python(memory, state);
+        let native = runs(self)?;
+        let place = self.place_of(state, memory)?;
+        // Who has come out of Python meanwhile was somewhere else than it was seen, and a thread state is used again.
+        (runs(self)? == native && self.outside(native)? == tid).then_some(place)
+    }
+
+    /// Where the thread of this state is, if it is in Python.
+    fn place_of(&mut self, state: u64, memory: &dyn Memory) -> Option<Place> {
+        let runtime = self.runtime.as_ref()?;
+        if self.places.as_ref().is_none_or(|(known, ..)| *known != runtime.address) {
+            let places = Places::new(FrameLayout::find(runtime, memory)?);
+            self.places = Some((runtime.address, places, Tasks::default()));
+        }
         let (_, places, tasks) = self.places.as_mut()?;
         let subject = (self.pid, self.runtime.as_ref()?);
         let objects = *places.objects();
-        let mut task = || tasks.running(state.last_holder, subject, &objects, memory);
+        let mut task = || tasks.running(state, subject, &objects, memory);
         let before = task();
-        let place = places.of_thread(state.last_holder, memory)?;
+        let place = places.of_thread(state, memory)?;
         // The loop may have gone on to another task between the two.
         let task = task().filter(|task| Some(task) == before.as_ref());
-        let place = Place { task, ..place };
-        // Who has dropped it meanwhile was somewhere else than it was seen.
-        let now = subject.1.lock(memory, address).ok()??;
-        (now == state).then_some((self.outside(native?)?, place))
+        Some(Place { task, ..place })
     }
 
     /// What Python calls its latest threads, at most so many, by our numbers; `anew` as in [`Names::latest`].

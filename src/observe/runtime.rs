@@ -35,6 +35,8 @@ const MOST_INTERVAL: u64 = 10_000_000_000;
 const ON_FOR_GOOD: i32 = i32::MAX;
 /// As much of a thread state as a walk reads at most: what it needs lies within.
 const MOST_STATE: usize = 512;
+/// `_Py_THREAD_ATTACHED` (Include/internal/pycore_pystate.h).
+const ATTACHED: i32 = 1;
 /// How often a walk is tried.
 const WALKS: usize = 4;
 
@@ -401,6 +403,13 @@ impl Runtime {
     /// builds); none if it does not tell.
     pub fn is_attached(&self, memory: &dyn Memory, state: u64) -> Option<bool> {
         Some(memory.int(state + self.layout.thread_state?).ok()? != 0)
+    }
+
+    /// The kernel's number of the thread of a thread state that is attached and not about to be stopped, which means that it
+    /// runs Python (free-threaded builds); none if it does not, or that does not tell.
+    pub fn runs_python(&self, memory: &dyn Memory, state: u64) -> Option<u32> {
+        let attached = memory.int(state.checked_add(self.layout.thread_state?)?).ok()?;
+        self.native_of(memory, state).filter(|_| attached == ATTACHED)
     }
 
     /// Whether it is being ended.
