@@ -1311,7 +1311,8 @@ asyncio.run(main())
             continue;
         }
         let burn = held.iter().find(|row| row["function"] == "burn").unwrap_or_else(|| panic!("{held:?}"));
-        assert!(nanos(&burn["held"]) > 0.5 && burn["line"].as_u64().is_some_and(|line| (3..=4).contains(&line)));
+        let line = burn["line"].as_u64().is_some_and(|line| (3..=4).contains(&line));
+        assert!(nanos(&burn["held"]) > 0.5 && line, "{}: {held:#?}", python.display());
         let tasks = burn["tasks"].as_array().expect("it is a list");
         if minor < 14 {
             assert!(tasks.is_empty() && burn["task"].is_null(), "{burn}");
@@ -1325,6 +1326,8 @@ asyncio.run(main())
         };
         let (ticker, other) = (part(|task| task == "ticker"), part(|task| task.starts_with("Task-")));
         assert!(ticker > 0.2 && other > 0.2 && ticker + other < 1.01, "{burn}");
+        // Nothing but tasks runs it: what is missing was seen before it was known where the module has its tasks.
+        assert!(ticker + other > 0.85, "{burn}");
     }
     if !asked {
         eprintln!("skipped in part: no CPython 3.14 or later found");

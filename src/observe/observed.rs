@@ -17,6 +17,9 @@ use super::runtime::{LockState, Runtime};
 use super::thread::Awake;
 use super::world::Worlds;
 
+/// How often it is looked where a thread is and what it runs until both are of one moment.
+const TRIES: usize = 3;
+
 /// What a process is to us.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -229,11 +232,17 @@ impl Process {
         let subject = (self.pid, self.runtime.as_ref()?);
         let objects = *places.objects();
         let mut task = || tasks.running(state, subject, &objects, memory);
-        let before = task();
-        let place = places.of_thread(state, memory)?;
-        // The loop may have gone on to another task between the two.
-        let task = task().filter(|task| Some(task) == before.as_ref());
-        Some(Place { task, ..place })
+        let mut before = task();
+        for _ in 1..TRIES {
+            let place = places.of_thread(state, memory)?;
+            let task = task();
+            if task == before {
+                return Some(Place { task, ..place });
+            }
+            // The loop has gone on to another task between the two.
+            before = task;
+        }
+        places.of_thread(state, memory)
     }
 
     /// What Python calls its latest threads, at most so many, by our numbers; `anew` as in [`Names::latest`].
