@@ -413,6 +413,7 @@ fn the_lock_of_a_program_that_was_executed_bears_its_name() {
 fn a_program_that_retakes_its_lock_all_the_time_is_sampled() {
     let Some(python) = python().filter(|_| exactly()) else { return };
     let code = "import os, time
+for _ in range(40): time.sleep(0.02)
 end = time.monotonic() + 2
 while time.monotonic() < end: os.stat('/')
 ";
@@ -425,9 +426,12 @@ while time.monotonic() < end: os.stat('/')
     // What looks do not tell is not told.
     let lock = &report["locks"][0];
     assert!(lock["takes"].is_null() && lock["hold_ns"].is_null() && lock["drop_requests"].is_null(), "{lock}");
+    // Before, each sleep ended with a take that was recorded: forty of them, those of its start and those that were too many.
+    let part = &lock["exact_part"];
+    assert!((0.75e9..1.9e9).contains(&nanos(&part["ns"])) && (41.0..6000.0).contains(&nanos(&part["takes"])), "{lock}");
     let (apart, off) = (nanos(&lock["looks_apart_ns"]), nanos(&lock["held_off_ns"]));
     assert!(apart > 1e5 && off > 0.0 && off < nanos(&report["elapsed_ns"]), "{lock}");
-    let table = gilscope(&["watch", "--for", "1s", "--python", &python.display().to_string(), "-c", code]);
+    let table = gilscope(&["watch", "--for", "2s", "--python", &python.display().to_string(), "-c", code]);
     let table = String::from_utf8_lossy(&table.stdout).into_owned();
     assert!(table.contains("by CPython's own count; held ") && table.contains("not seen, nor how often"), "{table}");
     assert!(!table.contains(" takes,") && !table.contains("drop request"), "{table}");

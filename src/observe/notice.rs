@@ -199,6 +199,8 @@ pub struct LockStatus {
     pub engine: Engine,
     /// How long each take and drop was recorded.
     pub exact_ns: Nanos,
+    /// How often it was taken in that time.
+    pub exact_takes: u64,
     /// How long it was only looked at.
     pub sampled_ns: Nanos,
     /// By how many looks.

@@ -13,8 +13,8 @@ use crate::workload::Workload;
 
 use super::calibration::StartUp;
 use super::schema::{
-    Caller, ContextSwitches, Events, Experiment, HeldIn, InTask, Lane, Lock, Machine, Memory, ProcessMemory, Queue,
-    RanIn, Report, StoppedBy, TaskResult, World,
+    Caller, ContextSwitches, Events, ExactPart, Experiment, HeldIn, InTask, Lane, Lock, Machine, Memory, ProcessMemory,
+    Queue, RanIn, Report, StoppedBy, TaskResult, World,
 };
 
 /// The report of a run that is over. Without a workload: of a program that was observed.
@@ -198,6 +198,9 @@ fn lock(record: &Record, id: LockId, name: &str, pid: Option<u32>) -> Lock {
         held_off_ns: held_off,
         free_ns: stats.free,
         takes: sampled.is_none().then_some(stats.takes),
+        exact_part: sampled
+            .filter(|status| status.exact_ns > Nanos::ZERO)
+            .map(|status| ExactPart { ns: status.exact_ns, takes: status.exact_takes }),
         handoffs: stats.handoffs,
         drop_requests: (record.description.engine == "emulated").then_some(stats.drop_requests),
         hold_ns: sampled.is_none().then_some(stats.hold),

@@ -236,8 +236,12 @@ pub struct Lock {
     pub held_off_ns: Option<Nanos>,
     /// How long it was free.
     pub free_ns: Nanos,
-    /// How often it was taken; null if it was only looked at for some of the time: that looks do not tell.
+    /// How often it was taken; null if it was only looked at for some of the time: that looks do not tell. Of the rest of
+    /// the time `exact_part` does.
     pub takes: Option<u64>,
+    /// Where it was only looked at for some of the time: the rest, in which each take was recorded; null if there was none,
+    /// or nothing else.
+    pub exact_part: Option<ExactPart>,
     /// How often by another than the last holder; where it was only looked at, by CPython's own count (`switch_number`).
     pub handoffs: u64,
     /// How often a waiter's interval ran out; null of a real interpreter, in which nothing tells.
@@ -249,6 +253,15 @@ pub struct Lock {
     pub wait_ns: Distribution,
     /// How far apart looks were on average while it was only looked at; null if it never was.
     pub looks_apart_ns: Option<Nanos>,
+}
+
+/// The part of a run in which each take of a lock was recorded.
+#[derive(Debug, Serialize)]
+pub struct ExactPart {
+    /// How long that was in all, give or take some milliseconds each time it began.
+    pub ns: Nanos,
+    /// How often the lock was taken then.
+    pub takes: u64,
 }
 
 /// A world that is stopped now and then, of a free-threaded interpreter.
