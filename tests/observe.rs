@@ -878,6 +878,45 @@ fn a_world_that_is_stopped_is_a_lane_that_says_who_stopped_it_and_whom_that_kept
 }
 
 #[test]
+fn each_subinterpreter_stops_a_world_of_its_own() {
+    // 3.13 has the module and no promise to keep it so.
+    let code = "import gc, threading, time, _interpreters
+def run(script):
+    it = _interpreters.create()
+    _interpreters.run_string(it, script)
+    _interpreters.destroy(it)
+collect = 'import gc, time\\njunk = [[i] for i in range(50000)]\\nfor _ in range(30): gc.collect(); time.sleep(0.01)\\n'
+rest = 'import time\\ntime.sleep(0.5)\\n'
+for script in (collect, rest):
+    thread = threading.Thread(target=run, args=(script,))
+    thread.start()
+    thread.join()
+";
+    for python in free_threaded().into_iter().filter(|_| exactly()) {
+        let report = watch(&python, code);
+        sound(&report);
+        let worlds = report["stop_the_world"].as_array().expect("it is a list");
+        if worlds.is_empty() {
+            eprintln!("skipped: where {} keeps its world is not known", python.display());
+            continue;
+        }
+        let names: Vec<&str> = worlds.iter().filter_map(|world| world["name"].as_str()).collect();
+        let expected = ["stop-the-world", "stop-the-world of interpreter 1", "stop-the-world of interpreter 2"];
+        assert_eq!(names, expected, "{report:#}");
+        let stops = |index: usize| nanos(&worlds[index]["stops"]);
+        // Either stops it some times when it begins and ends.
+        assert!(stops(1) >= stops(2) + 30.0, "the first collects, the second does not: {worlds:#?}");
+        // One had the register after the other.
+        let sampled = |index: usize| {
+            let locks = report["observer"]["locks"].as_array().expect("it is a list").iter();
+            locks.filter(|lock| lock["lock"] == worlds[index]["id"]).map(|lock| nanos(&lock["sampled_ns"])).sum::<f64>()
+        };
+        assert_eq!((sampled(1), sampled(2)), (0.0, 0.0), "{:#}", report["observer"]);
+        assert_eq!(report["observer"]["missed"], 0, "{:#}", report["observer"]);
+    }
+}
+
+#[test]
 fn without_a_lock_it_is_told_in_which_functions_threads_run() {
     let code = "import threading, time
 end = time.monotonic() + 2

@@ -166,8 +166,8 @@ impl Watcher {
         for (address, id) in locks {
             self.meet_lock(pid, &runtime, address, id, first_walk, now);
         }
-        if let Some(main) = interpreters.iter().find(|it| it.id == 0).filter(|_| runtime.free_threaded) {
-            self.meet_world(pid, main.address, now);
+        if runtime.free_threaded {
+            self.meet_worlds(pid, &interpreters, now);
         }
         if first_walk {
             self.note_python(pid, &runtime);

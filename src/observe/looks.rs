@@ -45,7 +45,7 @@ impl Watcher {
             let from = Monotonic.now();
             lock.look = false;
             lock.looked_at = from;
-            let seen = if lock.is_gil() { process.look(lock.address) } else { process.look_at_world() };
+            let seen = if lock.is_gil() { process.look(lock.address) } else { process.look_at_world(lock.address) };
             let Some((state, holder)) = seen else { continue };
             let at = Monotonic.now();
             self.samples += 1;

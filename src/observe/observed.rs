@@ -73,8 +73,8 @@ pub(super) struct Process {
     pub(super) lanes_lock: Option<LockId>,
     /// Its lock that is none, in a free-threaded build.
     pub(super) dormant: Option<u64>,
-    /// Its worlds, in a free-threaded build in which they are known.
-    pub(super) worlds: Option<Worlds>,
+    /// The worlds of its interpreters, in a free-threaded build in which they are known.
+    pub(super) worlds: Vec<Worlds>,
     /// Thread states by thread, in a free-threaded build.
     pub(super) states_by_thread: HashMap<u32, u64>,
     /// When it was last looked with which interpreter its list begins.
@@ -123,7 +123,7 @@ impl Process {
             numbers: HashMap::new(),
             lanes_lock: None,
             dormant: None,
-            worlds: None,
+            worlds: Vec::new(),
             states_by_thread: HashMap::new(),
             head_at: Nanos::ZERO,
             holders: HashMap::new(),

@@ -176,11 +176,16 @@ impl Watcher {
     pub(super) fn release(&mut self, pid: u32, at: Nanos) {
         let ids: Vec<usize> = (0..self.locks.len()).filter(|index| self.locks[*index].pid == pid).collect();
         for index in ids {
-            self.watchpoints[index] = None;
-            self.locks[index].span(at);
-            self.locks[index].pid = 0;
-            self.notices.push(Notice::LockGone { lock: self.locks[index].id, at });
+            self.release_lock(index, at);
         }
+    }
+
+    /// The same of one of its locks.
+    pub(super) fn release_lock(&mut self, index: usize, at: Nanos) {
+        self.watchpoints[index] = None;
+        self.locks[index].span(at);
+        self.locks[index].pid = 0;
+        self.notices.push(Notice::LockGone { lock: self.locks[index].id, at });
     }
 
     /// Looks after the processes: finds the interpreters of those that are starting, and what is new in the others.
