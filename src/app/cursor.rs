@@ -71,7 +71,10 @@ pub fn sentence(state: &State, log: &Trace) -> Option<String> {
         text += &format!(" since {since}, for {}", span.to - span.from);
         match span.state {
             LaneState::Running => {
-                text += &seen_in(state, log, lane, at);
+                text += &match log.lane(lane).lock {
+                    Some(_) => seen_in(state, log, lane, at),
+                    None => seen_between(state, lane, (span.from, span.to), at),
+                };
                 text += &taken_from(state, log, lane, at);
             }
             LaneState::WaitingLock => {
@@ -202,12 +205,17 @@ fn stopped_by(state: &State, log: &Trace, lane: LaneId, span: Span) -> String {
 
 /// In which function a holder of the lock was, as far as it was seen while it held it, or how much earlier or later.
 fn seen_in(state: &State, log: &Trace, holder: LaneId, at: Nanos) -> String {
-    let places = &state.watch.places;
     let lock = log.lane(holder).lock;
     let Some((_, since)) = lock.and_then(|lock| log.owner_at(lock, at)).filter(|(owner, _)| *owner == holder) else {
         return String::new();
     };
     let until = lock.and_then(|lock| log.next_handoff(lock, at)).unwrap_or(log.now()).min(state.reach(log));
+    seen_between(state, holder, (since, until), at)
+}
+
+/// In which function a lane was seen while it held its lock or, without one, ran; or how much earlier or later.
+fn seen_between(state: &State, holder: LaneId, (since, until): (Nanos, Nanos), at: Nanos) -> String {
+    let places = &state.watch.places;
     if let Some((place, _)) = places.seen_within(holder, since, until, at) {
         return format!(" in {}", foreign(&watch::place_words(place)));
     }

@@ -22,7 +22,8 @@ struct Cost {
 fn find(facts: &Facts) -> Option<Said> {
     let trace = facts.trace;
     let costs = trace.worlds().map(|(world, info)| cost(facts, world, info));
-    let worst = costs.max_by_key(|cost| cost.lost)?;
+    // Of the worlds of one process, which threads wait for alike as far as is known, the one that was stopped longest.
+    let worst = costs.max_by_key(|cost| (cost.lost, trace.lock_stats(cost.world).held))?;
     let share = ratio(worst.lost, worst.would_run);
     if share < LOST {
         return None;
@@ -32,9 +33,10 @@ fn find(facts: &Facts) -> Option<Said> {
     let held = trace.held_by(worst.world, trace.begin_at(), trace.now());
     let by = held.into_iter().max_by_key(|(_, held)| *held).filter(|(_, held)| *held > Nanos::ZERO);
     let by = by.map_or_else(String::new, |(lane, _)| format!(", mostly by {}", plain(&trace.lane(lane).name)));
-    let process = match trace.worlds().count() {
-        1 => String::new(),
-        _ => format!(" of process {}", trace.lock(worst.world).process + 1),
+    let of_process = trace.lock(worst.world).process;
+    let process = match trace.worlds().all(|(_, info)| info.process == of_process) {
+        true => String::new(),
+        false => format!(" of process {}", of_process + 1),
     };
     Said::with(
         format!(

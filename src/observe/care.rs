@@ -160,6 +160,7 @@ impl Watcher {
                 kind: lock.kind,
                 engine: if lock.mode == Mode::Exact { Engine::Exact } else { Engine::Sampled },
                 exact_ns: lock.spans.0,
+                exact_takes: lock.takes_exact,
                 sampled_ns: lock.spans.1,
                 looks: lock.looks,
                 switch_number: lock.switches,

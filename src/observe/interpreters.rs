@@ -85,7 +85,7 @@ impl Watcher {
         process.walked_at = now;
         let Some(runtime) = process.runtime.clone() else { return };
         process.walked_from = runtime.first_interpreter(&Remote(pid));
-        let walked = runtime.walk(&Remote(pid));
+        let walked = runtime.walk(&process.walk_ahead.look(&Remote(pid)));
         process.walk_lasts = Monotonic.now() - now;
         let Ok(interpreters) = walked else {
             if process.stage == Stage::Python && !self.recorder.is_on() {
@@ -164,8 +164,8 @@ impl Watcher {
         for (address, id) in locks {
             self.meet_lock(pid, &runtime, address, id, first_walk, now);
         }
-        if let Some(main) = interpreters.iter().find(|it| it.id == 0).filter(|_| runtime.free_threaded) {
-            self.meet_world(pid, main.address, now);
+        if runtime.free_threaded {
+            self.meet_worlds(pid, &interpreters, now);
         }
         if first_walk {
             self.note_python(pid, &runtime);

@@ -69,8 +69,9 @@ impl Version {
             (true, true, 13) => &["functions", PARKED],
             (true, true, _) => &["functions", "asyncio tasks", PARKED],
             // Where the others keep their worlds is not known.
-            (true, false, 13 | 14) => &["stop-the-world", PARKED],
-            (true, false, _) => &[PARKED],
+            (true, false, 13) => &["functions", "stop-the-world", PARKED],
+            (true, false, 14) => &["functions", "asyncio tasks", "stop-the-world", PARKED],
+            (true, false, _) => &["functions", "asyncio tasks", PARKED],
         }
     }
 }

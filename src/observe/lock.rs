@@ -103,6 +103,8 @@ pub struct Lock {
     pub hits: u64,
     /// Takes that were seen.
     pub takes: u64,
+    /// Those of them that were seen while each was recorded.
+    pub takes_exact: u64,
     /// Changes of hands that were seen.
     pub handoffs: u64,
     /// Takes, drops or changes of hands that must have been, unseen, while it was watched exactly.
@@ -152,6 +154,7 @@ impl Lock {
             guard: Guard::default(),
             hits: 0,
             takes: 0,
+            takes_exact: 0,
             handoffs: 0,
             missed: 0,
             switches: 0,
@@ -196,6 +199,7 @@ impl Lock {
         self.handoffs += u64::from(self.last.is_some_and(|last| last != tid));
         (self.holder, self.last) = (Some(tid), Some(tid));
         self.takes += 1;
+        self.takes_exact += u64::from(self.mode == Mode::Exact);
         say(Change::Taken(tid));
     }
 
@@ -237,6 +241,8 @@ impl Lock {
         }
         if self.guard.hit(at) && at >= self.bear_until {
             self.trips += 1;
+            // Up to here it was exact, whatever it is when time is booked next.
+            self.span(self.spanned.map_or(at, |spanned| spanned.max(at)));
             self.sample(Some(at + RESPITE));
             say(Change::TooOften);
         }

@@ -19,6 +19,8 @@ const COMPARED: Nanos = Nanos::from_millis(250);
 const LAST_LOOKS: usize = 3;
 /// How often it is looked where the holder of a lock is.
 const PLACES: Nanos = Nanos::from_millis(20);
+/// Where there is no lock, at how many of the threads that run is looked then: the others have their turn later.
+const RUNNERS: usize = 4;
 /// For how long a lock is watched on demand.
 const MOMENT_OF_TRUTH: Nanos = Nanos::from_millis(100);
 /// How often it is looked whether one who waits for a lock does so still, where it would be seen to take it.
@@ -50,7 +52,7 @@ impl Watcher {
             let from = Monotonic.now();
             lock.look = false;
             lock.looked_at = from;
-            let seen = if lock.is_gil() { process.look(lock.address) } else { process.look_at_world() };
+            let seen = if lock.is_gil() { process.look(lock.address) } else { process.look_at_world(lock.address) };
             let Some((state, holder)) = seen else { continue };
             let at = Monotonic.now();
             self.samples += 1;
@@ -91,7 +93,7 @@ impl Watcher {
         }
     }
 
-    /// Looks where the holders of locks are.
+    /// Looks where the holders of locks are and, without a lock, those who run.
     pub(super) fn look_at_places(&mut self, now: Nanos) {
         if !self.wants_places || self.places_at + PLACES > now {
             return;
@@ -104,6 +106,14 @@ impl Watcher {
             let tracked = lock.meant(tid).and_then(|tid| self.threads.get(&tid));
             if let Some(lane) = tracked.and_then(|tracked| tracked.lane) {
                 self.notices.push(Notice::Place { at, lane, place });
+            }
+        }
+        for process in self.processes.values_mut().filter(|process| process.dormant.is_some()) {
+            let lane_of = |tid: &u32| self.threads.get(tid).filter(|it| it.asleep.is_none()).and_then(|it| it.lane);
+            let awake: Vec<u32> =
+                process.states_by_thread.keys().filter(|tid| lane_of(tid).is_some()).copied().collect();
+            for (tid, place) in process.places_of_runners(awake, RUNNERS) {
+                self.notices.extend(lane_of(&tid).map(|lane| Notice::Place { at, lane, place }));
             }
         }
     }

@@ -40,6 +40,19 @@ pub trait Memory {
         Ok(self.word(aside).ok())
     }
 
+    /// Fills each piece with what lies at its address, one after the other, up to the first that is not there; says how many
+    /// those are. An error if the first is not.
+    fn read_all(&self, pieces: &mut [(u64, &mut [u8])]) -> Result<usize, Unreadable> {
+        for (index, (address, piece)) in pieces.iter_mut().enumerate() {
+            match self.read(*address, piece) {
+                Ok(()) => {}
+                Err(why) if index == 0 => return Err(why),
+                Err(_) => return Ok(index),
+            }
+        }
+        Ok(pieces.len())
+    }
+
     /// Eight bytes.
     fn word(&self, address: u64) -> Result<u64, Unreadable> {
         let mut bytes = [0; 8];
@@ -59,22 +72,39 @@ pub trait Memory {
 #[derive(Clone, Copy, Debug)]
 pub struct Remote(pub u32);
 
+/// How many pieces are read in one call at most.
+const MOST_PIECES: usize = 64;
+
 impl Remote {
     /// Fills each piece with what lies at its address, in one call; says how many bytes that were, up to the first that
     /// is not there.
     #[expect(unsafe_code, reason = "rustix has no process_vm_readv")]
-    fn fill<const N: usize>(self, pieces: [(u64, &mut [u8]); N]) -> Result<usize, Unreadable> {
+    fn fill(self, pieces: &mut [(u64, &mut [u8])]) -> Result<usize, Unreadable> {
+        let nothing = libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 };
+        // Most are two or three.
+        let (mut few, mut many);
+        let (ours, theirs) = match pieces.len() {
+            ..=4 => {
+                few = [[nothing; 4]; 2];
+                let [ours, theirs] = &mut few;
+                (&mut ours[..], &mut theirs[..])
+            }
+            _ => {
+                many = [[nothing; MOST_PIECES]; 2];
+                let [ours, theirs] = &mut many;
+                (&mut ours[..], &mut theirs[..])
+            }
+        };
+        let count = pieces.len().min(ours.len());
         let address = pieces.first().map_or(0, |(address, _)| *address);
-        let mut theirs = [libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; N];
-        for (theirs, (address, piece)) in theirs.iter_mut().zip(&pieces) {
+        for ((address, piece), (ours, theirs)) in pieces.iter_mut().zip(ours.iter_mut().zip(theirs.iter_mut())) {
+            *ours = libc::iovec { iov_base: piece.as_mut_ptr().cast(), iov_len: piece.len() };
             *theirs = libc::iovec { iov_base: *address as *mut libc::c_void, iov_len: piece.len() };
         }
-        let ours = pieces.map(|(_, piece)| libc::iovec { iov_base: piece.as_mut_ptr().cast(), iov_len: piece.len() });
-        let count = N as libc::c_ulong;
+        let (pid, count) = (self.0 as libc::pid_t, count as libc::c_ulong);
         // SAFETY: the kernel writes into each piece at most as many bytes as it has, and the pieces are borrowed for
         // us alone until it returns; it only reads the other process, whatever the address.
-        let read =
-            unsafe { libc::process_vm_readv(self.0 as libc::pid_t, ours.as_ptr(), count, theirs.as_ptr(), count, 0) };
+        let read = unsafe { libc::process_vm_readv(pid, ours.as_ptr(), count, theirs.as_ptr(), count, 0) };
         match usize::try_from(read) {
             Ok(length) => Ok(length),
             Err(_) => Err(match io::Error::last_os_error().raw_os_error() {
@@ -89,13 +119,13 @@ impl Remote {
 impl Memory for Remote {
     fn read(&self, address: u64, into: &mut [u8]) -> Result<(), Unreadable> {
         let wanted = into.len();
-        let read = self.fill([(address, into)])?;
+        let read = self.fill(&mut [(address, into)])?;
         if read == wanted { Ok(()) } else { Err(Unreadable::Nothing(address)) }
     }
 
     fn read_twice(&self, address: u64, first: &mut [u8], second: &mut [u8]) -> Result<(), Unreadable> {
         let wanted = first.len() + second.len();
-        let read = self.fill([(address, first), (address, second)])?;
+        let read = self.fill(&mut [(address, first), (address, second)])?;
         if read == wanted { Ok(()) } else { Err(Unreadable::Nothing(address)) }
     }
 
@@ -108,11 +138,27 @@ impl Memory for Remote {
     ) -> Result<Option<u64>, Unreadable> {
         let wanted = first.len() + second.len();
         let mut word = [0; 8];
-        let read = self.fill([(address, first), (address, second), (aside, &mut word)])?;
+        let read = self.fill(&mut [(address, first), (address, second), (aside, &mut word)])?;
         match read.checked_sub(wanted) {
             Some(8) => Ok(Some(u64::from_le_bytes(word))),
             Some(_) => Ok(None),
             None => Err(Unreadable::Nothing(address)),
+        }
+    }
+
+    fn read_all(&self, pieces: &mut [(u64, &mut [u8])]) -> Result<usize, Unreadable> {
+        let mut read = self.fill(pieces)?;
+        let mut whole = 0;
+        for (_, piece) in pieces.iter() {
+            match read.checked_sub(piece.len()) {
+                Some(rest) => read = rest,
+                None => break,
+            }
+            whole += 1;
+        }
+        match pieces.first() {
+            Some((address, _)) if whole == 0 => Err(Unreadable::Nothing(*address)),
+            _ => Ok(whole),
         }
     }
 }
@@ -175,6 +221,20 @@ mod tests {
         assert_eq!(twice(8), Ok(None), "what lies aside may be gone");
         assert_eq!(u64::from_le_bytes(first), value);
         assert_eq!(own.word(8), Err(Unreadable::Nothing(8)));
+        let here = &raw const value as u64;
+        let mut words = vec![[0; 8]; MOST_PIECES + 1];
+        let mut all = |addresses: &[u64]| {
+            words.iter_mut().for_each(|word| *word = [0; 8]);
+            let mut pieces: Vec<(u64, &mut [u8])> =
+                addresses.iter().zip(&mut words).map(|(address, word)| (*address, &mut word[..])).collect();
+            let read = own.read_all(&mut pieces);
+            (read, words.iter().filter(|word| **word == value.to_le_bytes()).count())
+        };
+        assert_eq!(all(&[here, here, 8, here]), (Ok(2), 2), "up to the first that is not there");
+        assert_eq!(all(&[here; 9]), (Ok(9), 9));
+        assert_eq!(all(&[here; MOST_PIECES + 1]), (Ok(MOST_PIECES), MOST_PIECES), "no more than so many");
+        assert_eq!(all(&[8, here]), (Err(Unreadable::Nothing(8)), 0));
+        assert_eq!(all(&[]), (Ok(0), 0));
         assert_eq!(Remote(u32::MAX >> 2).word(8), Err(Unreadable::Gone));
     }
 

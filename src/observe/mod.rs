@@ -14,7 +14,7 @@
 //! times a second, and what happened between two looks is counted by
 //! CPython's own count of hand-offs, never made up.
 //!
-//! From the bottom: what lies where ([`memory`], [`elf`], [`layout`],
+//! From the bottom: what lies where ([`memory`], read in few calls by `ahead`, [`elf`], [`layout`],
 //! [`runtime`], [`process`]); what is learnt of a lock and of a thread as pure
 //! machines ([`lock`], [`thread`]); the pass that feeds them ([`watch`]: what is
 //! new is told in `telling`, its processes are in `tree`, their interpreters in `interpreters`, its looks in `looks` and the
@@ -27,6 +27,7 @@
 //! `take_gil` and `drop_gil`: they need root, and symbols that most builds do
 //! not have.
 
+mod ahead;
 mod aside;
 mod booked;
 mod care;

@@ -84,7 +84,7 @@ pub enum Notice {
         /// What.
         what: Wanted,
     },
-    /// Where a lane that holds its lock is.
+    /// Where a lane is that holds its lock or, without a lock, runs Python.
     Place {
         /// When.
         at: Nanos,
@@ -199,6 +199,8 @@ pub struct LockStatus {
     pub engine: Engine,
     /// How long each take and drop was recorded.
     pub exact_ns: Nanos,
+    /// How often it was taken in that time.
+    pub exact_takes: u64,
     /// How long it was only looked at.
     pub sampled_ns: Nanos,
     /// By how many looks.

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use crate::event::{LockId, Nanos};
 
+use super::ahead::Ahead;
 use super::halt::Halt;
 use super::layout::Layout;
-use super::memory::Remote;
+use super::memory::{Memory, Remote};
 use super::name::Names;
 use super::parking::{self, Parked};
 use super::place::task::Tasks;
@@ -15,6 +16,9 @@ use super::process;
 use super::runtime::{LockState, Runtime};
 use super::thread::Awake;
 use super::world::Worlds;
+
+/// How often it is looked where a thread is and what it runs until both are of one moment.
+const TRIES: usize = 3;
 
 /// What a process is to us.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,8 +76,8 @@ pub(super) struct Process {
     pub(super) lanes_lock: Option<LockId>,
     /// Its lock that is none, in a free-threaded build.
     pub(super) dormant: Option<u64>,
-    /// Its worlds, in a free-threaded build in which they are known.
-    pub(super) worlds: Option<Worlds>,
+    /// The worlds of its interpreters, in a free-threaded build in which they are known.
+    pub(super) worlds: Vec<Worlds>,
     /// Thread states by thread, in a free-threaded build.
     pub(super) states_by_thread: HashMap<u32, u64>,
     /// When it was last looked with which interpreter its list begins.
@@ -90,6 +94,11 @@ pub(super) struct Process {
     places: Option<(u64, Places, Tasks)>,
     /// Reads what its threads are called, if they do not tell the kernel; with the runtime it is for.
     names: Option<(u64, Option<Names>)>,
+    /// The thread whose place was looked for last, without a lock.
+    last_runner: u32,
+    /// What is read to see where its threads are, and to walk its interpreters.
+    places_ahead: Ahead,
+    pub(super) walk_ahead: Ahead,
 }
 
 impl Process {
@@ -118,7 +127,7 @@ impl Process {
             numbers: HashMap::new(),
             lanes_lock: None,
             dormant: None,
-            worlds: None,
+            worlds: Vec::new(),
             states_by_thread: HashMap::new(),
             head_at: Nanos::ZERO,
             holders: HashMap::new(),
@@ -127,6 +136,9 @@ impl Process {
             namespaced: process::number_inside(pid, pid).is_some_and(|inside| inside != pid),
             places: None,
             names: None,
+            last_runner: 0,
+            places_ahead: Ahead::default(),
+            walk_ahead: Ahead::default(),
         }
     }
 
@@ -169,28 +181,72 @@ impl Process {
 
     /// Who holds the lock at this address, and where. `None`: nobody does, or that cannot be read just now.
     pub(super) fn place_of_holder(&mut self, address: u64) -> Option<(u32, Place)> {
-        let memory = Remote(self.pid);
+        let mut ahead = std::mem::take(&mut self.places_ahead);
+        let found = self.place_of_holder_in(address, &ahead.look(&Remote(self.pid)));
+        self.places_ahead = ahead;
+        found
+    }
+
+    fn place_of_holder_in(&mut self, address: u64, memory: &dyn Memory) -> Option<(u32, Place)> {
         let runtime = self.runtime.as_ref()?;
-        if self.places.as_ref().is_none_or(|(known, ..)| *known != runtime.address) {
-            let places = Places::new(FrameLayout::find(runtime, &memory)?);
-            self.places = Some((runtime.address, places, Tasks::default()));
-        }
-        let (state, holder) = self.look(address)?;
+        // Whose thread the last holder's state is comes next: no look before has to tell.
+        let (state, native) = runtime.lock_and_holder(memory, address, 0).ok()??;
         if !state.locked || !state.enabled {
             return None;
+        }
+        let place = self.place_of(state.last_holder, memory)?;
+        // Who has dropped it meanwhile was somewhere else than it was seen.
+        let now = self.runtime.as_ref()?.lock(memory, address).ok()??;
+        (now == state).then_some((self.outside(native?)?, place))
+    }
+
+    /// Where those threads are that run Python, of these, where there is no lock: at most so many, in turns.
+    pub(super) fn places_of_runners(&mut self, mut awake: Vec<u32>, most: usize) -> Vec<(u32, Place)> {
+        awake.sort_unstable();
+        let next = awake.partition_point(|tid| *tid <= self.last_runner);
+        awake.rotate_left(next);
+        let mut ahead = std::mem::take(&mut self.places_ahead);
+        let mut found = Vec::new();
+        for tid in awake.into_iter().take(most) {
+            self.last_runner = tid;
+            let place = self.place_of_runner(tid, &ahead.look(&Remote(self.pid)));
+            found.extend(place.map(|place| (tid, place)));
+        }
+        self.places_ahead = ahead;
+        found
+    }
+
+    fn place_of_runner(&mut self, tid: u32, memory: &dyn Memory) -> Option<Place> {
+        let state = *self.states_by_thread.get(&tid)?;
+        let runs = |process: &Process| process.runtime.as_ref()?.runs_python(memory, state);
+        let native = runs(self)?;
+        let place = self.place_of(state, memory)?;
+        // Who has come out of Python meanwhile was somewhere else than it was seen, and a thread state is used again.
+        (runs(self)? == native && self.outside(native)? == tid).then_some(place)
+    }
+
+    /// Where the thread of this state is, if it is in Python.
+    fn place_of(&mut self, state: u64, memory: &dyn Memory) -> Option<Place> {
+        let runtime = self.runtime.as_ref()?;
+        if self.places.as_ref().is_none_or(|(known, ..)| *known != runtime.address) {
+            let places = Places::new(FrameLayout::find(runtime, memory)?);
+            self.places = Some((runtime.address, places, Tasks::default()));
         }
         let (_, places, tasks) = self.places.as_mut()?;
         let subject = (self.pid, self.runtime.as_ref()?);
         let objects = *places.objects();
-        let mut task = || tasks.running(state.last_holder, subject, &objects, &memory);
-        let before = task();
-        let place = places.of_thread(state.last_holder, &memory)?;
-        // The loop may have gone on to another task between the two.
-        let task = task().filter(|task| Some(task) == before.as_ref());
-        let place = Place { task, ..place };
-        // Who has dropped it meanwhile was somewhere else than it was seen.
-        let (now, _) = self.look(address)?;
-        (now == state).then_some((holder?, place))
+        let mut task = || tasks.running(state, subject, &objects, memory);
+        let mut before = task();
+        for _ in 1..TRIES {
+            let place = places.of_thread(state, memory)?;
+            let task = task();
+            if task == before {
+                return Some(Place { task, ..place });
+            }
+            // The loop has gone on to another task between the two.
+            before = task;
+        }
+        places.of_thread(state, memory)
     }
 
     /// What Python calls its latest threads, at most so many, by our numbers; `anew` as in [`Names::latest`].
@@ -223,6 +279,11 @@ impl Process {
     /// What somebody waits for who sleeps on the word at `futex`, from 3.13 on, if it is one of CPython's own mutexes.
     pub(super) fn parked(&self, futex: u64) -> Option<Parked> {
         let runtime = self.runtime.as_ref().filter(|runtime| runtime.layout.sizes.is_some())?;
+        // Who waits for the GIL sleeps in that: there is nothing to be read.
+        let gil = &runtime.layout.lock;
+        if self.holders.keys().any(|lock| gil.is_waited_on(*lock, futex) || gil.is_forced(*lock, futex)) {
+            return None;
+        }
         parking::parked(&Remote(self.pid), runtime, &self.interpreters, futex)
     }
 

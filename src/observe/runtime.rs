@@ -35,6 +35,10 @@ const MOST_THREADS: usize = 65_536;
 const MOST_INTERVAL: u64 = 10_000_000_000;
 /// `gil.enabled` of a free-threaded build that has its lock on (`_PyEval_EnableGILPermanent` in Python/ceval_gil.c).
 const ON_FOR_GOOD: i32 = i32::MAX;
+/// As much of a thread state as a walk reads at most: what it needs lies within.
+const MOST_STATE: usize = 512;
+/// `_Py_THREAD_ATTACHED` (Include/internal/pycore_pystate.h).
+const ATTACHED: i32 = 1;
 /// How often a walk is tried.
 const WALKS: usize = 4;
 
@@ -267,29 +271,45 @@ impl Runtime {
 
     fn threads_of(&self, memory: &dyn Memory, interpreter: u64, most: usize) -> Result<Vec<ThreadState>, Lost> {
         let layout = &self.layout;
+        let number = layout.native_id.unwrap_or(layout.thread_id);
+        let places = [layout.thread_next, layout.thread_interpreter, number];
+        let (first, last) = places.iter().fold((u64::MAX, 0), |(first, last), at| (first.min(*at), last.max(*at)));
+        // All of it at once: what is read of one moment fits together, and a call costs more than what it brings.
+        let mut bytes = [0; MOST_STATE];
+        let bytes = bytes.get_mut(..(last - first + 8) as usize);
+        let bytes = bytes.ok_or(Lost::Implausible("its thread states are too large"))?;
         let mut states = Vec::new();
         let mut next = memory.word(interpreter.wrapping_add(layout.threads))?;
         while next != 0 {
             if states.len() >= most || !next.is_multiple_of(8) {
                 return Err(Lost::Implausible("its list of threads has no end"));
             }
-            if memory.word(next.wrapping_add(layout.thread_interpreter))? != interpreter {
+            memory.read(next.wrapping_add(first), bytes)?;
+            let [following, of, number] = places.map(|at| {
+                let word = bytes.get((at - first) as usize..).and_then(|rest| rest.first_chunk());
+                word.map_or(0, |word| u64::from_le_bytes(*word))
+            });
+            if of != interpreter {
                 return Err(Lost::Implausible("a thread does not know its interpreter"));
             }
-            states.push(ThreadState { address: next, native: self.native_of(memory, next) });
-            next = memory.word(next.wrapping_add(layout.thread_next))?;
+            states.push(ThreadState { address: next, native: self.native_in(memory, number) });
+            next = following;
         }
         Ok(states)
     }
 
     /// The kernel's number of a thread state's thread.
     pub fn native_of(&self, memory: &dyn Memory, state: u64) -> Option<u32> {
+        let place = self.layout.native_id.unwrap_or(self.layout.thread_id);
+        self.native_in(memory, memory.word(state.wrapping_add(place)).ok()?)
+    }
+
+    /// The same by what the thread state has: the number itself, or before 3.11 the `pthread_t`, which leads to it.
+    fn native_in(&self, memory: &dyn Memory, word: u64) -> Option<u32> {
         let native = match self.layout.native_id {
-            Some(distance) => memory.word(state.wrapping_add(distance)).ok()?,
-            None => {
-                let pthread = memory.word(state.wrapping_add(self.layout.thread_id)).ok().filter(|it| *it != 0)?;
-                memory.int(pthread.wrapping_add(TID_IN_PTHREAD)).ok()? as u64
-            }
+            Some(_) => word,
+            None if word == 0 => return None,
+            None => memory.int(word.wrapping_add(TID_IN_PTHREAD)).ok()? as u64,
         };
         thread_number(native)
     }
@@ -388,6 +408,13 @@ impl Runtime {
     /// builds); none if it does not tell.
     pub fn is_attached(&self, memory: &dyn Memory, state: u64) -> Option<bool> {
         Some(memory.int(state + self.layout.thread_state?).ok()? != 0)
+    }
+
+    /// The kernel's number of the thread of a thread state that is attached and not about to be stopped, which means that it
+    /// runs Python (free-threaded builds); none if it does not, or that does not tell.
+    pub fn runs_python(&self, memory: &dyn Memory, state: u64) -> Option<u32> {
+        let attached = memory.int(state.checked_add(self.layout.thread_state?)?).ok()?;
+        self.native_of(memory, state).filter(|_| attached == ATTACHED)
     }
 
     /// Whether it is being ended.

@@ -14,8 +14,11 @@ use super::watch::{Item, Watcher};
 
 /// How often it is looked for a new interpreter where locks are only looked at.
 const HEADED: Nanos = Nanos::from_millis(12);
-/// How often the list of a process's interpreters and threads is read when nothing calls for it.
+/// How often the list of a process's interpreters and threads is read when nothing calls for it, where records do not tell
+/// who takes its locks, ...
 const WALKED: Nanos = Nanos::from_millis(100);
+/// ... and where they do, and who was born.
+const WALKED_SELDOM: Nanos = Nanos::from_secs(1);
 /// How often when there are new threads that may be Python's; where takes are not recorded, at every pass, since then
 /// the list alone tells of a thread that lives for a moment.
 const WALKED_SOON: Nanos = Nanos::from_millis(4);
@@ -192,11 +195,16 @@ impl Watcher {
     pub(super) fn release(&mut self, pid: u32, at: Nanos) {
         let ids: Vec<usize> = (0..self.locks.len()).filter(|index| self.locks[*index].pid == pid).collect();
         for index in ids {
-            self.watchpoints[index] = None;
-            self.locks[index].span(at);
-            self.locks[index].pid = 0;
-            self.notices.push(Notice::LockGone { lock: self.locks[index].id, at });
+            self.release_lock(index, at);
         }
+    }
+
+    /// The same of one of its locks.
+    pub(super) fn release_lock(&mut self, index: usize, at: Nanos) {
+        self.watchpoints[index] = None;
+        self.locks[index].span(at);
+        self.locks[index].pid = 0;
+        self.notices.push(Notice::LockGone { lock: self.locks[index].id, at });
     }
 
     /// Looks after the processes: finds the interpreters of those that are starting, and what is new in the others.
@@ -229,7 +237,8 @@ impl Watcher {
                     let pause = match youngest.filter(|since| *since + YOUNG > now) {
                         Some(_) if is_looked_at => Nanos::ZERO,
                         Some(_) => WALKED_SOON,
-                        None => WALKED,
+                        None if is_looked_at => WALKED,
+                        None => WALKED_SELDOM,
                     };
                     // Of one that is new the lock is to be watched before somebody takes it, which may be once for all.
                     // Where locks are only looked at a moment later will do.

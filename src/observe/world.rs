@@ -10,19 +10,18 @@
 //! on `gil.locked` does, and is followed by the same machine ([`super::lock`]). So the world is a lock of another kind,
 //! held by who has stopped it. The structure is there once in each interpreter, and once in the runtime for stops of
 //! all interpreters; a lock keeps them from being used at the same time, so those of the main interpreter and of the
-//! runtime are one lane. The debug offsets do not tell where they lie: that is known by the sizes of the structures
+//! runtime are one lane. Each isolated subinterpreter has a world of its own, which only its own threads stop and are
+//! stopped by: a lane more. There are four debug registers, of which a GIL that comes back needs one, so of
+//! subinterpreters one world is exact at a time, and the others are looked at. The debug offsets do not tell where they lie: that is known by the sizes of the structures
 //! around them, and what lies there must look like one.
-//!
-//! # Not chosen
-//! The worlds of subinterpreters: there are four debug registers, and the GIL may come back, which needs one.
 
 use super::layout::Layout;
-use super::lock::Lock;
+use super::lock::{Lock, Mode};
 use super::memory::{Memory, Remote};
 use super::notice::Notice;
 use super::observed::Process;
 use super::recorder::Watchpoints;
-use super::runtime::LockState;
+use super::runtime::{Interpreter, LockState};
 
 use super::watch::Watcher;
 use crate::event::Nanos;
@@ -42,6 +41,11 @@ pub const STOP_EVENT: u64 = 4;
 const REQUESTER: u64 = 16;
 /// All of it.
 const SIZE: usize = 24;
+
+/// Debug registers that worlds may have: one of the four stays for a GIL that comes back.
+const MOST_WATCHED: usize = 3;
+/// The worlds of more interpreters of one process are not followed: those that are looked at are so at every pass.
+const MOST_WORLDS: usize = 8;
 
 /// Whether this world is stopped, and by which thread state. `None`: it cannot be read, or it is none.
 pub fn look(memory: &dyn Memory, world: u64, is_global: bool) -> Option<LockState> {
@@ -63,57 +67,90 @@ pub fn look(memory: &dyn Memory, world: u64, is_global: bool) -> Option<LockStat
     })
 }
 
-/// Where the worlds of a process are: the main interpreter's, and that of all of them.
+/// Where the world of an interpreter is and, with the main one's, that of all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Worlds {
-    pub(super) main: u64,
-    pub(super) all: Option<u64>,
+    /// The interpreter's number.
+    id: i64,
+    own: u64,
+    all: Option<u64>,
 }
 
 impl Worlds {
-    /// Those of an interpreter, if it is known where they are and both look like one.
-    fn find(memory: &dyn Memory, layout: &Layout, runtime: u64, main: u64) -> Option<Worlds> {
-        let main = main.checked_add(layout.world?)?;
-        look(memory, main, false)?;
-        let all = layout.all_worlds.and_then(|at| runtime.checked_add(at));
-        Some(Worlds { main, all: all.filter(|all| look(memory, *all, true).is_some()) })
+    /// That of an interpreter, if it is known where it is and looks like one.
+    fn find(memory: &dyn Memory, layout: &Layout, runtime: u64, of: &Interpreter) -> Option<Worlds> {
+        let own = of.address.checked_add(layout.world?)?;
+        look(memory, own, false)?;
+        let all = layout.all_worlds.filter(|_| of.id == 0).and_then(|at| runtime.checked_add(at));
+        Some(Worlds { id: of.id, own, all: all.filter(|all| look(memory, *all, true).is_some()) })
     }
 
     /// How they stand: stopped if either is.
     pub(super) fn look(self, memory: &dyn Memory) -> Option<LockState> {
-        let main = look(memory, self.main, false)?;
-        let all = self.all.filter(|_| !main.locked).and_then(|all| look(memory, all, true));
-        Some(all.filter(|all| all.locked).unwrap_or(main))
+        let own = look(memory, self.own, false)?;
+        let all = self.all.filter(|_| !own.locked).and_then(|all| look(memory, all, true));
+        Some(all.filter(|all| all.locked).unwrap_or(own))
     }
 }
 
 impl Watcher {
-    /// A free-threaded interpreter is there: its world is watched from now on, or looked at where nothing is recorded.
-    pub(super) fn meet_world(&mut self, pid: u32, main: u64, now: Nanos) {
-        let Some(process) = self.processes.get_mut(&pid).filter(|process| process.worlds.is_none()) else { return };
+    /// These free-threaded interpreters are there: the world of each is watched from now on, or looked at where that cannot
+    /// be. Those of interpreters that have ended are let go.
+    pub(super) fn meet_worlds(&mut self, pid: u32, interpreters: &[Interpreter], now: Nanos) {
+        let Some(process) = self.processes.get_mut(&pid) else { return };
+        let Some(layout) = process.layout().copied() else { return };
+        let Some(at) = layout.world else { return };
+        let is_there =
+            |worlds: &Worlds| interpreters.iter().any(|it| (it.id, it.address + at) == (worlds.id, worlds.own));
+        let (there, gone): (Vec<_>, Vec<_>) = process.worlds.iter().partition(|worlds| is_there(worlds));
+        let is_known = |it: &Interpreter| there.iter().any(|worlds: &Worlds| worlds.id == it.id);
+        let mut new: Vec<&Interpreter> = interpreters.iter().filter(|it| !is_known(it)).collect();
+        // The main one first.
+        new.sort_by_key(|it| it.id);
+        process.worlds = there.clone();
+        for world in gone {
+            self.by_word.remove(&(pid, world.own + STOPPED));
+            if let Some(index) = self.locks.iter().position(|it| it.pid == pid && it.address == world.own) {
+                self.release_lock(index, now);
+            }
+        }
+        for interpreter in new {
+            self.meet_world(pid, interpreter, now);
+        }
+    }
+
+    fn meet_world(&mut self, pid: u32, interpreter: &Interpreter, now: Nanos) {
+        let Some(process) = self.processes.get_mut(&pid) else { return };
         let Some(runtime) = &process.runtime else { return };
         let memory = Remote(pid);
-        let Some(worlds) = Worlds::find(&memory, &runtime.layout, runtime.address, main) else { return };
+        let Some(worlds) = Worlds::find(&memory, &runtime.layout, runtime.address, interpreter) else { return };
         let index = self.locks.len();
-        if index >= usize::from(u16::MAX) {
+        if index >= usize::from(u16::MAX) || process.worlds.len() >= MOST_WORLDS {
             return;
         }
-        process.worlds = Some(worlds);
+        process.worlds.push(worlds);
         let number = process.index.unwrap_or_default();
-        let name = match number {
-            0 => "stop-the-world".to_owned(),
-            index => format!("stop-the-world of process {}", index + 1),
+        let name = match (number, interpreter.id) {
+            (0, 0) => "stop-the-world".to_owned(),
+            (0, id) => format!("stop-the-world of interpreter {id}"),
+            (index, 0) => format!("stop-the-world of process {}", index + 1),
+            (index, id) => format!("stop-the-world of process {}, interpreter {id}", index + 1),
         };
         let name = self.unused_lock_name(pid, name);
         let id = Watcher::lock_id(index);
         let kind = LockKind::StopTheWorld;
         self.notices.push(Notice::Lock(LockPlan { id, kind, name, process: number, of_workers: true }));
-        let mut lock = Lock::new(id, pid, worlds.main, worlds.main + STOPPED);
+        let mut lock = Lock::new(id, pid, worlds.own, worlds.own + STOPPED);
         lock.kind = kind;
-        let words: Vec<u64> = [Some(worlds.main), worlds.all].into_iter().flatten().map(|it| it + STOPPED).collect();
+        let words: Vec<u64> = [Some(worlds.own), worlds.all].into_iter().flatten().map(|it| it + STOPPED).collect();
         lock.words = words.len();
-        let mut watched = Ok(Watchpoints::default());
-        for word in &words {
+        let taken = self.locks.iter().filter(|it| it.pid == pid && it.mode == Mode::Exact).map(|lock| lock.words);
+        let too_many = taken.sum::<usize>() + words.len() > MOST_WATCHED;
+        let mut watched = match too_many {
+            true => Err("a thread can be watched for four words, and this would be one more".to_owned()),
+            false => Ok(Watchpoints::default()),
+        };
+        for word in words.iter().filter(|_| !too_many) {
             let more = self.recorder.watch(pid, Subject::Byte(*word));
             watched = watched.and_then(|all| Ok(all.and(more.map_err(|why| why.to_string())?)));
         }
@@ -125,10 +162,10 @@ impl Watcher {
 }
 
 impl Process {
-    /// Whether the world stands still, and who stopped it.
-    pub(super) fn look_at_world(&mut self) -> Option<(LockState, Option<u32>)> {
+    /// Whether the world at this address stands still, and who stopped it.
+    pub(super) fn look_at_world(&mut self, address: u64) -> Option<(LockState, Option<u32>)> {
         let (runtime, memory) = (self.runtime.as_ref()?, Remote(self.pid));
-        let state = self.worlds?.look(&memory)?;
+        let state = self.worlds.iter().find(|worlds| worlds.own == address)?.look(&memory)?;
         let native = (state.last_holder != 0).then(|| runtime.native_of(&memory, state.last_holder)).flatten();
         Some((state, native.and_then(|native| self.outside(native))))
     }
@@ -152,7 +189,7 @@ mod tests {
         let mut image = Image::default();
         image.put(4096, world(0, 0, 0));
         image.put(8192, world(1, 1, 0x7000));
-        let both = Worlds { main: 4096, all: Some(8192) };
+        let both = Worlds { id: 0, own: 4096, all: Some(8192) };
         assert_eq!(both.look(&image).map(|state| (state.locked, state.last_holder)), Some((true, 0x7000)));
         image.put(8192, world(0, 1, 0));
         assert_eq!(both.look(&image).map(|state| state.locked), Some(false));

@@ -6,15 +6,15 @@ use crate::engine::{self, CoreEvidence, TaskOutcome};
 use crate::event::{LaneId, LockId, Nanos, State};
 use crate::insight::{self, Facts};
 use crate::model::{LockKind, Role};
-use crate::session::{Estimate, Held, Looks, Phase, Record, held_by_lane};
+use crate::session::{Estimate, Held, Looks, Phase, Record, held_by_lane, ran_by_lane};
 use crate::trace::{Ledger, LockInfo, QueueStats};
 use crate::vm::Rules;
 use crate::workload::Workload;
 
 use super::calibration::StartUp;
 use super::schema::{
-    Caller, ContextSwitches, Events, Experiment, HeldIn, InTask, Lane, Lock, Machine, Memory, ProcessMemory, Queue,
-    Report, StoppedBy, TaskResult, World,
+    Caller, ContextSwitches, Events, ExactPart, Experiment, HeldIn, InTask, Lane, Lock, Machine, Memory, ProcessMemory,
+    Queue, RanIn, Report, StoppedBy, TaskResult, World,
 };
 
 /// The report of a run that is over. Without a workload: of a program that was observed.
@@ -71,6 +71,7 @@ pub fn report(record: &Record, workload: Option<&Workload>, machine: &engine::ma
         ledger_ns: states(&trace.ledger()),
         blame: trace.blame(),
         held_in: held_in(record),
+        ran_in: ran_in(record),
         insights,
         memory: memory(record),
         context_switches: context_switches(record),
@@ -110,11 +111,7 @@ fn held_in(record: &Record) -> Vec<HeldIn> {
             .take(MOST_TASKS)
             .map(|it| InTask { task: it.task.to_string(), held: it.held.ns / held, waited: it.waited.ns / waited })
             .collect(),
-        caller: row.place.caller.map(|caller| Caller {
-            function: caller.function.to_string(),
-            file: caller.file.to_string(),
-            line: caller.line,
-        }),
+        caller: row.place.caller.map(|it| caller(&it)),
         looks: row.looks,
         held: row.held.ns / held,
         held_off: row.held.off() / held,
@@ -122,6 +119,27 @@ fn held_in(record: &Record) -> Vec<HeldIn> {
         waited_off: row.waited.off() / waited,
     };
     record.places.divide(&told, Looks::Ever).into_iter().take(MOST_HELD_IN).map(row).collect()
+}
+
+fn ran_in(record: &Record) -> Vec<RanIn> {
+    let ran = ran_by_lane(&record.trace, record.trace.begin_at());
+    let all = ran.values().map(|ran| ran.held.0).sum::<u64>().max(1) as f64;
+    let row = |row: crate::session::HeldIn| RanIn {
+        lane: row.lane,
+        function: row.place.function.to_string(),
+        file: row.place.file.to_string(),
+        line: row.place.line,
+        task: row.place.task.map(|task| task.to_string()),
+        caller: row.place.caller.map(|it| caller(&it)),
+        looks: row.looks,
+        ran: row.held.ns / all,
+        ran_off: row.held.off() / all,
+    };
+    record.places.divide_runs(&ran, Looks::Ever).into_iter().take(MOST_HELD_IN).map(row).collect()
+}
+
+fn caller(caller: &crate::observe::place::Caller) -> Caller {
+    Caller { function: caller.function.to_string(), file: caller.file.to_string(), line: caller.line }
 }
 
 fn experiment(record: &Record, workload: &Workload, workers: usize) -> Option<Experiment> {
@@ -180,6 +198,9 @@ fn lock(record: &Record, id: LockId, name: &str, pid: Option<u32>) -> Lock {
         held_off_ns: held_off,
         free_ns: stats.free,
         takes: sampled.is_none().then_some(stats.takes),
+        exact_part: sampled
+            .filter(|status| status.exact_ns > Nanos::ZERO)
+            .map(|status| ExactPart { ns: status.exact_ns, takes: status.exact_takes }),
         handoffs: stats.handoffs,
         drop_requests: (record.description.engine == "emulated").then_some(stats.drop_requests),
         hold_ns: sampled.is_none().then_some(stats.hold),

@@ -121,6 +121,16 @@ pub(super) fn footing(report: &Report, out: &mut impl Write) -> io::Result<()> {
         let (held, off) = (row.held * 100.0, (row.held_off * 100.0).ceil());
         writeln!(out, "{heading}  {held:3.0} % ±{off:<2.0} {lane}: {function} ({file}{line}){}", tasks(row))?;
     }
+    for (index, row) in report.ran_in.iter().take(HELD_IN).enumerate() {
+        let looks: u64 = report.ran_in.iter().map(|row| row.looks).sum();
+        let heading = if index == 0 { format!("\nwhere threads ran, by {looks} looks\n") } else { String::new() };
+        let file = printable(row.file.rsplit('/').next().unwrap_or_default());
+        let line = row.line.map_or_else(String::new, |line| format!(":{line}"));
+        let (lane, function) = (lane_name(report, row.lane), printable(&row.function));
+        let (ran, off) = (row.ran * 100.0, (row.ran_off * 100.0).ceil());
+        let task = row.task.as_ref().map_or_else(String::new, |task| format!("; task {}", printable(task)));
+        writeln!(out, "{heading}  {ran:3.0} % ±{off:<2.0} {lane}: {function} ({file}{line}){task}")?;
+    }
     waited_for(report, out)?;
     for alarm in &status.alarms {
         writeln!(out, "\n! after {}: {}", alarm.at, printable(&alarm.text))?;

@@ -72,6 +72,8 @@ pub struct Report {
     pub blame: Vec<Blame>,
     /// In which functions the holders of locks were seen, the most waited for first; of a program that was observed.
     pub held_in: Vec<HeldIn>,
+    /// In which functions threads without a GIL ran, the longest first; of a program that was observed.
+    pub ran_in: Vec<RanIn>,
     /// The diagnoses that hold, the most particular first.
     pub insights: Vec<Finding>,
     /// What it took.
@@ -153,6 +155,30 @@ pub struct HeldIn {
     pub waited_off: f64,
 }
 
+/// A function in which a thread without a GIL was seen running Python: how long it ran, divided by looks among its functions.
+/// Of what is missing from 1, no look tells the function: it ran native code, or was not looked at.
+#[derive(Clone, Debug, Serialize)]
+pub struct RanIn {
+    /// Which lane.
+    pub lane: LaneId,
+    /// The function's qualified name.
+    pub function: String,
+    /// Its file.
+    pub file: String,
+    /// The line where it was seen last; null where it has none.
+    pub line: Option<u32>,
+    /// The asyncio task it ran in when it was last seen (3.14 and later); null if there was none.
+    pub task: Option<String>,
+    /// If that is the standard library, the nearest caller that is not; null otherwise.
+    pub caller: Option<Caller>,
+    /// How many looks found it there.
+    pub looks: u64,
+    /// Its share of all running without a GIL, 0 to 1.
+    pub ran: f64,
+    /// How far that may be off, more or less, in nineteen of twenty cases, as far as that lies with the number of looks.
+    pub ran_off: f64,
+}
+
 /// The part of a function that ran in one asyncio task.
 #[derive(Clone, Debug, Serialize)]
 pub struct InTask {
@@ -210,8 +236,12 @@ pub struct Lock {
     pub held_off_ns: Option<Nanos>,
     /// How long it was free.
     pub free_ns: Nanos,
-    /// How often it was taken; null if it was only looked at for some of the time: that looks do not tell.
+    /// How often it was taken; null if it was only looked at for some of the time: that looks do not tell. Of the rest of
+    /// the time `exact_part` does.
     pub takes: Option<u64>,
+    /// Where it was only looked at for some of the time: the rest, in which each take was recorded; null if there was none,
+    /// or nothing else.
+    pub exact_part: Option<ExactPart>,
     /// How often by another than the last holder; where it was only looked at, by CPython's own count (`switch_number`).
     pub handoffs: u64,
     /// How often a waiter's interval ran out; null of a real interpreter, in which nothing tells.
@@ -223,6 +253,15 @@ pub struct Lock {
     pub wait_ns: Distribution,
     /// How far apart looks were on average while it was only looked at; null if it never was.
     pub looks_apart_ns: Option<Nanos>,
+}
+
+/// The part of a run in which each take of a lock was recorded.
+#[derive(Debug, Serialize)]
+pub struct ExactPart {
+    /// How long that was in all, give or take some milliseconds each time it began.
+    pub ns: Nanos,
+    /// How often the lock was taken then.
+    pub takes: u64,
 }
 
 /// A world that is stopped now and then, of a free-threaded interpreter.

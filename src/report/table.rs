@@ -142,7 +142,15 @@ fn locks(report: &Report, out: &mut impl Write) -> io::Result<()> {
         match &lock.hold_ns {
             Some(spans) => spread("held at a time", spans, None, out)?,
             None => {
-                writeln!(out, "  {:<16} not seen, nor how often it was taken: it was looked at only", "held at a time")?
+                let taken = match &lock.exact_part {
+                    None => "how often it was taken: it was looked at only".to_owned(),
+                    Some(part) => format!(
+                        "how often it was taken in all: {} in {}, for the rest it was looked at only",
+                        counted(part.takes, "take"),
+                        part.ns
+                    ),
+                };
+                writeln!(out, "  {:<16} not seen, nor {taken}", "held at a time")?
             }
         }
         spread("waited for", &lock.wait_ns, lock.looks_apart_ns, out)?;

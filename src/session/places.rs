@@ -1,4 +1,4 @@
-//! In which functions the holder of a lock was seen, and how long others waited meanwhile.
+//! In which functions the holder of a lock was seen, and how long others waited meanwhile; or, without a lock, who runs.
 //!
 //! # The problem
 //! Who held a lock while others waited is recorded. In which function that was is looked up now and then, and such looks
@@ -9,6 +9,9 @@
 //! others waited meanwhile, is the log's ([`Places::divide`]). So the functions of a lane add up to what is recorded of
 //! it. What no look tells of is in no function. Each look stands for the time since the one before it (for a tenth of
 //! a second at most); of late, what is long past fades: after ten seconds it counts half.
+//!
+//! Without a GIL nobody holds anything that others wait for. Looks at threads that run Python divide how long they ran
+//! ([`Places::divide_runs`]), each as those at a holder do, and are counted apart: a GIL may come back.
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::{Add, AddAssign};
@@ -36,15 +39,22 @@ const MOST_SAMPLES: usize = 3000;
 /// A task is named alone that has so much of a function, as an owner is of a cell.
 const NEARLY_ALL: f64 = 0.9;
 
-/// The lane, the function and its file, and those of the caller where it is told.
-type Key = (LaneId, Arc<str>, Arc<str>, Option<(Arc<str>, Arc<str>)>);
+/// As what a lane was seen: as the holder of its lock, or running without one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum As {
+    Holder,
+    Runner,
+}
+
+/// The lane and as what, the function and its file, and those of the caller where it is told.
+type Key = ((LaneId, As), Arc<str>, Arc<str>, Option<(Arc<str>, Arc<str>)>);
 
 /// What has been seen of the holders.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Places {
     rows: HashMap<Key, Seen>,
     /// What rows weighed that were given up, by lane.
-    given_up: HashMap<LaneId, Weight>,
+    given_up: HashMap<(LaneId, As), Weight>,
     latest: HashMap<LaneId, Place>,
     /// In the order of time.
     samples: VecDeque<(Nanos, LaneId, Place)>,
@@ -142,7 +152,7 @@ pub struct Estimate {
 }
 
 impl Places {
-    /// The lane was seen there at `at`, holding its lock. It counts once the log has come so far ([`Places::settle`]).
+    /// The lane was seen there at `at`, holding its lock, or running if it has none. It counts once the log has come so far ([`Places::settle`]).
     pub fn looked(&mut self, at: Nanos, lane: LaneId, place: Place) {
         self.ahead.push((at, lane, place));
     }
@@ -151,15 +161,22 @@ impl Places {
     pub fn settle(&mut self, log: &Trace) {
         let due = self.ahead.iter().take_while(|(at, ..)| *at <= log.now()).count();
         for (at, lane, place) in self.ahead.drain(..due).collect::<Vec<_>>() {
-            let lock = log.lane(lane).lock;
+            let Some(lock) = log.lane(lane).lock else {
+                self.note(at, (lane, As::Runner), place, 0);
+                continue;
+            };
             let waits = |lane| log.span_at(lane, at).is_some_and(|span| span.state == State::WaitingGil);
-            let waiting = log.lanes().filter(|(other, info)| info.lock == lock && waits(*other)).count();
+            let waiting = log.lanes().filter(|(other, info)| info.lock == Some(lock) && waits(*other)).count();
             self.saw(at, lane, place, waiting);
         }
     }
 
     /// The lane was seen there at `at`, holding its lock, while so many others wanted it.
     pub fn saw(&mut self, at: Nanos, lane: LaneId, place: Place, waiting: usize) {
+        self.note(at, (lane, As::Holder), place, waiting);
+    }
+
+    fn note(&mut self, at: Nanos, who: (LaneId, As), place: Place, waiting: usize) {
         // All locks are looked at at once: each holder is told of for the whole of the time since the look before.
         if at > self.last {
             (self.before, self.last) = (self.last, at);
@@ -169,7 +186,7 @@ impl Places {
             self.give_up(at);
         }
         let by = place.caller.as_ref().map(|caller| (Arc::clone(&caller.function), Arc::clone(&caller.file)));
-        let key = (lane, Arc::clone(&place.function), Arc::clone(&place.file), by);
+        let key = (who, Arc::clone(&place.function), Arc::clone(&place.file), by);
         let (seen, weight) = (self.rows.entry(key).or_default(), Weight::of(span, span * waiting as f64));
         (seen.line, seen.task, seen.caller) = (place.line, place.task.clone(), place.caller.clone());
         seen.looks += 1;
@@ -177,20 +194,20 @@ impl Places {
         if let Some(task) = &place.task {
             seen.saw_task(at, task, weight);
         }
-        self.latest.insert(lane, place.clone());
+        self.latest.insert(who.0, place.clone());
         if self.samples.len() >= MOST_SAMPLES {
             self.samples.pop_front();
         }
-        self.samples.push_back((at, lane, place));
+        self.samples.push_back((at, who.0, place));
     }
 
     /// Forgets the functions that were hardly seen of late.
     fn give_up(&mut self, at: Nanos) {
         let given_up = &mut self.given_up;
-        self.rows.retain(|(lane, ..), seen| {
+        self.rows.retain(|(who, ..), seen| {
             let stays = seen.sum.faded(at).held > 1e6;
             if !stays {
-                *given_up.entry(*lane).or_default() += seen.sum.ever;
+                *given_up.entry(*who).or_default() += seen.sum.ever;
             }
             stays
         });
@@ -213,17 +230,28 @@ impl Places {
     /// What the log tells of each lane, divided among the functions it was seen in: waits by the looks at which somebody
     /// waited. The most waited for first. A lane that was not seen so has no part in them.
     pub fn divide(&self, log: &HashMap<LaneId, Held>, looks: Looks) -> Vec<HeldIn> {
+        sorted(self.divided(As::Holder, log, looks))
+    }
+
+    /// How long each lane ran that has no lock ([`ran_by_lane`]), divided among the functions it was seen in: `held` is
+    /// how long it ran there. The longest first.
+    pub fn divide_runs(&self, ran: &HashMap<LaneId, Held>, looks: Looks) -> Vec<HeldIn> {
+        sorted(self.divided(As::Runner, ran, looks))
+    }
+
+    fn divided(&self, seen_as: As, log: &HashMap<LaneId, Held>, looks: Looks) -> Vec<HeldIn> {
         let weight = |sum: &Sum| match looks {
             Looks::Ever => sum.ever,
             Looks::Lately => sum.faded(self.last),
         };
-        let mut lanes: HashMap<LaneId, Weight> = match looks {
+        let mut lanes: HashMap<(LaneId, As), Weight> = match looks {
             Looks::Ever => self.given_up.clone(),
             Looks::Lately => HashMap::new(),
         };
-        self.rows.iter().for_each(|((lane, ..), seen)| *lanes.entry(*lane).or_default() += weight(&seen.sum));
-        let rows = self.rows.iter().map(|((lane, function, file, _), seen)| {
-            let (told, of) = (log.get(lane).copied().unwrap_or_default(), lanes[lane]);
+        self.rows.iter().for_each(|((who, ..), seen)| *lanes.entry(*who).or_default() += weight(&seen.sum));
+        let rows = self.rows.iter().filter(|(((_, as_what), ..), _)| *as_what == seen_as);
+        let rows = rows.map(|((who @ (lane, _), function, file, _), seen)| {
+            let (told, of) = (log.get(lane).copied().unwrap_or_default(), lanes[who]);
             let part = |sum: &Sum| {
                 let part = weight(sum);
                 let held = Estimate::part(told.held, part.held, of.held, of.held_squared);
@@ -244,10 +272,10 @@ impl Places {
                 more_tasks: seen.more_tasks,
             }
         });
-        sorted(rows.collect())
+        rows.collect()
     }
 
-    /// The same of every function, whoever ran it.
+    /// [`Places::divide`] of every function, whoever ran it.
     pub fn divide_by_function(&self, log: &HashMap<LaneId, Held>, looks: Looks) -> Vec<HeldIn> {
         let mut found: Vec<HeldIn> = Vec::new();
         for row in self.divide(log, looks) {
@@ -320,6 +348,13 @@ pub fn held_by_lane(
         lanes.entry(lane).or_default().waited += waited;
     }
     lanes
+}
+
+/// How long each lane ran from one instant to another that has no lock.
+pub fn ran_by_lane(log: &Trace, from: Nanos) -> HashMap<LaneId, Held> {
+    let without = log.lanes().filter(|(_, info)| info.lock.is_none());
+    let ran = |lane| log.lane_ledger_between(lane, from, log.now()).0[State::Running.index()];
+    without.map(|(lane, _)| (lane, Held { held: ran(lane), waited: Nanos::ZERO })).collect()
 }
 
 impl Weight {

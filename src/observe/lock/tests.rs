@@ -86,6 +86,7 @@ fn a_lock_that_is_written_too_often_is_sampled() {
     let mut lock = settled();
     let mut said = Vec::new();
     let often = 1_000_000_000..;
+    lock.span(Nanos(1_000_000_000));
     let last = MOST_HITS + ALLOWANCE - 1;
     for (index, at) in often.step_by(400_000).take(last + 1).enumerate() {
         said = hit(&mut lock, at, 7);
@@ -93,9 +94,12 @@ fn a_lock_that_is_written_too_often_is_sampled() {
     }
     assert_eq!(said.last(), Some(&Change::TooOften));
     assert!(matches!(lock.mode, Mode::Sampled { until: Some(_) }));
+    assert_eq!(lock.spans, (Nanos(400_000 * last as u64), Nanos::ZERO), "it was exact up to then");
+    let exact = lock.takes;
     let again = 9_000_000_000;
     assert_eq!(hit(&mut lock, again, 7), [], "what comes late is not believed");
     assert!(look(&mut lock, again, state(true, 6), 8).contains(&Change::Taken(8)));
+    assert_eq!((lock.takes, lock.takes_exact), (exact + 1, exact), "who is found to have it took it at some time");
 
     lock.watch();
     let tripped =

@@ -31,11 +31,15 @@ pub struct TaskLayout {
 #[derive(Debug, Default)]
 pub struct Tasks {
     layout: Option<TaskLayout>,
-    looked: Option<Instant>,
+    /// When it was first looked for that, and when last.
+    looked: Option<(Instant, Instant)>,
 }
 
-/// How often it is looked whether the module has been imported by now.
-const AGAIN: Duration = Duration::from_secs(1);
+/// It is looked whether the module has been imported by now after so much of the time in which it was not: what was missed of
+/// tasks meanwhile is a small part of the run.
+const PART: u32 = 8;
+/// How often at most, and at least.
+const AGAIN: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
 impl Tasks {
     /// The name of the task that the thread of this `PyThreadState` runs, if it is known to run any.
@@ -46,12 +50,18 @@ impl Tasks {
         objects: &ObjectLayout,
         memory: &dyn Memory,
     ) -> Option<Arc<str>> {
-        if self.layout.is_none() && runtime.version.minor >= 14 && self.looked.is_none_or(|at| at.elapsed() >= AGAIN) {
+        let now = Instant::now();
+        if self.layout.is_none() && runtime.version.minor >= 14 && self.is_due(now) {
             // The interpreter's own file does not change: it is read once.
             self.layout = TaskLayout::find(pid, runtime, self.looked.is_none(), memory);
-            self.looked = Some(Instant::now());
+            self.looked = Some((self.looked.map_or(now, |(first, _)| first), now));
         }
         self.layout?.running(tstate, objects, memory)
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        let pause = |(first, last): (Instant, Instant)| ((last - first) / PART).clamp(AGAIN.0, AGAIN.1);
+        self.looked.is_none_or(|looked| looked.1 + pause(looked) <= now)
     }
 }
 
@@ -128,6 +138,24 @@ mod tests {
         let many = [&16_u64.to_le_bytes()[..], &1_u32.to_le_bytes(), &1_u32.to_le_bytes()].concat();
         assert_eq!(running(&image(IS_INT, &many)), Some(format!("Task-{}", (1 << 30) + 1)));
         assert_eq!(running(&image(0, &three)), None, "what is neither has no name");
+    }
+
+    #[test]
+    fn a_module_that_is_imported_at_last_is_found_after_a_small_part_of_the_time_until_then_and_the_looks_are_few() {
+        let begin = Instant::now();
+        let mut tasks = Tasks::default();
+        let (mut looks, mut before, mut now) = (0, begin, begin);
+        while now < begin + Duration::from_secs(10) {
+            if tasks.is_due(now) {
+                // It may have been imported right after the look before.
+                let late = now - before;
+                assert!(late <= AGAIN.0 + (now - begin) / PART && late <= AGAIN.1 + AGAIN.0, "{late:?}");
+                tasks.looked = Some((tasks.looked.map_or(now, |(first, _)| first), now));
+                (looks, before) = (looks + 1, now);
+            }
+            now += Duration::from_millis(1);
+        }
+        assert!((20..60).contains(&looks), "{looks}");
     }
 
     #[test]

@@ -93,7 +93,7 @@ fn relations_that_do_not_hold_are_not_believed() {
     assert_eq!(runtime.walk(&early), Ok(vec![]));
     let mut gone = good.clone();
     gone.set_word(STATES[0] + layout.thread_next, 0x77_0000);
-    assert_eq!(runtime.walk(&gone), Err(Lost::Unreadable(Unreadable::Nothing(0x77_0000 + 16))));
+    assert_eq!(runtime.walk(&gone), Err(Lost::Unreadable(Unreadable::Nothing(0x77_0000 + layout.thread_next))));
 }
 
 #[test]

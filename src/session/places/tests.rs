@@ -101,6 +101,31 @@ fn a_look_counts_those_who_waited_at_its_own_instant_once_the_log_has_come_so_fa
 }
 
 #[test]
+fn without_a_lock_looks_divide_how_long_a_lane_ran_and_are_no_holders() {
+    use crate::trace::testing::TraceBuilder;
+    let ms = Nanos::from_millis;
+    let trace = TraceBuilder::new().lane("free").state(State::Running, ms(80)).state(State::Io, ms(20));
+    let trace = trace.lane("rests").state(State::Io, ms(100)).build();
+    let mut places = Places::default();
+    for (at, function) in [(20, "long"), (40, "long"), (60, "short"), (80, "long")] {
+        places.looked(trace.begin_at() + ms(at), LaneId(0), place(function));
+    }
+    places.settle(&trace);
+    let ran = ran_by_lane(&trace, trace.begin_at());
+    assert_eq!((ran[&LaneId(0)].held, ran[&LaneId(1)].held), (ms(80), Nanos::ZERO));
+    let rows = places.divide_runs(&ran, Looks::Ever);
+    let seen: Vec<_> = rows.iter().map(|row| (&*row.place.function, row.looks, row.held.ns)).collect();
+    // The first stands for a tenth of a second, as the first of all does, the others for 20 ms each.
+    assert_eq!(seen, [("long", 3, 70e6), ("short", 1, 10e6)]);
+    assert_eq!(places.divide(&ran, Looks::Ever), [], "it held nothing");
+    // Its GIL came back: from then on it is a holder, and its looks before count for nothing there.
+    places.saw(trace.begin_at() + ms(90), LaneId(0), place("short"), 1);
+    let held = places.divide(&log(&[(0, 10, 10)]), Looks::Ever);
+    assert_eq!(held.iter().map(|row| (row.looks, row.held.ns)).collect::<Vec<_>>(), [(1, 10e6)]);
+    assert!(places.divide_runs(&ran, Looks::Ever).iter().map(|row| row.looks).eq([3, 1]));
+}
+
+#[test]
 fn a_sample_is_found_by_its_instant_and_only_within_the_span_asked_for() {
     let ms = Nanos::from_millis;
     let mut places = Places::default();

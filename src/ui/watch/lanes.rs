@@ -204,14 +204,24 @@ fn lock_name(info: &LockInfo, several: bool) -> String {
     if !several {
         return info.name.clone();
     }
-    let (name, program) = info.name.find(" (").map_or((&*info.name, ""), |at| info.name.split_at(at));
-    let interpreter = name.rsplit_once("interpreter ").map_or(String::new(), |(_, id)| format!(".{id}"));
+    let program = info.name.find(" (").map_or("", |at| &info.name[at..]);
+    let interpreter = interpreter(info).map_or(String::new(), |id| format!(".{id}"));
     format!("GIL {}{interpreter}{program}", info.process + 1)
+}
+
+/// The number of the subinterpreter that a lock or a world is of.
+fn interpreter(info: &LockInfo) -> Option<&str> {
+    let name = info.name.split_once(" (").map_or(&*info.name, |(name, _)| name);
+    name.rsplit_once("interpreter ").map(|(_, id)| id)
 }
 
 /// A world's name in the column of names, shorter where there is no room for all of it.
 fn world_name(info: &LockInfo, several: bool, room: usize) -> String {
-    let number = if several { format!(" {}", info.process + 1) } else { String::new() };
+    let number = match (several, interpreter(info)) {
+        (false, _) => String::new(),
+        (true, None) => format!(" {}", info.process + 1),
+        (true, Some(id)) => format!(" {}.{id}", info.process + 1),
+    };
     let whole = format!("stop-the-world{number}");
     if whole.len() <= room { whole } else { format!("stops{number}") }
 }
@@ -381,5 +391,10 @@ mod tests {
         assert_eq!(world_name(&info(0), false, 10), "stops");
         assert_eq!(world_name(&info(1), true, 22), "stop-the-world 2");
         assert_eq!(world_name(&info(1), true, 14), "stops 2");
+        let of_sub = LockInfo { name: "stop-the-world of interpreter 3".to_owned(), ..info(0) };
+        assert_eq!(
+            (world_name(&of_sub, true, 22), world_name(&of_sub, true, 14)),
+            ("stop-the-world 1.3".into(), "stops 1.3".into())
+        );
     }
 }
