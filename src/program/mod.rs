@@ -19,6 +19,7 @@
 //! inherit it.
 
 mod below;
+mod emulator;
 mod exit;
 pub mod guard;
 mod keys;
