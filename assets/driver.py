@@ -56,9 +56,33 @@ def announce(report):
             out.write(json.dumps({"worker": threading.get_native_id(), "pid": os.getpid(), "at": time.monotonic_ns()}) + "\n")
 
 
+def unloaded(error, file, name):
+    """Why the file could not be loaded and where, and what to do if that is a module which this Python has not."""
+    import traceback
+    places = [(place.filename, place.lineno) for place in traceback.extract_tb(error.__traceback__)]
+    places = [place for place in places if place[0] != __file__ and not place[0].startswith("<frozen")]
+    if isinstance(error, SyntaxError):
+        places.append((error.filename, error.lineno))
+    text = told(error, file)["error"]
+    # The lines that import a `module:function` are not the person's.
+    if places and not (places[-1][0] == file and ":" in name):
+        text += " (line %s)" % places[-1][1] if places[-1][0] == file else " (%s, line %s)" % places[-1]
+    # Python's own words: neither a part of a package that is there, nor whatever else a file may say of itself.
+    if isinstance(error, ModuleNotFoundError) and str(error) == "No module named %r" % error.name:
+        text += ". Install it for %s, or choose a Python that has it with --python" % sys.executable
+    return "the file could not be loaded: " + text
+
+
 def prepare(file, name, report):
     """Before a worker does anything. It returns nothing: what an interpreter's initializer returns has to cross to another."""
-    load(file, name)
+    try:
+        load(file, name)
+    except BaseException as error:
+        if report:  # else all that is told is that a worker ended
+            import json
+            with open(report, "w") as out:
+                out.write(json.dumps({"failed": "in a worker " + unloaded(error, file, name)}) + "\n")
+        raise
     announce(report)
 
 
@@ -333,8 +357,7 @@ class Run:
         try:
             module = load(self.file, self.name)
         except BaseException as error:
-            place = " (%s, line %s)" % (error.filename, error.lineno) if isinstance(error, SyntaxError) else ""
-            return self.say(failed="the file could not be loaded: " + told(error, self.file)["error"] + place)
+            return self.say(failed=unloaded(error, self.file, self.name))
         model = self.order["model"]
         if model == "free-threads" and gil():
             return self.say(failed="this Python has a GIL: free threads need a free-threaded build")

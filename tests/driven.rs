@@ -21,7 +21,7 @@ fn interpreter() -> Option<PathBuf> {
 }
 
 fn start(python: PathBuf, workload: &str, id: &str, args: &[(&str, i64)]) -> Driven {
-    let workload = workload::load(workload).expect("it is there");
+    let workload = workload::load(workload).or_else(|_| workload::load_for_cpython(workload)).expect("it is there");
     let model = model::find(id).expect("it is there");
     let args = args.iter().map(|(name, value)| ((*name).to_owned(), workload::ArgValue::Int(*value))).collect();
     let plan = model.plan_over(4, Some(2)).expect("it is possible");
@@ -167,6 +167,31 @@ fn a_file_that_cannot_be_loaded_says_so_and_a_stopped_run_leaves_nothing() {
     assert!(begun && left(run.group()));
     run.stop();
     assert!(!left(run.group()));
+}
+
+#[test]
+fn a_module_that_is_missing_is_named_and_what_to_do_whoever_loads_the_file() {
+    let Some(python) = interpreter() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("own.py");
+    let failed = |body: &str, model: &str| {
+        std::fs::write(&file, format!("{body}\ndef work():\n    pass\n")).expect("it can be written");
+        let mut run = start(python.clone(), file.to_str().expect("it is UTF-8"), model, &[]);
+        run.go();
+        match see_through(&mut run).pop() {
+            Some(Signal::Failed(why)) => why,
+            said => panic!("{said:?}"),
+        }
+    };
+    let why = failed("import math\nimport nowhere_to_be_found", "threads");
+    assert!(why.contains("No module named 'nowhere_to_be_found' (line 2). "), "{why}");
+    assert!(why.contains("Install it for ") && why.contains("--python"), "{why}");
+    // That the pool is broken is what follows from it.
+    let in_children = "import multiprocessing\nif multiprocessing.parent_process():\n    import nowhere_to_be_found";
+    let why = failed(in_children, "processes:spawn");
+    assert!(why.contains("in a worker the file could not be loaded") && why.contains("Install it for "), "{why}");
+    let why = failed("import math.nowhere", "threads");
+    assert!(why.contains("'math' is not a package") && !why.contains("Install"), "{why}");
 }
 
 /// Whether a process is there and not just unreaped.

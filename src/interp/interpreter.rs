@@ -56,6 +56,13 @@ pub(super) struct Failure {
     pub(super) line: Line,
 }
 
+impl Failure {
+    /// Of the module's body, in a worker.
+    pub(super) fn of_loading(self) -> String {
+        format!("the file could not be loaded: line {}: {}", self.line, self.text)
+    }
+}
+
 impl Interpreter {
     /// Compiles the source: the step `import`. The module's body has not run yet.
     pub(super) fn new(source: &str, file: &str, name: &str, settings: Settings) -> Result<Interpreter, String> {

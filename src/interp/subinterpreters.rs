@@ -136,8 +136,7 @@ impl Pool<'_> {
         let interpreter = self.boot(lane.id, lane)?;
         let mut host = interpreter.host(lane.id);
         host.take(State::Starting);
-        let prepared = interpreter.prepare(&mut host);
-        prepared.map_err(|Failure { text, line }| format!("the file could not be loaded: line {line}: {text}"))?;
+        interpreter.prepare(&mut host).map_err(Failure::of_loading)?;
         work_until(self.first.load.costs.subinterpreter.cpu() + interpreter.imports());
         host.drop_to(State::Idle, Detail::None);
         while let Ok((task, call)) = self.asked() {

@@ -146,8 +146,7 @@ pub(super) fn prepare(interpreter: &Interpreter, host: &mut WorkerHost, channel:
     let preparation = preparation(channel)?;
     host.take(State::Unpickling);
     pickles::prepared(&preparation)?;
-    let prepared = interpreter.prepare(host);
-    prepared.map_err(|Failure { text, line }| format!("the file could not be loaded: line {line}: {text}"))
+    interpreter.prepare(host).map_err(Failure::of_loading)
 }
 
 /// Does tasks until told to end.

@@ -19,6 +19,7 @@
 //! inherit it.
 
 mod below;
+mod emulator;
 mod exit;
 pub mod guard;
 mod keys;
@@ -30,6 +31,7 @@ mod tail;
 
 pub use below::{children, descendants, end_all_below};
 pub use exit::{Exit, reap};
+pub(crate) use exit::{TO_BE_GONE, reap_group};
 pub use lent::Lent;
 pub(crate) use lent::path_of;
 pub use output::{KEPT, Output, Printed, last_words};
@@ -43,16 +45,13 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
 /// Where a process gets the program to execute anew: itself, even if its file was replaced or removed meanwhile.
 pub fn this_program() -> PathBuf {
     let link = PathBuf::from("/proc/self/exe");
     if link.exists() { link } else { std::env::args_os().next().unwrap_or_else(|| OsString::from("gilscope")).into() }
 }
-
-/// How long killed processes get to be gone. They need microseconds; a machine on its knees may take longer.
-const TO_BE_GONE: Duration = Duration::from_secs(2);
 
 /// How much of its standard error is kept.
 const STDERR_KEPT: usize = 64 << 10;
@@ -176,15 +175,7 @@ impl Program {
         self.signal(Signal::KILL);
         let exit = reap(self.group).unwrap_or(Exit::Signal(Signal::KILL.as_raw()));
         self.ended = Some(exit);
-        // Whatever else was in the group: dead, or about to be, and ours since their parents are.
-        let until = Instant::now() + TO_BE_GONE;
-        while Instant::now() < until {
-            match rustix::process::waitpgid(self.group, WaitOptions::NOHANG) {
-                Ok(Some(_)) | Err(Errno::INTR) => {}
-                Ok(None) => std::thread::sleep(Duration::from_micros(200)),
-                Err(_) => break,
-            }
-        }
+        reap_group(self.group);
         self.stdout.drain();
         self.stderr.drain();
     }

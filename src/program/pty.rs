@@ -9,10 +9,8 @@
 //! A pseudo-terminal, whose other side is the program's standard streams and
 //! the controlling terminal of its session, so that Ctrl-C, Ctrl-D and a change
 //! of size reach it as they would anywhere. What the program writes is obeyed
-//! by an emulator in memory (`vt100`), whose rows are plain text: nothing of it
-//! gets to the real terminal. Rows that leave its top are kept, so many of
-//! them. When we end, however that happens, our side closes, and the kernel
-//! hangs up.
+//! by an [`Emulator`] in memory: nothing of it gets to the real terminal. When
+//! we end, however that happens, our side closes, and the kernel hangs up.
 //!
 //! # Not chosen
 //! To strip the escape sequences: a prompt that redraws its line after each key
@@ -28,10 +26,10 @@ use crossterm::event::KeyEvent;
 use rustix::io::Errno;
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{InputModes, OptionalActions, Winsize, tcgetattr, tcsetattr, tcsetwinsize};
-use vt100::capture::{BasicFormattedCaptureState, RowContents, basic_formatted_to_plain};
 
+use super::emulator::Emulator;
 use super::keys;
-use super::output::{LINES_SHOWN, LONGEST_LINE, Printed};
+use super::output::Printed;
 use super::reader::{Reader, Take, Taken};
 
 /// What programs are told in `TERM`: the terminal that the emulator is.
@@ -41,8 +39,8 @@ pub const TERM: &str = "xterm-256color";
 /// us, as for any terminal.
 const AT_ONCE: usize = 32 << 10;
 
-/// From so much on the kernel's room for it may have been full: it keeps some 64 KiB.
-const MUCH: usize = 16 << 10;
+/// How much of it the kernel keeps.
+const ROOM: usize = 64 << 10;
 
 /// How much may be typed ahead of a program that does not read.
 const MOST_UNREAD: usize = 64 << 10;
@@ -53,7 +51,7 @@ pub struct PseudoTerminal(Reader<Side>);
 
 struct Side {
     master: Option<Arc<OwnedFd>>,
-    emulator: vt100::Parser<History>,
+    emulator: Emulator,
     /// What was typed and has not been taken yet.
     typed: VecDeque<u8>,
 }
@@ -82,8 +80,8 @@ impl PseudoTerminal {
         tcsetattr(&slave, OptionalActions::Now, &modes).map_err(missing)?;
         rustix::io::ioctl_fionbio(&master, true).map_err(missing)?;
         let (columns, rows) = (cells(columns), cells(rows));
-        let emulator = vt100::Parser::new_with_callbacks(rows, columns, 0, History::default());
-        let side = Side { master: Some(Arc::new(master)), emulator, typed: VecDeque::new() };
+        let side =
+            Side { master: Some(Arc::new(master)), emulator: Emulator::new(columns, rows), typed: VecDeque::new() };
         side.tell_size(columns, rows);
         Ok((PseudoTerminal(Reader::start(side)), slave))
     }
@@ -93,7 +91,7 @@ impl PseudoTerminal {
         let mut side = self.0.lock();
         // The kernel keeps less than this.
         for _ in 0..4 {
-            if side.take() != Taken::Much {
+            if !matches!(side.take(), Taken::There(AT_ONCE..)) {
                 break;
             }
         }
@@ -111,23 +109,27 @@ impl PseudoTerminal {
 
     /// What it shows, and the last lines that left its top.
     pub fn printed(&self) -> Printed {
-        self.0.lock().printed()
+        self.0.lock().emulator.printed()
     }
 
     /// How many lines were written before what is kept of them begins.
     pub fn lines_left_out(&self) -> u64 {
-        self.0.lock().emulator.callbacks().gone
+        self.0.lock().emulator.lines_left_out()
     }
 
     /// The last of what was written, as text without whatever moved a cursor.
     pub fn text(&self) -> String {
-        self.0.lock().text()
+        self.0.lock().emulator.text()
     }
 }
 
 impl Take for Side {
     fn source(&self) -> Option<Arc<OwnedFd>> {
         self.master.clone()
+    }
+
+    fn room(&self) -> usize {
+        ROOM
     }
 
     fn take(&mut self) -> Taken {
@@ -137,7 +139,7 @@ impl Take for Side {
         while let Some(master) = self.master.as_ref().filter(|_| taken < AT_ONCE) {
             match rustix::io::read(master, &mut buffer[..]) {
                 Ok(bytes @ 1..) => {
-                    self.emulator.process(&buffer[..bytes]);
+                    self.emulator.take_in(&buffer[..bytes]);
                     taken += bytes;
                 }
                 Err(Errno::INTR) => {}
@@ -147,17 +149,13 @@ impl Take for Side {
                 Ok(0) | Err(_) => self.master = None,
             }
         }
-        match &self.master {
-            None => Taken::Over,
-            Some(_) if taken >= MUCH => Taken::Much,
-            Some(_) => Taken::Little,
-        }
+        if self.master.is_some() { Taken::There(taken) } else { Taken::Over }
     }
 }
 
 impl Side {
     fn press(&mut self, key: KeyEvent) -> bool {
-        let bytes = keys::bytes(key, self.emulator.screen().application_cursor());
+        let bytes = keys::bytes(key, self.emulator.application_cursor());
         if self.master.is_none() || self.typed.len() + bytes.len() > MOST_UNREAD {
             return false;
         }
@@ -177,8 +175,7 @@ impl Side {
     }
 
     fn resize(&mut self, columns: NonZeroU16, rows: NonZeroU16) {
-        if self.emulator.screen().size() != (rows, columns) {
-            self.emulator.set_size(rows, columns);
+        if self.emulator.resize(columns, rows) {
             self.tell_size(columns, rows);
         }
     }
@@ -190,67 +187,16 @@ impl Side {
             let _ = tcsetwinsize(master, size);
         }
     }
-
-    fn printed(&self) -> Printed {
-        let screen = self.emulator.screen();
-        let mut rows: Vec<String> = screen.rows(0, screen.size().1.get()).collect();
-        let (row, column) = screen.cursor_position();
-        let used = rows.iter().rposition(|row| !row.trim().is_empty()).map_or(0, |last| last + 1);
-        let shows_caret = !screen.hide_cursor();
-        rows.truncate(if shows_caret { used.max(usize::from(row) + 1) } else { used });
-        let history = self.emulator.callbacks();
-        let skipped = (history.lines.len() + rows.len()).saturating_sub(LINES_SHOWN).min(history.lines.len());
-        let mut lines: Vec<String> = history.lines.iter().skip(skipped).cloned().collect();
-        let caret = shows_caret.then_some((lines.len() + usize::from(row), column));
-        lines.append(&mut rows);
-        Printed { lines, left_out: history.gone + skipped as u64, caret, takes_keys: true }
-    }
-
-    fn text(&self) -> String {
-        let kept = self.emulator.callbacks().lines.iter().map(String::as_str);
-        let screen = self.emulator.screen().contents();
-        let lines: Vec<&str> = kept.chain(screen.trim_end().lines()).collect();
-        if lines.is_empty() { String::new() } else { lines.join("\n") + "\n" }
-    }
 }
 
 fn cells(number: u16) -> NonZeroU16 {
     NonZeroU16::new(number).unwrap_or(NonZeroU16::MIN)
 }
 
-/// The lines that have left the top of the screen; those that were wrapped are one again.
-#[derive(Default)]
-struct History {
-    lines: VecDeque<String>,
-    /// How many came before these.
-    gone: u64,
-    state: BasicFormattedCaptureState,
-}
-
-impl vt100::Callbacks for History {
-    fn on_scroll(&mut self, row: RowContents<'_>, alternate_screen: bool) {
-        if alternate_screen {
-            return;
-        }
-        let mut text = String::new();
-        // Writing to a string does not fail.
-        let _ = row.write_formatted_basic(&mut text, &mut self.state);
-        let plain: String = basic_formatted_to_plain(&text).collect();
-        // A row that goes on in the next has no end of a line before that.
-        match (plain.strip_prefix('\n'), self.lines.back_mut()) {
-            (None, Some(last)) if last.len() < LONGEST_LINE => last.push_str(&plain),
-            (rest, _) => self.lines.push_back(rest.unwrap_or(&plain).to_owned()),
-        }
-        if self.lines.len() > LINES_SHOWN {
-            self.lines.pop_front();
-            self.gone += 1;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::program::output::{LINES_SHOWN, LONGEST_LINE};
 
     /// A terminal and what a program has written to it.
     fn shown(columns: u16, rows: u16, written: &str) -> PseudoTerminal {

@@ -74,6 +74,10 @@ impl Take for Pipe {
         self.end.clone()
     }
 
+    fn room(&self) -> usize {
+        self.room
+    }
+
     fn take(&mut self) -> Taken {
         let mut buffer = [0; 64 << 10];
         let mut taken = 0;
@@ -88,11 +92,7 @@ impl Take for Pipe {
                 Ok(0) | Err(_) => self.end = None,
             }
         }
-        match &self.end {
-            None => Taken::Over,
-            Some(_) if taken >= self.room / 4 => Taken::Much,
-            Some(_) => Taken::Little,
-        }
+        if self.end.is_some() { Taken::There(taken) } else { Taken::Over }
     }
 }
 

@@ -5,10 +5,11 @@
 //! Nothing here recurses without bound: a list nested a million deep is
 //! dropped, printed and compared without overflowing the Rust stack.
 
+mod parts;
+
 use std::any::Any;
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use num_bigint::BigInt;
 
@@ -16,9 +17,10 @@ use super::dict::Dict;
 use super::exception::{Exception, Kind};
 use super::iterate::Iteration;
 use super::native::{Library, Native};
-use super::sharing::lock;
-use super::trash::drop_items;
 use super::wide::Wide;
+
+pub(crate) use parts::Counted;
+pub use parts::{Function, List, Range, Text, Tuple};
 
 /// A Python value; 16 bytes.
 #[derive(Clone, Default)]
@@ -92,118 +94,6 @@ pub trait Object: Any + Send + Sync {
     fn as_any(&self) -> &dyn Any;
 }
 
-/// A `str`, with its length in characters.
-#[derive(Debug)]
-pub struct Text {
-    text: Box<str>,
-    chars: usize,
-}
-
-impl Text {
-    /// The characters as UTF-8.
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// How many characters.
-    pub fn len(&self) -> usize {
-        self.chars
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.text.is_empty()
-    }
-
-    /// Whether a character is a byte.
-    pub fn is_ascii(&self) -> bool {
-        self.chars == self.text.len()
-    }
-}
-
-/// A `list`.
-#[derive(Default)]
-pub struct List(Mutex<Vec<Value>>);
-
-impl List {
-    /// Its items, locked. Never held while other code of the program could run.
-    pub fn lock(&self) -> MutexGuard<'_, Vec<Value>> {
-        lock(&self.0)
-    }
-}
-
-/// A `tuple`.
-pub struct Tuple(pub(crate) Vec<Value>);
-
-/// A `range`, by its first value, step and length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Range {
-    /// As given.
-    pub start: i64,
-    /// As given.
-    pub stop: i64,
-    /// As given, never 0.
-    pub step: i64,
-}
-
-/// An `int` with its references, which those who share it count on one cache line.
-pub struct Counted {
-    value: i64,
-    references: AtomicUsize,
-}
-
-impl Counted {
-    /// Its value for one who takes a reference and gives it back.
-    pub(crate) fn loaded(&self) -> i64 {
-        self.references.fetch_add(1, Relaxed);
-        self.references.fetch_sub(1, Relaxed);
-        self.value
-    }
-}
-
-impl Range {
-    /// How many values it has.
-    pub fn len(&self) -> u64 {
-        let (low, high) = if self.step > 0 { (self.start, self.stop) } else { (self.stop, self.start) };
-        if low >= high {
-            return 0;
-        }
-        (high.wrapping_sub(low) as u64 - 1) / self.step.unsigned_abs() + 1
-    }
-
-    /// Whether it has none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The value at an index that is below its length.
-    pub fn at(&self, index: u64) -> i64 {
-        self.start.wrapping_add((index as i64).wrapping_mul(self.step))
-    }
-}
-
-/// A function of the program. A clone is the same function: threads hold one each, so that calling it is no place where
-/// they meet.
-#[derive(Clone)]
-pub struct Function {
-    /// By which it is known, to itself and its clones alone.
-    pub(crate) identity: usize,
-    /// Which of the program's code objects.
-    pub(crate) code: u32,
-    /// Its name.
-    pub(crate) name: Arc<str>,
-    /// For the last of its parameters.
-    pub(crate) defaults: Vec<Value>,
-}
-
-impl Function {
-    /// One more.
-    pub(crate) fn new(code: u32, name: Arc<str>, defaults: Vec<Value>) -> Function {
-        static MADE: AtomicUsize = AtomicUsize::new(0);
-        Function { identity: MADE.fetch_add(1, Relaxed), code, name, defaults }
-    }
-}
-
 impl Value {
     /// Whether it lies in the value itself, so that copying it and dropping it cost nothing.
     #[inline(always)]
@@ -233,9 +123,7 @@ impl Value {
     /// ones, of which CPython has one each for good.
     pub(crate) fn handed_to_threads(&self) -> Value {
         match self {
-            Value::Int(value) if !(-5..=256).contains(value) => {
-                Value::Counted(Arc::new(Counted { value: *value, references: AtomicUsize::new(1) }))
-            }
+            Value::Int(value) if !(-5..=256).contains(value) => Value::Counted(Arc::new(Counted::new(*value))),
             other => other.clone(),
         }
     }
@@ -251,9 +139,7 @@ impl Value {
 
     /// A `str`.
     pub fn str(text: impl Into<Box<str>>) -> Value {
-        let text = text.into();
-        let chars = if text.is_ascii() { text.len() } else { text.chars().count() };
-        Value::Str(Arc::new(Text { text, chars }))
+        Value::Str(Arc::new(Text::new(text.into())))
     }
 
     /// A `bytes`.
@@ -263,7 +149,7 @@ impl Value {
 
     /// A `list`.
     pub fn list(items: Vec<Value>) -> Value {
-        Value::List(Arc::new(List(Mutex::new(items))))
+        Value::List(Arc::new(List::new(items)))
     }
 
     /// A `tuple`.
@@ -416,63 +302,5 @@ impl fmt::Debug for Value {
     }
 }
 
-impl Drop for List {
-    fn drop(&mut self) {
-        drop_items(self.0.get_mut().unwrap_or_else(PoisonError::into_inner));
-    }
-}
-
-impl Drop for Tuple {
-    fn drop(&mut self) {
-        drop_items(&mut self.0);
-    }
-}
-
-impl Drop for Function {
-    fn drop(&mut self) {
-        drop_items(&mut self.defaults);
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_list_a_million_deep_is_dropped_without_overflow() {
-        let mut value = Value::None;
-        for depth in 0..1_000_000 {
-            value = if depth % 2 == 0 { Value::list(vec![value]) } else { Value::tuple(vec![value]) };
-        }
-        drop(value);
-    }
-
-    #[test]
-    fn an_int_that_threads_share_counts_who_loads_it_and_is_loaded_as_any_other() {
-        let shared = Value::Int(1000).handed_to_threads();
-        let Value::Counted(int) = &shared else { panic!("{} is not counted", shared.type_name()) };
-        // Whoever is given it holds the same one.
-        let Value::Counted(given) = shared.clone() else { panic!("a clone is another") };
-        assert!(Arc::ptr_eq(int, &given));
-        assert!(matches!((shared.copy(), shared.type_name()), (Value::Int(1000), "int")));
-        assert_eq!(int.references.load(Relaxed), 1, "what was taken is given back");
-        // CPython has one of each small int for good, and counts nothing of it.
-        assert!(matches!(Value::Int(256).handed_to_threads(), Value::Int(256)));
-        assert!(matches!(Value::Float(1000.0).handed_to_threads(), Value::Float(_)));
-    }
-
-    #[test]
-    fn the_length_of_a_range_is_python_s() {
-        for (start, stop, step, len) in [
-            (0, 10, 1, 10),
-            (0, 10, 3, 4),
-            (10, 0, -3, 4),
-            (0, 0, 1, 0),
-            (5, 0, 1, 0),
-            (i64::MIN, i64::MAX, 1, u64::MAX),
-            (i64::MAX, i64::MIN, i64::MIN, 2),
-        ] {
-            assert_eq!(Range { start, stop, step }.len(), len, "range({start}, {stop}, {step})");
-        }
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! A person's own function, called in a real interpreter: `--call module:function`.
 
-use super::{Bound, Workload};
+use super::Workload;
 
 /// Why it cannot be called.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,22 +34,13 @@ pub fn call(target: &str) -> Result<Workload, NoCall> {
          except ModuleNotFoundError as error:\n    \
          if error.name not in (\"{top}\", \"{module}\"):\n        \
          raise\n    \
-         message = f\"{{error}}: it is neither in {{os.getcwd()}} nor where {{sys.executable}} finds its modules\"\n    \
+         message = f\"{{error}}: it is neither in {{os.getcwd()}} nor where {{sys.executable}} finds its modules. \"\n    \
+         message += \"Start gilscope in the folder it lies in, or choose a Python that has it with --python\"\n    \
          raise ModuleNotFoundError(message, name=error.name) from None\n\
          called_file = getattr(module, \"__file__\", None)\n\
          work = module.{function}\n"
     );
-    Ok(Workload {
-        id: target.to_owned(),
-        title: target.to_owned(),
-        bound: Bound::Mixed,
-        watch: String::new(),
-        arguments: Vec::new(),
-        plain: true,
-        coroutine: None,
-        source,
-        path: None,
-    })
+    Ok(Workload::of_cpython(target.to_owned(), source, None))
 }
 
 #[cfg(test)]

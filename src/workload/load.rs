@@ -118,17 +118,24 @@ pub fn load(name_or_path: &str) -> Result<Workload, LoadError> {
 /// Loads a file for real interpreters alone. What it offers, they say.
 pub fn load_for_cpython(path: &str) -> Result<Workload, LoadError> {
     let (id, source) = read(path)?;
-    Ok(Workload {
-        title: id.clone(),
-        id,
-        bound: Bound::Mixed,
-        watch: String::new(),
-        arguments: Vec::new(),
-        plain: true,
-        coroutine: None,
-        source,
-        path: Some(path.into()),
-    })
+    Ok(Workload::of_cpython(id, source, Some(path.into())))
+}
+
+impl Workload {
+    /// One of which nothing is known but its source, since only a real interpreter reads it.
+    pub(super) fn of_cpython(id: String, source: String, path: Option<PathBuf>) -> Workload {
+        Workload {
+            title: id.clone(),
+            id,
+            bound: Bound::Mixed,
+            watch: String::new(),
+            arguments: Vec::new(),
+            plain: true,
+            coroutine: None,
+            source,
+            path,
+        }
+    }
 }
 
 /// The stem of a file's name, and its text.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::process::{Signal, WaitId, WaitIdOptions, WaitOptions};
+use rustix::process::{Signal, WaitId, WaitIdOptions};
 
 use super::Controller;
 use crate::clock::{Clock, Monotonic};
@@ -13,11 +13,8 @@ use crate::interp::channel::Received;
 use crate::interp::message::{LaneEnd, Report, TaskOutcome};
 use crate::interp::spawn::DONE;
 use crate::model::Role;
+use crate::program::{TO_BE_GONE, reap_group};
 use crate::record::ring::Producer;
-
-/// How long a process gets between closing its channel and being gone. It needs microseconds; a machine on its knees
-/// may take longer.
-const TO_BE_GONE: Duration = Duration::from_secs(2);
 
 impl Controller {
     /// How the first process ended, if it did, leaving it to be reaped.
@@ -60,7 +57,8 @@ impl Controller {
         }
         self.signal(Signal::KILL);
         self.server = None;
-        self.reap();
+        // Our child, and what became ours by its death.
+        reap_group(self.first);
         self.stdout.drain();
         // What it still said before it was stopped counts.
         while let Ok(Received::Message(report, _)) = self.control.receive() {
@@ -109,18 +107,6 @@ impl Controller {
             (_, true) => "the main process that made it",
             (_, false) => "the main process",
         })
-    }
-
-    /// Everything in the group, all of it being dead or about to be: our child, and what became ours by its death.
-    fn reap(&mut self) {
-        let until = Instant::now() + TO_BE_GONE;
-        loop {
-            match rustix::process::waitpgid(self.first, WaitOptions::NOHANG) {
-                Ok(Some(_)) | Err(Errno::INTR) => {}
-                Ok(None) if Instant::now() < until => std::thread::sleep(Duration::from_micros(200)),
-                Ok(None) | Err(_) => return,
-            }
-        }
     }
 
     /// The lanes that were cut off end now. With every writer dead, their rings may have a new one.

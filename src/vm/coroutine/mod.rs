@@ -29,6 +29,7 @@
 mod alarm;
 pub(crate) mod event_loop;
 pub(crate) mod priced;
+pub(crate) mod shared;
 pub(crate) mod task;
 
 use std::any::Any;

@@ -4,7 +4,8 @@ use std::any::Any;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-use super::event_loop::{Shared, running};
+use super::event_loop::running;
+use super::shared::Shared;
 use super::{Awaitable, Awaiting, Body, Coroutine, warn};
 use crate::event::LaneId;
 use crate::vm::exception::{Kind, Raised, type_error};

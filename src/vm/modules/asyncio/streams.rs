@@ -6,8 +6,11 @@
 //! socket what it takes at once and leaves the rest to a task of the runtime.
 //! Like [`socket`](super::super::socket) they reach this machine only.
 
+mod connection;
+mod incoming;
+
 use std::any::Any;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -23,14 +26,8 @@ use crate::vm::modules::socket::loopback;
 use crate::vm::native::{Call, Native};
 use crate::vm::value::{Object, Value};
 
-/// How far a reader looks for a separator (`_DEFAULT_LIMIT`).
-const LIMIT: usize = 1 << 16;
-
-/// More than so many bytes not taken by the socket make `drain` wait (the transport's high-water mark).
-const HIGH_WATER: usize = 1 << 16;
-
-/// How much is read at a time.
-const CHUNK: usize = 1 << 16;
+use connection::{Connection, receive};
+use incoming::{Incoming, Until};
 
 pub(in crate::vm::modules) const READER: &[Native] = &[
     Native::function("read", |call| {
@@ -107,33 +104,6 @@ pub(in crate::vm::modules) const WRITER: &[Native] = &[
         }))
     }),
 ];
-
-/// What a reader and a writer share.
-struct Connection {
-    /// None: closed.
-    stream: Mutex<Option<Arc<TcpStream>>>,
-    outgoing: Mutex<Outgoing>,
-    /// Something of the above has changed.
-    changed: Notify,
-    runtime: Handle,
-}
-
-#[derive(Default)]
-struct Outgoing {
-    /// Written and not taken by the socket yet.
-    bytes: Vec<u8>,
-    /// Whether somebody sees to that.
-    flushing: bool,
-    closing: bool,
-    /// Why nothing can be written any more.
-    failed: Option<Raised>,
-}
-
-#[derive(Default)]
-struct Incoming {
-    bytes: Vec<u8>,
-    ended: bool,
-}
 
 struct Reader {
     connection: Arc<Connection>,
@@ -232,121 +202,6 @@ fn message(raised: &Raised) -> String {
     }
 }
 
-impl Connection {
-    fn open(&self) -> Option<Arc<TcpStream>> {
-        locked(&self.stream).clone()
-    }
-
-    /// Waits until something holds. Only the loop's thread changes any of it, so nothing is missed between looking and
-    /// waiting.
-    async fn until(&self, holds: impl Fn() -> bool) {
-        loop {
-            let changed = self.changed.notified();
-            if holds() {
-                return;
-            }
-            changed.await;
-        }
-    }
-
-    /// Gives the socket what it takes at once; the rest goes when it can.
-    fn write(self: &Arc<Self>, data: &[u8]) -> Result<(), Raised> {
-        let Some(stream) = self.open() else { return Ok(()) };
-        let mut outgoing = locked(&self.outgoing);
-        if outgoing.failed.is_some() {
-            return Ok(());
-        }
-        limits::bytes(outgoing.bytes.len() as u128 + data.len() as u128)?;
-        outgoing.bytes.extend_from_slice(data);
-        if outgoing.flushing {
-            return Ok(());
-        }
-        outgoing.hand_over(&stream);
-        if !outgoing.bytes.is_empty() {
-            outgoing.flushing = true;
-            let connection = Arc::clone(self);
-            self.runtime.spawn(async move { connection.flush(stream).await });
-        }
-        Ok(())
-    }
-
-    /// Hands over what was written, until nothing is left.
-    async fn flush(&self, stream: Arc<TcpStream>) {
-        loop {
-            let writable = stream.writable().await;
-            let mut outgoing = locked(&self.outgoing);
-            match writable {
-                Ok(()) => outgoing.hand_over(&stream),
-                Err(error) => outgoing.fail(&error),
-            }
-            let over = outgoing.bytes.is_empty();
-            if over {
-                outgoing.flushing = false;
-                if outgoing.closing {
-                    *locked(&self.stream) = None;
-                }
-            }
-            self.changed.notify_waiters();
-            if over {
-                return;
-            }
-        }
-    }
-
-    async fn drain(&self) -> Result<Value, Raised> {
-        self.until(|| locked(&self.outgoing).bytes.len() <= HIGH_WATER).await;
-        match &locked(&self.outgoing).failed {
-            Some(raised) => Err(raised.clone()),
-            None => Ok(Value::None),
-        }
-    }
-
-    /// No more is written than was; then the connection ends, and whoever reads from it learns that.
-    fn close(&self) {
-        let mut outgoing = locked(&self.outgoing);
-        if !std::mem::replace(&mut outgoing.closing, true) {
-            // With what is done in the turns of the loop to come, which `wait_closed` waits for.
-            priced::taken(
-                |prices| prices.close_ns,
-                || {
-                    if !outgoing.flushing {
-                        *locked(&self.stream) = None;
-                    }
-                },
-            );
-        }
-        self.changed.notify_waiters();
-    }
-}
-
-impl Outgoing {
-    fn hand_over(&mut self, stream: &TcpStream) {
-        while !self.bytes.is_empty() {
-            match stream.try_write(&self.bytes) {
-                Ok(taken) => drop(self.bytes.drain(..taken)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(error) => self.fail(&error),
-            }
-        }
-    }
-
-    fn fail(&mut self, error: &io::Error) {
-        self.failed = Some(os_error(error));
-        self.bytes.clear();
-    }
-}
-
-/// How much is to be read.
-enum Until {
-    /// What there is, so many bytes at most; none: everything up to the end.
-    Most(Option<usize>),
-    Exactly(usize),
-    /// With the separator.
-    Separator(Vec<u8>),
-    /// A line, or what there is of one at the end.
-    Line,
-}
-
 /// The coroutine that reads.
 fn reading(call: &Call<'_>, name: &'static str, value: &Value, until: Until) -> Result<Value, Raised> {
     let reader = reader(value)?;
@@ -368,69 +223,4 @@ fn reading(call: &Call<'_>, name: &'static str, value: &Value, until: Until) -> 
             incoming.bytes.extend(received);
         }
     }))
-}
-
-/// What comes next; nothing once the other end, or this one, has closed the connection.
-async fn receive(connection: &Connection) -> io::Result<Vec<u8>> {
-    loop {
-        let closed = connection.until(|| locked(&connection.stream).is_none());
-        let Some(stream) = connection.open() else { return Ok(Vec::new()) };
-        tokio::select! {
-            biased;
-            readable = stream.readable() => readable?,
-            () = closed => return Ok(Vec::new()),
-        }
-        let mut bytes = vec![0; CHUNK];
-        match stream.try_read(&mut bytes) {
-            Ok(count) => {
-                bytes.truncate(count);
-                return Ok(bytes);
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-impl Incoming {
-    /// What was asked for, if it is here.
-    fn take(&mut self, until: &Until) -> Option<Result<Vec<u8>, Raised>> {
-        let length = match until {
-            Until::Most(Some(0)) => 0,
-            Until::Most(Some(most)) if !self.bytes.is_empty() => self.bytes.len().min(*most),
-            Until::Exactly(count) if self.bytes.len() >= *count => *count,
-            Until::Separator(separator) => match find(&self.bytes, separator) {
-                Some(at) => at + separator.len(),
-                None if self.ended => return Some(Err(self.incomplete("undefined"))),
-                None if self.bytes.len() > LIMIT => {
-                    return Some(Err(value_error("Separator is not found, and chunk exceed the limit")));
-                }
-                None => return None,
-            },
-            Until::Line => match find(&self.bytes, b"\n") {
-                Some(at) => at + 1,
-                None if self.ended => self.bytes.len(),
-                None if self.bytes.len() > LIMIT => {
-                    self.bytes.clear();
-                    return Some(Err(value_error("Separator is not found, and chunk exceed the limit")));
-                }
-                None => return None,
-            },
-            Until::Exactly(count) if self.ended => return Some(Err(self.incomplete(&count.to_string()))),
-            Until::Most(_) if self.ended => self.bytes.len(),
-            Until::Most(_) | Until::Exactly(_) => return None,
-        };
-        let rest = self.bytes.split_off(length);
-        Some(Ok(std::mem::replace(&mut self.bytes, rest)))
-    }
-
-    fn incomplete(&mut self, expected: &str) -> Raised {
-        let partial = std::mem::take(&mut self.bytes);
-        let text = format!("{} bytes read on a total of {expected} expected bytes", partial.len());
-        Kind::IncompleteReadError.raise(text)
-    }
-}
-
-fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
-    bytes.windows(part.len()).position(|window| window == part)
 }
