@@ -279,11 +279,6 @@ impl Process {
     /// What somebody waits for who sleeps on the word at `futex`, from 3.13 on, if it is one of CPython's own mutexes.
     pub(super) fn parked(&self, futex: u64) -> Option<Parked> {
         let runtime = self.runtime.as_ref().filter(|runtime| runtime.layout.sizes.is_some())?;
-        // Who waits for the GIL sleeps in that: there is nothing to be read.
-        let gil = &runtime.layout.lock;
-        if self.holders.keys().any(|lock| gil.is_waited_on(*lock, futex) || gil.is_forced(*lock, futex)) {
-            return None;
-        }
         parking::parked(&Remote(self.pid), runtime, &self.interpreters, futex)
     }
 
