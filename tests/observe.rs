@@ -649,7 +649,9 @@ for id in ids: it.destroy(id)
 /// By which lanes the lock was held in a function.
 fn held_in(report: &Value, function: &str) -> Vec<u64> {
     let rows = report["held_in"].as_array().expect("it is a list").iter();
-    rows.filter(|row| row["function"] == function).filter_map(|row| row["lane"].as_u64()).collect()
+    let lanes =
+        rows.filter(|row| row["function"] == function).flat_map(|row| row["lanes"].as_array().into_iter().flatten());
+    lanes.filter_map(|it| it["lane"].as_u64()).collect()
 }
 
 fn main_lane(report: &Value) -> u64 {
@@ -736,7 +738,9 @@ if __name__ == '__main__':
         let burns = held_in(&report, "burn");
         assert_eq!(burns.len(), 2, "{name}: {report:#}");
         let rows = report["held_in"].as_array().into_iter().flatten();
-        let held: Vec<f64> = rows.filter(|row| row["function"] == "burn").map(|row| nanos(&row["held"])).collect();
+        let burns_of =
+            rows.filter(|row| row["function"] == "burn").flat_map(|row| row["lanes"].as_array().into_iter().flatten());
+        let held: Vec<f64> = burns_of.map(|it| nanos(&it["held"])).collect();
         // Both for as long as they lived, whichever is looked at first.
         assert!(held[0] < 5.0 * held[1] && held[1] < 5.0 * held[0], "{name}: {:#}", report["held_in"]);
         let mut own = std::collections::BTreeSet::from([named(&report, "main")["lock"].as_u64()]);
@@ -1315,7 +1319,8 @@ while time.monotonic() < END:
         let rows = || report["held_in"].as_array().into_iter().flatten();
         for lane in lanes(&report) {
             let charged: f64 = blame().filter(|it| it["holder"] == lane["id"]).map(|it| nanos(&it["ns"])).sum();
-            let told: f64 = rows().filter(|row| row["lane"] == lane["id"]).map(|row| nanos(&row["waited"])).sum();
+            let parts = rows().flat_map(|row| row["lanes"].as_array().into_iter().flatten());
+            let told: f64 = parts.filter(|it| it["lane"] == lane["id"]).map(|it| nanos(&it["waited"])).sum();
             assert!(told < charged / all + 1e-6, "{}: {told} of {}: {lane:#}", python.display(), charged / all);
         }
         // Who holds it nearly always is seen there, and its function has nearly all of the waiting.

@@ -120,6 +120,21 @@ pub struct HeldIn {
     pub tasks: Vec<InTask>,
     /// Whether there were more of them than are told apart.
     pub more_tasks: bool,
+    /// Each lane that was seen there, the most waited for first.
+    pub lanes: Vec<OfLane>,
+}
+
+/// The part of a function that one lane has.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OfLane {
+    /// Which.
+    pub lane: LaneId,
+    /// How often it was seen there.
+    pub looks: u64,
+    /// How long it held a lock there.
+    pub held: Estimate,
+    /// How long others waited meanwhile, each of them.
+    pub waited: Estimate,
 }
 
 /// The part of a function that ran in one asyncio task.
@@ -242,6 +257,7 @@ impl Places {
                 waited,
                 tasks: sorted_tasks(seen.tasks.iter().map(in_task).collect()),
                 more_tasks: seen.more_tasks,
+                lanes: vec![OfLane { lane: *lane, looks: seen.looks, held, waited }],
             }
         });
         sorted(rows.collect())
@@ -270,6 +286,8 @@ impl HeldIn {
         self.tasks.extend(other.tasks);
         self.tasks = sorted_tasks(std::mem::take(&mut self.tasks));
         self.more_tasks |= other.more_tasks;
+        // They come in order.
+        self.lanes.extend(other.lanes);
     }
 
     /// The tasks in which it was seen, in words: `task req-1` where it is one, nearly all of the time; `4 tasks` where it
