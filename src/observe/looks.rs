@@ -1,6 +1,8 @@
 //! What the observer looks at by itself, since nothing records it: who holds a lock, what a thread sleeps in, whether it
 //! runs Python.
 
+use std::time::Duration;
+
 use crate::clock::{Clock, Monotonic};
 use crate::event::{LockId, Nanos};
 
@@ -8,7 +10,6 @@ use super::doing::{self, Doing};
 use super::layout::Layout;
 use super::lock::Mode;
 use super::memory::Remote;
-use super::notice::Notice;
 use super::thread::Reason;
 use super::tracked::Tracked;
 use super::watch::{Item, Watcher};
@@ -17,8 +18,6 @@ use super::watch::{Item, Watcher};
 const COMPARED: Nanos = Nanos::from_millis(250);
 /// How often it is compared once more before the observing ends.
 const LAST_LOOKS: usize = 3;
-/// How often it is looked where the holder of a lock is.
-const PLACES: Nanos = Nanos::from_millis(20);
 /// For how long a lock is watched on demand.
 const MOMENT_OF_TRUTH: Nanos = Nanos::from_millis(100);
 /// How often it is looked whether one who waits for a lock does so still, where it would be seen to take it.
@@ -84,20 +83,23 @@ impl Watcher {
         }
     }
 
-    /// Looks where the holders of locks are.
+    /// How long it is until it is to be looked where the holders of locks are, if ever.
+    pub(super) fn until_places(&self) -> Option<Duration> {
+        let (now, wanted) = (Monotonic.now(), self.wants_places && self.gils().next().is_some());
+        wanted.then(|| Duration::from(self.instants.due().max(now) - now))
+    }
+
+    /// Looks where the holders of locks are, if it is time.
     pub(super) fn look_at_places(&mut self, now: Nanos) {
-        if !self.wants_places || self.places_at + PLACES > now {
+        if !self.wants_places || self.instants.due() > now {
             return;
         }
-        self.places_at = now;
+        self.instants.looked(now);
         let at = Monotonic.now();
-        for lock in self.locks.iter().filter(|lock| lock.is_gil()) {
+        for (index, lock) in self.locks.iter().enumerate().filter(|(_, lock)| lock.is_gil()) {
             let Some(process) = self.processes.get_mut(&lock.pid) else { continue };
             let Some((tid, place)) = process.place_of_holder(lock.address) else { continue };
-            let tracked = lock.meant(tid).and_then(|tid| self.threads.get(&tid));
-            if let Some(lane) = tracked.and_then(|tracked| tracked.lane) {
-                self.notices.push(Notice::Place { at, lane, place });
-            }
+            self.pending.push((at, Item::Place { lock: index, tid, place }));
         }
     }
 

@@ -7,8 +7,13 @@
 //! # The choice
 //! Looks tell how what one lane held is divided among its functions, and nothing else: how long it held, and how long
 //! others waited meanwhile, is the log's ([`Places::divide`]). So the functions of a lane add up to what is recorded of
-//! it. What no look tells of is in no function. Each look stands for the time since the one before it (for a tenth of
-//! a second at most); of late, what is long past fades: after ten seconds it counts half.
+//! it. What no look tells of is in no function. Each look counts as much as each other: they are made at instants that
+//! hang on nothing in the program ([`crate::observe::instants`]), so that a function is met as often as it has time. Of
+//! late, what is long past fades: after ten seconds it counts half.
+//!
+//! # Not chosen
+//! A look that stands for the time since the one before it. Between two looks at holders there may have been no holder at
+//! all: a function that ran a moment after each long sleep had the sleep's weight.
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::{Add, AddAssign};
@@ -21,11 +26,11 @@ use crate::trace::Trace;
 /// After so long a look counts half, of late.
 const HALF: f64 = 10e9;
 
-/// The longest time one look stands for.
-const MOST: Nanos = Nanos::from_millis(100);
-
 /// How many functions are told apart.
 const MOST_ROWS: usize = 1024;
+
+/// What was seen less than so many times of late may be given up.
+const HARDLY: f64 = 0.05;
 
 /// How many asyncio tasks are told apart in each: a server may have one for each request.
 const MOST_TASKS: usize = 64;
@@ -50,9 +55,8 @@ pub struct Places {
     samples: VecDeque<(Nanos, LaneId, Place)>,
     /// Looks at instants of which the log does not tell yet.
     ahead: Vec<(Nanos, LaneId, Place)>,
-    /// When it was last looked, and when before.
+    /// When it was last looked.
     last: Nanos,
-    before: Nanos,
 }
 
 /// Of which time looks are asked for.
@@ -73,7 +77,7 @@ pub struct Held {
     pub waited: Nanos,
 }
 
-/// What looks stand for: time, and the squares of it, by which it is told how sure they are.
+/// How many looks there were, and how many waited in all of them; and the squares, by which it is told how sure they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Weight {
     held: f64,
@@ -175,17 +179,13 @@ impl Places {
 
     /// The lane was seen there at `at`, holding its lock, while so many others wanted it.
     pub fn saw(&mut self, at: Nanos, lane: LaneId, place: Place, waiting: usize) {
-        // All locks are looked at at once: each holder is told of for the whole of the time since the look before.
-        if at > self.last {
-            (self.before, self.last) = (self.last, at);
-        }
-        let span = (at - self.before).0.min(MOST.0) as f64;
+        self.last = self.last.max(at);
         if self.rows.len() >= MOST_ROWS {
             self.give_up(at);
         }
         let by = place.caller.as_ref().map(|caller| (Arc::clone(&caller.function), Arc::clone(&caller.file)));
         let key = (lane, Arc::clone(&place.function), Arc::clone(&place.file), by);
-        let (seen, weight) = (self.rows.entry(key).or_default(), Weight::of(span, span * waiting as f64));
+        let (seen, weight) = (self.rows.entry(key).or_default(), Weight::of(1.0, waiting as f64));
         (seen.line, seen.task, seen.caller) = (place.line, place.task.clone(), place.caller.clone());
         seen.looks += 1;
         seen.sum.add(at, weight);
@@ -203,7 +203,7 @@ impl Places {
     fn give_up(&mut self, at: Nanos) {
         let given_up = &mut self.given_up;
         self.rows.retain(|(lane, ..), seen| {
-            let stays = seen.sum.faded(at).held > 1e6;
+            let stays = seen.sum.faded(at).held > HARDLY;
             if !stays {
                 *given_up.entry(*lane).or_default() += seen.sum.ever;
             }
@@ -241,8 +241,9 @@ impl Places {
             let (told, of) = (log.get(lane).copied().unwrap_or_default(), lanes[lane]);
             let part = |sum: &Sum| {
                 let part = weight(sum);
-                let held = Estimate::part(told.held, part.held, of.held, of.held_squared);
-                (held, Estimate::part(told.waited, part.waited, of.waited, of.waited_squared))
+                let held = Estimate::part(told.held, (part.held, part.held_squared), (of.held, of.held_squared));
+                let waited = ((part.waited, part.waited_squared), (of.waited, of.waited_squared));
+                (held, Estimate::part(told.waited, waited.0, waited.1))
             };
             let in_task = |(task, sum): &(Arc<str>, Sum)| {
                 let (held, waited) = part(sum);
@@ -400,13 +401,19 @@ impl Seen {
 }
 
 impl Estimate {
-    /// As much of the whole as the part weighs of all looks.
-    fn part(whole: Nanos, part: f64, all: f64, squares: f64) -> Estimate {
+    /// As much of the whole as the part weighs of all looks; of both, what their looks weigh and the squares of that.
+    fn part(whole: Nanos, (part, part_squares): (f64, f64), (all, squares): (f64, f64)) -> Estimate {
         if all <= 0.0 {
             return Estimate::default();
         }
-        // As many looks of equal weight would be as sure.
-        Estimate::of_looks(whole, part / all, all * all / squares)
+        let whole = whole.0 as f64;
+        // Two more of each kind are reckoned (Agresti and Coull), else three looks of three would be certain.
+        let more = squares / all;
+        let (part_squares, squares) = (part_squares + 2.0 * more * more, squares + 4.0 * more * more);
+        let (sum, likely) = (all + 4.0 * more, (part + 2.0 * more) / (all + 4.0 * more));
+        // A look at something else is off by as much as is likely, one at it by the rest.
+        let off = part_squares * (1.0 - likely).powi(2) + (squares - part_squares) * likely.powi(2);
+        Estimate { ns: whole * part / all, variance: whole * whole * off / (sum * sum) }
     }
 
     /// A share of the whole that is the share of so many looks.
