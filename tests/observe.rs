@@ -758,6 +758,59 @@ if __name__ == '__main__':
 }
 
 #[test]
+fn how_each_child_ended_is_told() {
+    let code = "import os, signal, sys, threading, time
+def spin(span):
+    end = time.monotonic() + span
+    while time.monotonic() < end: pass
+def killed():
+    threading.Thread(target=spin, args=(9,)).start()
+    spin(9)
+ways = [killed, os.abort, lambda: os._exit(3), lambda: os._exit(0)]
+children = []
+for way in ways:
+    child = os.fork()
+    if child == 0:
+        spin(0.3)
+        way()
+    children.append(child)
+time.sleep(0.8)
+os.kill(children[0], signal.SIGKILL)
+for child in children: os.waitpid(child, 0)
+print(*children)
+";
+    let unknown = "ended (with which status its parent alone is told)";
+    for python in pythons() {
+        let report = watch(&python, code);
+        sound(&report);
+        let output = report["output"].as_str().unwrap_or_default();
+        let children: Vec<u64> = output.split_whitespace().filter_map(|pid| pid.parse().ok()).collect();
+        let ends = |pid: u64| -> Vec<&str> {
+            let of_child = lanes(&report).iter().filter(|lane| lane["pid"] == pid);
+            of_child.filter_map(|lane| lane["end"].as_str()).collect()
+        };
+        let expected = ["killed by SIGKILL", "killed by SIGABRT", "ended with status 3", "done"];
+        assert_eq!(children.len(), expected.len(), "{output}");
+        for (child, expected) in children.into_iter().zip(expected) {
+            let ends = ends(child);
+            // Before Linux 6.15 nobody tells once the parent has asked.
+            let is_true = |end: &&str| *end == expected || *end == unknown;
+            assert!(!ends.is_empty() && ends.iter().all(is_true), "{}: {ends:?}: {report:#}", python.display());
+            if kernel_is_at_least(6, 15) {
+                assert_eq!(ends[0], expected, "{}: {report:#}", python.display());
+            }
+        }
+    }
+}
+
+/// Whether the kernel is of this version or later.
+fn kernel_is_at_least(major: u32, minor: u32) -> bool {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let numbers: Vec<u32> = release.split(['.', '-']).take(2).filter_map(|part| part.parse().ok()).collect();
+    numbers >= vec![major, minor]
+}
+
+#[test]
 fn a_gil_that_comes_back_is_an_alarm() {
     let Some(python) = free_threaded().into_iter().next() else { return };
     let spin = "import time

@@ -32,6 +32,7 @@ mod booked;
 mod care;
 pub mod doing;
 pub mod elf;
+mod ends;
 mod halt;
 pub mod instants;
 mod interpreters;
