@@ -31,10 +31,11 @@ pub struct TaskLayout {
 #[derive(Debug, Default)]
 pub struct Tasks {
     layout: Option<TaskLayout>,
-    looked: Option<Instant>,
+    /// When it was first and last looked whether the module has been imported.
+    looked: Option<(Instant, Instant)>,
 }
 
-/// How often it is looked whether the module has been imported by now.
+/// How often that is looked at most rarely: more often at first, since programs import first.
 const AGAIN: Duration = Duration::from_secs(1);
 
 impl Tasks {
@@ -46,10 +47,12 @@ impl Tasks {
         objects: &ObjectLayout,
         memory: &dyn Memory,
     ) -> Option<Arc<str>> {
-        if self.layout.is_none() && runtime.version.minor >= 14 && self.looked.is_none_or(|at| at.elapsed() >= AGAIN) {
+        let is_due = |(first, last): (Instant, Instant)| last.elapsed() >= AGAIN.min((last - first) / 4);
+        if self.layout.is_none() && runtime.version.minor >= 14 && self.looked.is_none_or(is_due) {
             // The interpreter's own file does not change: it is read once.
             self.layout = TaskLayout::find(pid, runtime, self.looked.is_none(), memory);
-            self.looked = Some(Instant::now());
+            let now = Instant::now();
+            self.looked = Some((self.looked.map_or(now, |(first, _)| first), now));
         }
         self.layout?.running(tstate, objects, memory)
     }
