@@ -558,7 +558,9 @@ for number in range(40):
         assert_eq!(all.len(), 1 + 40 + 8, "{name}: {:#}", report["observer"]);
         let (main, children) = (&all[0], &all[1..]);
         for lane in children {
-            assert_eq!(lane["end"], "done", "{name}: {lane:#}");
+            // Of one that ended before a descriptor of it could be had nobody tells with which status.
+            let end = lane["end"].as_str().unwrap_or_default();
+            assert!(end == "done" || end == "ended (with which status its parent alone is told)", "{name}: {lane:#}");
             let life = nanos(&report["elapsed_ns"]) - state(lane, "unborn") - state(lane, "done");
             assert!(life > 0.0 && nanos(&lane["on_cpu_ns"]) > 0.0, "{name}: it lived, and on a core: {lane:#}");
             assert!(nanos(&lane["on_cpu_ns"]) <= life + 1e6, "{name}: no longer than it lived: {lane:#}");
