@@ -104,7 +104,8 @@ impl Watcher {
             }
             What::In | What::Out { .. } => {
                 let Some(tracked) = self.threads.get_mut(&tid) else { return };
-                if at < tracked.thread.since {
+                // Who has ended is still cleared away on a core, for a moment.
+                if at < tracked.thread.since || tracked.thread.has_ended() {
                     return;
                 }
                 self.first_event.get_or_insert(at);
