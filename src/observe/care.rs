@@ -4,13 +4,13 @@ use std::process::ExitStatus;
 
 use crate::clock::{Clock, Monotonic};
 use crate::event::{LaneId, Nanos};
-use crate::interp::signal_name;
 use crate::model::{LanePlan, Role};
 use crate::record::{Accounts, AccountsEvidence};
 
 use super::doing;
+use super::ends;
 use super::lock::{Lock, Mode};
-use super::notice::{Engine, LockStatus, Notice, Status, TOO_OFTEN};
+use super::notice::{ENDED_SOMEHOW, Engine, LockStatus, Notice, Status, TOO_OFTEN};
 use super::observed::Stage;
 use super::process;
 use super::tracked::Tracked;
@@ -81,16 +81,19 @@ impl Watcher {
             let awaits_word = *tid == self.root;
             let is_told = tracked.lane.is_some() || tracked.thread.since < upto;
             if tracked.thread.has_ended() && is_told && !awaits_word {
-                ended.push(*tid);
+                // How a process ended is told of its first thread, and then of those that ended with it.
+                ended.push((*tid == tracked.pid, *tid));
             }
         }
+        ended.sort_unstable();
         let (records, now) = (self.recorder.is_on(), upto);
-        for tid in ended {
+        for (_, tid) in ended {
+            let Some(how) = self.word_of_end(tid, upto) else { continue };
             let Some(tracked) = self.threads.remove(&tid) else { continue };
             if let Some(lane) = tracked.lane {
                 self.booked_by_the_gone += tracked.booked.sums().map_or(Nanos::ZERO, |(on_cpu, _)| on_cpu);
                 self.notices.push(accounts(lane, &tracked, records, now));
-                self.notices.push(Notice::LaneEnded { lane, how: "done".to_owned() });
+                self.notices.push(Notice::LaneEnded { lane, how });
             } else if !tracked.is_turned_away && self.is_only_looked_at(tracked.pid) {
                 self.ended_unseen += 1;
             }
@@ -219,31 +222,30 @@ impl Watcher {
         let now = Monotonic.now();
         let records = self.recorder.is_on();
         let how = match &ended {
-            Some(status) => end_in_words(*status),
-            None => "still running".to_owned(),
+            Some(status) => status.map_or_else(|| ENDED_SOMEHOW.to_owned(), ends::in_words),
+            None => ends::STILL_RUNNING.to_owned(),
         };
         self.tell_of_missed_births(now);
-        let is_killed = ended.is_some() && how.starts_with("killed");
-        let lane_how = if ended.is_none() || is_killed { how.clone() } else { "done".to_owned() };
         self.last_pass(now);
         let mut left: Vec<(u32, Tracked)> = self.threads.drain().collect();
         left.sort_by_key(|(tid, _)| *tid);
-        for (_, mut tracked) in left {
+        let root_ended = left.iter().find(|(tid, _)| *tid == self.root).and_then(|(_, it)| it.thread.ended_at());
+        for (tid, mut tracked) in left {
             let Some(lane) = tracked.lane else { continue };
+            let how = match ended.is_some() || tracked.thread.has_ended() {
+                true => self.last_word(tid, tracked.pid, &how),
+                false => how.clone(),
+            };
             if ended.is_some() {
                 tracked.thread.end(now);
                 tracked.thread.tell(lane, &mut |event| self.notices.push(Notice::Event(event)));
             }
             tracked.booked.read(now);
             self.notices.push(accounts(lane, &tracked, records, now));
-            self.notices.push(Notice::LaneEnded { lane, how: lane_how.clone() });
+            self.notices.push(Notice::LaneEnded { lane, how });
         }
-        if is_killed {
-            let lanes = self.notices.iter_mut().filter_map(|notice| match notice {
-                Notice::LaneEnded { how, .. } => Some(how),
-                _ => None,
-            });
-            lanes.for_each(|told| told.clone_from(&how));
+        if ended.is_some() && how.starts_with("killed") {
+            self.ended_together(self.root, root_ended.unwrap_or(now), &how);
         }
         self.locks.iter_mut().filter(|lock| lock.pid != 0).for_each(|lock| lock.span(now));
         self.last_status = None;
@@ -253,17 +255,6 @@ impl Watcher {
         self.program.exit_status = ended.flatten().map(super::exit_code);
         self.notices.push(Notice::Program(Box::new(self.program.clone())));
         self.notices.push(Notice::Ended(now));
-    }
-}
-
-/// How a program ended: `done`, with which status, or what killed it.
-fn end_in_words(status: Option<ExitStatus>) -> String {
-    use std::os::unix::process::ExitStatusExt;
-    match status.map(|status| (status.signal(), status.code())) {
-        Some((Some(signal), _)) => format!("killed by {}", signal_name(signal)),
-        Some((None, Some(0))) => "done".to_owned(),
-        Some((None, code)) => format!("ended with status {}", code.unwrap_or_default()),
-        None => "ended (with which status its parent alone is told)".to_owned(),
     }
 }
 

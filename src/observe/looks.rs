@@ -1,6 +1,8 @@
 //! What the observer looks at by itself, since nothing records it: who holds a lock, what a thread sleeps in, whether it
 //! runs Python.
 
+use std::time::Duration;
+
 use crate::clock::{Clock, Monotonic};
 use crate::event::{LockId, Nanos};
 
@@ -17,9 +19,7 @@ use super::watch::{Item, Watcher};
 const COMPARED: Nanos = Nanos::from_millis(250);
 /// How often it is compared once more before the observing ends.
 const LAST_LOOKS: usize = 3;
-/// How often it is looked where the holder of a lock is.
-const PLACES: Nanos = Nanos::from_millis(20);
-/// Where there is no lock, at how many of the threads that run is looked then: the others have their turn later.
+/// Where there is no lock, at how many of the threads that run is looked at a time: the others have their turn later.
 const RUNNERS: usize = 4;
 /// For how long a lock is watched on demand.
 const MOMENT_OF_TRUTH: Nanos = Nanos::from_millis(100);
@@ -93,20 +93,24 @@ impl Watcher {
         }
     }
 
-    /// Looks where the holders of locks are and, without a lock, those who run.
+    /// How long it is until it is to be looked where the holders of locks are or, without a lock, those who run; if ever.
+    pub(super) fn until_places(&self) -> Option<Duration> {
+        let is_any = self.gils().next().is_some() || self.processes.values().any(|process| process.dormant.is_some());
+        let now = Monotonic.now();
+        (self.wants_places && is_any).then(|| Duration::from(self.instants.due().max(now) - now))
+    }
+
+    /// Looks where the holders of locks are and, without a lock, those who run, if it is time.
     pub(super) fn look_at_places(&mut self, now: Nanos) {
-        if !self.wants_places || self.places_at + PLACES > now {
+        if !self.wants_places || self.instants.due() > now {
             return;
         }
-        self.places_at = now;
+        self.instants.looked(now);
         let at = Monotonic.now();
-        for lock in self.locks.iter().filter(|lock| lock.is_gil()) {
+        for (index, lock) in self.locks.iter().enumerate().filter(|(_, lock)| lock.is_gil()) {
             let Some(process) = self.processes.get_mut(&lock.pid) else { continue };
             let Some((tid, place)) = process.place_of_holder(lock.address) else { continue };
-            let tracked = lock.meant(tid).and_then(|tid| self.threads.get(&tid));
-            if let Some(lane) = tracked.and_then(|tracked| tracked.lane) {
-                self.notices.push(Notice::Place { at, lane, place });
-            }
+            self.pending.push((at, Item::Place { lock: index, tid, place }));
         }
         for process in self.processes.values_mut().filter(|process| process.dormant.is_some()) {
             let lane_of = |tid: &u32| self.threads.get(tid).filter(|it| it.asleep.is_none()).and_then(|it| it.lane);

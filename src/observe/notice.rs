@@ -185,6 +185,9 @@ pub enum Engine {
     CoresOnly,
 }
 
+/// How a process ended, where nobody tells but its parent.
+pub const ENDED_SOMEHOW: &str = "ended (with which status its parent alone is told)";
+
 /// Why a lock is only looked at that could be watched.
 pub const TOO_OFTEN: &str = "to watch a lock taken so often would slow the program";
 

@@ -1,8 +1,9 @@
 //! One observed process, and what is known of its interpreter.
 
 use std::collections::HashMap;
+use std::os::fd::OwnedFd;
 
-use crate::event::{LockId, Nanos};
+use crate::event::{LaneId, LockId, Nanos};
 
 use super::ahead::Ahead;
 use super::halt::Halt;
@@ -88,6 +89,10 @@ pub(super) struct Process {
     pub(super) lanes: u32,
     /// What its threads are called unless they say otherwise.
     pub(super) common_name: String,
+    /// A descriptor of it, which tells how it ended, also once its parent has asked.
+    pub(super) life: Option<OwnedFd>,
+    /// Its lanes that have ended of late, and when.
+    pub(super) ended_lately: Vec<(Nanos, LaneId)>,
     /// Whether it lives in another namespace of process numbers.
     namespaced: bool,
     /// Reads where its threads are, if its version says how; with the runtime it is for.
@@ -133,6 +138,8 @@ impl Process {
             holders: HashMap::new(),
             lanes: 0,
             common_name: process::name(pid, pid).unwrap_or_default(),
+            life: None,
+            ended_lately: Vec::new(),
             namespaced: process::number_inside(pid, pid).is_some_and(|inside| inside != pid),
             places: None,
             names: None,

@@ -33,6 +33,12 @@ impl Watcher {
                         self.reveal(self.locks[lock].pid, at);
                     }
                 }
+                Item::Place { lock, tid, place } => {
+                    let tracked = self.locks[lock].meant(tid).and_then(|tid| self.threads.get(&tid));
+                    if let Some(lane) = tracked.and_then(|tracked| tracked.lane) {
+                        self.notices.push(Notice::Place { at, lane, place });
+                    }
+                }
                 Item::Boots { pid, phase } => self.boots(pid, at, phase),
                 Item::Halt { pid, by } => self.tell_halt(pid, at, by),
                 Item::HasNoLock { pid } => self.reveal(pid, at),
@@ -95,7 +101,8 @@ impl Watcher {
             }
             What::In | What::Out { .. } => {
                 let Some(tracked) = self.threads.get_mut(&tid) else { return };
-                if at < tracked.thread.since {
+                // Who has ended is still cleared away on a core, for a moment.
+                if at < tracked.thread.since || tracked.thread.has_ended() {
                     return;
                 }
                 self.first_event.get_or_insert(at);

@@ -74,7 +74,7 @@ pub struct Thread {
     pub slept: BTreeMap<u32, Slept>,
     /// What it waited for in locks of the program's own, in words.
     waited_for: BTreeMap<Arc<str>, Slept>,
-    ended: bool,
+    ended: Option<Nanos>,
     out: Vec<Event>,
 }
 
@@ -99,7 +99,7 @@ impl Thread {
             switches: (0, 0),
             slept: BTreeMap::new(),
             waited_for: BTreeMap::new(),
-            ended: false,
+            ended: None,
             out: Vec::new(),
         };
         match born {
@@ -111,7 +111,7 @@ impl Thread {
 
     fn push(&mut self, at: Nanos, core: CoreId, kind: EventKind) {
         // Whoever has ended does nothing any more, whatever a late look makes of him.
-        if !self.ended {
+        if self.ended.is_none() {
             self.out.push(Event { at, lane: LaneId(0), core, line: Line::NONE, kind });
         }
     }
@@ -163,13 +163,18 @@ impl Thread {
 
     /// Whether it has ended.
     pub fn has_ended(&self) -> bool {
+        self.ended.is_some()
+    }
+
+    /// When it ended, if it has.
+    pub fn ended_at(&self) -> Option<Nanos> {
         self.ended
     }
 
     /// A program is loaded in it, or its interpreter is set up, from now on: until it first takes a lock, or it is known
     /// what it does.
     pub fn boot(&mut self, at: Nanos, phase: Detail) {
-        if self.ended {
+        if self.has_ended() {
             return;
         }
         self.give_up();
@@ -288,7 +293,7 @@ impl Thread {
 
     /// It has stopped the world: all others stand still.
     pub fn stop_world(&mut self, at: Nanos, world: LockId) {
-        if self.ended || self.stops == Some(world) {
+        if self.has_ended() || self.stops == Some(world) {
             return;
         }
         self.close_sleep(at);
@@ -337,7 +342,7 @@ impl Thread {
             }
         }
         let starts = self.state == State::Starting && !boots;
-        if self.sleep.is_none() && self.holds.is_none() && !starts && !self.ended {
+        if self.sleep.is_none() && self.holds.is_none() && !starts && !self.has_ended() {
             self.wake(at);
         }
     }
@@ -346,14 +351,14 @@ impl Thread {
     pub fn seen(&mut self, at: Nanos, awake: Awake) {
         self.awake = awake;
         let is_awake = self.sleep.is_none() && self.state != State::WaitingCore;
-        if is_awake && self.holds.is_none() && !self.ended {
+        if is_awake && self.holds.is_none() && !self.has_ended() {
             self.wake(at);
         }
     }
 
     /// It ended.
     pub fn end(&mut self, at: Nanos) {
-        if !self.ended {
+        if !self.has_ended() {
             self.close_sleep(at);
             self.give_up();
             if let Some(since) = self.on_core.take() {
@@ -365,7 +370,7 @@ impl Thread {
             }
             self.boots = false;
             self.enter(at, State::Done, Detail::None);
-            self.ended = true;
+            self.ended = Some(at);
         }
     }
 

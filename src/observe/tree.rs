@@ -136,6 +136,7 @@ impl Watcher {
         }
         let mut process = Process::new(pid, (pid == self.root).then_some(0), at);
         process.is_copy = made.is_some_and(|(_, is_copy)| is_copy);
+        process.life = self.open_life(pid);
         self.processes.insert(pid, process);
         for tid in process::threads(pid) {
             self.track(pid, tid, at, false);
@@ -157,6 +158,7 @@ impl Watcher {
         }
         let mut process = Process::new(pid, None, at);
         process.is_copy = true;
+        process.life = self.open_life(pid);
         process.was_born_python = is_python || maker_was;
         if is_python {
             process.maker_mark = runtime.as_ref().and_then(|runtime| runtime.mark(&Remote(parent)));
@@ -180,9 +182,9 @@ impl Watcher {
             return self.call_process(pid);
         }
         let had_locks = process.stage == Stage::Python;
-        let (lanes, halt) = (process.lanes, process.halt);
+        let (lanes, halt, life) = (process.lanes, process.halt, process.life.take());
         *process = Process::new(pid, process.index, at);
-        (process.lanes, process.halt) = (lanes, halt);
+        (process.lanes, process.halt, process.life) = (lanes, halt, life);
         process.boots = true;
         if had_locks {
             self.release(pid, at);

@@ -24,12 +24,14 @@ use crate::perf::{Record, What};
 use super::aside::Cores;
 use super::booked::Booked;
 use super::doing::{Doing, Doings};
+use super::instants::Instants;
 use super::lock::{Lock, Mode};
 use super::naming::{NamesDue, Naming};
 use super::notice::{Alarm, Notice, Program, Status};
 use super::observed::{Process, Stage};
 use super::pace::{Pace, Pause};
 use super::parking::Parked;
+use super::place::Place;
 use super::process;
 use super::recorder::{Recorder, Watchpoints};
 use super::runtime::{Files, LockState};
@@ -55,6 +57,12 @@ pub(super) enum Item {
         from: Nanos,
         state: LockState,
         holder: Option<u32>,
+    },
+    /// Where the holder of a lock was seen.
+    Place {
+        lock: usize,
+        tid: u32,
+        place: Place,
     },
     /// A program is being loaded or an interpreter set up in a process's first thread.
     Boots {
@@ -130,7 +138,8 @@ pub struct Watcher {
     pub(super) pending: Vec<(Nanos, Item)>,
     pub(super) notices: Vec<Notice>,
     pub(super) turn: usize,
-    pub(super) places_at: Nanos,
+    /// When it is looked where holders are.
+    pub(super) instants: Instants,
     /// Whether it is looked where holders are at all.
     pub(super) wants_places: bool,
     pub(super) names_due: NamesDue,
@@ -183,7 +192,7 @@ impl Watcher {
             pending: Vec::new(),
             notices: vec![Notice::Began(began)],
             turn: 0,
-            places_at: Nanos::ZERO,
+            instants: Instants::default(),
             wants_places: true,
             names_due: NamesDue::default(),
             ends_lost_at: None,

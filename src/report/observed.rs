@@ -88,6 +88,15 @@ fn waited_for(report: &Report, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
+/// Who held the lock in a function.
+fn holders(report: &Report, row: &HeldIn) -> String {
+    match row.lane_count {
+        0 | 1 => lane_name(report, row.lane),
+        2 => format!("{} and another", lane_name(report, row.lane)),
+        lanes => format!("{} and {} others", lane_name(report, row.lane), lanes - 1),
+    }
+}
+
 /// In which asyncio tasks, with the share of each in all holding.
 fn tasks(row: &HeldIn) -> String {
     let named = |it: &InTask| format!("{} {:.0} %", printable(&it.task), it.held * 100.0);
@@ -113,13 +122,22 @@ const HELD_IN: usize = 3;
 pub(super) fn footing(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let Some(status) = &report.observer else { return Ok(()) };
     for (index, row) in report.held_in.iter().take(HELD_IN).enumerate() {
-        let looks: u64 = report.held_in.iter().map(|row| row.looks).sum();
+        let shown: u64 = report.held_in.iter().map(|row| row.looks).sum();
+        let looks = shown + report.held_in_left_out.as_ref().map_or(0, |rest| rest.looks);
         let heading = if index == 0 { format!("\nwhere the lock was held, by {looks} looks\n") } else { String::new() };
         let file = printable(row.file.rsplit('/').next().unwrap_or_default());
         let line = row.line.map_or_else(String::new, |line| format!(":{line}"));
-        let (lane, function) = (lane_name(report, row.lane), printable(&row.function));
+        let (lane, function) = (holders(report, row), printable(&row.function));
         let (held, off) = (row.held * 100.0, (row.held_off * 100.0).ceil());
         writeln!(out, "{heading}  {held:3.0} % ±{off:<2.0} {lane}: {function} ({file}{line}){}", tasks(row))?;
+    }
+    let others = report.held_in.iter().skip(HELD_IN).map(|row| (1, row.held));
+    let further = report.held_in_left_out.iter().map(|rest| (rest.functions, rest.held));
+    let (functions, held) = others.chain(further).fold((0, 0.0), |sum, it| (sum.0 + it.0, sum.1 + it.1));
+    match functions {
+        0 => {}
+        1 => writeln!(out, "  {:3.0} %     in one more function", held * 100.0)?,
+        _ => writeln!(out, "  {:3.0} %     in {functions} more functions", held * 100.0)?,
     }
     for (index, row) in report.ran_in.iter().take(HELD_IN).enumerate() {
         let looks: u64 = report.ran_in.iter().map(|row| row.looks).sum();

@@ -70,8 +70,11 @@ pub struct Report {
     pub ledger_ns: BTreeMap<&'static str, Nanos>,
     /// Who waited while whom held the lock.
     pub blame: Vec<Blame>,
-    /// In which functions the holders of locks were seen, the most waited for first; of a program that was observed.
+    /// In which functions the holders of locks were seen, the most waited for first, 32 at most; of a program that was
+    /// observed.
     pub held_in: Vec<HeldIn>,
+    /// What is known of further functions, all together; null if there were no more.
+    pub held_in_left_out: Option<LeftOut>,
     /// In which functions threads without a GIL ran, the longest first; of a program that was observed.
     pub ran_in: Vec<RanIn>,
     /// The diagnoses that hold, the most particular first.
@@ -122,13 +125,17 @@ pub struct Machine {
     pub os: String,
 }
 
-/// A function in which a lock was held. Looks, fifty a second, tell how a lane's own holding and waiting for it are
-/// divided among its functions; how long both were is the log's, so that `waited` of a lane's functions is together its
-/// share in `blame`. Of what is missing from 1, no look tells the function.
+/// A function in which a lock was held, by whichever lanes. Looks, fifty a second, tell how a lane's own holding and
+/// waiting for it are divided among its functions; how long both were is the log's, so that `waited` of a lane's functions
+/// is together its share in `blame`. Of what is missing from 1, no look tells the function.
 #[derive(Clone, Debug, Serialize)]
 pub struct HeldIn {
-    /// By which lane.
+    /// By which lane; of several the one during whose holds there others waited longest.
     pub lane: LaneId,
+    /// How many lanes were seen there.
+    pub lane_count: usize,
+    /// Each of them with its part, the most waited for first, eight at most.
+    pub lanes: Vec<OfLane>,
     /// The function's qualified name; of real programs up to 3.10 its name alone.
     pub function: String,
     /// Its file.
@@ -187,6 +194,32 @@ pub struct InTask {
     /// Its share of all holding, 0 to 1.
     pub held: f64,
     /// Its share of all waiting, 0 to 1.
+    pub waited: f64,
+}
+
+/// The part of a function that one lane has.
+#[derive(Clone, Debug, Serialize)]
+pub struct OfLane {
+    /// Which.
+    pub lane: LaneId,
+    /// How many looks found it there.
+    pub looks: u64,
+    /// Its share of all holding, 0 to 1.
+    pub held: f64,
+    /// Its share of all waiting, 0 to 1.
+    pub waited: f64,
+}
+
+/// Functions that have no row of their own.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LeftOut {
+    /// How many.
+    pub functions: usize,
+    /// How many looks found a holder in one of them.
+    pub looks: u64,
+    /// Their share of all holding, 0 to 1.
+    pub held: f64,
+    /// Their share of all waiting, 0 to 1.
     pub waited: f64,
 }
 

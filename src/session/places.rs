@@ -7,11 +7,16 @@
 //! # The choice
 //! Looks tell how what one lane held is divided among its functions, and nothing else: how long it held, and how long
 //! others waited meanwhile, is the log's ([`Places::divide`]). So the functions of a lane add up to what is recorded of
-//! it. What no look tells of is in no function. Each look stands for the time since the one before it (for a tenth of
-//! a second at most); of late, what is long past fades: after ten seconds it counts half.
+//! it. What no look tells of is in no function. Each look counts as much as each other: they are made at instants that
+//! hang on nothing in the program ([`crate::observe::instants`]), so that a function is met as often as it has time. Of
+//! late, what is long past fades: after ten seconds it counts half.
 //!
 //! Without a GIL nobody holds anything that others wait for. Looks at threads that run Python divide how long they ran
-//! ([`Places::divide_runs`]), each as those at a holder do, and are counted apart: a GIL may come back.
+//! ([`Places::divide_runs`]), as those at a holder do, and are counted apart: a GIL may come back.
+//!
+//! # Not chosen
+//! A look that stands for the time since the one before it. Between two looks at holders there may have been no holder at
+//! all: a function that ran a moment after each long sleep had the sleep's weight.
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::{Add, AddAssign};
@@ -24,11 +29,11 @@ use crate::trace::Trace;
 /// After so long a look counts half, of late.
 const HALF: f64 = 10e9;
 
-/// The longest time one look stands for.
-const MOST: Nanos = Nanos::from_millis(100);
-
 /// How many functions are told apart.
 const MOST_ROWS: usize = 1024;
+
+/// What was seen less than so many times of late may be given up.
+const HARDLY: f64 = 0.05;
 
 /// How many asyncio tasks are told apart in each: a server may have one for each request.
 const MOST_TASKS: usize = 64;
@@ -60,9 +65,8 @@ pub struct Places {
     samples: VecDeque<(Nanos, LaneId, Place)>,
     /// Looks at instants of which the log does not tell yet.
     ahead: Vec<(Nanos, LaneId, Place)>,
-    /// When it was last looked, and when before.
+    /// When it was last looked.
     last: Nanos,
-    before: Nanos,
 }
 
 /// Of which time looks are asked for.
@@ -83,7 +87,7 @@ pub struct Held {
     pub waited: Nanos,
 }
 
-/// What looks stand for: time, and the squares of it, by which it is told how sure they are.
+/// How many looks there were, and how many waited in all of them; and the squares, by which it is told how sure they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Weight {
     held: f64,
@@ -130,6 +134,21 @@ pub struct HeldIn {
     pub tasks: Vec<InTask>,
     /// Whether there were more of them than are told apart.
     pub more_tasks: bool,
+    /// Each lane that was seen there, the most waited for first.
+    pub lanes: Vec<OfLane>,
+}
+
+/// The part of a function that one lane has.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OfLane {
+    /// Which.
+    pub lane: LaneId,
+    /// How often it was seen there.
+    pub looks: u64,
+    /// How long it held a lock there.
+    pub held: Estimate,
+    /// How long others waited meanwhile, each of them.
+    pub waited: Estimate,
 }
 
 /// The part of a function that ran in one asyncio task.
@@ -177,17 +196,13 @@ impl Places {
     }
 
     fn note(&mut self, at: Nanos, who: (LaneId, As), place: Place, waiting: usize) {
-        // All locks are looked at at once: each holder is told of for the whole of the time since the look before.
-        if at > self.last {
-            (self.before, self.last) = (self.last, at);
-        }
-        let span = (at - self.before).0.min(MOST.0) as f64;
+        self.last = self.last.max(at);
         if self.rows.len() >= MOST_ROWS {
             self.give_up(at);
         }
         let by = place.caller.as_ref().map(|caller| (Arc::clone(&caller.function), Arc::clone(&caller.file)));
         let key = (who, Arc::clone(&place.function), Arc::clone(&place.file), by);
-        let (seen, weight) = (self.rows.entry(key).or_default(), Weight::of(span, span * waiting as f64));
+        let (seen, weight) = (self.rows.entry(key).or_default(), Weight::of(1.0, waiting as f64));
         (seen.line, seen.task, seen.caller) = (place.line, place.task.clone(), place.caller.clone());
         seen.looks += 1;
         seen.sum.add(at, weight);
@@ -205,7 +220,7 @@ impl Places {
     fn give_up(&mut self, at: Nanos) {
         let given_up = &mut self.given_up;
         self.rows.retain(|(who, ..), seen| {
-            let stays = seen.sum.faded(at).held > 1e6;
+            let stays = seen.sum.faded(at).held > HARDLY;
             if !stays {
                 *given_up.entry(*who).or_default() += seen.sum.ever;
             }
@@ -254,8 +269,9 @@ impl Places {
             let (told, of) = (log.get(lane).copied().unwrap_or_default(), lanes[who]);
             let part = |sum: &Sum| {
                 let part = weight(sum);
-                let held = Estimate::part(told.held, part.held, of.held, of.held_squared);
-                (held, Estimate::part(told.waited, part.waited, of.waited, of.waited_squared))
+                let held = Estimate::part(told.held, (part.held, part.held_squared), (of.held, of.held_squared));
+                let waited = ((part.waited, part.waited_squared), (of.waited, of.waited_squared));
+                (held, Estimate::part(told.waited, waited.0, waited.1))
             };
             let in_task = |(task, sum): &(Arc<str>, Sum)| {
                 let (held, waited) = part(sum);
@@ -270,6 +286,7 @@ impl Places {
                 waited,
                 tasks: sorted_tasks(seen.tasks.iter().map(in_task).collect()),
                 more_tasks: seen.more_tasks,
+                lanes: vec![OfLane { lane: *lane, looks: seen.looks, held, waited }],
             }
         });
         rows.collect()
@@ -298,6 +315,8 @@ impl HeldIn {
         self.tasks.extend(other.tasks);
         self.tasks = sorted_tasks(std::mem::take(&mut self.tasks));
         self.more_tasks |= other.more_tasks;
+        // They come in order.
+        self.lanes.extend(other.lanes);
     }
 
     /// The tasks in which it was seen, in words: `task req-1` where it is one, nearly all of the time; `4 tasks` where it
@@ -417,13 +436,19 @@ impl Seen {
 }
 
 impl Estimate {
-    /// As much of the whole as the part weighs of all looks.
-    fn part(whole: Nanos, part: f64, all: f64, squares: f64) -> Estimate {
+    /// As much of the whole as the part weighs of all looks; of both, what their looks weigh and the squares of that.
+    fn part(whole: Nanos, (part, part_squares): (f64, f64), (all, squares): (f64, f64)) -> Estimate {
         if all <= 0.0 {
             return Estimate::default();
         }
-        // As many looks of equal weight would be as sure.
-        Estimate::of_looks(whole, part / all, all * all / squares)
+        let whole = whole.0 as f64;
+        // Two more of each kind are reckoned (Agresti and Coull), else three looks of three would be certain.
+        let more = squares / all;
+        let (part_squares, squares) = (part_squares + 2.0 * more * more, squares + 4.0 * more * more);
+        let (sum, likely) = (all + 4.0 * more, (part + 2.0 * more) / (all + 4.0 * more));
+        // A look at something else is off by as much as is likely, one at it by the rest.
+        let off = part_squares * (1.0 - likely).powi(2) + (squares - part_squares) * likely.powi(2);
+        Estimate { ns: whole * part / all, variance: whole * whole * off / (sum * sum) }
     }
 
     /// A share of the whole that is the share of so many looks.

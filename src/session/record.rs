@@ -1,7 +1,7 @@
 //! Everything that a run's source has said so far.
 
 use crate::engine::sampler::Peaks;
-use crate::engine::{Accounts, Description, ENDED_BY_US, Signal, Slept, TaskOutcome};
+use crate::engine::{Accounts, Description, ENDED_BY_US, ENDED_SOMEHOW, Signal, Slept, TaskOutcome};
 use crate::event::{LaneId, Nanos, State};
 use crate::model::{LanePlan, Role};
 use crate::trace::{Evidence, LaneInfo, LockInfo, Trace};
@@ -163,9 +163,9 @@ impl Record {
     }
 }
 
-/// Whether an end is none that was meant.
+/// Whether an end is known to be none that was meant.
 pub fn is_fault(end: &str) -> bool {
-    !matches!(end, "done" | "still running" | ENDED_BY_US)
+    !matches!(end, "done" | "still running" | ENDED_BY_US | ENDED_SOMEHOW)
 }
 
 impl Record {
@@ -241,7 +241,7 @@ impl Record {
                 if let Some(at) = at {
                     self.trace.lane_killed(lane, at);
                 }
-                if !matches!(how.as_str(), "done" | "stopped" | "still running") {
+                if !matches!(how.as_str(), "done" | "stopped" | "still running" | ENDED_SOMEHOW) {
                     self.trace.lane_mut(lane).end = Some(how.clone());
                 }
                 if let Some(end) = self.ends.get_mut(lane.index()) {

@@ -136,7 +136,7 @@ impl Trace {
         }
         let (waited, waits) = (before.state() == State::WaitingGil, after.state() == State::WaitingGil);
         if waited && !waits {
-            self.end_wait(at, id, after.state() == State::Stopped);
+            self.end_wait(at, id, after.state());
         } else if waits && !waited {
             self.begin_wait(at, id);
         } else if before.state() == State::Stopped {
@@ -151,13 +151,20 @@ impl Trace {
         self.locks[lock.index()].holders.held_until(at, &mut held);
         // What it had waited before it was stopped is part of this wait.
         let since = at.saturating_sub(std::mem::take(&mut lane.waited));
-        lane.wait = Some(Wait { lock, since, held });
+        lane.wait = Some(Wait { lock, since, held, is_counted: false });
     }
 
-    fn end_wait(&mut self, at: u64, id: LaneId, halted: bool) {
+    fn end_wait(&mut self, at: u64, id: LaneId, next: State) {
+        let begun = at >= self.begin_at().0;
         let lane = &mut self.lanes[id.index()];
         if let Some(wait) = &lane.wait {
-            lane.waited = if halted { at.saturating_sub(wait.since) } else { 0 };
+            let waited = at.saturating_sub(wait.since);
+            lane.waited = if next == State::Stopped { waited } else { 0 };
+            // Nobody gives up on the lock. Who does something else by now has had it, between two looks at it.
+            let had_it = matches!(next, State::Native | State::Io | State::Sleeping | State::WaitingLock);
+            if had_it && begun && !wait.is_counted {
+                self.locks[wait.lock.index()].wait.add(waited);
+            }
             self.locks[wait.lock.index()].holders.held_until(at, &mut self.held);
             lane.charge(&self.held);
             lane.wait = None;
@@ -178,8 +185,9 @@ impl Trace {
         }
         let lane = &mut self.lanes[id.index()];
         let known = &mut self.locks[lock.index()];
-        if let Some(wait) = lane.wait.as_ref().filter(|wait| wait.lock == lock && !before_begin) {
+        if let Some(wait) = lane.wait.as_mut().filter(|wait| wait.lock == lock && !before_begin) {
             known.wait.add(clipped.saturating_sub(wait.since));
+            wait.is_counted = true;
         }
         let handoff = known.holders.take(clipped, id, false, !before_begin);
         known.since = clipped;
@@ -297,7 +305,7 @@ impl Trace {
                 self.locks[lock.index()].holders.held_until(to, held);
                 lane.charge(held);
                 lane.wait =
-                    lane.wait.take().map(|wait| Wait { since: wait.since + (to - from), held: held.clone(), lock });
+                    lane.wait.take().map(|wait| Wait { since: wait.since + (to - from), held: held.clone(), ..wait });
             }
         }
     }

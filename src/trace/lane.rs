@@ -111,6 +111,8 @@ pub(super) struct Wait {
     pub(super) since: u64,
     /// How long each had held the lock by then.
     pub(super) held: Vec<u64>,
+    /// Whether its length is among the lock's waits: it has been taken.
+    pub(super) is_counted: bool,
 }
 
 /// A lane and its events.

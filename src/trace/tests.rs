@@ -306,3 +306,12 @@ fn a_stopped_world_is_no_gil_and_is_had_beside_one() {
     assert!(!live.has_gil());
     assert_eq!((live.check(), live.lock_stats(LockId(0)).held), (Ok(()), MS(2)), "whoever is killed lets it go");
 }
+
+#[test]
+fn a_wait_that_ends_with_a_take_that_nobody_saw_is_one_of_the_waits() {
+    let trace = TraceBuilder::new().lock("GIL").lane("seen").waiting(MS(5)).running(MS(5));
+    let trace = trace.lane("unseen").waiting(MS(36)).state(State::Io, MS(10)).waiting(MS(7)).running(MS(1)).build();
+    let lock = crate::event::LockId(0);
+    let (all, so_far) = (trace.lock_stats(lock).wait, trace.waits_so_far(lock));
+    assert_eq!((all.count, all.max, so_far.max), (3, MS(36), MS(36)));
+}

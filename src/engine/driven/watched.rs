@@ -285,7 +285,9 @@ impl Watched {
                 }
             }
             Notice::LaneEnded { lane, how } => {
-                if let Some(lane) = self.lanes.get_mut(lane.index()) {
+                // What becomes of workers once the work is over is no matter: a pool may end them by force.
+                let is_over = self.ended.is_some();
+                if let Some(lane) = self.lanes.get_mut(lane.index()).filter(|_| !is_over) {
                     lane.how = Some(how);
                 }
             }
