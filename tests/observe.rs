@@ -506,6 +506,49 @@ fn where_the_kernel_refuses_its_records_the_lock_is_sampled_and_it_is_said_why()
     }
 }
 
+/// One holds the lock for tens of milliseconds at a time, three wake up meanwhile. Prints how often one of them was late by
+/// more than 15 ms, and by how much in all.
+const KEPT_WAITING: &str = "import random, threading, time
+data = [random.random() for _ in range(200000)]
+end = time.monotonic() + 3
+def hog():
+    while time.monotonic() < end:
+        sorted(data)
+        time.sleep(0.02)
+late = []
+def sleeper():
+    while time.monotonic() < end:
+        slept = time.monotonic()
+        time.sleep(0.01)
+        late.append(time.monotonic() - slept - 0.01)
+threads = [threading.Thread(target=hog)] + [threading.Thread(target=sleeper) for _ in range(3)]
+for t in threads: t.start()
+for t in threads: t.join()
+late = [by for by in late if by > 0.015]
+print(len(late), sum(late))
+";
+
+#[test]
+fn where_looks_are_all_there_is_waits_are_counted_whoever_is_seen_to_take_the_lock() {
+    let Some(python) = python() else { return };
+    let path = python.display().to_string();
+    let Some(output) = refused(298, &["watch", "--json", "--python", &path, "-c", KEPT_WAITING]) else { return };
+    let report = json(&output);
+    sound(&report);
+    let printed: Vec<f64> = words_as_numbers(report["output"].as_str().unwrap_or_default());
+    let (wait, apart) = (&report["locks"][0]["wait_ns"], &report["locks"][0]["looks_apart_ns"]);
+    assert!(apart.is_u64(), "it was looked at: {report:#}");
+    // Late for want of the lock, or of a core.
+    let count = nanos(&wait["count"]);
+    assert!(count > 0.3 * printed[0] && count < 4.0 * printed[0] + 20.0, "{count} waits, late {printed:?}: {report:#}");
+    let mean = lanes(&report).iter().map(|lane| state(lane, "waiting_gil")).sum::<f64>() / count;
+    assert!(nanos(&wait["max"]) >= mean * 0.99, "their lengths are those of the lanes: {mean} {wait}");
+}
+
+fn words_as_numbers(text: &str) -> Vec<f64> {
+    text.split_whitespace().map(|word| word.parse().expect("a number")).collect()
+}
+
 #[test]
 fn children_have_locks_and_lanes_of_their_own() {
     let Some(python) = python().filter(|_| exactly()) else { return };

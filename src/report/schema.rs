@@ -218,8 +218,9 @@ pub struct Lock {
     pub drop_requests: Option<u64>,
     /// How long it was held at a time; null if it was only looked at for some of the time.
     pub hold_ns: Option<Distribution>,
-    /// How long those waited that had to. Where it was only looked at, `looks_apart_ns` more or less, and waits shorter
-    /// than twice that were not seen.
+    /// How long those waited that had to. Where it was only looked at, a wait is a time for which a thread was seen to
+    /// wait, whoever was seen to take the lock: threads are looked at at every third look, so three times
+    /// `looks_apart_ns` more or less, and waits shorter than twice that were not seen.
     pub wait_ns: Distribution,
     /// How far apart looks were on average while it was only looked at; null if it never was.
     pub looks_apart_ns: Option<Nanos>,

@@ -145,10 +145,17 @@ fn locks(report: &Report, out: &mut impl Write) -> io::Result<()> {
                 writeln!(out, "  {:<16} not seen, nor how often it was taken: it was looked at only", "held at a time")?
             }
         }
-        spread("waited for", &lock.wait_ns, lock.looks_apart_ns, out)?;
+        let apart = lock.looks_apart_ns.map(|apart| Nanos(apart.0 * LOOKS_PER_THREAD));
+        spread("waited for", &lock.wait_ns, apart, out)?;
     }
     Ok(())
 }
+
+/// So many cores are told of that threads without lanes used.
+const WORTH_TELLING: f64 = 0.02;
+
+/// Of so many looks at a lock one is at the threads, too.
+const LOOKS_PER_THREAD: u64 = 3;
 
 /// A distribution; of looks so far apart, what is shorter than two of them was not seen.
 fn spread(what: &str, spans: &Distribution, apart: Option<Nanos>, out: &mut impl Write) -> io::Result<()> {

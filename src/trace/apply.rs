@@ -140,7 +140,11 @@ impl Trace {
         } else if waits && !waited {
             self.begin_wait(at, id);
         } else if before.state() == State::Stopped {
-            self.lanes[id.index()].waited = 0;
+            let lane = &mut self.lanes[id.index()];
+            let (waited, lock) = (std::mem::take(&mut lane.waited), lane.info.lock);
+            if let Some(lock) = lock.filter(|lock| lane.is_sampled() && lock.index() < self.locks.len()) {
+                self.locks[lock.index()].waited(waited);
+            }
         }
     }
 
@@ -157,8 +161,14 @@ impl Trace {
     fn end_wait(&mut self, at: u64, id: LaneId, halted: bool) {
         let lane = &mut self.lanes[id.index()];
         if let Some(wait) = &lane.wait {
-            lane.waited = if halted { at.saturating_sub(wait.since) } else { 0 };
-            self.locks[wait.lock.index()].holders.held_until(at, &mut self.held);
+            let span = at.saturating_sub(wait.since);
+            lane.waited = if halted { span } else { 0 };
+            let known = &mut self.locks[wait.lock.index()];
+            // Looks meet few of those that take the lock: there a wait is over when the lane does something else.
+            if lane.is_sampled() && !halted {
+                known.waited(span);
+            }
+            known.holders.held_until(at, &mut self.held);
             lane.charge(&self.held);
             lane.wait = None;
         }
@@ -178,7 +188,8 @@ impl Trace {
         }
         let lane = &mut self.lanes[id.index()];
         let known = &mut self.locks[lock.index()];
-        if let Some(wait) = lane.wait.as_ref().filter(|wait| wait.lock == lock && !before_begin) {
+        let is_end = |wait: &&Wait| wait.lock == lock && !before_begin;
+        if let Some(wait) = lane.wait.as_ref().filter(is_end).filter(|_| !lane.is_sampled()) {
             known.wait.add(clipped.saturating_sub(wait.since));
         }
         let handoff = known.holders.take(clipped, id, false, !before_begin);

@@ -3,6 +3,7 @@
 use crate::app::State;
 use crate::app::watch::Stops;
 use crate::app::words::{foreign, percent, sanitised};
+use crate::event::{Nanos, State as LaneState};
 use crate::trace::Trace;
 
 use super::super::canvas::Canvas;
@@ -51,13 +52,22 @@ pub fn render(state: &State, log: &Trace, rows: u16, canvas: &mut Canvas) {
     }
     let wait = state.watch.figures.wait;
     let wide = canvas.width() >= 100;
+    let sampled = state.origin.is_sampled();
+    let waited = || log.ledger().0[LaneState::WaitingGil.index()] > Nanos::ZERO;
     let text = if wait.count == 0 {
-        "No thread has had to wait for the lock.".to_owned()
+        match sampled {
+            // What is known of the lanes alone does not tell for which lock, or how often.
+            _ if waited() => "Threads wait for the lock; how long at a time is not known.",
+            true => "No thread was seen to wait for the lock.",
+            false => "No thread has had to wait for the lock.",
+        }
+        .to_owned()
     } else {
-        let margin = if state.origin.is_sampled() {
-            if wide { "  (±1 ms, shorter waits not seen)" } else { " ±1 ms" }
-        } else {
-            ""
+        // Threads are looked at every third time that the lock is.
+        let margin = match sampled {
+            true if wide => "  (±3 ms, shorter waits not seen)",
+            true => " ±3 ms",
+            false => "",
         };
         let whole = if wide { "To get the lock a thread waits: " } else { "A thread waits for it: " };
         format!("{whole}half {}, one in 100 {}, worst {}{margin}", wait.p50, wait.p99, wait.max)
