@@ -1719,6 +1719,15 @@ fn where_memory_may_not_be_read_it_is_said_why_and_what_to_do() {
     assert!(why.contains("may not be looked into") || why.contains("ptrace_scope"), "{report:#}");
     assert!(why.contains("SYS_PTRACE") || why.contains("sysctl"), "what to do: {why}");
     assert!(lanes(&report).iter().any(|lane| state(lane, "io") > 0.3e9), "its threads are seen: {report:#}");
+    // Where it is not known which locks are the interpreter's, nobody waits for one of the program's own.
+    let output = refused(310, &["watch", "--json", "--python", &path, "-c", TURNS, "0.6"]).expect("as before");
+    let report = json(&output);
+    sound(&report);
+    assert!(lanes(&report).iter().all(|lane| state(lane, "waiting_lock") == 0.0), "{report:#}");
+    assert!(lanes(&report).iter().any(|lane| nanos(&lane["slept"]["futex"]["ns"]) > 0.0), "{report:#}");
+    let output = refused(310, &["watch", "--no-screen", "--python", &path, "-c", TURNS, "0.6"]).expect("as before");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(printed.contains(" on core") && !printed.contains("   runs ") && printed.contains(" ? "), "{printed}");
     let output = refused(310, &["watch", "--no-screen", "--python", &path, "-c", code]).expect("as before");
     let printed = String::from_utf8_lossy(&output.stdout);
     assert!(

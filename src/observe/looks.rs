@@ -106,11 +106,12 @@ impl Watcher {
         if !doing::is_futex(call) {
             return Reason::Call(call);
         }
-        let layout: Option<&Layout> = self.processes.get(&pid).and_then(|process| process.layout());
+        let Some(layout): Option<&Layout> = self.processes.get(&pid).and_then(|process| process.layout()) else {
+            // Where the interpreter's own locks are not known it may be one of them.
+            return Reason::Call(call);
+        };
         let wanted = self.gils().filter(|lock| lock.pid == pid).find(|lock| {
-            layout.is_some_and(|layout| {
-                layout.lock.is_waited_on(lock.address, argument) || layout.lock.is_forced(lock.address, argument)
-            })
+            layout.lock.is_waited_on(lock.address, argument) || layout.lock.is_forced(lock.address, argument)
         });
         wanted.map_or(Reason::OwnLock, |lock| Reason::WantsLock(lock.id))
     }

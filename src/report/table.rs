@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use crate::engine::Engine;
 use crate::event::{Nanos, State};
 use crate::model::{Model, Role};
 use crate::session::is_fault;
@@ -179,13 +180,23 @@ fn lanes(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let tells = listed.iter().any(|lane| by(lane).is_some_and(|parent| parent.parent.is_some()));
     let by_column = |text: &str| if tells { format!("  {}", in_column(text, BY)) } else { String::new() };
     let started_by = by_column("started by");
-    writeln!(out, "\n{worker}{:>7}{:>8}{:>11}{:>12}{started_by}  end", "tasks", "runs", "waits GIL", "wants core")?;
+    // Where nothing tells of the interpreter, nobody knows when it ran Python: when it had a core is all.
+    let cores_only = report.observer.as_ref().is_some_and(|status| status.engine == Engine::CoresOnly);
+    let is_seen = |lane: &Lane| {
+        !cores_only || [State::Running, State::WaitingGil].iter().any(|it| lane.states_ns.contains_key(it.name()))
+    };
+    let on_core = !listed.iter().any(|lane| is_seen(lane));
+    let runs = if on_core { "on core" } else { "runs" };
+    writeln!(out, "\n{worker}{:>7}{runs:>8}{:>11}{:>12}{started_by}  end", "tasks", "waits GIL", "wants core")?;
     for lane in listed {
         let lived = lives(&lane.states_ns).into_iter().filter(|(state, _)| *state != State::Stopped);
         let lived: u64 = lived.map(|(_, span)| span.0).sum();
-        let share = |state: State| {
-            let span = lane.states_ns.get(state.name()).map_or(0, |span| span.0);
-            format!("{:.0}%", span as f64 * 100.0 / lived.max(1) as f64)
+        let share_of = |span: Nanos| format!("{:.0}%", span.0 as f64 * 100.0 / lived.max(1) as f64);
+        let share = |state: State| share_of(lane.states_ns.get(state.name()).copied().unwrap_or_default());
+        let of_lock = |state: State| if is_seen(lane) { share(state) } else { "?".to_owned() };
+        let runs = match lane.on_cpu_ns {
+            Some(on_cpu) if on_core => share_of(on_cpu),
+            _ => of_lock(State::Running),
         };
         let tasks = if lane.role == Role::Worker { lane.tasks_done.to_string() } else { String::new() };
         writeln!(
@@ -193,8 +204,8 @@ fn lanes(report: &Report, out: &mut impl Write) -> io::Result<()> {
             "{}{:>7}{:>8}{:>11}{:>12}{}  {}",
             in_column(&printable(&lane.name), widest),
             tasks,
-            share(State::Running),
-            share(State::WaitingGil),
+            runs,
+            of_lock(State::WaitingGil),
             share(State::WaitingCore),
             by_column(&by(lane).map_or_else(String::new, |parent| printable(&parent.name))),
             printable(&lane.end)
