@@ -1728,6 +1728,13 @@ fn where_memory_may_not_be_read_it_is_said_why_and_what_to_do() {
     let output = refused(310, &["watch", "--no-screen", "--python", &path, "-c", TURNS, "0.6"]).expect("as before");
     let printed = String::from_utf8_lossy(&output.stdout);
     assert!(printed.contains(" on core") && !printed.contains("   runs ") && printed.contains(" ? "), "{printed}");
+    // Nothing of it is within a limit.
+    let args = ["check", "--python", &path, "-c", "print()"];
+    let output = refused(310, &args).expect("as before");
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stdout).trim()), (Some(2), ""), "{output:?}");
+    let output = refused(310, &[&args[..1], &["--json"], &args[1..]].concat()).expect("as before");
+    let found = json(&output);
+    assert!(found["ok"].is_null() && found["gil_wait"].is_null() && found["all_threads"].is_null(), "{found:#}");
     let output = refused(310, &["watch", "--no-screen", "--python", &path, "-c", code]).expect("as before");
     let printed = String::from_utf8_lossy(&output.stdout);
     assert!(
