@@ -550,6 +550,31 @@ fn words_as_numbers(text: &str) -> Vec<f64> {
 }
 
 #[test]
+fn what_its_other_threads_and_programs_take_of_the_cores_is_the_programs_and_is_told_apart() {
+    let Some(python) = python() else { return };
+    let path = python.display().to_string();
+    let code = "import resource, subprocess, sys
+busy = 'i=0; while [ $i -lt 400000 ]; do i=$((i+1)); done'
+subprocess.run(['sh', '-c', busy])
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(used.ru_utime + used.ru_stime)
+";
+    let args = ["watch", "--json", "--python", &path, "-c", code];
+    for records in [true, false] {
+        let Some(output) = (if records { Some(gilscope(&args)) } else { refused(298, &args) }) else { return };
+        let report = json(&output);
+        sound(&report);
+        let used = words_as_numbers(report["output"].as_str().unwrap_or_default())[0] * 1e9;
+        let (told, elapsed) = (nanos(&report["observer"]["native_cpu_ns"]), nanos(&report["elapsed_ns"]));
+        // Of one that ended the last sums are a little old where there are no records.
+        assert!(told > 0.6 * used && told < 1.2 * used + 0.05e9, "{told} of {used}, records {records}: {report:#}");
+        let by_lanes: f64 = lanes(&report).iter().map(|lane| nanos(&lane["on_cpu_ns"])).sum();
+        let busy = report["cores_busy"].as_f64().expect("a number");
+        assert!((busy - (told + by_lanes) / elapsed).abs() < 0.02, "{busy}: {told} {by_lanes} of {elapsed}");
+    }
+}
+
+#[test]
 fn children_have_locks_and_lanes_of_their_own() {
     let Some(python) = python().filter(|_| exactly()) else { return };
     let code = "import os, subprocess, time

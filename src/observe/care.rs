@@ -87,8 +87,11 @@ impl Watcher {
         let (records, now) = (self.recorder.is_on(), upto);
         for tid in ended {
             let Some(tracked) = self.threads.remove(&tid) else { continue };
+            self.booked_by_the_gone += tracked.booked.sums().map_or(Nanos::ZERO, |(on_cpu, _)| on_cpu);
+            if tracked.is_native() {
+                self.native_by_the_gone += tracked.on_cpu_until(now);
+            }
             if let Some(lane) = tracked.lane {
-                self.booked_by_the_gone += tracked.booked.sums().map_or(Nanos::ZERO, |(on_cpu, _)| on_cpu);
                 self.notices.push(accounts(lane, &tracked, records, now));
                 self.notices.push(Notice::LaneEnded { lane, how: "done".to_owned() });
             } else if !tracked.is_turned_away && self.is_only_looked_at(tracked.pid) {
@@ -147,6 +150,8 @@ impl Watcher {
     /// How the observing goes.
     pub(super) fn take_stock(&mut self, now: Nanos) {
         let cores_busy = self.read_sums(now);
+        let native_cpu = self.native_cpu(now);
+        let native_busy = self.native_busy(now, native_cpu);
         let hits: u64 = self.locks.iter().map(|lock| lock.hits).sum();
         let (since, hits_before, samples_before) = self.last_status.unwrap_or((self.began, 0, 0));
         let seconds = (now - since).as_secs_f64().max(1e-3);
@@ -200,6 +205,8 @@ impl Watcher {
             lanes_not_shown: self.lanes_not_shown,
             ended_unseen: self.ended_unseen,
             cores_busy,
+            native_cpu_ns: native_cpu,
+            native_busy,
             own_cpu: (super::own_time() - self.own_before).as_secs_f64() / elapsed,
             first_event_ns: self.first_event.map(|at| at - self.began),
             locks,
@@ -226,12 +233,15 @@ impl Watcher {
         let mut left: Vec<(u32, Tracked)> = self.threads.drain().collect();
         left.sort_by_key(|(tid, _)| *tid);
         for (_, mut tracked) in left {
+            tracked.booked.read(now);
+            if tracked.is_native() {
+                self.native_by_the_gone += tracked.on_cpu_until(now);
+            }
             let Some(lane) = tracked.lane else { continue };
             if ended.is_some() {
                 tracked.thread.end(now);
                 tracked.thread.tell(lane, &mut |event| self.notices.push(Notice::Event(event)));
             }
-            tracked.booked.read(now);
             self.notices.push(accounts(lane, &tracked, records, now));
             self.notices.push(Notice::LaneEnded { lane, how: lane_how.clone() });
         }

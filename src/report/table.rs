@@ -52,7 +52,16 @@ pub fn write_table(report: &Report, mut out: impl Write) -> io::Result<()> {
         other => other.to_owned(),
     };
     let cores = report.machine.logical_cores;
-    writeln!(out, "{end} after {} · cores busy {:.2} of {cores}", report.elapsed_ns, report.cores_busy)?;
+    let native = report
+        .observer
+        .as_ref()
+        .map_or(0.0, |status| status.native_cpu_ns.0 as f64 / report.elapsed_ns.0.max(1) as f64);
+    let native = if native < WORTH_TELLING || report.command.is_none() {
+        String::new()
+    } else {
+        format!(", {native:.2} of it by threads that are not Python's and have no lane")
+    };
+    writeln!(out, "{end} after {} · cores busy {:.2} of {cores}{native}", report.elapsed_ns, report.cores_busy)?;
     insights(report, &mut out)?;
     ledger(report, &mut out)?;
     locks(report, &mut out)?;
