@@ -575,6 +575,32 @@ print(used.ru_utime + used.ru_stime)
 }
 
 #[test]
+fn who_is_ended_by_a_signal_leaves_with_128_and_its_number() {
+    use rustix::process::Signal;
+    let Some(python) = python() else { return };
+    let path = python.display().to_string();
+    let code = "import time\nprint('on', flush=True)\ntime.sleep(60)";
+    let mut program = Command::new(&python).args(["-c", code]).stdin(Stdio::null()).spawn().expect("it starts");
+    let pid = program.id().to_string();
+    std::thread::sleep(Duration::from_millis(300));
+    for (number, by) in [(130, Signal::INT), (143, Signal::TERM), (129, Signal::HUP)] {
+        for args in [vec!["attach", "--json", &pid], vec!["watch", "--json", "--python", &path, "-c", code]] {
+            let mut gilscope = Command::new(env!("CARGO_BIN_EXE_gilscope"))
+                .args(&args)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .spawn()
+                .expect("it starts");
+            std::thread::sleep(Duration::from_millis(700));
+            signal(gilscope.id(), by);
+            assert_eq!(gilscope.wait().expect("it is our child").code(), Some(number), "{args:?}");
+        }
+    }
+    assert_eq!(program.try_wait().expect("it is our child"), None, "it was left running");
+    program.kill().and_then(|()| program.wait()).expect("it is our child");
+}
+
+#[test]
 fn children_have_locks_and_lanes_of_their_own() {
     let Some(python) = python().filter(|_| exactly()) else { return };
     let code = "import os, subprocess, time

@@ -24,13 +24,13 @@ use crate::trace::{self, Blame};
 
 use super::headless::{self, Following, interruption};
 use super::output::{json, output};
-use super::{FAILED, INTERRUPTED, complain, refuse};
+use super::{FAILED, complain, refuse};
 
 /// Run a Python program, observe its GIL, and fail if a thread waits for it too much: for continuous integration
 ///
 /// The figure is the share of its life that a thread waited for the GIL: that of the thread which waited most, among those
 /// that lived as long as --min-life says; if none did, that of all threads together. Exit status: 0 within the limit, 1 above it, 2
-/// refused before anything ran or not observable, 130 interrupted; if the program itself fails, its own status.
+/// refused before anything ran or not observable, 128 and the signal's number if a signal ended it (Ctrl-C: 130); if the program itself fails, its own status.
 #[derive(Debug, clap::Args)]
 pub struct Check {
     /// The most of its life that a thread may wait for the GIL
@@ -167,7 +167,7 @@ pub fn check(options: &Check) -> Result<ExitCode> {
     let record = headless::follow(run, &following, |_| {});
     if interrupted.load(Ordering::Relaxed) {
         complain(&"interrupted: nothing is judged");
-        return Ok(ExitCode::from(INTERRUPTED));
+        return Ok(super::headless::interrupted());
     }
     if let Phase::Failed(why) = &record.phase {
         return Err(refuse(why));
