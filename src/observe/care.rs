@@ -115,6 +115,7 @@ impl Watcher {
         self.look_for_births(now);
         self.care_for_processes(now);
         self.read_names(now);
+        self.read_sums_of_the_young(now);
         self.locks.iter_mut().filter(|lock| lock.pid != 0).for_each(|lock| lock.span(now));
         let due = self.last_status.is_none_or(|(at, ..)| at + STATUS <= now);
         if due {
@@ -276,13 +277,14 @@ fn end_in_words(status: Option<ExitStatus>) -> String {
 
 fn accounts(lane: LaneId, tracked: &Tracked, records: bool, now: Nanos) -> Notice {
     let (thread, sums) = (&tracked.thread, tracked.booked.sums());
+    let is_whole = tracked.booked.is_of(thread.since, thread.end.unwrap_or(now));
     let accounts = Accounts {
         on_cpu: if records { Some(thread.on_cpu_until(now)) } else { sums.map(|(on_cpu, _)| on_cpu) },
         evidence: match records {
             true => Some(AccountsEvidence::SwitchRecords),
             false => sums.map(|_| AccountsEvidence::Schedstat),
         },
-        runqueue: sums.map(|(_, runqueue)| runqueue),
+        runqueue: sums.filter(|_| is_whole).map(|(_, runqueue)| runqueue),
         voluntary: records.then_some(thread.switches.0),
         involuntary: records.then_some(thread.switches.1),
     };

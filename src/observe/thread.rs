@@ -67,6 +67,8 @@ pub struct Thread {
     /// What it waited for in locks of the program's own, in words.
     waited_for: BTreeMap<Arc<str>, Slept>,
     ended: bool,
+    /// When it did.
+    pub end: Option<Nanos>,
     out: Vec<Event>,
 }
 
@@ -89,6 +91,7 @@ impl Thread {
             slept: BTreeMap::new(),
             waited_for: BTreeMap::new(),
             ended: false,
+            end: None,
             out: Vec::new(),
         };
         match born {
@@ -311,7 +314,7 @@ impl Thread {
             }
             self.boots = false;
             self.enter(at, State::Done, Detail::None);
-            self.ended = true;
+            (self.ended, self.end) = (true, Some(at));
         }
     }
 

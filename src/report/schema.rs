@@ -280,7 +280,8 @@ pub struct Lane {
     pub on_cpu_ns: Option<Nanos>,
     /// Where that comes from: `switch_records` or `schedstat`.
     pub on_cpu_evidence: Option<AccountsEvidence>,
-    /// The kernel's sum of its time waiting for one, always of `schedstat`.
+    /// The kernel's sum of its time waiting for one, always of `schedstat`; null where it ended before the sum of nearly
+    /// all of its life was read.
     pub runqueue_ns: Option<Nanos>,
     /// Its time by state; the states add up to `elapsed_ns`.
     pub states_ns: BTreeMap<&'static str, Nanos>,
