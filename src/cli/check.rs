@@ -187,7 +187,13 @@ pub fn check(options: &Check) -> Result<ExitCode> {
     out.flush()?;
     match found.exit_status {
         Some(status @ 1..) => {
-            complain(&format_args!("the program itself failed, with exit status {status}: that is passed on"));
+            let program = record.description.program.as_ref().and_then(|program| program.end.as_ref());
+            match program.filter(|end| end.starts_with("killed")) {
+                Some(killed) => complain(&format_args!("the program was {killed}: exit status {status} says so")),
+                None => {
+                    complain(&format_args!("the program itself failed, with exit status {status}: that is passed on"))
+                }
+            }
             Ok(ExitCode::from(status))
         }
         _ => match found.ok {
