@@ -39,8 +39,6 @@ use crate::workload::{LoadError, Workload};
 pub const FAILED: u8 = 1;
 /// Exit status: refused before any work began.
 pub const REFUSED: u8 = 2;
-/// Exit status: interrupted.
-pub const INTERRUPTED: u8 = 130;
 
 /// An oscilloscope for Python's Global Interpreter Lock, in a terminal.
 ///

@@ -452,6 +452,14 @@ fn a_check_passes_on_what_the_program_itself_leaves_with_and_refuses_what_cannot
 }
 
 #[test]
+fn a_check_says_of_a_program_that_was_killed_by_what() {
+    let Some(python) = interpreter() else { return };
+    let output = gilscope(&["check", "--python", &python, "-c", "import os; os.kill(os.getpid(), 9)"]);
+    assert_eq!(output.status.code(), Some(137), "{output:?}");
+    assert!(words(&output).contains("the program was killed by SIGKILL"), "{}", words(&output));
+}
+
+#[test]
 fn a_check_holds_nothing_against_a_program_that_was_stopped_for_a_while_and_says_that_it_was() {
     let Some(python) = interpreter() else { return };
     let stops = format!(

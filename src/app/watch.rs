@@ -67,6 +67,8 @@ pub struct Observation {
     pub output: Printed,
     /// How many cores it has, where that is not read from the log.
     pub cores_busy: Option<f64>,
+    /// How many cores threads without a lane had of late.
+    pub native_busy: f64,
     /// How the observer gets on, as far as it has said.
     pub work: Option<Work>,
     /// How it ended; none while it runs.
@@ -100,6 +102,8 @@ pub struct Watch {
     pub scroll: usize,
     /// How many cores it has, where that is not read from the log.
     pub cores_busy: Option<f64>,
+    /// How many cores threads without a lane had of late.
+    pub native_busy: f64,
     /// How it ended; none while it runs.
     pub ended: Option<String>,
     /// How the observer gets on.
@@ -245,7 +249,7 @@ fn unsaid(state: &State, log: &Trace) -> String {
 
 /// Takes in how the program does.
 pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) {
-    let Observation { origin, gil_disabled, places, wants, output, cores_busy, work, ended } = seen;
+    let Observation { origin, gil_disabled, places, wants, output, cores_busy, native_busy, work, ended } = seen;
     if origin.is_sampled() && state.view.zoom == Zoom::Turns {
         // Ten samples a cell.
         state.view.zoom = Zoom::Cell(SAMPLED_CELL);
@@ -265,6 +269,7 @@ pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) {
     // While the picture stands still the figures do, too: they are of what it shows. What has ended changes no more.
     if state.view.frozen.is_none() || ended.is_some() {
         (state.watch.wants, state.watch.cores_busy) = (wants, cores_busy);
+        state.watch.native_busy = native_busy;
         state.watch.read(log, &places);
     } else {
         // Once it goes on, waits are looked for that come then.

@@ -14,7 +14,7 @@ use crate::report::calibration_text;
 use super::compare::print;
 use super::contest::Line;
 use super::output::{json, output};
-use super::{INTERRUPTED, complain, refuse};
+use super::{complain, refuse};
 
 /// Measure how long a real CPython takes to start a worker, and let the miniature take as long
 ///
@@ -48,7 +48,7 @@ pub fn calibrate(options: &Calibrate) -> Result<ExitCode> {
     let mut line = Line::new();
     let mut measured = match Measurement::of(&options.python, &interrupted) {
         Ok(measured) => measured,
-        Err(MeasureError::Interrupted) => return Ok(ExitCode::from(INTERRUPTED)),
+        Err(MeasureError::Interrupted) => return Ok(super::headless::interrupted()),
         Err(error) => return Err(refuse(error)),
     };
     for round in 1..=options.repeat {
@@ -58,7 +58,7 @@ pub fn calibrate(options: &Calibrate) -> Result<ExitCode> {
             Err(MeasureError::Interrupted) => {
                 line.clear();
                 complain(&"interrupted: nothing is kept");
-                return Ok(ExitCode::from(INTERRUPTED));
+                return Ok(super::headless::interrupted());
             }
             Err(error) => {
                 line.clear();

@@ -24,13 +24,13 @@ use crate::trace::{self, Blame};
 
 use super::headless::{self, Following, interruption};
 use super::output::{json, output};
-use super::{FAILED, INTERRUPTED, complain, refuse};
+use super::{FAILED, complain, refuse};
 
 /// Run a Python program, observe its GIL, and fail if a thread waits for it too much: for continuous integration
 ///
 /// The figure is the share of its life that a thread waited for the GIL: that of the thread which waited most, among those
 /// that lived as long as --min-life says; if none did, that of all threads together. Exit status: 0 within the limit, 1 above it, 2
-/// refused before anything ran or not observable, 130 interrupted; if the program itself fails, its own status.
+/// refused before anything ran or not observable, 128 and the signal's number if a signal ended it (Ctrl-C: 130); if the program itself fails, its own status.
 #[derive(Debug, clap::Args)]
 pub struct Check {
     /// The most of its life that a thread may wait for the GIL
@@ -101,14 +101,14 @@ struct Found {
     max_gil_wait: f64,
     /// How long a thread must have lived to be judged alone.
     min_life_ns: Nanos,
-    /// The figure that is held against it.
-    gil_wait: f64,
+    /// The figure that is held against it; null where nothing was seen of a GIL.
+    gil_wait: Option<f64>,
     /// Whose figure it is; null if it is that of all threads together.
     thread: Option<Waiter>,
-    /// All threads together.
-    all_threads: f64,
-    /// Whether it is within the limit.
-    ok: bool,
+    /// All threads together; null likewise.
+    all_threads: Option<f64>,
+    /// Whether it is within the limit; null likewise: then nothing can be judged.
+    ok: Option<bool>,
     /// How the locks were followed.
     observed: Engine,
     /// Why not exactly.
@@ -169,7 +169,7 @@ pub fn check(options: &Check) -> Result<ExitCode> {
     let record = headless::follow(run, &following, |_| {});
     if interrupted.load(Ordering::Relaxed) {
         complain(&"interrupted: nothing is judged");
-        return Ok(ExitCode::from(INTERRUPTED));
+        return Ok(super::headless::interrupted());
     }
     if let Phase::Failed(why) = &record.phase {
         return Err(refuse(why));
@@ -179,7 +179,9 @@ pub fn check(options: &Check) -> Result<ExitCode> {
     if options.json {
         json(&found, &mut out)?;
     } else {
-        writeln!(out, "{}", crate::report::printable(&sentence(&found)))?;
+        if let Some(sentence) = sentence(&found) {
+            writeln!(out, "{}", crate::report::printable(&sentence))?;
+        }
         for alarm in &found.alarms {
             complain(&format_args!("after {}: {}", alarm.at, crate::report::printable(&alarm.text)));
         }
@@ -187,14 +189,22 @@ pub fn check(options: &Check) -> Result<ExitCode> {
     out.flush()?;
     match found.exit_status {
         Some(status @ 1..) => {
-            complain(&format_args!("the program itself failed, with exit status {status}: that is passed on"));
+            let program = record.description.program.as_ref().and_then(|program| program.end.as_ref());
+            match program.filter(|end| end.starts_with("killed")) {
+                Some(killed) => complain(&format_args!("the program was {killed}: exit status {status} says so")),
+                None => {
+                    complain(&format_args!("the program itself failed, with exit status {status}: that is passed on"))
+                }
+            }
             Ok(ExitCode::from(status))
         }
-        _ if found.observed == Engine::CoresOnly && !record.trace.has_gil() => Err(refuse(format!(
-            "nothing was seen of a GIL, so nothing can be judged{}",
-            found.reason.as_ref().map_or_else(String::new, |why| format!(": {why}"))
-        ))),
-        _ => Ok(ExitCode::from(if found.ok { 0 } else { FAILED })),
+        _ => match found.ok {
+            None => Err(refuse(format!(
+                "nothing was seen of a GIL, so nothing can be judged{}",
+                found.reason.as_ref().map_or_else(String::new, |why| format!(": {why}"))
+            ))),
+            Some(ok) => Ok(ExitCode::from(if ok { 0 } else { FAILED })),
+        },
     }
 }
 
@@ -209,15 +219,16 @@ fn found(record: &Record, options: &Check) -> Found {
     let all = sum(|waiter| waiter.waited_ns) / sum(|waiter| waiter.lived_ns).max(1.0);
     let gil_wait = most.as_ref().map_or(all, Waiter::share);
     let status = record.description.observing.clone().unwrap_or_default();
+    let is_seen = status.engine != Engine::CoresOnly || record.trace.has_gil();
     let program = record.description.program.as_ref();
     Found {
         schema: "gilscope.check/1",
         max_gil_wait: limit,
         min_life_ns: options.min_life,
-        gil_wait,
-        thread: most,
-        all_threads: all,
-        ok: gil_wait <= limit,
+        gil_wait: is_seen.then_some(gil_wait),
+        thread: most.filter(|_| is_seen),
+        all_threads: is_seen.then_some(all),
+        ok: is_seen.then_some(gil_wait <= limit),
         observed: status.engine,
         reason: status.reason.or(status.switch_records_refused),
         alarms: status.alarms,
@@ -245,10 +256,11 @@ fn waiter(record: &Record, blame: &[Blame], lane: LaneId) -> Waiter {
     }
 }
 
-/// One line: the figure, who waited most and for whom.
-fn sentence(found: &Found) -> String {
+/// One line: the figure, who waited most and for whom. None where there is no figure.
+fn sentence(found: &Found) -> Option<String> {
+    let (gil_wait, all) = (found.gil_wait?, found.all_threads?);
     let percent = |share: f64| format!("{:.1} %", share * 100.0);
-    let verdict = if found.ok { "within" } else { "ABOVE" };
+    let verdict = if found.ok? { "within" } else { "ABOVE" };
     let limit = percent(found.max_gil_wait);
     let how = match found.observed {
         Engine::Exact => "exact",
@@ -257,13 +269,13 @@ fn sentence(found: &Found) -> String {
         Engine::NoLock => "the GIL is off",
         Engine::CoresOnly => "not observed",
     };
-    match &found.thread {
+    Some(match &found.thread {
         Some(waiter) => {
             let holder = waiter.waited_for.as_ref().map_or_else(String::new, |holder| {
                 format!(", {} of them while {holder} held it", waiter.waited_for_ns)
             });
             let unseen = waiter.slept_unseen_ns.0 as f64 / waiter.lived_ns.0.max(1) as f64;
-            let unseen = if found.ok && found.gil_wait + unseen > found.max_gil_wait {
+            let unseen = if found.ok == Some(true) && gil_wait + unseen > found.max_gil_wait {
                 format!("; it slept another {}, and nobody saw why: it may be more", percent(unseen))
             } else {
                 String::new()
@@ -271,19 +283,19 @@ fn sentence(found: &Found) -> String {
             format!(
                 "GIL wait {} of {}'s life ({} of {}{holder}); all threads together {}: {verdict} the limit of {limit} \
                  ({how}{unseen})",
-                percent(found.gil_wait),
+                percent(gil_wait),
                 waiter.name,
                 waiter.waited_ns,
                 waiter.lived_ns,
-                percent(found.all_threads)
+                percent(all)
             )
         }
         None => format!(
             "GIL wait {} of all threads' lives together, none of which lasted {}: {verdict} the limit of {limit} ({how})",
-            percent(found.gil_wait),
+            percent(gil_wait),
             found.min_life_ns
         ),
-    }
+    })
 }
 
 #[cfg(test)]

@@ -18,10 +18,7 @@ use crate::workload::Workload;
 use super::contest::{Contests, takes};
 use super::interpreters::Interpreting;
 use super::output::{json, output};
-use super::{
-    FAILED, INTERRUPTED, Settings, Workers, ascii_only, experiment, refuse, refuse_load, start_up, suite,
-    switch_interval,
-};
+use super::{FAILED, Settings, Workers, ascii_only, experiment, refuse, refuse_load, start_up, suite, switch_interval};
 
 /// Run the same work under several models and set them side by side.
 ///
@@ -165,7 +162,7 @@ pub fn compare(options: &Compare) -> Result<ExitCode> {
     }
     out.flush()?;
     Ok(match () {
-        () if contests.interrupted() => ExitCode::from(INTERRUPTED),
+        () if contests.interrupted() => super::headless::interrupted(),
         () if comparison.has_failures() => ExitCode::from(FAILED),
         () => ExitCode::SUCCESS,
     })

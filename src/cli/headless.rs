@@ -2,8 +2,8 @@
 
 use std::io::Write;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,14 +22,33 @@ const EVERY: Duration = Duration::from_millis(50);
 /// After so long a program that was asked to end, and is made to, is given up: whoever should do that is not there.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The last signal that asked us to end; 0: none has.
+static SIGNAL: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
+
 /// Set by Ctrl-C and by whoever asks the program to end.
 pub(super) fn interruption() -> Result<Arc<AtomicBool>> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     let flag = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
-        signal_hook::flag::register(signal, Arc::clone(&flag)).wrap_err("cannot listen for signals")?;
+        // Before the flag, which is what is asked for.
+        signal_hook::flag::register_usize(signal, Arc::clone(&SIGNAL), signal as usize)
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&flag)))
+            .wrap_err("cannot listen for signals")?;
     }
     Ok(flag)
+}
+
+/// The exit status of one who was interrupted: 128 and the signal's number, as a shell says it.
+pub(super) fn interrupted() -> ExitCode {
+    ended_by(match SIGNAL.load(Ordering::Relaxed) {
+        0 => signal_hook::consts::SIGINT,
+        signal => signal as i32,
+    })
+}
+
+/// The exit status of one whom this signal ended.
+pub(super) fn ended_by(signal: i32) -> ExitCode {
+    ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX))
 }
 
 /// How a run is followed.

@@ -58,7 +58,7 @@ pub fn lab(options: &Lab) -> Result<ExitCode> {
     }
     let (state, workload) = ready(options)?;
     let (told, _) = runtime::run(Options { state, workload, run: options.run, watched: None })?;
-    Ok(told.map_or(ExitCode::SUCCESS, told_by))
+    Ok(told.map_or(ExitCode::SUCCESS, super::headless::ended_by))
 }
 
 /// A lab as it is when it opens.
@@ -84,11 +84,6 @@ fn ready(options: &Lab) -> Result<(State, Workload)> {
     Ok((state, workload))
 }
 
-/// As a shell says it of a program that a signal ended.
-fn told_by(signal: i32) -> ExitCode {
-    ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX))
-}
-
 /// Opens the Watch screen on a program. Says how the loop was ended, if by a signal, and what is known of the program.
 pub(super) fn watching(run: Run) -> Result<(Option<ExitCode>, Option<Record>)> {
     // The lab behind it is not reached; its choice is of no account, and so is what its workers would cost.
@@ -98,7 +93,7 @@ pub(super) fn watching(run: Run) -> Result<(Option<ExitCode>, Option<Record>)> {
     let workload = workload::load(&state.experiment.workload).map_err(refuse)?;
     state.screen = Screen::Watch;
     let (told, record) = runtime::run(Options { state, workload, run: false, watched: Some(run) })?;
-    Ok((told.map(told_by), record))
+    Ok((told.map(super::headless::ended_by), record))
 }
 
 /// Opens the Watch screen on the list of programs that could be watched.
@@ -106,7 +101,7 @@ pub(super) fn picking() -> Result<ExitCode> {
     let (mut state, workload) = ready(&Lab::unasked())?;
     state.screen = Screen::Watch;
     let (told, _) = runtime::run(Options { state, workload, run: false, watched: None })?;
-    Ok(told.map_or(ExitCode::SUCCESS, told_by))
+    Ok(told.map_or(ExitCode::SUCCESS, super::headless::ended_by))
 }
 
 fn choice(workload: &Workload) -> WorkloadChoice {

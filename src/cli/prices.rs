@@ -23,7 +23,7 @@ use crate::workload::{ArgValue, Workload};
 use super::compare::print;
 use super::contest::Contests;
 use super::output::{json, output};
-use super::{FAILED, INTERRUPTED, refuse};
+use super::{FAILED, refuse};
 
 /// What one more worker costs under each model: start time and memory, measured now
 #[derive(Debug, clap::Args)]
@@ -82,7 +82,7 @@ pub fn prices(options: &Prices) -> Result<ExitCode> {
     }
     out.flush()?;
     Ok(match () {
-        () if interrupted => ExitCode::from(INTERRUPTED),
+        () if interrupted => super::headless::interrupted(),
         () if bench.failed => ExitCode::from(FAILED),
         () => ExitCode::SUCCESS,
     })

@@ -12,7 +12,7 @@ use crate::session::{Phase, Run as Session};
 use crate::trace;
 
 use super::headless::{self, Following, Format, interruption};
-use super::{FAILED, INTERRUPTED, Settings, experiment, refuse, refuse_load, start_up};
+use super::{FAILED, Settings, experiment, refuse, refuse_load, start_up};
 
 /// Run a workload without a screen and report what happened
 #[derive(Debug, clap::Args)]
@@ -52,7 +52,7 @@ pub fn run(options: &Run) -> Result<ExitCode> {
     let was_interrupted = interrupted.load(Ordering::Relaxed);
     headless::print(&record, Some(&workload), Format::of(options.json, options.csv))?;
     Ok(match record.phase {
-        _ if was_interrupted => ExitCode::from(INTERRUPTED),
+        _ if was_interrupted => super::headless::interrupted(),
         Phase::Ended if !record.has_failures() => ExitCode::SUCCESS,
         _ => ExitCode::from(FAILED),
     })

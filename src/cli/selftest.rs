@@ -17,7 +17,7 @@ use crate::session::selftest::{Finding, KNOWN, MOST_UNKNOWN, NoVerdict, Verdict,
 
 use super::headless::interruption;
 use super::output::{json, output};
-use super::{FAILED, INTERRUPTED, refuse};
+use super::{FAILED, refuse};
 
 /// Observe known programs and compare with what they report of themselves: does this machine see exactly, and how wrong
 #[derive(Debug, clap::Args)]
@@ -56,7 +56,7 @@ pub fn selftest(options: &Selftest) -> Result<ExitCode> {
     for known in KNOWN {
         let verdict = match examine(known, &python, SPAN, &|| interrupted.load(Ordering::Relaxed)) {
             Ok(verdict) => verdict,
-            Err(NoVerdict::Interrupted) => return Ok(ExitCode::from(INTERRUPTED)),
+            Err(NoVerdict::Interrupted) => return Ok(super::headless::interrupted()),
             Err(NoVerdict::Refused(why)) => return Err(refuse(format!("--python {path}: {why}"))),
         };
         if !options.json {

@@ -14,7 +14,7 @@ use crate::session::NotesTable;
 use super::compare::print;
 use super::contest::Contests;
 use super::output::{json, output};
-use super::{FAILED, INTERRUPTED, refuse};
+use super::{FAILED, refuse};
 
 /// Runs every table and prints each as it is done.
 pub(super) fn notes(repeats: Option<u32>, as_json: bool, bare: bool) -> Result<ExitCode> {
@@ -59,7 +59,7 @@ pub(super) fn notes(repeats: Option<u32>, as_json: bool, bare: bool) -> Result<E
     }
     out.flush()?;
     Ok(match () {
-        () if contests.interrupted() => ExitCode::from(INTERRUPTED),
+        () if contests.interrupted() => super::headless::interrupted(),
         () if failed => ExitCode::from(FAILED),
         () => ExitCode::SUCCESS,
     })

@@ -23,7 +23,7 @@ use crate::trace;
 
 use super::headless::{self, Following, Format, interruption};
 use super::output::output;
-use super::{INTERRUPTED, complain, refuse};
+use super::{complain, refuse};
 
 /// Exit status of `watch`: a failure of gilscope's own, not the program's.
 pub const OWN_FAILURE: u8 = 125;
@@ -152,7 +152,7 @@ pub fn watch(options: &Watch) -> Result<ExitCode> {
         }));
     }
     match observe(source, &options.reporting, &interrupted, true) {
-        Ok((_, true)) => Ok(ExitCode::from(INTERRUPTED)),
+        Ok((_, true)) => Ok(headless::interrupted()),
         Ok((record, false)) => Ok(left_with(&record, &verdict, &shown)),
         Err(error) => {
             complain(&format_args!("{error:#}"));
@@ -226,11 +226,7 @@ pub fn attach(options: &Attach) -> Result<ExitCode> {
     let interrupted = interruption()?;
     let source = options.reporting.of(cpython::attach(pid).map_err(refuse)?);
     let (_, was_interrupted) = observe(source, &options.reporting, &interrupted, false)?;
-    Ok(if was_interrupted && options.reporting.span.is_some() {
-        ExitCode::from(INTERRUPTED)
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(if was_interrupted { headless::interrupted() } else { ExitCode::SUCCESS })
 }
 
 /// Which process is not said: whoever looks on may choose, all others get the list.

@@ -27,7 +27,7 @@ pub enum State {
     Native,
     /// Blocked on a lock, queue, join or future of the program's own.
     WaitingLock,
-    /// Off core by itself, and nobody saw in what it slept: only where something real is observed.
+    /// Off core by itself, and nobody saw in what it slept, or for which lock: only where something real is observed.
     Sleeping,
     /// Kept waiting by a stop-the-world of a free-threaded build: its thread state is `_Py_THREAD_SUSPENDED` until the
     /// world goes on, or it wants to stop the world itself and not all others stand still yet.

@@ -3,7 +3,11 @@
 //! Wanting a core is no proof: one's own lanes keep one another waiting as well. They cannot where fewer of them are on
 //! cores than there are cores, so a lane that waits at such a moment waits for somebody else. The moments are looked at
 //! one by one, since on average a run may have left cores free that it lacked at times.
+//!
+//! Threads without a lane, as a library's own are, are the program's as well. When they were on cores is not known, only
+//! for how long: so each moment for which one of them had a core may be one at which a lane lacked it.
 
+use super::facts::ratio;
 use super::words::{mean, percent};
 use super::{Facts, Insight, Of, Said};
 use crate::event::{LaneId, Nanos, State};
@@ -39,7 +43,8 @@ fn find(facts: &Facts) -> Option<Said> {
         taken += waiting.min(facts.cores.saturating_sub(on_core));
         on_cores += on_core.min(facts.cores);
     }
-    if (taken as f64) < wanted as f64 * TAKEN {
+    let native = ratio(facts.native, facts.elapsed());
+    if (taken as f64 - native * looks as f64) < wanted as f64 * TAKEN {
         return None;
     }
     Said::with(
@@ -49,7 +54,7 @@ fn find(facts: &Facts) -> Option<Said> {
             percent(without),
             facts.their_time(),
             facts.noun(),
-            mean(on_cores as f64 / looks as f64),
+            mean((on_cores as f64 / looks as f64 + native).min(facts.cores as f64)),
             facts.cores,
         ),
         "Try: once more when the machine is quiet.",

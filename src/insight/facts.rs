@@ -36,6 +36,8 @@ pub struct Facts<'a> {
     pub workers: Vec<LaneId>,
     /// The locks that two workers or more share, with how many do.
     pub shared: BTreeMap<LockId, usize>,
+    /// How long threads without a lane were on cores, of a real program.
+    pub native: Nanos,
     ledger: Ledger,
 }
 
@@ -61,6 +63,7 @@ impl<'a> Facts<'a> {
             is_program: false,
             workers,
             shared,
+            native: Nanos::ZERO,
             ledger,
         }
     }
@@ -73,6 +76,7 @@ impl<'a> Facts<'a> {
             outcome: record.outcome.clone(),
             experiment: record.experiment.as_ref(),
             is_program: record.experiment.is_none(),
+            native: record.native_cpu(),
             ..facts
         }
     }

@@ -362,6 +362,16 @@ fn cores_were_taken_by_others_only_where_ours_left_some_free() {
         .build();
     assert!(on_cores(&turns, 1).iter().all(|finding| finding.id != "cores-taken"));
     assert!(on_cores(&turns, 2).iter().any(|finding| finding.id == "cores-taken"));
+    // Threads of the program's own that have no lane may have been what took it.
+    let native = |native| {
+        let mut facts = Facts::new(&turns, 2, ms(5));
+        facts.native = native;
+        find(&facts)
+    };
+    let taken = |native_for| native(native_for).into_iter().find(|finding| finding.id == "cores-taken");
+    assert_eq!((taken(ms(190)), taken(ms(1000))), (None, None));
+    let sentence = taken(ms(20)).expect("a tenth does not explain it").sentence;
+    assert!(sentence.ends_with("was on 1.1 of 2."), "{sentence}");
     let little = workers(2, true, &[(State::Running, 100), (State::WaitingCore, 10)]);
     assert!(!ids(&little).contains(&"cores-taken"));
 }

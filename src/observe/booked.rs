@@ -8,8 +8,18 @@ use crate::record::ThreadTimes;
 
 use super::watch::Watcher;
 
+/// So much time is looked back on for how many cores are busy now.
+const LATELY: Nanos = Nanos::from_millis(200);
+
 /// How often the sums are read where the kernel's records do not tell of cores.
 const OFTEN: Nanos = Nanos::from_millis(20);
+
+/// What was read last of a thread that lives is never older than this part of its life, as far as passes allow.
+const PART: u64 = 16;
+/// If the sums of so much of a thread's life were never read, they are not told: the queue for a core is none of a part.
+const LOST: u64 = 8;
+/// Of more threads than these it would cost too much to read their sums more often than all are read.
+const CROWD: usize = 256;
 
 /// The sums of one thread.
 #[derive(Debug)]
@@ -32,8 +42,22 @@ impl Booked {
 
     /// Reads them anew. Once the thread has ended, what was read last stands.
     pub(super) fn read(&mut self, now: Nanos) {
-        self.read_at = now;
-        self.last = self.times.read().or(self.last);
+        if let Some(sums) = self.times.read() {
+            (self.last, self.read_at) = (Some(sums), now);
+        }
+    }
+
+    /// The same, if what was read is older than a small part of the thread's life since `born`: that much is lost when it
+    /// ends.
+    fn read_again(&mut self, now: Nanos, born: Nanos) {
+        if now.0.saturating_sub(self.read_at.0) > now.0.saturating_sub(born.0) / PART {
+            self.read(now);
+        }
+    }
+
+    /// Whether nearly all of its life from `born` to `end` is in what was read last.
+    pub(super) fn is_of(&self, born: Nanos, end: Nanos) -> bool {
+        end.0.saturating_sub(self.read_at.0) <= end.0.saturating_sub(born.0) / LOST
     }
 
     /// The same, if that is due where nothing else tells of cores.
@@ -51,13 +75,41 @@ impl Booked {
 }
 
 impl Watcher {
-    /// Reads the sums of all that have a lane; says how many cores they had of late, where nothing else tells.
+    /// Reads the sums of those that have not lived long: once they have ended nobody tells.
+    pub(super) fn read_sums_of_the_young(&mut self, now: Nanos) {
+        if self.threads.len() > CROWD {
+            return;
+        }
+        for tracked in self.threads.values_mut().filter(|tracked| !tracked.thread.has_ended()) {
+            tracked.booked.read_again(now, tracked.thread.since);
+        }
+    }
+
+    /// How long threads without a lane were on cores: those that are not Python's, and those of programs that it started.
+    pub(super) fn native_cpu(&self, now: Nanos) -> Nanos {
+        let native = self.threads.values().filter(|tracked| tracked.is_native());
+        self.native_by_the_gone + native.map(|tracked| tracked.on_cpu_until(now)).sum::<Nanos>()
+    }
+
+    /// The same of late, in cores.
+    pub(super) fn native_busy(&mut self, now: Nanos, native: Nanos) -> f64 {
+        let (since, before) = self.native_before;
+        if now.0.saturating_sub(since.0) >= LATELY.0 {
+            self.native_before = (now, native);
+            if since != Nanos::ZERO {
+                return native.0.saturating_sub(before.0) as f64 / (now - since).0 as f64;
+            }
+        }
+        self.status.native_busy
+    }
+
+    /// Reads the sums of all; says how many cores they had of late, where nothing else tells.
     pub(super) fn read_sums(&mut self, now: Nanos) -> Option<f64> {
         if self.threads.is_empty() {
             return self.status.cores_busy;
         }
         let mut all = self.booked_by_the_gone;
-        for tracked in self.threads.values_mut().filter(|tracked| tracked.lane.is_some()) {
+        for tracked in self.threads.values_mut() {
             tracked.booked.read(now);
             all += tracked.booked.sums().map_or(Nanos::ZERO, |(on_cpu, _)| on_cpu);
         }
@@ -78,6 +130,15 @@ mod tests {
         let (mut there, mut born) = (Booked::open(pid, tid, true), Booked::open(pid, tid, false));
         assert_eq!(there.sums(), Some((Nanos::ZERO, Nanos::ZERO)));
         let all = born.sums().unwrap().0;
+        assert!(!there.is_of(Nanos::ZERO, Nanos(1)), "nothing of its life was read");
+        there.read_again(Nanos(1), Nanos::ZERO);
+        assert!(there.is_of(Nanos::ZERO, Nanos(1)));
+        there.read_at = Nanos(900);
+        assert!(there.is_of(Nanos::ZERO, Nanos(1000)) && !there.is_of(Nanos::ZERO, Nanos(1040)), "an eighth is lost");
+        there.read_again(Nanos(920), Nanos::ZERO);
+        assert_eq!(there.read_at, Nanos(900), "that is not long ago");
+        there.read_again(Nanos(970), Nanos::ZERO);
+        assert_eq!(there.read_at, Nanos(970));
         there.read(Nanos(1));
         born.read(Nanos(1));
         assert!(there.sums().unwrap().0 <= born.sums().unwrap().0 && born.sums().unwrap().0 >= all);

@@ -90,8 +90,11 @@ impl Watcher {
         for (_, tid) in ended {
             let Some(how) = self.word_of_end(tid, upto) else { continue };
             let Some(tracked) = self.threads.remove(&tid) else { continue };
+            self.booked_by_the_gone += tracked.booked.sums().map_or(Nanos::ZERO, |(on_cpu, _)| on_cpu);
+            if tracked.is_native() {
+                self.native_by_the_gone += tracked.on_cpu_until(now);
+            }
             if let Some(lane) = tracked.lane {
-                self.booked_by_the_gone += tracked.booked.sums().map_or(Nanos::ZERO, |(on_cpu, _)| on_cpu);
                 self.notices.push(accounts(lane, &tracked, records, now));
                 self.notices.push(Notice::LaneEnded { lane, how });
             } else if !tracked.is_turned_away && self.is_only_looked_at(tracked.pid) {
@@ -115,6 +118,7 @@ impl Watcher {
         self.look_for_births(now);
         self.care_for_processes(now);
         self.read_names(now);
+        self.read_sums_of_the_young(now);
         self.locks.iter_mut().filter(|lock| lock.pid != 0).for_each(|lock| lock.span(now));
         let due = self.last_status.is_none_or(|(at, ..)| at + STATUS <= now);
         if due {
@@ -151,6 +155,8 @@ impl Watcher {
     /// How the observing goes.
     pub(super) fn take_stock(&mut self, now: Nanos) {
         let cores_busy = self.read_sums(now);
+        let native_cpu = self.native_cpu(now);
+        let native_busy = self.native_busy(now, native_cpu);
         let hits: u64 = self.locks.iter().map(|lock| lock.hits).sum();
         let (since, hits_before, samples_before) = self.last_status.unwrap_or((self.began, 0, 0));
         let seconds = (now - since).as_secs_f64().max(1e-3);
@@ -205,6 +211,8 @@ impl Watcher {
             lanes_not_shown: self.lanes_not_shown,
             ended_unseen: self.ended_unseen,
             cores_busy,
+            native_cpu_ns: native_cpu,
+            native_busy,
             own_cpu: (super::own_time() - self.own_before).as_secs_f64() / elapsed,
             first_event_ns: self.first_event.map(|at| at - self.began),
             locks,
@@ -231,6 +239,10 @@ impl Watcher {
         left.sort_by_key(|(tid, _)| *tid);
         let root_ended = left.iter().find(|(tid, _)| *tid == self.root).and_then(|(_, it)| it.thread.ended_at());
         for (tid, mut tracked) in left {
+            tracked.booked.read(now);
+            if tracked.is_native() {
+                self.native_by_the_gone += tracked.on_cpu_until(now);
+            }
             let Some(lane) = tracked.lane else { continue };
             let how = match ended.is_some() || tracked.thread.has_ended() {
                 true => self.last_word(tid, tracked.pid, &how),
@@ -240,7 +252,6 @@ impl Watcher {
                 tracked.thread.end(now);
                 tracked.thread.tell(lane, &mut |event| self.notices.push(Notice::Event(event)));
             }
-            tracked.booked.read(now);
             self.notices.push(accounts(lane, &tracked, records, now));
             self.notices.push(Notice::LaneEnded { lane, how });
         }
@@ -260,13 +271,14 @@ impl Watcher {
 
 fn accounts(lane: LaneId, tracked: &Tracked, records: bool, now: Nanos) -> Notice {
     let (thread, sums) = (&tracked.thread, tracked.booked.sums());
+    let is_whole = tracked.booked.is_of(thread.since, thread.ended_at().unwrap_or(now));
     let accounts = Accounts {
         on_cpu: if records { Some(thread.on_cpu_until(now)) } else { sums.map(|(on_cpu, _)| on_cpu) },
         evidence: match records {
             true => Some(AccountsEvidence::SwitchRecords),
             false => sums.map(|_| AccountsEvidence::Schedstat),
         },
-        runqueue: sums.map(|(_, runqueue)| runqueue),
+        runqueue: sums.filter(|_| is_whole).map(|(_, runqueue)| runqueue),
         voluntary: records.then_some(thread.switches.0),
         involuntary: records.then_some(thread.switches.1),
     };

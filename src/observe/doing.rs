@@ -112,8 +112,11 @@ pub fn is_futex(call: u32) -> bool {
     matches!(libc::c_long::from(call), libc::SYS_futex | libc::SYS_futex_waitv)
 }
 
-/// The state of one who sleeps in this call, which is no futex.
+/// The state of one who sleeps in this call. Of a futex: where it is not known which locks are the interpreter's.
 pub fn state_in(call: u32) -> (State, Detail) {
+    if is_futex(call) {
+        return (State::Sleeping, Detail::None);
+    }
     let known = CALLS.iter().find(|(number, ..)| *number == libc::c_long::from(call));
     match known {
         // Off core in the middle of memory management: neither I/O nor anything that was asked for.
@@ -138,6 +141,11 @@ mod tests {
         assert!(is_futex(202) && !is_futex(230));
         assert_eq!((call_name(230).as_str(), state_in(230)), ("clock_nanosleep", (State::Io, Detail::Sleep)));
         assert_eq!(call_name(9999), "system call 9999");
+    }
+
+    #[test]
+    fn a_futex_alone_does_not_tell_whose_lock_it_is() {
+        assert_eq!((call_name(202).as_str(), state_in(202)), ("futex", (State::Sleeping, Detail::None)));
     }
 
     #[test]

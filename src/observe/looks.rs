@@ -128,6 +128,10 @@ impl Watcher {
             return Reason::Call(call);
         }
         let process = self.processes.get(&pid);
+        if process.is_none_or(|process| process.layout().is_none()) {
+            // Where the interpreter's own locks are not known it may be one of them.
+            return Reason::Call(call);
+        }
         gil_at(&self.locks, process, argument).map_or(Reason::OwnLock, |lock| Reason::WantsLock(lock.id))
     }
 

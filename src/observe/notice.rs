@@ -257,6 +257,12 @@ pub struct Status {
     pub ended_unseen: u64,
     /// How many cores its threads had of late, by the kernel's sums (`schedstat`); null where switch records tell better.
     pub cores_busy: Option<f64>,
+    /// How long threads that have no lane were on cores: those that are not Python's (a library's own), and those of other
+    /// programs that it started.
+    pub native_cpu_ns: Nanos,
+    /// The same of late, in cores.
+    #[serde(skip)]
+    pub native_busy: f64,
     /// Our own time on cores since the beginning, in cores: 0.01 is 1 % of one.
     pub own_cpu: f64,
     /// From the order to watch to the first thing seen.

@@ -38,4 +38,15 @@ impl Tracked {
             self.looked_at = at;
         }
     }
+
+    /// Whether it is a thread without a lane, and not for want of one.
+    pub(super) fn is_native(&self) -> bool {
+        self.lane.is_none() && !self.is_turned_away
+    }
+
+    /// How long it was on cores until `at`, as far as anybody tells: of one that has not left its core since it was first
+    /// seen no record does, of one that has ended the kernel's sums do not.
+    pub(super) fn on_cpu_until(&self, at: Nanos) -> Nanos {
+        self.thread.on_cpu_until(at).max(self.booked.sums().map_or(Nanos::ZERO, |(on_cpu, _)| on_cpu))
+    }
 }

@@ -39,7 +39,7 @@ pub(super) const LOADING: Nanos = Nanos::from_secs(2);
 
 impl Watcher {
     /// Watches a running process, its threads, and its children. What is not Python is refused; a Python we do not know
-    /// is watched as far as can be.
+    /// is watched as far as can be, and so is one whose memory a policy keeps from us.
     pub fn attach(&mut self) -> Result<(), Trouble> {
         let (pid, at) = (self.root, self.began);
         let deadline = Monotonic.now() + LOADING;
@@ -54,9 +54,12 @@ impl Watcher {
         if let Err(trouble) = &found
             && trouble.seen_in_part().is_none()
             && !matches!(trouble, Trouble::Booting(_))
+            // Where nothing of it may be looked at, its threads would say nothing either.
+            && !(matches!(trouble, Trouble::Forbidden(_)) && process::maps(pid).is_ok())
         {
             return Err(trouble.clone());
         }
+        self.program.command = process::command(pid);
         self.cover(pid);
         self.adopt(pid, at, None);
         self.adopt_children(at);

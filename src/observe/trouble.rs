@@ -59,7 +59,8 @@ pub enum Trouble {
     /// Something else forbids it.
     #[error(
         "process {0} may not be looked into: it runs in another container, has more rights than you, or a security \
-         policy forbids it (docker: --cap-add SYS_PTRACE); as root it may be possible"
+         policy forbids it (docker: --cap-add SYS_PTRACE){as_root}",
+        as_root = as_root()
     )]
     Forbidden(u32),
     /// We do not know this version, or what lies there is not what we know.
@@ -134,6 +135,11 @@ impl Trouble {
         let why = "this gilscope knows 3.9 to 3.15".to_owned();
         Trouble::Unsupported { pid, version: version.to_string(), why }
     }
+}
+
+/// What to try who is not root.
+fn as_root() -> &'static str {
+    if rustix::process::geteuid().is_root() { "" } else { "; as root it may be possible" }
 }
 
 /// The effective user out of `/proc/PID/status`.

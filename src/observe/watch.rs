@@ -116,6 +116,9 @@ pub struct Watcher {
     /// When the sums of threads' times were last read and what they came to, with those of the threads that are gone.
     pub(super) booked: (Nanos, Nanos),
     pub(super) booked_by_the_gone: Nanos,
+    /// How long threads without a lane were on cores that have ended, and all of them when it was last looked at.
+    pub(super) native_by_the_gone: Nanos,
+    pub(super) native_before: (Nanos, Nanos),
     /// Why the first process may not be looked into.
     pub(super) blind: Option<String>,
     /// How often processes were stopped.
@@ -175,6 +178,8 @@ impl Watcher {
             alarms: Vec::new(),
             booked: (Nanos::ZERO, Nanos::ZERO),
             booked_by_the_gone: Nanos::ZERO,
+            native_by_the_gone: Nanos::ZERO,
+            native_before: (Nanos::ZERO, Nanos::ZERO),
             blind: None,
             stops: 0,
             births_due: Nanos::ZERO,

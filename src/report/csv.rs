@@ -4,6 +4,7 @@ use std::io;
 
 use crate::event::State;
 
+use super::printable;
 use super::schema::Report;
 
 /// Writes a header and a row for each lane; times in nanoseconds, nothing where a figure is not known.
@@ -29,7 +30,7 @@ pub fn write_csv(report: &Report, out: impl io::Write) -> io::Result<()> {
     let states: Vec<String> = State::ALL.iter().map(|state| format!("{}_ns", state.name())).collect();
     table.write_record(fixed.iter().copied().chain(states.iter().map(String::as_str)))?;
     let known = |value: Option<String>| value.unwrap_or_default();
-    let program = report.command.as_ref().map_or_else(String::new, |command| command.join(" "));
+    let program = report.command.as_ref().map_or_else(String::new, |command| printable(&command.join(" ")));
     for lane in &report.lanes {
         let experiment = report.experiment.as_ref();
         let mut row = vec![

@@ -124,7 +124,11 @@ pub(super) fn footing(report: &Report, out: &mut impl Write) -> io::Result<()> {
     for (index, row) in report.held_in.iter().take(HELD_IN).enumerate() {
         let shown: u64 = report.held_in.iter().map(|row| row.looks).sum();
         let looks = shown + report.held_in_left_out.as_ref().map_or(0, |rest| rest.looks);
-        let heading = if index == 0 { format!("\nwhere the lock was held, by {looks} looks\n") } else { String::new() };
+        let heading = if index == 0 {
+            format!("\nwhere the lock was held, by {looks} {}\n", if looks == 1 { "look" } else { "looks" })
+        } else {
+            String::new()
+        };
         let file = printable(row.file.rsplit('/').next().unwrap_or_default());
         let line = row.line.map_or_else(String::new, |line| format!(":{line}"));
         let (lane, function) = (holders(report, row), printable(&row.function));
@@ -157,14 +161,14 @@ pub(super) fn footing(report: &Report, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "\nnot seen: when threads had a core ({why})")?;
     }
     let missed = [
-        (status.missed, "takes or drops were missed and made up for by looking at the lock"),
-        (status.records_lost, "records were lost by the kernel: that time is not exact"),
-        (status.guard_trips, "times the lock was taken so often that it was sampled for ten seconds"),
-        (status.lanes_not_shown, "threads beyond the first 4096 have no lane"),
-        (status.ended_unseen, "threads ended before it was seen whether they run Python: they have no lane"),
+        (status.missed, "take or drop was", "takes or drops were", "missed and made up for by looking at the lock"),
+        (status.records_lost, "record was", "records were", "lost by the kernel: that time is not exact"),
+        (status.guard_trips, "time", "times", "the lock was taken so often that it was sampled for ten seconds"),
+        (status.lanes_not_shown, "thread", "threads", "beyond the first 4096 without a lane"),
+        (status.ended_unseen, "thread", "threads", "ended before it was seen whether Python ran there: without a lane"),
     ];
-    for (count, what) in missed.into_iter().filter(|(count, _)| *count > 0) {
-        writeln!(out, "\n{count} {what}")?;
+    for (count, one, several, what) in missed.into_iter().filter(|(count, ..)| *count > 0) {
+        writeln!(out, "\n{count} {} {what}", if count == 1 { one } else { several })?;
     }
     Ok(())
 }

@@ -281,8 +281,9 @@ pub struct Lock {
     pub drop_requests: Option<u64>,
     /// How long it was held at a time; null if it was only looked at for some of the time.
     pub hold_ns: Option<Distribution>,
-    /// How long those waited that had to. Where it was only looked at, `looks_apart_ns` more or less, and waits shorter
-    /// than twice that were not seen.
+    /// How long those waited that had to. Where it was only looked at, a wait is a time for which a thread was seen to
+    /// wait, whoever was seen to take the lock: threads are looked at at every third look, so three times
+    /// `looks_apart_ns` more or less, and waits shorter than twice that were not seen.
     pub wait_ns: Distribution,
     /// How far apart looks were on average while it was only looked at; null if it never was.
     pub looks_apart_ns: Option<Nanos>,
@@ -351,7 +352,8 @@ pub struct Lane {
     pub on_cpu_ns: Option<Nanos>,
     /// Where that comes from: `switch_records` or `schedstat`.
     pub on_cpu_evidence: Option<AccountsEvidence>,
-    /// The kernel's sum of its time waiting for one, always of `schedstat`.
+    /// The kernel's sum of its time waiting for one, always of `schedstat`; null where it ended before the sum of nearly
+    /// all of its life was read.
     pub runqueue_ns: Option<Nanos>,
     /// Its time by state; the states add up to `elapsed_ns`.
     pub states_ns: BTreeMap<&'static str, Nanos>,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use crate::engine::Engine;
 use crate::event::{Nanos, State};
 use crate::model::{Model, Role};
 use crate::session::is_fault;
@@ -51,7 +52,16 @@ pub fn write_table(report: &Report, mut out: impl Write) -> io::Result<()> {
         other => other.to_owned(),
     };
     let cores = report.machine.logical_cores;
-    writeln!(out, "{end} after {} · cores busy {:.2} of {cores}", report.elapsed_ns, report.cores_busy)?;
+    let native = report
+        .observer
+        .as_ref()
+        .map_or(0.0, |status| status.native_cpu_ns.0 as f64 / report.elapsed_ns.0.max(1) as f64);
+    let native = if native < WORTH_TELLING || report.command.is_none() {
+        String::new()
+    } else {
+        format!(", {native:.2} of it by threads that are not Python's and have no lane")
+    };
+    writeln!(out, "{end} after {} · cores busy {:.2} of {cores}{native}", report.elapsed_ns, report.cores_busy)?;
     insights(report, &mut out)?;
     ledger(report, &mut out)?;
     locks(report, &mut out)?;
@@ -153,10 +163,17 @@ fn locks(report: &Report, out: &mut impl Write) -> io::Result<()> {
                 writeln!(out, "  {:<16} not seen, nor {taken}", "held at a time")?
             }
         }
-        spread("waited for", &lock.wait_ns, lock.looks_apart_ns, out)?;
+        let apart = lock.looks_apart_ns.map(|apart| Nanos(apart.0 * LOOKS_PER_THREAD));
+        spread("waited for", &lock.wait_ns, apart, out)?;
     }
     Ok(())
 }
+
+/// So many cores are told of that threads without lanes used.
+const WORTH_TELLING: f64 = 0.02;
+
+/// Of so many looks at a lock one is at the threads, too.
+const LOOKS_PER_THREAD: u64 = 3;
 
 /// A distribution; of looks so far apart, what is shorter than two of them was not seen.
 fn spread(what: &str, spans: &Distribution, apart: Option<Nanos>, out: &mut impl Write) -> io::Result<()> {
@@ -180,13 +197,23 @@ fn lanes(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let tells = listed.iter().any(|lane| by(lane).is_some_and(|parent| parent.parent.is_some()));
     let by_column = |text: &str| if tells { format!("  {}", in_column(text, BY)) } else { String::new() };
     let started_by = by_column("started by");
-    writeln!(out, "\n{worker}{:>7}{:>8}{:>11}{:>12}{started_by}  end", "tasks", "runs", "waits GIL", "wants core")?;
+    // Where nothing tells of the interpreter, nobody knows when it ran Python: when it had a core is all.
+    let cores_only = report.observer.as_ref().is_some_and(|status| status.engine == Engine::CoresOnly);
+    let is_seen = |lane: &Lane| {
+        !cores_only || [State::Running, State::WaitingGil].iter().any(|it| lane.states_ns.contains_key(it.name()))
+    };
+    let on_core = !listed.iter().any(|lane| is_seen(lane));
+    let runs = if on_core { "on core" } else { "runs" };
+    writeln!(out, "\n{worker}{:>7}{runs:>8}{:>11}{:>12}{started_by}  end", "tasks", "waits GIL", "wants core")?;
     for lane in listed {
         let lived = lives(&lane.states_ns).into_iter().filter(|(state, _)| *state != State::Stopped);
         let lived: u64 = lived.map(|(_, span)| span.0).sum();
-        let share = |state: State| {
-            let span = lane.states_ns.get(state.name()).map_or(0, |span| span.0);
-            format!("{:.0}%", span as f64 * 100.0 / lived.max(1) as f64)
+        let share_of = |span: Nanos| format!("{:.0}%", span.0 as f64 * 100.0 / lived.max(1) as f64);
+        let share = |state: State| share_of(lane.states_ns.get(state.name()).copied().unwrap_or_default());
+        let of_lock = |state: State| if is_seen(lane) { share(state) } else { "?".to_owned() };
+        let runs = match lane.on_cpu_ns {
+            Some(on_cpu) if on_core => share_of(on_cpu),
+            _ => of_lock(State::Running),
         };
         let tasks = if lane.role == Role::Worker { lane.tasks_done.to_string() } else { String::new() };
         writeln!(
@@ -194,8 +221,8 @@ fn lanes(report: &Report, out: &mut impl Write) -> io::Result<()> {
             "{}{:>7}{:>8}{:>11}{:>12}{}  {}",
             in_column(&printable(&lane.name), widest),
             tasks,
-            share(State::Running),
-            share(State::WaitingGil),
+            runs,
+            of_lock(State::WaitingGil),
             share(State::WaitingCore),
             by_column(&by(lane).map_or_else(String::new, |parent| printable(&parent.name))),
             printable(&lane.end)

@@ -121,7 +121,8 @@ impl Record {
     }
 
     /// The workers' time on cores divided by the run's length: by the kernel's sums where every worker has them, else
-    /// by the time its lanes were in states that need a core. Where only the sum over all processes is known, by that.
+    /// by the time its lanes were in states that need a core. Where only the sum over all processes is known, by that. Of
+    /// a real program its threads without lanes count, too.
     pub fn cores_busy(&self) -> f64 {
         let elapsed = self.trace.elapsed();
         if elapsed == Nanos::ZERO {
@@ -138,7 +139,14 @@ impl Record {
                 State::ALL.into_iter().filter(|state| state.on_core()).map(|state| ledger.0[state.index()]).sum()
             }
         };
-        on_core.0 as f64 / elapsed.0 as f64
+        let native = if self.cpu_time.is_some() { Nanos::ZERO } else { self.native_cpu() };
+        (on_core + native).0 as f64 / elapsed.0 as f64
+    }
+
+    /// How long threads of a real program that have no lane were on cores.
+    pub fn native_cpu(&self) -> Nanos {
+        let observing = self.description.program.as_ref().and(self.description.observing.as_ref());
+        observing.map_or(Nanos::ZERO, |status| status.native_cpu_ns)
     }
 
     /// The lanes whose threads do the tasks: the workers; of coroutines that of their loop, which runs them all.

@@ -136,11 +136,15 @@ impl Trace {
         }
         let (waited, waits) = (before.state() == State::WaitingGil, after.state() == State::WaitingGil);
         if waited && !waits {
-            self.end_wait(at, id, after.state());
+            self.end_wait(at, id, after.state() == State::Stopped);
         } else if waits && !waited {
             self.begin_wait(at, id);
         } else if before.state() == State::Stopped {
-            self.lanes[id.index()].waited = 0;
+            let lane = &mut self.lanes[id.index()];
+            let (waited, lock) = (std::mem::take(&mut lane.waited), lane.info.lock);
+            if let Some(lock) = lock.filter(|lock| lane.is_sampled() && lock.index() < self.locks.len()) {
+                self.locks[lock.index()].waited(waited);
+            }
         }
     }
 
@@ -151,21 +155,20 @@ impl Trace {
         self.locks[lock.index()].holders.held_until(at, &mut held);
         // What it had waited before it was stopped is part of this wait.
         let since = at.saturating_sub(std::mem::take(&mut lane.waited));
-        lane.wait = Some(Wait { lock, since, held, is_counted: false });
+        lane.wait = Some(Wait { lock, since, held });
     }
 
-    fn end_wait(&mut self, at: u64, id: LaneId, next: State) {
-        let begun = at >= self.begin_at().0;
+    fn end_wait(&mut self, at: u64, id: LaneId, halted: bool) {
         let lane = &mut self.lanes[id.index()];
         if let Some(wait) = &lane.wait {
-            let waited = at.saturating_sub(wait.since);
-            lane.waited = if next == State::Stopped { waited } else { 0 };
-            // Nobody gives up on the lock. Who does something else by now has had it, between two looks at it.
-            let had_it = matches!(next, State::Native | State::Io | State::Sleeping | State::WaitingLock);
-            if had_it && begun && !wait.is_counted {
-                self.locks[wait.lock.index()].wait.add(waited);
+            let span = at.saturating_sub(wait.since);
+            lane.waited = if halted { span } else { 0 };
+            let known = &mut self.locks[wait.lock.index()];
+            // Looks meet few of those that take the lock: there a wait is over when the lane does something else.
+            if lane.is_sampled() && !halted {
+                known.waited(span);
             }
-            self.locks[wait.lock.index()].holders.held_until(at, &mut self.held);
+            known.holders.held_until(at, &mut self.held);
             lane.charge(&self.held);
             lane.wait = None;
         }
@@ -185,9 +188,9 @@ impl Trace {
         }
         let lane = &mut self.lanes[id.index()];
         let known = &mut self.locks[lock.index()];
-        if let Some(wait) = lane.wait.as_mut().filter(|wait| wait.lock == lock && !before_begin) {
+        let is_end = |wait: &&Wait| wait.lock == lock && !before_begin;
+        if let Some(wait) = lane.wait.as_ref().filter(is_end).filter(|_| !lane.is_sampled()) {
             known.wait.add(clipped.saturating_sub(wait.since));
-            wait.is_counted = true;
         }
         let handoff = known.holders.take(clipped, id, false, !before_begin);
         known.since = clipped;
@@ -305,7 +308,7 @@ impl Trace {
                 self.locks[lock.index()].holders.held_until(to, held);
                 lane.charge(held);
                 lane.wait =
-                    lane.wait.take().map(|wait| Wait { since: wait.since + (to - from), held: held.clone(), ..wait });
+                    lane.wait.take().map(|wait| Wait { since: wait.since + (to - from), held: held.clone(), lock });
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::column::{Column, Value};
 use super::crowd::Crowd;
-use super::info::LaneInfo;
+use super::info::{Evidence, LaneInfo};
 use super::progress::Points;
 use crate::event::{CoreId, Detail, Line, LockId, Nanos, State};
 use crate::model::LockKind;
@@ -111,8 +111,6 @@ pub(super) struct Wait {
     pub(super) since: u64,
     /// How long each had held the lock by then.
     pub(super) held: Vec<u64>,
-    /// Whether its length is among the lock's waits: it has been taken.
-    pub(super) is_counted: bool,
 }
 
 /// A lane and its events.
@@ -160,6 +158,11 @@ impl Lane {
             LockKind::Gil => &mut self.holds,
             LockKind::StopTheWorld => &mut self.stops,
         }
+    }
+
+    /// Whether its states are known by looks, now or at some time.
+    pub(super) fn is_sampled(&self) -> bool {
+        self.info.evidence == Evidence::Sampled
     }
 
     /// All it has.

@@ -146,6 +146,13 @@ impl Lock {
             wait: Tally::new(),
         }
     }
+
+    /// A wait is over that was seen by looks. Of one that was over before the run nothing is left.
+    fn waited(&mut self, span: u64) {
+        if span > 0 {
+            self.wait.add(span);
+        }
+    }
 }
 
 impl Default for Trace {

@@ -308,10 +308,53 @@ fn a_stopped_world_is_no_gil_and_is_had_beside_one() {
 }
 
 #[test]
-fn a_wait_that_ends_with_a_take_that_nobody_saw_is_one_of_the_waits() {
-    let trace = TraceBuilder::new().lock("GIL").lane("seen").waiting(MS(5)).running(MS(5));
-    let trace = trace.lane("unseen").waiting(MS(36)).state(State::Io, MS(10)).waiting(MS(7)).running(MS(1)).build();
-    let lock = crate::event::LockId(0);
-    let (all, so_far) = (trace.lock_stats(lock).wait, trace.waits_so_far(lock));
-    assert_eq!((all.count, all.max, so_far.max), (3, MS(36), MS(36)));
+fn of_looks_a_wait_is_over_when_its_lane_does_something_else_whoever_was_seen_to_take_the_lock() {
+    let waits = |evidence, taken: bool| {
+        let (mut trace, one, two, lock) = two_threads();
+        trace.lane_mut(two).evidence = evidence;
+        trace.begin(MS(1));
+        let enter = |lane, at, to, detail| event(lane, at, EventKind::State { to, detail });
+        trace.append(&event(one, MS(1), EventKind::Take { lock, to: State::Running }));
+        for at in [2, 12, 22] {
+            trace.append(&enter(two, MS(at), State::WaitingGil, Detail::None));
+            if taken {
+                let drop = EventKind::Drop { lock, to: State::Native, detail: Detail::None, requested: false };
+                trace.append(&event(one, MS(at + 4), drop));
+                trace.append(&event(two, MS(at + 4), EventKind::Take { lock, to: State::Running }));
+                trace.append(&event(two, MS(at + 5), drop));
+                trace.append(&event(one, MS(at + 5), EventKind::Take { lock, to: State::Running }));
+            }
+            trace.append(&enter(two, MS(at + 6), State::Io, Detail::Sleep));
+        }
+        trace.append(&enter(two, MS(32), State::WaitingGil, Detail::None));
+        trace.advance(MS(35));
+        assert_eq!(trace.waits_so_far(lock).count, trace.lock_stats(lock).wait.count + 1, "one waits still");
+        trace.append(&enter(two, MS(36), State::Done, Detail::None));
+        trace.end(MS(40));
+        (trace.lock_stats(lock).wait.count, trace.lock_stats(lock).wait.p50)
+    };
+    assert_eq!(waits(Evidence::Sampled, false), (4, MS(6)), "no take was met");
+    assert_eq!(waits(Evidence::Sampled, true), (4, MS(4)), "each is counted once");
+    assert_eq!(waits(Evidence::Exact, true), (3, MS(4)), "who ended never had it");
+    assert_eq!(waits(Evidence::Exact, false), (0, Nanos::ZERO));
+}
+
+#[test]
+fn of_looks_a_wait_that_a_stop_interrupts_is_one_wait_also_if_nothing_more_is_seen_of_it() {
+    let waits = |goes_on: bool| {
+        let (mut trace, _, two, lock) = two_threads();
+        trace.lane_mut(two).evidence = Evidence::Sampled;
+        trace.begin(MS(1));
+        let enter = |at, to| event(two, MS(at), EventKind::State { to, detail: Detail::None });
+        trace.append(&enter(2, State::WaitingGil));
+        trace.halt(0, MS(5), true);
+        if !goes_on {
+            trace.append(&enter(7, State::Native));
+        }
+        trace.halt(0, MS(10), false);
+        trace.append(&enter(14, State::Io));
+        trace.end(MS(20));
+        (trace.lock_stats(lock).wait.count, trace.lock_stats(lock).wait.max)
+    };
+    assert_eq!((waits(true), waits(false)), ((1, MS(7)), (1, MS(3))));
 }

@@ -53,7 +53,7 @@ fn too_small(state: &State, canvas: &mut Canvas) {
     let (columns, rows) = layout::LEAST;
     let (width, height) = (canvas.width(), canvas.height());
     let text = format!(
-        "{}. {:.1} cores busy. The lab needs {columns} columns and {rows} rows; here are {width} and {height}.",
+        "{}. {:.1} cores busy. gilscope needs {columns} columns and {rows} rows; here are {width} and {height}.",
         words::phase(state),
         state.figures.cores_busy,
     );

@@ -144,7 +144,7 @@ const fn do_in(state: LaneState) -> &'static str {
         LaneState::WaitingGil => "wait for the GIL",
         LaneState::WaitingCore => "want a core",
         LaneState::WaitingLock => "want the program's own lock",
-        LaneState::Sleeping => "sleep, nobody saw in what",
+        LaneState::Sleeping => "sleep, nobody saw what for",
         LaneState::WaitingWorld => "wait for stop-the-world",
         LaneState::Io => "wait for I/O",
         LaneState::Native => "are in C code, the lock free",

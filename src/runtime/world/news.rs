@@ -129,6 +129,7 @@ impl World {
             wants: record.wants.clone(),
             output: run.printed(),
             cores_busy: observing.and_then(|status| status.cores_busy),
+            native_busy: observing.map_or(0.0, |status| status.native_busy),
             work: observing.map(app::watch::Work::of),
             ended,
         };

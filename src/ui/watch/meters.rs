@@ -3,6 +3,7 @@
 use crate::app::State;
 use crate::app::watch::Stops;
 use crate::app::words::{foreign, percent, sanitised};
+use crate::event::{Nanos, State as LaneState};
 use crate::trace::Trace;
 
 use super::super::canvas::Canvas;
@@ -13,6 +14,9 @@ use super::share;
 const LEFT: u16 = 12;
 /// Columns right of them.
 const RIGHT: u16 = 12;
+
+/// So many cores are told of that threads without lanes use.
+const WORTH_TELLING: f64 = 0.05;
 
 /// Two bars, and a line where there is a third row.
 pub fn render(state: &State, log: &Trace, rows: u16, canvas: &mut Canvas) {
@@ -29,7 +33,9 @@ pub fn render(state: &State, log: &Trace, rows: u16, canvas: &mut Canvas) {
     }
     canvas.text(1, 1, "CORES BUSY", Ink::Strong);
     let cores = state.machine.cores.len().max(1);
-    let busy = state.watch.cores_busy.unwrap_or(state.figures.cores_busy);
+    // The kernel's sums are of all threads, the lanes only of those that have one.
+    let native = state.watch.native_busy;
+    let busy = state.watch.cores_busy.unwrap_or(state.figures.cores_busy + native).min(cores as f64);
     let columns = (width / cores as u16).max(1);
     let whole = columns * cores as u16;
     let full = f64::from(whole) * 8.0;
@@ -46,23 +52,46 @@ pub fn render(state: &State, log: &Trace, rows: u16, canvas: &mut Canvas) {
     }
     if !log.has_gil() {
         let text = state.watch.figures.stops.as_ref().map_or_else(String::new, |it| stops(it, canvas.width() >= 100));
-        canvas.text_to(1, 2, canvas.width(), &sanitised(&text), Ink::Text);
-        return;
+        return sentence(&text, native, canvas);
     }
     let wait = state.watch.figures.wait;
     let wide = canvas.width() >= 100;
+    let sampled = state.origin.is_sampled();
+    let waited = || log.ledger().0[LaneState::WaitingGil.index()] > Nanos::ZERO;
     let text = if wait.count == 0 {
-        "No thread has had to wait for the lock.".to_owned()
+        match sampled {
+            // What is known of the lanes alone does not tell for which lock, or how often.
+            _ if waited() => "Threads wait for the lock; how long at a time is not known.",
+            true => "No thread was seen to wait for the lock.",
+            false => "No thread has had to wait for the lock.",
+        }
+        .to_owned()
     } else {
-        let margin = if state.origin.is_sampled() {
-            if wide { "  (±1 ms, shorter waits not seen)" } else { " ±1 ms" }
-        } else {
-            ""
+        // Threads are looked at every third time that the lock is.
+        let margin = match sampled {
+            true if wide => "  (±3 ms, shorter waits not seen)",
+            true => " ±3 ms",
+            false => "",
         };
         let whole = if wide { "To get the lock a thread waits: " } else { "A thread waits for it: " };
         format!("{whole}half {}, one in 100 {}, worst {}{margin}", wait.p50, wait.p99, wait.max)
     };
-    canvas.text_to(1, 2, canvas.width(), &text, Ink::Text);
+    sentence(&text, native, canvas);
+}
+
+/// The third row, and behind it whose threads without lanes are on cores, as far as there is room.
+fn sentence(text: &str, native: f64, canvas: &mut Canvas) {
+    let width = canvas.width();
+    let x = canvas.text_to(1, 2, width, &sanitised(text), Ink::Text);
+    if native < WORTH_TELLING {
+        return;
+    }
+    let words =
+        [format!("{native:.1} cores by threads not Python's, without a lane"), format!("not Python's: {native:.1}")];
+    let begin = if text.is_empty() { 1 } else { x + 3 };
+    if let Some(words) = words.iter().find(|words| begin + words.chars().count() as u16 <= width) {
+        canvas.text(begin, 2, words, Ink::Waits);
+    }
 }
 
 /// How often the world was stopped, in a sentence.
