@@ -1,14 +1,15 @@
 //! At which instants it is looked where the holders of locks are.
 //!
 //! # The problem
-//! How often a function is met is to tell how long it holds the lock. Passes are made when something has happened, and in
-//! the middle of a turn ([`super::pace`]): a look that comes with them meets most what comes a moment after a wake-up, or
-//! lasts beyond the middle. At equal distances it would meet always the same of what the program does at such distances.
+//! How often a function is met is to tell how long it holds the lock. Passes are made sooner when something has happened
+//! ([`super::pace`]): a look that comes with them meets most what comes a moment after a wake-up. At equal distances it would
+//! meet always the same of what the program does at such distances.
 //!
 //! # The choice
 //! One look in each fiftieth of a second, at an instant drawn from all of it. Each instant has the same chance, whatever the
 //! program does, and looks are still spread evenly: of a long hold they tell more than as many at any instants would. One
-//! that comes too late for its own span is left out, not made up for.
+//! that comes too late for its own span is left out, not made up for. The pass that is made then is one as any other, and
+//! the next one is due as long after it as after any. Where locks are sampled, it is the next pass after the instant.
 
 use crate::event::Nanos;
 

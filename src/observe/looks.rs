@@ -94,9 +94,8 @@ impl Watcher {
     }
 
     /// How long it is until it is to be looked where the holders of locks are or, without a lock, those who run; if ever.
-    pub(super) fn until_places(&self) -> Option<Duration> {
+    pub(super) fn until_places(&self, now: Nanos) -> Option<Duration> {
         let is_any = self.gils().next().is_some() || self.processes.values().any(|process| process.dormant.is_some());
-        let now = Monotonic.now();
         (self.wants_places && is_any).then(|| Duration::from(self.instants.due().max(now) - now))
     }
 

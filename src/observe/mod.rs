@@ -76,7 +76,6 @@ use crate::clock::{Clock, Monotonic};
 use crate::event::Nanos;
 use aside::Aside;
 use notice::{Notice, Program};
-use pace::Pause;
 use trouble::Trouble;
 use watch::Watcher;
 
@@ -210,42 +209,26 @@ fn observe(mut watcher: Watcher, ended: Option<OwnedFd>, shared: &Shared) {
         if over {
             return;
         }
-        has_ended = wait(&mut watcher, life.as_ref());
+        has_ended = wait(&watcher, life.as_ref());
     }
 }
 
-/// Waits until the next pass is due, or the end of what is observed. Says whether it was that. Looks meanwhile where the
-/// holders of locks are, whenever it is time.
-fn wait(watcher: &mut Watcher, life: Option<&OwnedFd>) -> bool {
-    loop {
-        let pause = watcher.pause();
-        let until_look = watcher.until_places().filter(|span| *span < pause.span);
-        let span = until_look.unwrap_or(pause.span);
-        let is_over = sleep(watcher, Pause { span, ..pause }, life);
-        match is_over {
-            None if until_look.is_some() => watcher.look_at_places(Monotonic.now()),
-            over => return over == Some(true),
-        }
-    }
-}
-
-/// Sleeps for so long, or until something happens: says whether that is the end of what is observed.
-fn sleep(watcher: &Watcher, pause: Pause, life: Option<&OwnedFd>) -> Option<bool> {
+/// Waits until the next pass is due, or the end of what is observed. Says whether it was that.
+fn wait(watcher: &Watcher, life: Option<&OwnedFd>) -> bool {
+    let pause = watcher.pause();
     let span = Timespec { tv_sec: pause.span.as_secs() as i64, tv_nsec: i64::from(pause.span.subsec_nanos()) };
     if pause.is_nap {
         // A thousand times a second it counts that this is the cheapest of all waits.
         let _ = rustix::thread::nanosleep(&span);
-        return None;
+        return false;
     }
     let mut awaited: Vec<PollFd<'_>> = life.into_iter().map(|life| PollFd::new(life, PollFlags::IN)).collect();
     if pause.until_records {
         awaited.extend(watcher.rings().map(|ring| PollFd::from_borrowed_fd(ring, PollFlags::IN)));
     }
-    match rustix::event::poll(&mut awaited, Some(&span)) {
-        Ok(0) => None,
-        // Whatever ends it, a pass is right.
-        _ => Some(life.is_some() && !awaited[0].revents().is_empty()),
-    }
+    // Whatever ends it, a pass is right.
+    let _ = rustix::event::poll(&mut awaited, Some(&span));
+    life.is_some() && !awaited[0].revents().is_empty()
 }
 
 fn open_life(pid: u32) -> Option<OwnedFd> {

@@ -231,7 +231,13 @@ impl Watcher {
 
     /// How long it is until the next pass.
     pub fn pause(&self) -> Pause {
-        self.pace.pause(Monotonic.now(), self.is_sampling())
+        let (now, sampling) = (Monotonic.now(), self.is_sampling());
+        let pause = self.pace.pause(now, sampling);
+        // Where looks at holders are made at instants of their own, a pass is as good then as at any other.
+        match self.until_places(now) {
+            Some(span) if !sampling && span < pause.span => Pause { span, ..pause },
+            _ => pause,
+        }
     }
 
     /// What becomes readable when the kernel has written a number of records.
