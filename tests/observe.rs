@@ -296,6 +296,10 @@ t.join()
     let blame = report["blame"].as_array().expect("somebody held it").iter();
     let charged: f64 = blame.filter(|it| it["holder"] == 0).map(|it| nanos(&it["ns"])).sum();
     assert!(charged > 0.5 * state(io, "waiting_gil"), "{report:#}");
+    let table = gilscope(&["watch", "--no-screen", "--python", &python.display().to_string(), "-c", code]);
+    let table = String::from_utf8_lossy(&table.stdout).into_owned();
+    let most = table.split_once("who held the lock while others waited\n").and_then(|(_, rest)| rest.lines().next());
+    assert!(most.is_some_and(|line| line.contains("%  main (of it")), "{table}");
 }
 
 #[test]

@@ -9,7 +9,7 @@
 //! A pseudo-terminal, whose other side is the program's standard streams and
 //! the controlling terminal of its session, so that Ctrl-C, Ctrl-D and a change
 //! of size reach it as they would anywhere. What the program writes is obeyed
-//! by an [`Emulator`] in memory: nothing of it gets to the real terminal. When
+//! by an `Emulator` in memory: nothing of it gets to the real terminal. When
 //! we end, however that happens, our side closes, and the kernel hangs up.
 //!
 //! # Not chosen

@@ -97,6 +97,27 @@ fn holders(report: &Report, row: &HeldIn) -> String {
     }
 }
 
+/// Who held the lock while others waited for it, the longest first, and who waited for him most.
+fn held_up(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let mut sums: BTreeMap<LaneId, (Nanos, Nanos, LaneId)> = BTreeMap::new();
+    for blame in &report.blame {
+        let (sum, most, by) = sums.entry(blame.holder).or_insert((Nanos::ZERO, Nanos::ZERO, blame.waiter));
+        *sum += blame.ns;
+        if blame.ns > *most {
+            (*most, *by) = (blame.ns, blame.waiter);
+        }
+    }
+    let all = sums.values().map(|(sum, ..)| sum.0).sum::<u64>().max(1) as f64;
+    let mut sums: Vec<_> = sums.into_iter().filter(|(_, (sum, ..))| *sum > Nanos::ZERO).collect();
+    sums.sort_by_key(|(_, (sum, ..))| std::cmp::Reverse(*sum));
+    for (index, (holder, (sum, most, by))) in sums.into_iter().take(HELD_UP).enumerate() {
+        let heading = if index == 0 { "\nwho held the lock while others waited\n" } else { "" };
+        let (holder, by, share) = (lane_name(report, holder), lane_name(report, by), sum.0 as f64 / all * 100.0);
+        writeln!(out, "{heading}  {:>10}  {share:3.0} %  {holder} (of it {most} while {by} waited)", sum.to_string())?;
+    }
+    Ok(())
+}
+
 /// In which asyncio tasks, with the share of each in all holding.
 fn tasks(row: &HeldIn) -> String {
     let named = |it: &InTask| format!("{} {:.0} %", printable(&it.task), it.held * 100.0);
@@ -117,10 +138,13 @@ const WAITED_FOR: usize = 5;
 
 /// So many functions are named in the table.
 const HELD_IN: usize = 3;
+/// So many holders are told that others waited for.
+const HELD_UP: usize = 3;
 
 /// What was missed, and what a person must know.
 pub(super) fn footing(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let Some(status) = &report.observer else { return Ok(()) };
+    held_up(report, out)?;
     for (index, row) in report.held_in.iter().take(HELD_IN).enumerate() {
         let shown: u64 = report.held_in.iter().map(|row| row.looks).sum();
         let looks = shown + report.held_in_left_out.as_ref().map_or(0, |rest| rest.looks);
