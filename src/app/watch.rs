@@ -220,8 +220,9 @@ fn said_of_thread(most: &Holder) -> String {
     };
     let advice = match &most.call {
         _ if most.holds <= 0.5 => String::new(),
-        Some(call) => {
-            format!(" Try: {}", foreign(&format!("gilscope compare --call {call} -m threads,processes")))
+        Some((call, is_here)) => {
+            let place = if *is_here { "" } else { " in its folder" };
+            format!(" Try{place}: {}", foreign(&format!("gilscope compare --call {call} -m threads,processes")))
         }
         None if most.folded.is_none() => " Try: compare with it as a process.".to_owned(),
         None => String::new(),

@@ -1,6 +1,7 @@
 //! The figures of the Watch screen: who holds the lock, who is kept waiting, of late.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::path::Path;
 
 use crate::event::{LaneId, LockId, Nanos, State};
 use crate::observe::place::Place;
@@ -75,8 +76,9 @@ pub struct Holder {
     pub place: Option<String>,
     /// Where else, the next most, with the shares of both in what was seen of it, 0 to 1.
     pub also: Option<Also>,
-    /// How `compare --call` names the function of that place, if it can be called by a name: `svc:scan`.
-    pub call: Option<String>,
+    /// How `compare --call` names the function of that place, if it can be called by a name: `svc:scan`; and whether it is
+    /// in the current folder, where that looks for it.
+    pub call: Option<(String, bool)>,
     /// The asyncio task it ran there, or how many, in words: `task req-1`, `4 tasks`.
     pub task: Option<String>,
     /// Its share of the time, 0 to 1.
@@ -318,8 +320,8 @@ pub fn place_words(place: &Place) -> String {
 }
 
 /// How `compare --call` names the function, or its caller outside of the standard library: a function of a module, for a
-/// method or what stands in a function cannot be called from outside.
-pub(super) fn call(place: &Place) -> Option<String> {
+/// method or what stands in a function cannot be called from outside. And whether it is in the current folder.
+pub(super) fn call(place: &Place) -> Option<(String, bool)> {
     let (function, file) = match &place.caller {
         Some(caller) => (&caller.function, &caller.file),
         None if place.is_library() => return None,
@@ -327,7 +329,9 @@ pub(super) fn call(place: &Place) -> Option<String> {
     };
     let module = file.rsplit('/').next()?.strip_suffix(".py")?;
     let is_name = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_');
-    (is_name(module) && is_name(function) && module != "__init__").then(|| format!("{module}:{function}"))
+    let folder = Path::new(&**file).parent().filter(|folder| !folder.as_os_str().is_empty());
+    let is_here = folder.is_none_or(|folder| std::env::current_dir().is_ok_and(|here| here == folder));
+    (is_name(module) && is_name(function) && module != "__init__").then(|| (format!("{module}:{function}"), is_here))
 }
 
 fn last_name(function: &str) -> &str {

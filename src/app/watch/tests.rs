@@ -144,7 +144,7 @@ fn two_functions_that_are_near_to_each_other_are_both_named() {
     assert!(text.contains("50% ±") && text.contains(" of that in ") && text.contains(", 50% in "), "{text}");
     assert!(text.contains("iterencode (json.py:2)") && text.contains("match (re.py:1)"), "{text}");
     // What can be called by its name is given with the command that compares it.
-    assert!(text.contains("Try: gilscope compare --call "), "{text}");
+    assert!(text.contains("Try in its folder: gilscope compare --call "), "{text}");
     watch.by_function = true;
     watch.read(&log, &places);
     let text = sentence(&watch, &log);
@@ -188,11 +188,11 @@ fn a_function_that_can_be_called_by_its_name_is_given_as_it_is_called() {
         let caller = by.map(|(function, file)| Caller { function: function.into(), file: file.into(), line: None });
         figures::call(&Place { caller: caller.map(Into::into), ..place(function, file, 1) })
     };
-    assert_eq!(called("scan", "/srv/svc.py", None).as_deref(), Some("svc:scan"));
-    assert_eq!(
-        called("match", "/lib/python3.14/re/__init__.py", Some(("scan", "svc.py"))).as_deref(),
-        Some("svc:scan")
-    );
+    let named = |is_here| Some(("svc:scan".to_owned(), is_here));
+    let here = std::env::current_dir().unwrap().join("svc.py");
+    assert_eq!(called("scan", "/srv/svc.py", None), named(false));
+    assert_eq!(called("scan", &here.to_string_lossy(), None), named(true));
+    assert_eq!(called("match", "/lib/python3.14/re/__init__.py", Some(("scan", "svc.py"))), named(true));
     for (function, file) in [("H.do_GET", "svc.py"), ("<module>", "svc.py"), ("f", "<string>"), ("f", "/a/my-svc.py")] {
         assert_eq!(called(function, file, None), None, "{function} {file}");
     }
