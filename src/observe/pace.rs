@@ -13,6 +13,7 @@
 //! - While sleeps come and go unexplained, and not just one now and then, as
 //!   often as seems bearable. Waits for a watched lock need no look: what the
 //!   lock does tells of them afterwards ([`super::thread`]).
+//! - The same after a process was born, for a while: the next one may live for some milliseconds only.
 //! - While anything else happens, seldom.
 //! - While nothing happens, when the kernel's rings fill, or after a while that
 //!   is shorter than what an interpreter needs to start: a child that ends
@@ -41,8 +42,10 @@ const MUCH: Nanos = Nanos::from_millis(10);
 const MOST: Nanos = Nanos::from_millis(30);
 /// Of the time one part in so many may go unexplained without any of it adding up.
 const BEARABLE: u64 = 4;
+/// For how long after a birth further ones are looked for often.
+const BROODY: Nanos = Nanos::from_secs(1);
 /// How often while something happens.
-const SELDOM: Nanos = Nanos::from_millis(8);
+const SELDOM: Nanos = Nanos::from_millis(6);
 /// After so long without a record nothing happens.
 const CALM: Nanos = Nanos::from_millis(40);
 /// How often then.
@@ -59,6 +62,8 @@ pub struct Pace {
     looks: bool,
     /// The last record of any kind.
     record: Nanos,
+    /// The last birth of a process.
+    born: Nanos,
     /// When a sleep was last over whose reason nobody knows, and how much such time has added up by then.
     unexplained: (Nanos, Nanos),
 }
@@ -93,6 +98,11 @@ impl Pace {
         self.record = self.record.max(at);
     }
 
+    /// A process was born.
+    pub fn born(&mut self, at: Nanos) {
+        self.born = self.born.max(at);
+    }
+
     /// A sleep was over, and nobody knows its reason.
     pub fn unexplained(&mut self, since: Nanos, until: Nanos) {
         if until > since + OFTEN {
@@ -112,7 +122,7 @@ impl Pace {
         let recent = |at: Nanos, span: Nanos| at != Nanos::ZERO && at + span > self.passed;
         let (due, until_records) = match () {
             () if sampling => (self.sample_due + SAMPLED, false),
-            () if self.adds_up(self.passed) > MUCH => (self.passed + OFTEN, false),
+            () if recent(self.born, BROODY) || self.adds_up(self.passed) > MUCH => (self.passed + OFTEN, false),
             () if recent(self.record, CALM) => (self.passed + SELDOM, false),
             () => (self.passed + QUIET, true),
         };
@@ -139,7 +149,7 @@ mod tests {
         pace.pass(Nanos(1_000 * MS), false);
         assert_eq!(pause(&pace, 1_000 * MS, false), (10_000, true));
         pace.records(Nanos(999 * MS));
-        assert_eq!(pause(&pace, 1_000 * MS, false), (8_000, false));
+        assert_eq!(pause(&pace, 1_000 * MS, false), (6_000, false));
         assert_eq!(pause(&pace, 1_050 * MS, false), (0, false), "late is at once");
     }
 
@@ -153,11 +163,22 @@ mod tests {
             }
             pace.pass(Nanos(1_200 * MS), false);
             pace.records(Nanos(1_200 * MS));
-            let span = if quick { 3_000 } else { 8_000 };
+            let span = if quick { 3_000 } else { 6_000 };
             assert_eq!(pause(&pace, 1_200 * MS, false), (span, false), "{lasts} ms every {every} ms");
             pace.pass(Nanos(1_400 * MS), false);
             pace.records(Nanos(1_400 * MS));
-            assert_eq!(pause(&pace, 1_400 * MS, false), (8_000, false), "there were none for a while");
+            assert_eq!(pause(&pace, 1_400 * MS, false), (6_000, false), "there were none for a while");
+        }
+    }
+
+    #[test]
+    fn after_the_birth_of_a_process_passes_are_quick_for_a_while() {
+        let mut pace = Pace::default();
+        pace.born(Nanos(1_000 * MS));
+        for (at, span) in [(1_001, 3_000), (1_999, 3_000), (2_001, 6_000)] {
+            pace.pass(Nanos(at * MS), false);
+            pace.records(Nanos(at * MS));
+            assert_eq!(pause(&pace, at * MS, false), (span, false), "after {} ms", at - 1_000);
         }
     }
 

@@ -293,6 +293,7 @@ impl Watcher {
                 }
                 // A child is to be watched at once, not when its time has come.
                 What::Born { parent, .. } if record.pid == record.tid => {
+                    self.pace.born(record.at);
                     self.process_born(record.pid, parent, record.at)
                 }
                 What::Exec => self.process_execs(record.pid, record.at),
