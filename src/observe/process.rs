@@ -160,6 +160,11 @@ pub fn is_zombie(pid: u32) -> bool {
     is_dead(&stat)
 }
 
+/// Whether a process has ended or is about to: it gives up its memory before it is a zombie, and nobody may look into it then.
+pub fn is_ending(pid: u32) -> bool {
+    has_begun_to_end(&fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default())
+}
+
 /// Whether a thread is there and has not ended.
 pub fn is_alive(pid: u32, tid: u32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/task/{tid}/stat")).is_ok_and(|stat| !is_dead(&stat))
@@ -234,6 +239,13 @@ fn is_dead(stat: &str) -> bool {
     stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
 }
 
+/// The same, or of one who is about to (`PF_EXITING` among the flags of `/proc/PID/stat`; `include/linux/sched.h`).
+fn has_begun_to_end(stat: &str) -> bool {
+    const EXITING: u64 = 4;
+    let flags = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(6)?.parse::<u64>().ok());
+    is_dead(stat) || flags.is_some_and(|flags| flags & EXITING != 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -260,6 +272,8 @@ mod tests {
         assert!(open_mapped(pid, &Mapped { inode: 0, ..mapped }).is_none(), "another file of that name is another");
         assert!(is_alive(pid, pid) && !is_alive(pid, u32::MAX >> 2));
         assert!(is_dead("7 (a) b) Z 1") && !is_dead("7 (a) Z) R 1"));
+        assert!(has_begun_to_end("7 (a) Z 1") && !has_begun_to_end(""));
+        assert!(has_begun_to_end("7 (a) R 1 7 7 0 -1 4194308 4") && !has_begun_to_end("7 (a) R 1 7 7 0 -1 4194304 4"));
         assert!(threads(pid).contains(&pid) && !command(pid).is_empty());
         assert_eq!(maps(u32::MAX >> 2), Err(Trouble::NoSuchProcess(u32::MAX >> 2)));
     }
@@ -283,6 +297,8 @@ mod tests {
             std::thread::yield_now();
         }
         assert_eq!(exit_status(pid, life.as_ref()).and_then(|status| status.signal()), Some(9));
+        let denied = super::super::trouble::Trouble::denied(pid);
+        assert!(!denied.is_denial(), "it has no memory any more, which is nobody's refusal: {denied}");
         child.wait().unwrap();
         // Before Linux 6.15 nobody tells.
         let after = exit_status(pid, life.as_ref()).and_then(|status| status.signal());

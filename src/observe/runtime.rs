@@ -114,7 +114,7 @@ impl Runtime {
         let maps = process::maps(pid)?;
         let program = process::open_program(pid);
         if maps.is_empty() && program.is_none() {
-            return Err(if process::is_zombie(pid) { Trouble::Ended(pid) } else { Trouble::denied(pid) });
+            return Err(Trouble::denied(pid));
         }
         let program_path = program.as_ref().map(|(_, path)| path.clone());
         let is_program = |path: &PathBuf| Some(path) == program_path.as_ref();

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::layout::Version;
+use super::process;
 
 /// Why not, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -90,8 +91,11 @@ impl Trouble {
         matches!(self, Trouble::OtherUser { .. } | Trouble::PtraceScope { .. } | Trouble::Forbidden(_))
     }
 
-    /// Why this process's memory or facts are kept from us.
+    /// Why this process's memory or facts are kept from us: it may have none any more.
     pub fn denied(pid: u32) -> Trouble {
+        if process::is_ending(pid) {
+            return Trouble::Ended(pid);
+        }
         let scope = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").ok();
         let owner = fs::read_to_string(format!("/proc/{pid}/status")).ok().and_then(|status| parse_uid(&status));
         Trouble::denied_as(pid, rustix::process::geteuid().as_raw(), owner, scope.and_then(|it| it.trim().parse().ok()))
