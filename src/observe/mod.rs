@@ -224,9 +224,7 @@ fn wait(watcher: &Watcher, life: Option<&OwnedFd>) -> bool {
         return false;
     }
     let mut awaited: Vec<PollFd<'_>> = life.into_iter().map(|life| PollFd::new(life, PollFlags::IN)).collect();
-    if pause.until_records {
-        awaited.extend(watcher.rings().map(|ring| PollFd::from_borrowed_fd(ring, PollFlags::IN)));
-    }
+    awaited.extend(watcher.rings().map(|ring| PollFd::from_borrowed_fd(ring, PollFlags::IN)));
     // Whatever ends it, a pass is right.
     let _ = rustix::event::poll(&mut awaited, Some(&span));
     life.is_some() && !awaited[0].revents().is_empty()

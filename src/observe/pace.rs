@@ -14,17 +14,18 @@
 //!   often as seems bearable. Waits for a watched lock need no look: what the
 //!   lock does tells of them afterwards ([`super::thread`]).
 //! - The same after a process was born, for a while: the next one may live for some milliseconds only.
-//! - While anything else happens, seldom.
-//! - While nothing happens, when the kernel's rings fill, or after a while that
-//!   is shorter than what an interpreter needs to start: a child that ends
-//!   before anybody has looked at it cannot be told anything of.
+//! - Otherwise seldom, yet sooner than an interpreter can start: of a child that
+//!   ends before anybody has looked at it nothing can be told.
+//! - At once when a ring is half full: nothing is to be lost.
 //!
 //! # Not chosen
-//! To be woken by the rings always: what fills them are hand-offs, so each
-//! wake-up would come at the one moment at which nobody sleeps yet. And each
-//! interrupts the program, so they are to be rare. To pass in the middle of each
+//! To be woken by the rings when there is something new: what fills them are
+//! hand-offs, so each wake-up would come at the one moment at which nobody
+//! sleeps yet, and each interrupts the program. To pass in the middle of each
 //! turn at the lock, when all who wait for it sleep: those it sees are those
-//! that can be told of without it.
+//! that can be told of without it. To pass more often while anything happens
+//! than while nothing does: a pass costs the program most where it is busy,
+//! as each third one takes the core from a thread of it.
 
 use std::time::Duration;
 
@@ -44,12 +45,8 @@ const MOST: Nanos = Nanos::from_millis(30);
 const BEARABLE: u64 = 4;
 /// For how long after a birth further ones are looked for often.
 const BROODY: Nanos = Nanos::from_secs(1);
-/// How often while something happens.
-const SELDOM: Nanos = Nanos::from_millis(6);
-/// After so long without a record nothing happens.
-const CALM: Nanos = Nanos::from_millis(40);
-/// How often then.
-const QUIET: Nanos = Nanos::from_millis(10);
+/// How often else.
+const SELDOM: Nanos = Nanos::from_millis(10);
 
 /// See the [module](self).
 #[derive(Debug, Default)]
@@ -60,8 +57,6 @@ pub struct Pace {
     whole: Nanos,
     /// Whether there are passes that are mere looks at locks.
     looks: bool,
-    /// The last record of any kind.
-    record: Nanos,
     /// The last birth of a process.
     born: Nanos,
     /// When a sleep was last over whose reason nobody knows, and how much such time has added up by then.
@@ -73,8 +68,6 @@ pub struct Pace {
 pub struct Pause {
     /// How long until then.
     pub span: Duration,
-    /// Whether the kernel's rings end it.
-    pub until_records: bool,
     /// Whether a mere look at locks follows: nothing else is to end so short a pause.
     pub is_nap: bool,
 }
@@ -91,11 +84,6 @@ impl Pace {
             self.whole = at;
         }
         whole
-    }
-
-    /// There were records, the last of them then.
-    pub fn records(&mut self, at: Nanos) {
-        self.record = self.record.max(at);
     }
 
     /// A process was born.
@@ -119,16 +107,15 @@ impl Pace {
 
     /// How long it is until the next pass.
     pub fn pause(&self, now: Nanos, sampling: bool) -> Pause {
-        let recent = |at: Nanos, span: Nanos| at != Nanos::ZERO && at + span > self.passed;
-        let (due, until_records) = match () {
-            () if sampling => (self.sample_due + SAMPLED, false),
-            () if recent(self.born, BROODY) || self.adds_up(self.passed) > MUCH => (self.passed + OFTEN, false),
-            () if recent(self.record, CALM) => (self.passed + SELDOM, false),
-            () => (self.passed + QUIET, true),
+        let is_broody = self.born != Nanos::ZERO && self.born + BROODY > self.passed;
+        let due = match () {
+            () if sampling => self.sample_due + SAMPLED,
+            () if is_broody || self.adds_up(self.passed) > MUCH => self.passed + OFTEN,
+            () => self.passed + SELDOM,
         };
         // Where every pass is whole, each pause is one that an end must be able to end.
         let is_nap = sampling && self.looks && due < self.whole + ELSE;
-        Pause { span: Duration::from(due.max(now) - now), until_records, is_nap }
+        Pause { span: Duration::from(due.max(now) - now), is_nap }
     }
 }
 
@@ -138,19 +125,17 @@ mod tests {
 
     const MS: u64 = 1_000_000;
 
-    fn pause(pace: &Pace, now: u64, sampling: bool) -> (u128, bool) {
-        let Pause { span, until_records, .. } = pace.pause(Nanos(now), sampling);
-        (span.as_micros(), until_records)
+    fn pause(pace: &Pace, now: u64, sampling: bool) -> u128 {
+        pace.pause(Nanos(now), sampling).span.as_micros()
     }
 
     #[test]
-    fn nothing_happens_and_nothing_is_done_until_the_rings_fill() {
+    fn a_pass_that_is_late_is_made_at_once() {
         let mut pace = Pace::default();
         pace.pass(Nanos(1_000 * MS), false);
-        assert_eq!(pause(&pace, 1_000 * MS, false), (10_000, true));
-        pace.records(Nanos(999 * MS));
-        assert_eq!(pause(&pace, 1_000 * MS, false), (6_000, false));
-        assert_eq!(pause(&pace, 1_050 * MS, false), (0, false), "late is at once");
+        assert_eq!(pause(&pace, 1_000 * MS, false), 10_000);
+        assert_eq!(pause(&pace, 1_004 * MS, false), 6_000);
+        assert_eq!(pause(&pace, 1_050 * MS, false), 0);
     }
 
     #[test]
@@ -162,12 +147,10 @@ mod tests {
                 pace.unexplained(Nanos((end - lasts) * MS), Nanos(end * MS));
             }
             pace.pass(Nanos(1_200 * MS), false);
-            pace.records(Nanos(1_200 * MS));
-            let span = if quick { 3_000 } else { 6_000 };
-            assert_eq!(pause(&pace, 1_200 * MS, false), (span, false), "{lasts} ms every {every} ms");
+            let span = if quick { 3_000 } else { 10_000 };
+            assert_eq!(pause(&pace, 1_200 * MS, false), span, "{lasts} ms every {every} ms");
             pace.pass(Nanos(1_400 * MS), false);
-            pace.records(Nanos(1_400 * MS));
-            assert_eq!(pause(&pace, 1_400 * MS, false), (6_000, false), "there were none for a while");
+            assert_eq!(pause(&pace, 1_400 * MS, false), 10_000, "there were none for a while");
         }
     }
 
@@ -175,10 +158,9 @@ mod tests {
     fn after_the_birth_of_a_process_passes_are_quick_for_a_while() {
         let mut pace = Pace::default();
         pace.born(Nanos(1_000 * MS));
-        for (at, span) in [(1_001, 3_000), (1_999, 3_000), (2_001, 6_000)] {
+        for (at, span) in [(1_001, 3_000), (1_999, 3_000), (2_001, 10_000)] {
             pace.pass(Nanos(at * MS), false);
-            pace.records(Nanos(at * MS));
-            assert_eq!(pause(&pace, at * MS, false), (span, false), "after {} ms", at - 1_000);
+            assert_eq!(pause(&pace, at * MS, false), span, "after {} ms", at - 1_000);
         }
     }
 
@@ -192,7 +174,7 @@ mod tests {
             // The look itself takes a while, and the timer is late, once by far too much.
             let late = if looks == 500 { 20_000 } else { 230 };
             now += 40_000;
-            now += (pause(&pace, now, true).0 as u64 + late) * 1_000;
+            now += (pause(&pace, now, true) as u64 + late) * 1_000;
         }
         assert!((975..=981).contains(&looks), "{looks}");
     }
@@ -202,7 +184,7 @@ mod tests {
         let mut pace = Pace::default();
         let whole: Vec<bool> = (0..7).map(|pass| pace.pass(Nanos((1_000 + pass) * MS), true)).collect();
         assert_eq!(whole, [true, false, false, true, false, false, true]);
-        assert_eq!(pause(&pace, 1_006 * MS, true), (1_000, false));
+        assert_eq!(pause(&pace, 1_006 * MS, true), 1_000);
         assert!(pace.pause(Nanos(1_006 * MS), true).is_nap, "the pass after a whole one is a look");
         assert!(!pace.pause(Nanos(1_006 * MS), false).is_nap);
         assert!(pace.pass(Nanos(1_007 * MS), false));

@@ -153,7 +153,7 @@ impl Recorder {
         if events.is_empty() { Err(Refused::Gone(pid)) } else { Ok(Watchpoints(events)) }
     }
 
-    /// What becomes readable when a ring has filled up a little.
+    /// What becomes readable when a ring is half full.
     pub fn rings(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.rings.values().map(|ring| ring.event().as_fd())
     }

@@ -240,7 +240,7 @@ impl Watcher {
         }
     }
 
-    /// What becomes readable when the kernel has written a number of records.
+    /// What becomes readable when a ring is half full.
     pub fn rings(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.recorder.rings()
     }
@@ -279,7 +279,6 @@ impl Watcher {
         // Each core has a ring of its own: whose maker was born on another core is not to be met before it.
         new.sort_by_key(|record| record.at);
         for record in new {
-            self.pace.records(record.at);
             match record.what {
                 What::Out { preempted } => {
                     self.cores.left(record.core, record.at);

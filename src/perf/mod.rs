@@ -139,9 +139,9 @@ const TYPE_SOFTWARE: u32 = 1;
 const TYPE_BREAKPOINT: u32 = 5;
 const COUNT_SW_DUMMY: u64 = 9;
 const BREAKPOINT_WRITE: u32 = 2;
-/// Whoever waits for a ring is woken when so many bytes are new: some hundred records. Each wake-up is an interrupt of the
-/// thread that is recorded, whether or not anybody waits: 18 µs in a virtual machine, more than the records that led to it.
-const WAKE_AFTER: u32 = 4096;
+/// Whoever waits for a ring is woken when it is half full. Each wake-up is an interrupt of the thread that is recorded,
+/// whether or not anybody waits: 18 µs in a virtual machine, more than a hundred records.
+const WAKE_AT_HALF: u32 = 0;
 /// `PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_ADDR | PERF_SAMPLE_CPU`. Every record that is no sample bears
 /// three words of it at its end: thread, time, core.
 const SAMPLE_TYPE: u64 = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 7;
@@ -178,7 +178,7 @@ pub fn open(subject: Subject, tid: u32, core: u32) -> Result<Event, Errno> {
         config: COUNT_SW_DUMMY,
         sample_type: SAMPLE_TYPE,
         clock: libc::CLOCK_MONOTONIC,
-        wakeup_watermark: WAKE_AFTER,
+        wakeup_watermark: WAKE_AT_HALF,
         ..Attributes::default()
     };
     let attributes = match subject {
