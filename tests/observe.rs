@@ -516,22 +516,25 @@ if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, ctypes.byref(wanted), 0, 0):
 os.execv(sys.argv[1], sys.argv[1:])
 ";
 
-#[test]
-fn where_the_kernel_refuses_its_records_the_lock_is_sampled_and_it_is_said_why() {
-    let Some(python) = python() else { return };
-    let binary = env!("CARGO_BIN_EXE_gilscope");
-    let path = python.display().to_string();
-    let args = ["-c", REFUSED, binary, "watch", "--json", "--python", &path, "-c", SPIN];
-    let output = Command::new("python3").args(args).stdin(Stdio::null()).output();
-    let Ok(output) = output else {
+/// The report of a program watched where the kernel refuses its records; if that can be set up here.
+fn watch_refused(python: &Path, code: &str) -> Option<Value> {
+    let (binary, path) = (env!("CARGO_BIN_EXE_gilscope"), python.display().to_string());
+    let args = ["-c", REFUSED, binary, "watch", "--json", "--python", &path, "-c", code];
+    let Ok(output) = Command::new("python3").args(args).stdin(Stdio::null()).output() else {
         eprintln!("skipped: no python3 to set up a policy");
-        return;
+        return None;
     };
     if String::from_utf8_lossy(&output.stderr).contains("no filter") {
         eprintln!("skipped: no seccomp filter can be set here");
-        return;
+        return None;
     }
-    let report = json(&output);
+    Some(json(&output))
+}
+
+#[test]
+fn where_the_kernel_refuses_its_records_the_lock_is_sampled_and_it_is_said_why() {
+    let Some(python) = python() else { return };
+    let Some(report) = watch_refused(&python, SPIN) else { return };
     sound(&report);
     let observer = &report["observer"];
     assert_eq!(observer["engine"], "sampled", "{observer}");
@@ -542,6 +545,49 @@ fn where_the_kernel_refuses_its_records_the_lock_is_sampled_and_it_is_said_why()
     assert!(held > 0.5 * elapsed, "two that compute hold it nearly always: {held} of {elapsed}");
     for lane in lanes(&report).iter().filter(|lane| lane["name"] != "main") {
         assert!(share(lane, &["running"]) > 0.2 && share(lane, &["waiting_gil"]) > 0.2, "{lane:#}");
+    }
+}
+
+/// Three threads compute in C, each letting the lock go for it, and take it often; short-lived ones come and go. Each prints its
+/// time on a core.
+const LETS_GO: &str = "import hashlib, os, threading, time, zlib
+data = os.urandom(1 << 20)
+end = time.monotonic() + 2
+def compute(what):
+    while time.monotonic() < end:
+        what()
+        for _ in range(30): os.stat('/')
+def brief():
+    time.sleep(0.02)
+def makes():
+    while time.monotonic() < end:
+        t = threading.Thread(target=brief, name='brief')
+        t.start()
+        t.join()
+works = [lambda: zlib.compress(data, 1), lambda: hashlib.sha256(data).hexdigest(), lambda: zlib.crc32(data)]
+threads = [threading.Thread(target=compute, args=(w,), name='c') for w in works] + [threading.Thread(target=makes)]
+for t in threads: t.start()
+for t in threads: t.join()
+";
+
+#[test]
+fn who_computes_while_the_lock_is_free_or_has_ended_does_not_wait_for_it() {
+    let Some(python) = python() else { return };
+    let exact = exactly().then(|| watch(&python, LETS_GO));
+    for report in exact.into_iter().chain(watch_refused(&python, LETS_GO)) {
+        sound(&report);
+        let how = report["observer"]["engine"].as_str().unwrap_or_default();
+        let free = nanos(&report["locks"][0]["free_ns"]);
+        for lane in lanes(&report).iter().filter(|lane| lane["name"] == "c") {
+            let waits = state(lane, "waiting_gil");
+            let life = nanos(&report["elapsed_ns"]) - state(lane, "unborn") - state(lane, "done");
+            // Each waits for what another has, and on no core.
+            assert!(waits <= life - free + 0.1 * life, "{how}: the lock was free for {free} ns: {lane:#}");
+            assert!(waits <= life - nanos(&lane["on_cpu_ns"]) + 0.1 * life, "{how}: {lane:#}");
+        }
+        for lane in lanes(&report).iter().filter(|lane| lane["name"] == "brief") {
+            assert!(state(lane, "waiting_gil") < 0.1e9, "{how}: {lane:#}");
+        }
     }
 }
 

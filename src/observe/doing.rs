@@ -21,6 +21,8 @@ pub enum Doing {
     Elsewhere,
     /// It is not told.
     Hidden,
+    /// It does nothing any more.
+    Ended,
 }
 
 /// The file that tells of one thread, kept open: reading it anew is one system call.
@@ -36,8 +38,11 @@ impl Doings {
     /// What it is doing now.
     pub fn read(&self) -> Doing {
         let mut text = [0; 256];
-        let length = self.0.as_ref().and_then(|file| file.read_at(&mut text, 0).ok());
-        length.and_then(|length| std::str::from_utf8(&text[..length]).ok()).map_or(Doing::Hidden, parse)
+        match self.0.as_ref().map(|file| file.read_at(&mut text, 0)) {
+            Some(Ok(length)) => std::str::from_utf8(&text[..length]).map_or(Doing::Hidden, parse),
+            Some(Err(error)) if error.raw_os_error() == Some(libc::ESRCH) => Doing::Ended,
+            _ => Doing::Hidden,
+        }
     }
 }
 

@@ -168,6 +168,11 @@ impl Lock {
         }
     }
 
+    /// For how long one who waits for it sleeps at a time, as it was when it was last looked at.
+    pub fn interval(&self) -> Nanos {
+        self.past.interval
+    }
+
     /// Whether it is a GIL.
     pub fn is_gil(&self) -> bool {
         self.kind == LockKind::Gil

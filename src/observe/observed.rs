@@ -45,6 +45,8 @@ pub(super) struct Process {
     pub(super) is_followed: bool,
     /// Whether one of its locks is held by a thread that cannot be named: it may be any that holds none.
     pub(super) holder_unknown: bool,
+    /// For how long who waits for its lock sleeps at a time, if one of its locks is only looked at.
+    pub(super) looked_at_only: Option<Nanos>,
     /// Its maker's mark ([`Runtime::mark`]), which it bears until it goes on as a Python of its own.
     pub(super) maker_mark: Option<u64>,
     /// Until when it was being found out whether it is Python.
@@ -115,6 +117,7 @@ impl Process {
             runtime: None,
             is_followed: false,
             holder_unknown: false,
+            looked_at_only: None,
             maker_mark: None,
             found_at: Nanos::ZERO,
             boots: false,
@@ -158,7 +161,7 @@ impl Process {
         match &self.runtime {
             _ if self.stage != Stage::Python || !self.is_followed || self.holder_unknown => Awake::Unknown,
             Some(runtime) if runtime.free_threaded && !self.has_lock() => Awake::Running,
-            _ => Awake::Native,
+            _ => self.looked_at_only.map_or(Awake::Native, |interval| Awake::Undecided { interval }),
         }
     }
 

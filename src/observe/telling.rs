@@ -24,11 +24,13 @@ impl Watcher {
                     let was_settled = self.locks[lock].settled;
                     let mut changes = Vec::new();
                     self.locks[lock].looked(from, state, holder, &mut |change| changes.push(change));
+                    let is_as_before = changes.is_empty();
                     changes.into_iter().for_each(|change| self.change(lock, at, change));
                     if !self.locks[lock].is_gil() {
                         continue;
                     }
-                    self.tell_nameless(self.locks[lock].pid, at);
+                    self.tell_what_is_known(self.locks[lock].pid, at);
+                    self.tell_who_runs_without(lock, at, is_as_before);
                     if self.locks[lock].settled && !was_settled {
                         self.reveal(self.locks[lock].pid, at);
                     }
@@ -55,15 +57,49 @@ impl Watcher {
     }
 
     /// While a lock is held by a thread that cannot be named, nothing is known of those that hold none: each may be the one.
-    fn tell_nameless(&mut self, pid: u32, at: Nanos) {
-        let unknown = self.gils().any(|lock| lock.pid == pid && lock.is_nameless);
+    /// And while one is only looked at, each may be it until the next look.
+    fn tell_what_is_known(&mut self, pid: u32, at: Nanos) {
+        let its = || self.gils().filter(|lock| lock.pid == pid);
+        let unknown = its().any(|lock| lock.is_nameless);
+        let interval = its().find(|lock| lock.mode != Mode::Exact).map(Lock::interval);
         let Some(process) = self.processes.get_mut(&pid) else { return };
-        if std::mem::replace(&mut process.holder_unknown, unknown) == unknown {
+        if (process.holder_unknown, process.looked_at_only) == (unknown, interval) {
             return;
         }
+        (process.holder_unknown, process.looked_at_only) = (unknown, interval);
         let awake = process.awake();
-        for tracked in self.threads.values_mut().filter(|tracked| tracked.pid == pid) {
+        let mut its = Vec::new();
+        for (tid, tracked) in self.threads.iter_mut().filter(|(_, tracked)| tracked.pid == pid) {
             tracked.thread.seen(at.max(tracked.thread.since), awake);
+            its.push(*tid);
+        }
+        its.into_iter().for_each(|tid| self.note_awake(tid));
+    }
+
+    /// Who is awake and has not got the lock, as a look tells, runs native code. Where no record tells that he is awake still, it
+    /// counts only if the lock has not changed hands since he was met awake.
+    fn tell_who_runs_without(&mut self, lock: usize, at: Nanos, is_as_before: bool) {
+        let pid = self.locks[lock].pid;
+        let is_last = !self.locks.iter().skip(lock + 1).any(|other| other.is_gil() && other.pid == pid);
+        if !is_last || self.woken.is_empty() {
+            return;
+        }
+        let tells = self.locks[lock].settled && (self.recorder.is_on() || is_as_before);
+        let threads = &mut self.threads;
+        self.woken.retain(|tid| {
+            let Some(tracked) = threads.get_mut(tid) else { return false };
+            if tracked.pid == pid && tells {
+                tracked.thread.seen_without(at);
+            }
+            tracked.pid != pid || tracked.thread.is_in_doubt()
+        });
+    }
+
+    /// Nobody knows what this thread, which is awake, does before its lock is looked at, if that is all that tells of it.
+    fn note_awake(&mut self, tid: u32) {
+        let tracked = self.threads.get(&tid).filter(|it| matches!(it.thread.awake, Awake::Undecided { .. }));
+        if tracked.is_some_and(|it| it.thread.holds().is_none()) && !self.woken.contains(&tid) {
+            self.woken.push(tid);
         }
     }
 
@@ -108,7 +144,10 @@ impl Watcher {
                 self.first_event.get_or_insert(at);
                 match what {
                     What::Out { preempted } => tracked.thread.switch_out(at, core, preempted),
-                    _ => tracked.thread.switch_in(at, core),
+                    _ => {
+                        tracked.thread.switch_in(at, core);
+                        self.note_awake(tid);
+                    }
                 }
             }
         }
@@ -146,6 +185,7 @@ impl Watcher {
                         true => tracked.thread.drop_lock(at),
                         false => tracked.thread.drop_unseen(at),
                     }
+                    self.note_awake(tid);
                 }
             }
             Change::Taken(tid) => {
@@ -193,6 +233,13 @@ impl Watcher {
     fn tell_doing(&mut self, tid: u32, at: Nanos, doing: Doing, parked: Option<Parked>, first: bool) {
         let records = self.recorder.is_on();
         let Some(pid) = self.threads.get(&tid).map(|tracked| tracked.pid) else { return };
+        if doing == Doing::Ended {
+            // Where records tell of its end they say when.
+            if !records {
+                self.end_thread(tid, at);
+            }
+            return;
+        }
         let what = parked
             .as_ref()
             .map(|parked| Wanted { words: self.words_for(pid, parked).into(), is_lock: parked.is_lock() });
@@ -200,7 +247,7 @@ impl Watcher {
             Doing::Running => None,
             Doing::In { .. } if parked.is_some_and(|parked| parked.is_of_world()) => Some(Reason::World),
             Doing::In { call, argument } => Some(self.reason(pid, call, argument)),
-            Doing::Elsewhere | Doing::Hidden => Some(Reason::Unknown),
+            Doing::Elsewhere | Doing::Hidden | Doing::Ended => Some(Reason::Unknown),
         };
         let Some(tracked) = self.threads.get_mut(&tid) else { return };
         match reason {
@@ -225,11 +272,15 @@ impl Watcher {
             None if tracked.thread.holds().is_none() => tracked.thread.found_awake(at),
             None => {}
         }
+        let is_awake = reason.is_none() && !records;
         if let Some(what) = what
             && tracked.thread.waits_for(at, &what.words)
             && let Some(lane) = tracked.lane
         {
             self.notices.push(Notice::WaitsFor { at, lane, what });
+        }
+        if is_awake {
+            self.note_awake(tid);
         }
     }
 

@@ -20,6 +20,7 @@
 //! Nothing is guessed: the reason of the sleep before, at the same place in the
 //! program, may not be that of a short one after it.
 
+mod doubt;
 mod hindsight;
 mod sleep;
 
@@ -28,6 +29,7 @@ use std::sync::Arc;
 
 use crate::event::{CoreId, Detail, Event, EventKind, LaneId, Line, LockId, Nanos, State};
 
+use doubt::Doubt;
 pub use hindsight::Past;
 use hindsight::{AT_ONCE, Unseen};
 use sleep::Sleep;
@@ -40,6 +42,11 @@ pub enum Awake {
     Native,
     /// It runs: there is no lock (free-threaded builds).
     Running,
+    /// One of these: its lock is only looked at, and nothing tells before the next look.
+    Undecided {
+        /// For how long one who waits for the lock sleeps at a time.
+        interval: Nanos,
+    },
     /// Whether it holds a lock is not known.
     Unknown,
 }
@@ -59,6 +66,8 @@ pub struct Thread {
     /// Its sleeps since it dropped its lock, and those that are over and unexplained.
     sleeps: u32,
     unseen: Vec<Unseen>,
+    /// Since when it may not wait any more.
+    doubt: Option<Doubt>,
     /// The longest of its sleeps of late that have no known reason, and are over.
     pub unexplained: Option<(Nanos, Nanos)>,
     state: State,
@@ -90,6 +99,7 @@ impl Thread {
             sleep: None,
             sleeps: 0,
             unseen: Vec::new(),
+            doubt: None,
             unexplained: None,
             state: State::Unborn,
             detail: Detail::None,
@@ -178,6 +188,7 @@ impl Thread {
             return;
         }
         self.give_up();
+        self.had_it();
         if !self.boots {
             // Who executes a program is awake.
             self.close_sleep(at);
@@ -204,6 +215,7 @@ impl Thread {
 
     /// It took a lock.
     pub fn take(&mut self, at: Nanos, lock: LockId) {
+        self.doubt_taking(at);
         self.close_sleep(at);
         self.give_up();
         self.sleeps = 0;
@@ -249,14 +261,14 @@ impl Thread {
     /// It came onto a core.
     pub fn switch_in(&mut self, at: Nanos, core: CoreId) {
         self.on_core = Some(at);
-        let slept = self.sleep.is_some();
+        let slept = self.sleep.as_ref().map(|sleep| sleep.since);
         let may_have_waited = self.holds.is_none() && !self.is_waiting() && !self.boots;
         let unseen = self.sleep.as_ref().filter(|it| it.reason.is_none() && may_have_waited);
         let unseen = unseen.map(|sleep| (sleep.since, sleep.follows, sleep.runnable));
         // Of a new process it is not known what it does before it was looked at.
         let is_first = self.awake == Awake::Unknown && (self.state, self.detail) == (State::Starting, Detail::Fork);
         self.close_sleep(at);
-        if slept && !unseen.is_some_and(|(_, follows, _)| follows) {
+        if slept.is_some() && !unseen.is_some_and(|(_, follows, _)| follows) {
             self.give_up();
         }
         match unseen {
@@ -266,7 +278,8 @@ impl Thread {
         }
         self.push(at, core, EventKind::SwitchIn);
         // A thread that was only preempted goes on with what it did; one that is new is starting until it has slept.
-        if slept || is_first {
+        let is_doubted = slept.is_some_and(|since| self.doubt_waking(at, since));
+        if (slept.is_some() || is_first) && !is_doubted {
             self.wake(at);
         }
     }
@@ -280,6 +293,7 @@ impl Thread {
             self.switches.1 += 1;
         } else {
             self.switches.0 += 1;
+            self.doubt_leaving(at);
             self.close_sleep(at);
             let is_at_once = since.is_some_and(|since| at - since <= AT_ONCE);
             let follows = is_at_once && self.sleeps > 0;
@@ -318,7 +332,7 @@ impl Thread {
             _ if self.wants.is_some() => State::WaitingGil,
             Awake::Native => State::Native,
             Awake::Running => State::Running,
-            Awake::Unknown => State::Unknown,
+            Awake::Undecided { .. } | Awake::Unknown => State::Unknown,
         }
     }
 
@@ -349,6 +363,7 @@ impl Thread {
 
     /// It was seen, awake, to run Python or native code, where there is no lock that would tell.
     pub fn seen(&mut self, at: Nanos, awake: Awake) {
+        self.had_it();
         self.awake = awake;
         let is_awake = self.sleep.is_none() && self.state != State::WaitingCore;
         if is_awake && self.holds.is_none() && !self.has_ended() {
@@ -359,6 +374,7 @@ impl Thread {
     /// It ended.
     pub fn end(&mut self, at: Nanos) {
         if !self.has_ended() {
+            self.had_it();
             self.close_sleep(at);
             self.give_up();
             if let Some(since) = self.on_core.take() {
@@ -383,6 +399,7 @@ impl Thread {
     /// Forgets what has happened: it is no thread of Python's so far, and if it becomes one it begins then.
     pub fn forget(&mut self) {
         self.give_up();
+        self.had_it();
         self.out.clear();
     }
 
@@ -390,6 +407,7 @@ impl Thread {
     pub fn begin_late(&mut self, at: Nanos) {
         self.since = at;
         self.give_up();
+        self.had_it();
         self.out.clear();
         let (state, detail) = (self.state, self.detail);
         self.push(at, CoreId::UNKNOWN, EventKind::State { to: State::Unknown, detail: Detail::None });

@@ -154,6 +154,8 @@ pub struct Watcher {
     pub(super) cores: Cores,
     /// Since when threads sleep that are not followed yet.
     asleep_at_birth: HashMap<u32, Nanos>,
+    /// Threads that are awake whose lock has not been looked at since, where nothing else tells whether they hold it.
+    pub(super) woken: Vec<u32>,
 }
 
 impl Watcher {
@@ -205,6 +207,7 @@ impl Watcher {
             pace: Pace::default(),
             cores: Cores::default(),
             asleep_at_birth: HashMap::new(),
+            woken: Vec::new(),
         }
     }
 

@@ -129,19 +129,25 @@ impl Thread {
 
     /// How much of what is to be told is decided, and is told now.
     pub(super) fn decided(&mut self) -> usize {
-        let told = self.unseen.first().map_or(self.out.len(), |first| first.event);
+        let in_doubt = self.doubt.map_or(self.out.len(), |doubt| doubt.event);
+        let told = self.unseen.first().map_or(in_doubt, |first| first.event.min(in_doubt));
         self.unseen.iter_mut().for_each(|it| it.event -= told);
+        if let Some(doubt) = &mut self.doubt {
+            doubt.event -= told;
+        }
         told
     }
 
     /// Since when it is not decided what it does: its sleep has no known reason, or one before may yet turn out to be a wait.
     pub fn undecided(&self) -> Option<Nanos> {
         let unresolved = self.unresolved().filter(|_| !self.is_waiting());
-        self.unseen.first().map(|first| first.since).or(unresolved)
+        let in_doubt = self.doubt.map(|doubt| doubt.since);
+        self.unseen.first().map(|first| first.since).or(in_doubt).or(unresolved)
     }
 
     /// Nothing before `horizon` is unknown any more: who was awake for so long has waited for nothing.
     pub fn decide(&mut self, horizon: Nanos) {
+        self.doubt_until(horizon);
         if self.sleep.is_none() && self.unseen.last().is_some_and(|last| last.until + AT_ONCE < horizon) {
             self.give_up();
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::event::{Detail, LockId, Nanos, State};
 
 use super::super::doing;
-use super::Thread;
+use super::{Awake, Thread};
 
 /// Why a thread sleeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +73,7 @@ impl Thread {
     /// It is seen to sleep, for this reason, though no record told of the sleep's beginning: it was there before us, or
     /// there are no records.
     pub fn found_asleep(&mut self, at: Nanos, reason: Reason) {
+        self.doubt_asleep(reason);
         if self.sleep.is_none() {
             self.sleep =
                 Some(Sleep { since: at, recorded: false, follows: false, runnable: false, reason: None, what: None });
@@ -88,8 +89,15 @@ impl Thread {
 
     /// It is seen awake, and there are no records that would have told.
     pub fn found_awake(&mut self, at: Nanos) {
+        let was_asleep = self.sleep.is_some();
+        if self.doubt_awake(at) {
+            return;
+        }
         self.close_sleep(at);
-        self.wake(at);
+        // What a look at the lock has told of one who is awake stands.
+        if was_asleep || !matches!(self.awake, Awake::Undecided { .. }) {
+            self.wake(at);
+        }
     }
 
     /// Somebody looked, at `at`: it sleeps for this reason. Says whether it thereby turned out to have dropped its lock
@@ -172,6 +180,7 @@ impl Thread {
     /// Nobody could say in time what it sleeps in.
     pub fn give_up_on_sleep(&mut self, at: Nanos) {
         self.unseen.clear();
+        self.had_it();
         self.explain(at, Reason::Unknown);
     }
 }
