@@ -13,7 +13,7 @@ use super::notice::Notice;
 use super::observed::Process;
 use super::thread::Reason;
 use super::tracked::Tracked;
-use super::watch::{Item, Watcher};
+use super::watch::{Item, UNDECIDED, Watcher};
 
 /// How often a lock that is watched is compared with the lock itself.
 const COMPARED: Nanos = Nanos::from_millis(250);
@@ -174,7 +174,10 @@ impl Watcher {
                 }
             }
         } else if !self.threads.is_empty() {
-            let mut tids: Vec<u32> = self.threads.keys().copied().collect();
+            // One that may yet turn out to be Python's, or is.
+            let is_of_interest = |tracked: &Tracked| tracked.lane.is_some() || tracked.met_at + UNDECIDED > now;
+            let of_interest = self.threads.iter().filter(|(_, tracked)| is_of_interest(tracked));
+            let mut tids: Vec<u32> = of_interest.map(|(tid, _)| *tid).collect();
             tids.sort_unstable();
             for step in 0..tids.len().min(LOOKS) {
                 let tid = tids[(self.turn + step) % tids.len()];
@@ -182,7 +185,7 @@ impl Watcher {
                     look(tracked, tid, false, &mut self.pending);
                 }
             }
-            self.turn = (self.turn + LOOKS) % tids.len();
+            self.turn = (self.turn + LOOKS) % tids.len().max(1);
         }
     }
 

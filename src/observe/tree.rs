@@ -95,8 +95,19 @@ impl Watcher {
         }
         (self.last_number, self.births_at) = (last, now);
         self.adopt_children(now);
+        self.track_all(now);
         let took = Monotonic.now() - now;
         self.births_due = now + BIRTHS.max(Nanos(took.0.saturating_mul(BIRTHS_SHARE)));
+    }
+
+    /// Follows the threads of Python's processes of whose births nobody has told: of those that are not Python's, which no
+    /// list of the interpreter names, it is to be known how long they were on cores.
+    fn track_all(&mut self, now: Nanos) {
+        let pythons =
+            self.processes.values().filter(|process| process.stage == Stage::Python).map(|process| process.pid);
+        for pid in pythons.collect::<Vec<_>>() {
+            process::threads(pid).into_iter().for_each(|tid| self.track(pid, tid, now, false));
+        }
     }
 
     /// Says, where nobody tells of births, that children may have been missed: once, and only if there are any.
