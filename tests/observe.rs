@@ -651,6 +651,24 @@ print(used.ru_utime + used.ru_stime)
 }
 
 #[test]
+fn each_of_many_short_lived_children_that_execute_python_has_a_lane() {
+    let Some(python) = python().filter(|_| exactly()) else { return };
+    let code = "import subprocess, sys
+for _ in range(8):
+    children = [subprocess.Popen([sys.executable, '-S', '-E', '-c', 'pass']) for _ in range(10)]
+    for child in children: child.wait()
+";
+    let report = watch(&python, code);
+    let processes: std::collections::BTreeSet<u64> =
+        lanes(&report).iter().filter_map(|lane| lane["pid"].as_u64()).collect();
+    // On a machine that lets us wait for so long that records are lost nobody tells of some births.
+    assert!(processes.len() == 81 || report["observer"]["records_lost"] != 0, "{}: {report:#}", processes.len());
+    for lane in lanes(&report) {
+        assert!(lane["end"].is_string(), "{lane:#}");
+    }
+}
+
+#[test]
 fn a_thread_of_the_program_that_is_not_python_s_counts_in_the_cores_it_takes() {
     let Some(python) = python() else { return };
     // A C function of one argument that computes: glibc's, which shuffles a text.

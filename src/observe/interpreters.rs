@@ -62,6 +62,8 @@ impl Watcher {
                 self.is_news = true;
                 self.show_all_threads(pid, now);
             }
+            // What it was its end does not tell.
+            Err(Trouble::Ended(_) | Trouble::NoSuchProcess(_)) if pid != self.root => {}
             Err(_) if pid == self.root && !process::is_zombie(pid) && process.since + LOADING > now => {}
             Err(trouble) => {
                 process.stage = Stage::Foreign;
@@ -92,7 +94,7 @@ impl Watcher {
                 // Nobody tells that it has executed another program.
                 let same = Runtime::find(pid, &mut self.files).is_ok_and(|found| found == runtime);
                 if !same && process::is_alive(pid, pid) {
-                    let what = What::Exec;
+                    let what = What::Exec { name: [0; 16] };
                     let record = Record { at: now, pid, tid: pid, core: CoreId::UNKNOWN, what };
                     self.process_execs(pid, now);
                     self.pending.push((now, Item::Record(record)));

@@ -59,6 +59,16 @@ impl Watcher {
         self.processes.get(&pid).is_some_and(Process::is_copy_of_python) && self.show_unseen(pid)
     }
 
+    /// One that has ended before anybody has looked, and whose program's file is named as Python's are, has a lane as well.
+    pub(super) fn show_unseen_program(&mut self, pid: u32) -> bool {
+        let is_unseen = |process: &Process| match process.stage {
+            Stage::Waiting => process.comm.starts_with(b"python"),
+            Stage::Python => !process.is_copy,
+            Stage::Foreign | Stage::Unsupported => false,
+        };
+        self.processes.get(&pid).is_some_and(is_unseen) && self.show_unseen(pid)
+    }
+
     fn show_unseen(&mut self, pid: u32) -> bool {
         let unseen = self.threads.get(&pid).filter(|it| it.lane.is_none() && !it.thread.has_ended());
         if let Some(since) = unseen.map(|unseen| unseen.thread.since) {

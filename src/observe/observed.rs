@@ -45,6 +45,8 @@ pub(super) struct Process {
     pub(super) is_followed: bool,
     /// Whether one of its locks is held by a thread that cannot be named: it may be any that holds none.
     pub(super) holder_unknown: bool,
+    /// The name of the file that it executes, as a record has told; else zeros.
+    pub(super) comm: [u8; 16],
     /// For how long who waits for its lock sleeps at a time, if one of its locks is only looked at.
     pub(super) looked_at_only: Option<Nanos>,
     /// Its maker's mark ([`Runtime::mark`]), which it bears until it goes on as a Python of its own.
@@ -117,6 +119,7 @@ impl Process {
             runtime: None,
             is_followed: false,
             holder_unknown: false,
+            comm: [0; 16],
             looked_at_only: None,
             maker_mark: None,
             found_at: Nanos::ZERO,

@@ -126,11 +126,12 @@ impl Watcher {
             }
             What::Ended => self.end_thread(tid, at),
             What::Renamed { name } => self.thread_renamed(tid, &name),
-            What::Exec => {
+            What::Exec { name } => {
                 self.only_one_is_left(pid, at);
                 // Records of two cores are not collected in the order of time: its birth may have been seen after this.
                 if let Some(process) = self.processes.get_mut(&pid) {
                     process.is_copy = false;
+                    process.comm = name;
                 }
                 self.call_process(pid);
                 self.boots(pid, at, Detail::Exec);
@@ -307,6 +308,10 @@ impl Watcher {
     fn end_thread(&mut self, tid: u32, at: Nanos) {
         if self.show_unseen_copy(tid) {
             self.tell_unseen_copy(tid);
+        } else if self.show_unseen_program(tid)
+            && let Some(tracked) = self.threads.get_mut(&tid)
+        {
+            tracked.thread.was_never_seen();
         }
         let Some(tracked) = self.threads.get_mut(&tid) else { return };
         tracked.thread.end(at);

@@ -161,6 +161,16 @@ impl Thread {
         }
     }
 
+    /// Nobody has looked what its program did once it was loaded, and nobody will.
+    pub fn was_never_seen(&mut self) {
+        let loads = EventKind::State { to: State::Starting, detail: Detail::Exec };
+        let unknown = EventKind::State { to: State::Unknown, detail: Detail::None };
+        self.out.iter_mut().filter(|event| event.kind == loads).for_each(|event| event.kind = unknown);
+        if (self.state, self.detail) == (State::Starting, Detail::Exec) {
+            (self.state, self.detail, self.boots) = (State::Unknown, Detail::None, false);
+        }
+    }
+
     /// Whether it is known to wait for a lock.
     pub fn is_waiting(&self) -> bool {
         self.wants.is_some()

@@ -298,7 +298,7 @@ impl Watcher {
                     self.pace.born(record.at);
                     self.process_born(record.pid, parent, record.at)
                 }
-                What::Exec => self.process_execs(record.pid, record.at),
+                What::Exec { .. } => self.process_execs(record.pid, record.at),
                 _ => {}
             }
             self.pending.push((record.at, Item::Record(record)));

@@ -46,7 +46,10 @@ pub enum What {
         maker: u32,
     },
     /// It executes another program.
-    Exec,
+    Exec {
+        /// Its file's name, as [`What::Renamed`] has names; nothing but zeros if it is not known.
+        name: [u8; 16],
+    },
     /// It has another name (`comm`), which it has given itself or was given.
     Renamed {
         /// At most fifteen bytes, then zeros.
@@ -79,10 +82,11 @@ const MISC_SWITCH_OUT: u16 = 1 << 13;
 const MISC_SWITCH_OUT_PREEMPT: u16 = 1 << 14;
 
 impl CoreRing {
-    /// Maps an event's ring: 256 KiB, some 6,000 records, or what the limit on locked memory leaves.
+    /// Maps an event's ring: 512 KiB, some 12,000 records, which is what anybody may lock for a core unless that was changed
+    /// (`perf_event_mlock_kb`); or what the limit leaves.
     pub fn map(event: Event) -> Result<CoreRing, Refused> {
         let page = rustix::param::page_size();
-        let mut pages = 64;
+        let mut pages = 128;
         loop {
             match Mapping::new(&event.0, (pages + 1) * page) {
                 Ok(memory) => return Ok(CoreRing { event, memory }),
@@ -141,9 +145,6 @@ fn read(kind: u32, misc: u16, words: u64, word: impl Fn(u64) -> u64) -> Option<R
             };
             record(word(1), word(2), word(3), what)
         }
-        RECORD_COMM if misc & MISC_COMM_EXEC != 0 && words >= 5 => {
-            record(word(1), word(words - 2), word(words - 1), What::Exec)
-        }
         RECORD_COMM if words >= 6 => {
             let mut name = [0; 16];
             // The last three words tell whose, when and where; the name is padded to whole words before them.
@@ -151,7 +152,9 @@ fn read(kind: u32, misc: u16, words: u64, word: impl Fn(u64) -> u64) -> Option<R
                 *into = word(at).to_le_bytes();
             }
             name[15] = 0;
-            record(word(1), word(words - 2), word(words - 1), What::Renamed { name })
+            let executes = misc & MISC_COMM_EXEC != 0;
+            let what = if executes { What::Exec { name } } else { What::Renamed { name } };
+            record(word(1), word(words - 2), word(words - 1), what)
         }
         // Processes of child and parent, threads of child and parent, time.
         RECORD_FORK | RECORD_EXIT if words >= 7 => {
@@ -185,7 +188,7 @@ mod tests {
         assert_eq!(of(RECORD_FORK, 0, &task), expected(What::Born { parent: 4, maker: 6 }));
         assert_eq!(of(RECORD_EXIT, 0, &task), expected(What::Ended));
         let comm = [0, 7 << 32 | 5, 0x6e6f_6874_7970, 7 << 32 | 5, 99, 3];
-        assert_eq!(of(RECORD_COMM, 1 << 13, &comm), expected(What::Exec));
+        assert_eq!(of(RECORD_COMM, 1 << 13, &comm), expected(What::Exec { name: *b"python\0\0\0\0\0\0\0\0\0\0" }));
         let name = *b"python\0\0\0\0\0\0\0\0\0\0";
         assert_eq!(of(RECORD_COMM, 0, &comm), expected(What::Renamed { name }));
         let comm =
