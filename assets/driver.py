@@ -172,6 +172,15 @@ def memory():
     return held
 
 
+def own_input():
+    """The line that lets a run begin comes in on standard input. Whoever reads from it besides finds it empty."""
+    ours = os.fdopen(os.dup(0), "rb", 0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return ours
+
+
 class Run:
     """An order and what it needs while it is carried out."""
 
@@ -181,6 +190,7 @@ class Run:
         self.out = open(self.report, "w", buffering=1) if self.report else sys.stdout
         self.file, self.name = order["file"], order["name"]
         self.workers, self.tasks = order["workers"], order["tasks"]
+        self.go_ahead = own_input()
 
     def say(self, **what):
         import json
@@ -364,7 +374,7 @@ class Run:
         if self.order.get("switch_interval"):
             sys.setswitchinterval(self.order["switch_interval"])
         self.say(ready=True, pid=os.getpid(), version="%d.%d.%d" % sys.version_info[:3], gil_enabled=gil())
-        if self.order.get("wait") and not sys.stdin.readline():
+        if self.order.get("wait") and not self.go_ahead.readline():
             return
         self.began = self.ended = None
         getattr(self, {"free-threads": "threads"}.get(model, model))(module)

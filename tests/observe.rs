@@ -1401,6 +1401,47 @@ fn one_that_runs_is_attached_to_and_left_as_it_was() {
     }
 }
 
+#[test]
+fn the_number_of_a_thread_stands_for_its_process() {
+    let Some(python) = python() else { return };
+    let code = "import threading, time
+t = threading.Thread(target=time.sleep, args=(60,), daemon=True)
+t.start()
+print(t.native_id, flush=True)
+time.sleep(60)";
+    let mut running = Command::new(&python)
+        .args(["-c", code])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut said = String::new();
+    let mut out = std::io::BufReader::new(running.stdout.take().expect("it is piped"));
+    std::io::BufRead::read_line(&mut out, &mut said).expect("it says so");
+    let output = gilscope(&["attach", said.trim(), "--for", "300ms", "--json"]);
+    let pid = running.id();
+    running.kill().and_then(|()| running.wait()).expect("it ends");
+    let report = json(&output);
+    sound(&report);
+    assert_eq!(named(&report, "main")["tid"], pid, "{report:#}");
+    assert_eq!(lanes(&report).len(), 2, "{report:#}");
+}
+
+#[test]
+fn where_threads_are_born_without_a_pause_it_is_said_that_recording_it_slows_them() {
+    let Some(python) = python().filter(|_| exactly()) else { return };
+    let code = "import threading, time
+end = time.monotonic() + 1.5
+while time.monotonic() < end:
+    t = threading.Thread(target=int)
+    t.start()
+    t.join()
+";
+    let report = watch(&python, code);
+    let alarms = report["observer"]["alarms"].to_string();
+    assert!(alarms.contains("are born a second"), "{}", report["observer"]);
+}
+
 /// The processes that one has made.
 fn children(of: u32) -> Vec<u32> {
     let said = std::fs::read_to_string(format!("/proc/{of}/task/{of}/children")).unwrap_or_default();

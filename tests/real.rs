@@ -194,8 +194,10 @@ fn a_function_of_ones_own_is_called_and_its_errors_have_their_line() {
     assert!(failure.contains("Odd: as it should") && failure.contains("line 9"), "{failure}");
     let report = json(&call("mine:loop", &["-m", "coroutines"]));
     assert!(report["runs"][0]["repeats"] == 1 && report["runs"][0]["model"] == "coroutines", "{report:#}");
+    std::fs::write(folder.path().join("asks.py"), "input('?')\ndef work(): pass\n").expect("it is written");
     for (target, said) in [
         ("mine:absent", "absent"),
+        ("asks:work", "EOFError"),
         ("nowhere:work", "No module named 'nowhere': it is neither in /"),
         ("mine:needs", "what"),
         ("mine.py:fine()", "MODULE:FUNCTION"),

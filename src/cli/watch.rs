@@ -97,7 +97,7 @@ enum Input {
 #[derive(Debug, clap::Args)]
 #[command(after_help = FROM_WHICH_VERSION)]
 pub struct Attach {
-    /// The process; without one: a list of the Python processes to choose from
+    /// The process, or one of its threads; without one: a list of the Python processes to choose from
     pid: Option<u32>,
     #[command(flatten)]
     reporting: Reporting,

@@ -10,6 +10,7 @@ use crate::event::{LaneId, Line, Nanos};
 use crate::observe::Observer;
 use crate::observe::launch::{self, Launched, Streams};
 use crate::observe::notice::Notice;
+use crate::observe::process;
 use crate::observe::trouble::Trouble;
 use crate::program::{Output, Printed};
 
@@ -39,6 +40,7 @@ pub struct Observed {
 
 /// Attaches to a running process. It goes on untouched when the source is dropped.
 pub fn attach(pid: u32) -> Result<Observed, Trouble> {
+    let pid = process::of_thread(pid);
     Ok(Observed::new(Observer::attach(pid)?, pid, None))
 }
 

@@ -160,6 +160,7 @@ impl Watcher {
         let hits: u64 = self.locks.iter().map(|lock| lock.hits).sum();
         let (since, hits_before, samples_before) = self.last_status.unwrap_or((self.began, 0, 0));
         let seconds = (now - since).as_secs_f64().max(1e-3);
+        self.tell_of_many_births(now, seconds);
         self.last_status = Some((now, hits, self.samples));
         let locks: Vec<LockStatus> = self
             .locks

@@ -154,6 +154,14 @@ fn parse_had_children(stat: &str) -> bool {
     faults.is_some_and(|faults| faults != "0")
 }
 
+/// The process that a thread belongs to, whose number is often meant where a thread's is given; of a process itself, or one
+/// that is not there, the same number.
+pub fn of_thread(tid: u32) -> u32 {
+    let status = fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
+    let group = status.lines().find_map(|line| line.strip_prefix("Tgid:"));
+    group.and_then(|pid| pid.trim().parse().ok()).unwrap_or(tid)
+}
+
 /// Whether a process is a zombie: ended, and not yet waited for.
 pub fn is_zombie(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();

@@ -26,6 +26,9 @@ const WALKED_SOON: Nanos = Nanos::from_millis(4);
 const YOUNG: Nanos = Nanos::from_millis(100);
 /// A walk is repeated after so many times what it takes, at least.
 const WALKS_SHARE: u64 = 16;
+/// If more threads than these are born a second it is said that to record it slows the program: each birth takes some 0.1 ms
+/// longer.
+const MANY_BIRTHS: f64 = 500.0;
 /// How often it is looked, where nobody tells of births, whether anything was born at all; if so, where.
 const BIRTHS: Nanos = Nanos::from_millis(3);
 /// How often in any case.
@@ -118,6 +121,18 @@ impl Watcher {
             let text =
                 "the kernel does not tell us of births: a child that lives for a few milliseconds may have been missed";
             self.alarm(now, text.to_owned());
+        }
+    }
+
+    /// Says, once, if threads are born so often that to record it slows the program, in the `seconds` since it was last asked.
+    pub(super) fn tell_of_many_births(&mut self, now: Nanos, seconds: f64) {
+        let births = self.births - std::mem::replace(&mut self.births_before, self.births);
+        let a_second = births as f64 / seconds;
+        if a_second > MANY_BIRTHS && !std::mem::replace(&mut self.tells_many_births, true) {
+            let text = format!(
+                "{a_second:.0} threads or processes are born a second: what it takes to record each of them slows this program"
+            );
+            self.alarm(now, text);
         }
     }
 

@@ -129,6 +129,10 @@ pub struct Watcher {
     pub(super) births_at: Nanos,
     pub(super) last_number: Option<u32>,
     pub(super) tells_missed_births: bool,
+    /// How many births were recorded, by then when the last status was told, and whether it is said that they are many.
+    pub(super) births: u64,
+    pub(super) births_before: u64,
+    pub(super) tells_many_births: bool,
     /// Whether there is something to be said at once, not with the next status.
     pub(super) is_news: bool,
     pub(super) refused: Option<String>,
@@ -188,6 +192,9 @@ impl Watcher {
             births_at: Nanos::ZERO,
             last_number: None,
             tells_missed_births: false,
+            births: 0,
+            births_before: 0,
+            tells_many_births: false,
             is_news: false,
             refused: None,
             program: Program { pid: root, launched, ..Program::default() },
@@ -293,10 +300,13 @@ impl Watcher {
                     self.cores.came(record.core, record.at);
                     self.woke_up(record.tid, record.at);
                 }
-                // A child is to be watched at once, not when its time has come.
-                What::Born { parent, .. } if record.pid == record.tid => {
-                    self.pace.born(record.at);
-                    self.process_born(record.pid, parent, record.at)
+                What::Born { parent, .. } => {
+                    self.births += 1;
+                    // A child is to be watched at once, not when its time has come.
+                    if record.pid == record.tid {
+                        self.pace.born(record.at);
+                        self.process_born(record.pid, parent, record.at);
+                    }
                 }
                 What::Exec { .. } => self.process_execs(record.pid, record.at),
                 _ => {}

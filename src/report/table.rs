@@ -59,7 +59,7 @@ pub fn write_table(report: &Report, mut out: impl Write) -> io::Result<()> {
     let native = if native < WORTH_TELLING || report.command.is_none() {
         String::new()
     } else {
-        format!(", {native:.2} of it by threads that are not Python's and have no lane")
+        format!(", {native:.2} of it by threads without a lane, which are not Python's or were not seen to be")
     };
     writeln!(out, "{end} after {} · cores busy {:.2} of {cores}{native}", report.elapsed_ns, report.cores_busy)?;
     insights(report, &mut out)?;
