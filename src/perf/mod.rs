@@ -15,6 +15,12 @@
 //! share such a ring. Rings of two formats: a record does not say which event
 //! it is of unless asked to, which costs a word in each.
 //!
+//! Events of whole cores instead of those of threads: with them a context switch takes 1.25 µs longer, with an event for
+//! switches and a watchpoint of each thread's own 3.1 µs (those that are attached to), 1.6 µs where threads have inherited
+//! them. But they would tell of everybody's switches, and another program that happens to have the same address in use would
+//! be interrupted at each write to it, for 9 µs. One event for writes and switches: 2.5 µs, and a child would not be covered
+//! from its birth.
+//!
 //! Births in a ring of their own that wakes us at each, for a child to be
 //! looked at at once: whether it was a process or a thread, a program or a
 //! thread that names itself, the kernel tells only in the record, so each birth
