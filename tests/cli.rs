@@ -1,5 +1,8 @@
 //! The command line of the real binary: what it reports, what it refuses, and in which words.
 
+#[path = "common/refused.rs"]
+mod refused;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -85,14 +88,7 @@ fn what_makes_no_sense_is_refused_before_any_work_with_a_sentence_that_helps() {
         (&["run"], "WORKLOAD"),
         (&["frobnicate"], "frobnicate"),
     ];
-    for (args, words) in cases {
-        let output = gilscope(args);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
-        assert!(said.contains(words), "{args:?} does not say {words:?}: {said}");
-        assert!(output.stdout.is_empty(), "{args:?} prints a result");
-        assert!(!said.contains("panicked"), "{args:?}: {said}");
-    }
+    refused::all_are_refused(gilscope, cases);
 }
 
 #[test]

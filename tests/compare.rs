@@ -2,6 +2,8 @@
 
 #[path = "common/python.rs"]
 mod python;
+#[path = "common/refused.rs"]
+mod refused;
 
 use std::fs;
 use std::path::Path;
@@ -99,13 +101,7 @@ fn what_makes_no_sense_is_refused_before_any_work() {
         (&["compare", "matmul", "-m", "subinterpreters"], "numpy"),
         (&["run", "matmul", "-m", "subinterpreters"], "numpy"),
     ];
-    for (args, words) in cases {
-        let output = gilscope(args);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
-        assert!(said.contains(words), "{args:?} does not say {words:?}: {said}");
-        assert!(output.stdout.is_empty(), "{args:?} prints a result");
-    }
+    refused::all_are_refused(gilscope, cases);
 }
 
 #[test]

@@ -174,7 +174,7 @@ impl Figures {
     }
 
     /// The share of such lives spent in a state, 0 to 1; none where nobody was born.
-    pub fn share_in(times: &Ledger, state: LaneState) -> Option<f64> {
+    fn share_in(times: &Ledger, state: LaneState) -> Option<f64> {
         (life(&times.0) > 0).then(|| share_of(&times.0, state))
     }
 

@@ -126,7 +126,7 @@ pub fn worker_locks(log: &Trace) -> Vec<LockId> {
 }
 
 /// Whether several threads share each of several locks.
-pub fn shares_locks(log: &Trace) -> bool {
+fn shares_locks(log: &Trace) -> bool {
     let locks = worker_locks(log).len();
     locks >= 2 && locks < log.workers().len()
 }

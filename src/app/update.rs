@@ -214,10 +214,3 @@ fn close(state: &mut State) -> Vec<Effect> {
     }
     Vec::new()
 }
-
-impl State {
-    /// Whether the chosen model is the baseline's.
-    pub fn is_baseline_chosen(&self) -> bool {
-        self.experiment.model == ModelChoice::BASELINE
-    }
-}

@@ -21,7 +21,7 @@ pub use crate::record::ProcessMemory;
 use crate::record::proportional;
 
 /// How often it samples.
-pub const PERIOD: Duration = sysinfo::MINIMUM_CPU_UPDATE_INTERVAL;
+const PERIOD: Duration = sysinfo::MINIMUM_CPU_UPDATE_INTERVAL;
 
 /// How often it reads proportional memory.
 const DEAR_PERIOD: Duration = Duration::from_secs(1);

@@ -221,11 +221,11 @@ mod tests {
     fn threads_share_one_lock_and_processes_have_one_each() {
         let threads = find("threads").unwrap().plan(3).unwrap();
         assert!(threads.lanes.iter().all(|lane| lane.lock == Some(LockId(0)) && lane.process == 0));
-        assert_eq!((threads.workers().count(), threads.worker_processes(), threads.threads_per_process()), (3, 1, 3));
+        assert_eq!((threads.workers().count(), threads.worker_processes()), (3, 1));
         let processes = find("processes").unwrap().plan(3).unwrap();
         let locks: Vec<_> = processes.locks.iter().map(|lock| (lock.process, lock.of_workers)).collect();
         assert_eq!(locks, [(0, false), (1, true), (2, true), (3, true), (4, false)], "the last is the tracker's");
-        assert_eq!((processes.worker_processes(), processes.threads_per_process()), (3, 1));
+        assert_eq!((processes.workers().count(), processes.worker_processes()), (3, 3));
         let free = find("free-threads").unwrap().plan(3).unwrap();
         assert!(free.locks.is_empty() && free.lanes.iter().all(|lane| lane.lock.is_none() && lane.process == 0));
         let interpreters = find("subinterpreters").unwrap().plan(3).unwrap();

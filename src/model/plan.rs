@@ -225,9 +225,4 @@ impl Plan {
         processes.dedup();
         processes.len()
     }
-
-    /// How many threads do tasks in each of those processes.
-    pub fn threads_per_process(&self) -> usize {
-        self.workers().count() / self.worker_processes().max(1)
-    }
 }

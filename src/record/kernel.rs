@@ -108,7 +108,7 @@ impl ThreadAccounts {
 }
 
 /// `on_cpu runqueue timeslices`, the times in nanoseconds.
-pub fn parse_schedstat(text: &str) -> Option<(Nanos, Nanos)> {
+fn parse_schedstat(text: &str) -> Option<(Nanos, Nanos)> {
     let mut numbers = text.split_ascii_whitespace().map(str::parse);
     Some((Nanos(numbers.next()?.ok()?), Nanos(numbers.next()?.ok()?)))
 }

@@ -1,7 +1,5 @@
 //! What a thread that does work holds to say what happens to it.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-
 use super::kernel::{Accounts, ThreadAccounts, core_now, switches_of_this_thread, thread_id};
 use super::ring::Producer;
 use super::rings::Rings;
@@ -29,8 +27,6 @@ pub struct Recorder<C = Monotonic> {
     lane: LaneId,
     /// `None`: switched off.
     ring: Option<Ring>,
-    /// Where the place is kept when there is no ring.
-    place: AtomicU32,
 }
 
 #[derive(Debug)]
@@ -67,7 +63,7 @@ impl Recorder<Monotonic> {
 
     /// One that records nothing and reads no clock.
     pub fn off() -> Recorder {
-        Recorder { clock: Monotonic, lane: LaneId(0), ring: None, place: AtomicU32::new(0) }
+        Recorder { clock: Monotonic, lane: LaneId(0), ring: None }
     }
 }
 
@@ -92,7 +88,7 @@ impl<C: Clock> Recorder<C> {
             losing: vec![None; rings.shape().lanes as usize].into(),
             losers: 0,
         };
-        Recorder { clock, lane, ring: Some(ring), place: AtomicU32::new(0) }
+        Recorder { clock, lane, ring: Some(ring) }
     }
 
     /// The lane it records for unless told otherwise.
@@ -165,21 +161,6 @@ impl<C: Clock> Recorder<C> {
             let now = self.clock.now();
             ring.tell_progress(self.lane, line, now);
         }
-    }
-
-    /// Where the evaluation loop keeps its place.
-    #[inline]
-    pub fn place(&self) -> &AtomicU32 {
-        match &self.ring {
-            Some(ring) => ring.producer.storage().place(),
-            None => &self.place,
-        }
-    }
-
-    /// Sets the place: the index of an instruction.
-    #[inline]
-    pub fn set_place(&self, instruction: u32) {
-        self.place().store(instruction, Ordering::Relaxed);
     }
 
     /// Reports what the kernel has booked for this thread: at its end, and whenever it is worth a few microseconds.

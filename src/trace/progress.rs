@@ -158,7 +158,7 @@ impl Trace {
     }
 
     /// By one lane in each cell of a row; cells as in [`Trace::lane_window`].
-    pub fn progress_window(&self, lane: LaneId, from: Nanos, to: Nanos, cells: usize) -> Vec<Progress> {
+    fn progress_window(&self, lane: LaneId, from: Nanos, to: Nanos, cells: usize) -> Vec<Progress> {
         let window = self.window(from, to, cells);
         let (lane, begin) = (&self.lanes[lane.index()], self.begin_at().0);
         let mut before = lane.progress_until(begin, window.boundary(0));

@@ -133,12 +133,6 @@ impl TraceBuilder {
         self
     }
 
-    /// The lane ends a task.
-    pub fn task_ended(mut self, task: u32, ok: bool) -> TraceBuilder {
-        self.event(EventKind::TaskEnded { task: TaskId(task), ok });
-        self
-    }
-
     /// The lane asks the holder of its lock to drop it.
     pub fn drop_request(mut self) -> TraceBuilder {
         if let Some(lock) = self.lanes.last().and_then(|lane| lane.lock) {

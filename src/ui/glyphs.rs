@@ -23,7 +23,7 @@ pub struct Mark {
 }
 
 /// Nothing to draw.
-pub const BLANK: Mark = Mark { glyph: ' ', ink: Ink::Text };
+const BLANK: Mark = Mark { glyph: ' ', ink: Ink::Text };
 
 /// The most rows a lane can have: two lanes fill a tall screen.
 pub const MOST_ROWS: usize = 24;
@@ -203,7 +203,7 @@ pub fn is_turbulent(cell: &LockCell) -> bool {
 }
 
 /// Where a lane stands among those in sight; none if it does no task.
-pub type PlaceOf<'a> = &'a dyn Fn(LaneId) -> Option<usize>;
+type PlaceOf<'a> = &'a dyn Fn(LaneId) -> Option<usize>;
 
 /// A lock's cell. `recorded` is how much of it is recorded.
 pub fn lock_mark(cell: &LockCell, recorded: Nanos, place: PlaceOf) -> Mark {

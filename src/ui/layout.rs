@@ -91,6 +91,16 @@ impl Rows {
     }
 }
 
+/// Takes so many rows of an area at each call, those below the ones before; of what lies outside of it nothing.
+fn from_the_top(area: Rect) -> impl FnMut(u16) -> Rect {
+    let mut next = area.y;
+    move |rows| {
+        let rect = Rect { x: area.x, y: next, width: area.width, height: rows };
+        next += rows;
+        rect.intersection(area)
+    }
+}
+
 /// Shares out the rows of `area`, which is no smaller than [`LEAST`].
 pub fn lab(area: Rect, wants: Wants) -> Plan {
     let lanes = wants.lanes.max(1);
@@ -145,12 +155,7 @@ pub fn lab(area: Rect, wants: Wants) -> Plan {
         rows.grow(&mut code, code_rows.min(12));
     }
 
-    let mut next = area.y;
-    let mut place = |rows: u16| {
-        let rect = Rect { x: area.x, y: next, width: area.width, height: rows };
-        next += rows;
-        rect.intersection(area)
-    };
+    let mut place = from_the_top(area);
     let mut plan = Plan { lane_height: height, ..Plan::default() };
     plan.header = place(2);
     place(blanks[0]);
@@ -208,12 +213,7 @@ pub fn big(area: Rect, wants: Wants) -> Plan {
         taller(&mut rows, to);
     }
 
-    let mut next = area.y;
-    let mut place = |rows: u16| {
-        let rect = Rect { x: area.x, y: next, width: area.width, height: rows };
-        next += rows;
-        rect.intersection(area)
-    };
+    let mut place = from_the_top(area);
     let mut plan = Plan { lane_height: height, ..Plan::default() };
     plan.header = place(2);
     plan.meter = place(meter);

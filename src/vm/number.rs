@@ -216,7 +216,7 @@ pub(crate) fn float_divide(a: f64, b: f64) -> Result<f64, Raised> {
 }
 
 /// Quotient and remainder as CPython's `float_divmod` has them: the remainder takes the divisor's sign.
-pub(crate) fn float_divmod(a: f64, b: f64) -> (f64, f64) {
+fn float_divmod(a: f64, b: f64) -> (f64, f64) {
     let mut remainder = a % b;
     let mut quotient = (a - remainder) / b;
     if remainder == 0.0 {

@@ -9,7 +9,7 @@ use super::super::update::Effect;
 use super::Reading;
 
 /// How one leaves it, as the screen names it.
-pub const LEAVE: &str = "Esc";
+const LEAVE: &str = "Esc";
 
 /// Begins it, if the program reads what is typed; else says why not.
 pub(super) fn begin(state: &mut State) {

@@ -134,9 +134,4 @@ impl Program {
     pub fn signature(&self, name: &str) -> Option<&Signature> {
         self.codes.iter().skip(1).rev().find(|code| &*code.name == name).map(|code| &code.signature)
     }
-
-    /// The function's name that the instruction at this place belongs to.
-    pub fn function_of(&self, pc: u32) -> Option<&str> {
-        self.codes.iter().find(|code| (code.start..code.end).contains(&pc)).map(|code| &*code.name)
-    }
 }

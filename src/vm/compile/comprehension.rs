@@ -48,7 +48,7 @@ impl<'a> Compiler<'a> {
 }
 
 /// The names that an assignment to this target assigns.
-pub(super) fn target_names<'a>(target: &'a Expr, names: &mut Vec<&'a str>) {
+fn target_names<'a>(target: &'a Expr, names: &mut Vec<&'a str>) {
     match target {
         Expr::Name(name) if !names.contains(&name.id.as_str()) => {
             names.push(&name.id);

@@ -104,7 +104,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// What the blocks protect again once the way out is complete.
-    pub(super) fn resume_blocks(&mut self, keep: usize) {
+    fn resume_blocks(&mut self, keep: usize) {
         let here = self.here();
         for block in &mut self.frame.blocks[keep..] {
             if let Some(range) = block.range() {

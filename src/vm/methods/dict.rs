@@ -54,7 +54,7 @@ fn this<'a, const N: usize>(call: &Call<'a>, name: &str) -> Result<(&'a Arc<Dict
 }
 
 /// A dict of these entries.
-pub(crate) fn from_pairs(pairs: Vec<(Value, Value)>) -> Result<Value, Raised> {
+fn from_pairs(pairs: Vec<(Value, Value)>) -> Result<Value, Raised> {
     let dict = Dict::default();
     for (key, value) in pairs {
         dict.lock().insert(key, value)?;

@@ -1,0 +1,122 @@
+//! What the Watch screen says of a program, in a sentence or two.
+
+use crate::app::cursor;
+use crate::app::state::State;
+use crate::app::words::foreign;
+use crate::program::last_words;
+use crate::trace::Trace;
+
+use super::{Holder, Watch};
+
+/// From this share of the time on it is said what keeps threads from running without a GIL.
+const WORTH_SAYING: f64 = 0.05;
+
+/// What stands below the lanes: something to say once, what the cursor points at, or what is to be said of it all. In the
+/// words that were chosen, to be drawn as it is.
+pub fn said(state: &State, log: &Trace) -> String {
+    state.look.wording.say(&unsaid(state, log)).into_owned()
+}
+
+fn unsaid(state: &State, log: &Trace) -> String {
+    match (&state.message, cursor::sentence(state, log)) {
+        (Some(message), Some(pointed)) => format!("{message} {pointed}"),
+        (Some(message), None) => message.clone(),
+        (None, Some(pointed)) => pointed,
+        (None, None) => match state.origin.instead.clone().filter(|_| state.watch.ended.is_none()) {
+            Some(instead) => instead,
+            None => state.watch.sentence(log),
+        },
+    }
+}
+
+impl Watch {
+    /// What is to be said of it all, in a sentence or two; what is foreign in it is kept apart.
+    pub(super) fn sentence(&self, log: &Trace) -> String {
+        if let Some(how) = &self.ended {
+            let seen = if log.lanes().len() == 0 { " No Python has been seen in it." } else { "" };
+            return format!("The program has ended: {how}.{seen}{}", self.last_words());
+        }
+        let most = self.figures.holders.first().filter(|holder| holder.waiting >= 0.2);
+        match (most, self.figures.held) {
+            (_, None) if self.gil_disabled => self.said_without_gil(),
+            (_, None) if log.lanes().len() == 0 => "No Python has been seen in it so far.".to_owned(),
+            (_, None) if !log.has_gil() => "No GIL has been found in it: its threads and cores are seen.".to_owned(),
+            (Some(most), _) if self.by_function => self.said_of_functions(most),
+            (Some(most), _) => said_of_thread(most),
+            (None, Some(held)) if held < 0.5 => {
+                "The lock is free most of the time: nobody waits long for it.".to_owned()
+            }
+            (None, _) => "No one thread makes the others wait.".to_owned(),
+        }
+    }
+
+    /// What there is to say where there is no GIL: what else keeps threads from running.
+    fn said_without_gil(&self) -> String {
+        let mut text = "GIL disabled: every thread runs whenever it can.".to_owned();
+        if let Some(stops) = self.figures.stops.as_ref().filter(|stops| stops.share >= WORTH_SAYING) {
+            let by = stops.by.as_ref().map_or_else(String::new, |by| format!(", mostly by {}", foreign(by)));
+            text += &format!(" For {:.0}% of the time the world was stopped{by}.", stops.share * 100.0);
+        }
+        if let Some((what, _)) = self.figures.wanted.as_ref().filter(|(_, share)| *share >= WORTH_SAYING) {
+            text += &format!(" Where threads wait for one another, it is mostly for {}.", foreign(what));
+        }
+        text
+    }
+
+    /// The two functions during which others waited most, if the second is not far behind.
+    fn said_of_functions(&self, most: &Holder) -> String {
+        let what = |holder: &Holder| foreign(holder.place.as_ref().unwrap_or(&holder.name));
+        let next = self.figures.holders.get(1).filter(|next| next.waiting * 3.0 >= most.waiting);
+        let not_seen = "looks do not tell in which function the lock was held";
+        let next = next.map(|next| match next.name.is_empty() {
+            true => format!("; of {:.0}% {not_seen}", next.waiting * 100.0),
+            false => format!(", {} while it was held in {}", estimated(next.waiting, next.off), what(next)),
+        });
+        let next = next.unwrap_or_default();
+        if most.name.is_empty() {
+            return format!("Of {:.0}% of all waiting {not_seen}{next}.", most.waiting * 100.0);
+        }
+        let share = estimated(most.waiting, most.off);
+        format!("{share} of all waiting fell while the lock was held in {}{next}.", what(most))
+    }
+
+    /// What a program that did not end well last said.
+    fn last_words(&self) -> String {
+        let well = self.ended.as_deref().is_none_or(|how| how == "exit status 0");
+        let said = last_words(&self.output.lines).filter(|_| !well);
+        said.map(|line| format!(" It said last: {}", foreign(line))).unwrap_or_default()
+    }
+}
+
+/// A share that looks tell, and how far it may be off: `66% ±4`.
+fn estimated(share: f64, off: f64) -> String {
+    format!("{:.0}% ±{:.0}", share * 100.0, (off * 100.0).ceil())
+}
+
+fn said_of_thread(most: &Holder) -> String {
+    let share = most.waiting * 100.0;
+    let place = match (&most.place, &most.also) {
+        (Some(place), Some(also)) => {
+            let (place, other) = (foreign(place), foreign(&also.place));
+            let first = estimated(also.first, also.off);
+            format!(", {first} of that in {place}, {:.0}% in {other}", also.share * 100.0)
+        }
+        (Some(place), None) => format!(", mostly in {}", foreign(place)),
+        (None, _) => String::new(),
+    };
+    let name = foreign(&most.name);
+    let name = match most.folded {
+        Some(count) => format!("one of {count} ended threads {name}"),
+        None => name,
+    };
+    let advice = match &most.call {
+        _ if most.holds <= 0.5 => String::new(),
+        Some((call, is_here)) => {
+            let place = if *is_here { "" } else { " in its folder" };
+            format!(" Try{place}: {}", foreign(&format!("gilscope compare --call {call} -m threads,processes")))
+        }
+        None if most.folded.is_none() => " Try: compare with it as a process.".to_owned(),
+        None => String::new(),
+    };
+    format!("{share:.0}% of all waiting fell while {name} held the lock{place}.{advice}")
+}
