@@ -26,7 +26,7 @@ const WALKED_SOON: Nanos = Nanos::from_millis(4);
 const YOUNG: Nanos = Nanos::from_millis(100);
 /// A walk is repeated after so many times what it takes, at least.
 const WALKS_SHARE: u64 = 16;
-/// If more threads than these are born a second it is said that to record it slows the program: each birth takes some 0.1 ms
+/// If more threads than these are born a second it is said that to record it slows the program: each birth takes some 30 µs
 /// longer.
 const MANY_BIRTHS: f64 = 500.0;
 /// How often it is looked, where nobody tells of births, whether anything was born at all; if so, where.
