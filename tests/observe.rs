@@ -1279,6 +1279,29 @@ for thread in threads: thread.join()
 }
 
 #[test]
+fn without_a_lock_who_runs_python_in_a_subinterpreter_runs_and_is_no_native_code() {
+    let body = "import time\\ndef f():\\n e = time.perf_counter() + 1.5\\n while time.perf_counter() < e: pass\\nf()";
+    let code = format!(
+        "import threading
+try: import _interpreters as it
+except ImportError: raise SystemExit(3)
+def run(): it.exec(it.create('isolated'), '{body}')
+t = threading.Thread(target=run, name='inside'); t.start(); t.join()
+"
+    );
+    for python in free_threaded() {
+        let report = watch(&python, &code);
+        if report["exit_status"] == 3 {
+            continue;
+        }
+        sound(&report);
+        let inside = named(&report, "inside");
+        let (runs, native) = (state(inside, "running"), state(inside, "native"));
+        assert!(runs > 5.0 * native && runs > 0.0, "{}: {inside:#}", python.display());
+    }
+}
+
+#[test]
 fn what_a_parked_thread_waits_for_is_told() {
     let code = "import threading, time
 end = time.monotonic() + 1.5

@@ -83,8 +83,8 @@ pub(super) struct Process {
     pub(super) dormant: Option<u64>,
     /// The worlds of its interpreters, in a free-threaded build in which they are known.
     pub(super) worlds: Vec<Worlds>,
-    /// Thread states by thread, in a free-threaded build.
-    pub(super) states_by_thread: HashMap<u32, u64>,
+    /// Thread states by thread, in a free-threaded build: who runs code in a subinterpreter has one there, too.
+    pub(super) states_by_thread: HashMap<u32, Vec<u64>>,
     /// When it was last looked with which interpreter its list begins.
     head_at: Nanos,
     /// The thread state that held each lock last when it was looked at.
@@ -230,12 +230,12 @@ impl Process {
     }
 
     fn place_of_runner(&mut self, tid: u32, memory: &dyn Memory) -> Option<Place> {
-        let state = *self.states_by_thread.get(&tid)?;
-        let runs = |process: &Process| process.runtime.as_ref()?.runs_python(memory, state);
-        let native = runs(self)?;
+        let runs = |process: &Process, state| process.runtime.as_ref()?.runs_python(memory, state);
+        let states = self.states_by_thread.get(&tid)?;
+        let (state, native) = states.iter().find_map(|state| Some((*state, runs(self, *state)?)))?;
         let place = self.place_of(state, memory)?;
         // Who has come out of Python meanwhile was somewhere else than it was seen, and a thread state is used again.
-        (runs(self)? == native && self.outside(native)? == tid).then_some(place)
+        (runs(self, state)? == native && self.outside(native)? == tid).then_some(place)
     }
 
     /// Where the thread of this state is, if it is in Python.

@@ -12,7 +12,8 @@ use super::runtime::Runtime;
 use super::trouble::Trouble;
 use super::watch::{Item, Watcher};
 
-/// How often it is looked for a new interpreter where locks are only looked at.
+/// How often it is looked for a new interpreter where locks are only looked at, and for new thread states where there is none
+/// and several interpreters are.
 const HEADED: Nanos = Nanos::from_millis(12);
 /// How often the list of a process's interpreters and threads is read when nothing calls for it, where records do not tell
 /// who takes its locks, ...
@@ -268,6 +269,8 @@ impl Watcher {
                     let pause = match youngest.filter(|since| *since + YOUNG > now) {
                         Some(_) if is_looked_at => Nanos::ZERO,
                         Some(_) => WALKED_SOON,
+                        // Who enters one of several interpreters has another thread state there.
+                        None if process.dormant.is_some() && process.interpreters.len() > 1 => HEADED,
                         None if is_looked_at => WALKED,
                         None => WALKED_SELDOM,
                     };
