@@ -34,6 +34,15 @@ pub(super) enum Stage {
     Unsupported,
 }
 
+/// A program without Python that is executed in a process which was Python, and that this is told.
+#[derive(Clone, Debug)]
+pub(super) struct WithoutPython {
+    pub(super) name: String,
+    pub(super) since: Nanos,
+    /// Which of the alarms tells of it.
+    pub(super) alarm: usize,
+}
+
 /// An observed process.
 pub(super) struct Process {
     pub(super) pid: u32,
@@ -55,6 +64,8 @@ pub(super) struct Process {
     pub(super) found_at: Nanos,
     /// Whether it has executed a program since we know it, and its interpreter has not been seen yet.
     pub(super) boots: bool,
+    /// What it has executed that is no Python so far, though it was Python before.
+    pub(super) without_python: Option<WithoutPython>,
     /// Whether it goes on with what its maker executed, as far as is known.
     pub(super) is_copy: bool,
     /// Whether what it began as was Python: its maker was, when it was born.
@@ -124,6 +135,7 @@ impl Process {
             maker_mark: None,
             found_at: Nanos::ZERO,
             boots: false,
+            without_python: None,
             is_copy: false,
             was_born_python: false,
             born_with: None,
