@@ -22,7 +22,7 @@ fn known_programs_are_seen_as_they_report_themselves_and_the_status_says_whether
     assert_eq!(report["schema"], "gilscope.selftest/1");
     let programs = report["programs"].as_array().expect("there are programs");
     let ids: Vec<&str> = programs.iter().filter_map(|program| program["id"].as_str()).collect();
-    assert_eq!(ids, ["two", "four", "sleeper", "convoy", "native", "retake"]);
+    assert_eq!(ids, ["two", "four", "sleeper", "convoy", "short", "native", "retake"]);
     let mut within = report["sees"] != "not_at_all";
     for program in programs {
         within &= program["unknown"].as_f64().is_some_and(|unknown| unknown <= 0.2);

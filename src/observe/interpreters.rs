@@ -8,13 +8,13 @@ use crate::perf::{Record, Subject, What};
 use super::lock::{Lock, Mode};
 use super::memory::Remote;
 use super::notice::{Notice, Python};
-use super::observed::Stage;
+use super::observed::{Stage, WithoutPython};
 use super::process;
 use super::recorder::Watchpoints;
 use super::runtime::Runtime;
 use super::tree::LOADING;
 use super::trouble::Trouble;
-use super::watch::{Item, Watcher};
+use super::watch::{BOOTING, Item, Watcher};
 
 /// x86 has four debug registers, and they are a thread's own.
 const MOST_WATCHED: usize = 4;
@@ -24,6 +24,8 @@ pub(super) const NEW: Nanos = Nanos::from_millis(20);
 impl Watcher {
     pub(super) fn find_python(&mut self, pid: u32) {
         let now = Monotonic.now();
+        // Nobody has heard of those that were never Python.
+        let has_lane = self.threads.get(&pid).is_some_and(|tracked| tracked.lane.is_some());
         let Some(process) = self.processes.get_mut(&pid) else { return };
         process.tried_at = now;
         process.tries += 1;
@@ -49,6 +51,19 @@ impl Watcher {
                 self.alarm(now, unknown.in_part().unwrap_or_default());
                 self.show_all_threads(pid, now);
             }
+            Err(Trouble::NotPython { name, .. }) if has_lane && process.since + BOOTING <= now => {
+                process.stage = Stage::Foreign;
+                if process.without_python.is_none() {
+                    let alarm = self.alarms.len();
+                    process.without_python = Some(WithoutPython { name: name.clone(), since: process.since, alarm });
+                    self.pending.push((now, Item::HasNoLock { pid }));
+                    let text = format!(
+                        "process {pid} has executed {name}, a program without Python: only its threads and cores are seen"
+                    );
+                    self.alarm(now, text);
+                }
+                self.show_all_threads(pid, now);
+            }
             // The loader has not mapped its libraries yet, or it never will.
             Err(trouble) if trouble.may_be_loading() && process.since + LOADING > now => {}
             Err(too_old @ (Trouble::TooOld { .. } | Trouble::LooksOld(_))) => {
@@ -65,20 +80,26 @@ impl Watcher {
             // What it was its end does not tell.
             Err(Trouble::Ended(_) | Trouble::NoSuchProcess(_)) if pid != self.root => {}
             Err(_) if pid == self.root && !process::is_zombie(pid) && process.since + LOADING > now => {}
-            Err(trouble) => {
+            Err(_) => {
                 process.stage = Stage::Foreign;
                 self.pending.push((now, Item::HasNoLock { pid }));
-                // Of one that was Python before; all others nobody has heard of.
-                if let Trouble::NotPython { name, .. } = trouble
-                    && self.threads.get(&pid).is_some_and(|tracked| tracked.lane.is_some())
-                {
-                    let text = format!(
-                        "process {pid} has executed {name}, a program without Python: only its threads and cores are seen"
-                    );
-                    self.alarm(now, text);
-                }
             }
         }
+    }
+
+    /// What a process has executed is Python after all, or it executes something else.
+    pub(super) fn is_other_than_told(&mut self, pid: u32, at: Nanos) {
+        let Some(process) = self.processes.get_mut(&pid) else { return };
+        let Some(WithoutPython { name, since, alarm }) = process.without_python.take() else { return };
+        let until = self.since_began(at);
+        if let Some(alarm) = self.alarms.get_mut(alarm) {
+            alarm.until = Some(until);
+            alarm.text = format!(
+                "process {pid} executed {name}, a program without Python, for {}: only its threads and cores were seen",
+                at - since
+            );
+        }
+        self.is_news = true;
     }
 
     /// Reads the list of interpreters: new locks, and which threads are Python's.
@@ -136,7 +157,9 @@ impl Watcher {
         let mut tids: Vec<u32> = by_thread.iter().map(|(tid, _)| *tid).collect();
         process.states_by_thread.clear();
         if runtime.free_threaded {
-            process.states_by_thread.extend(by_thread);
+            for (tid, state) in by_thread {
+                process.states_by_thread.entry(tid).or_default().push(state);
+            }
         }
         // The main thread first, then in the order of their numbers, which is nearly that of their births.
         tids.sort_unstable_by_key(|tid| (*tid != pid, *tid));
@@ -163,6 +186,7 @@ impl Watcher {
             process.common_name = process::name(pid, pid).unwrap_or_default();
         }
         self.count(pid);
+        self.is_other_than_told(pid, now);
         for (address, id) in locks {
             self.meet_lock(pid, &runtime, address, id, first_walk, now);
         }

@@ -181,7 +181,7 @@ impl Lock {
     /// Each write is recorded from now on.
     pub fn watch(&mut self) {
         self.mode = Mode::Exact;
-        self.past.freed = None;
+        self.past.drops.clear();
         self.last_writer = None;
         self.guard.reset();
         self.settled = false;
@@ -225,11 +225,11 @@ impl Lock {
         if self.settled {
             match self.holder {
                 Some(holder) if holder == tid => {
-                    self.past.freed = Some((at, tid));
+                    self.past.dropped(at, tid);
                     self.dropped(say);
                 }
                 Some(_) => {
-                    (self.past.busy_since, self.past.freed) = (at, None);
+                    self.past.begin_anew(at);
                     // The holder's drop was missed.
                     self.missed += u64::from(at >= self.new_until);
                     self.look = true;
@@ -237,7 +237,7 @@ impl Lock {
                     self.taken(tid, say);
                 }
                 None => {
-                    if self.past.freed.is_none_or(|(freed, _)| at > freed + Past::HANDED_ON) {
+                    if self.past.drops.back().is_none_or(|(dropped, _)| at > *dropped + Past::HANDED_ON) {
                         self.past.busy_since = at;
                     }
                     self.taken(tid, say);
@@ -296,7 +296,7 @@ impl Lock {
         if self.is_nameless {
             self.look = true;
         } else if holds != self.holder {
-            (self.past.busy_since, self.past.freed) = (from, None);
+            self.past.begin_anew(from);
             self.missed += u64::from(known);
             self.dropped(say);
             if let Some(tid) = holds {

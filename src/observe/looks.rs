@@ -194,9 +194,11 @@ impl Watcher {
         for process in self.processes.values().filter(|process| process.dormant.is_some()) {
             let Some(runtime) = &process.runtime else { continue };
             let memory = Remote(process.pid);
-            for (tid, state) in &process.states_by_thread {
+            for (tid, states) in &process.states_by_thread {
+                // It runs Python in one interpreter at a time.
+                let attached = || states.iter().filter_map(|state| runtime.is_attached(&memory, *state)).max();
                 if self.threads.get(tid).is_some_and(|tracked| tracked.asleep.is_none() && tracked.lane.is_some())
-                    && let Some(attached) = runtime.is_attached(&memory, *state)
+                    && let Some(attached) = attached()
                 {
                     self.pending.push((Monotonic.now(), Item::Attached { tid: *tid, attached }));
                 }

@@ -34,6 +34,15 @@ pub(super) enum Stage {
     Unsupported,
 }
 
+/// A program without Python that is executed in a process which was Python, and that this is told.
+#[derive(Clone, Debug)]
+pub(super) struct WithoutPython {
+    pub(super) name: String,
+    pub(super) since: Nanos,
+    /// Which of the alarms tells of it.
+    pub(super) alarm: usize,
+}
+
 /// An observed process.
 pub(super) struct Process {
     pub(super) pid: u32,
@@ -55,6 +64,8 @@ pub(super) struct Process {
     pub(super) found_at: Nanos,
     /// Whether it has executed a program since we know it, and its interpreter has not been seen yet.
     pub(super) boots: bool,
+    /// What it has executed that is no Python so far, though it was Python before.
+    pub(super) without_python: Option<WithoutPython>,
     /// Whether it goes on with what its maker executed, as far as is known.
     pub(super) is_copy: bool,
     /// Whether what it began as was Python: its maker was, when it was born.
@@ -83,8 +94,8 @@ pub(super) struct Process {
     pub(super) dormant: Option<u64>,
     /// The worlds of its interpreters, in a free-threaded build in which they are known.
     pub(super) worlds: Vec<Worlds>,
-    /// Thread states by thread, in a free-threaded build.
-    pub(super) states_by_thread: HashMap<u32, u64>,
+    /// Thread states by thread, in a free-threaded build: who runs code in a subinterpreter has one there, too.
+    pub(super) states_by_thread: HashMap<u32, Vec<u64>>,
     /// When it was last looked with which interpreter its list begins.
     head_at: Nanos,
     /// The thread state that held each lock last when it was looked at.
@@ -124,6 +135,7 @@ impl Process {
             maker_mark: None,
             found_at: Nanos::ZERO,
             boots: false,
+            without_python: None,
             is_copy: false,
             was_born_python: false,
             born_with: None,
@@ -230,12 +242,12 @@ impl Process {
     }
 
     fn place_of_runner(&mut self, tid: u32, memory: &dyn Memory) -> Option<Place> {
-        let state = *self.states_by_thread.get(&tid)?;
-        let runs = |process: &Process| process.runtime.as_ref()?.runs_python(memory, state);
-        let native = runs(self)?;
+        let runs = |process: &Process, state| process.runtime.as_ref()?.runs_python(memory, state);
+        let states = self.states_by_thread.get(&tid)?;
+        let (state, native) = states.iter().find_map(|state| Some((*state, runs(self, *state)?)))?;
         let place = self.place_of(state, memory)?;
         // Who has come out of Python meanwhile was somewhere else than it was seen, and a thread state is used again.
-        (runs(self)? == native && self.outside(native)? == tid).then_some(place)
+        (runs(self, state)? == native && self.outside(native)? == tid).then_some(place)
     }
 
     /// Where the thread of this state is, if it is in Python.

@@ -247,11 +247,22 @@ fn is_dead(stat: &str) -> bool {
     stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
 }
 
-/// The same, or of one who is about to (`PF_EXITING` among the flags of `/proc/PID/stat`; `include/linux/sched.h`).
+/// The same, or of one who is about to (`PF_EXITING` among its flags).
 fn has_begun_to_end(stat: &str) -> bool {
     const EXITING: u64 = 4;
-    let flags = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(6)?.parse::<u64>().ok());
-    is_dead(stat) || flags.is_some_and(|flags| flags & EXITING != 0)
+    is_dead(stat) || flags_in(stat).is_some_and(|flags| flags & EXITING != 0)
+}
+
+/// Whether it is one of the kernel's own threads (`PF_KTHREAD`).
+pub(super) fn is_of_kernel(pid: u32) -> bool {
+    const KERNELS: u64 = 0x0020_0000;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    flags_in(&stat).is_some_and(|flags| flags & KERNELS != 0)
+}
+
+/// The flags in `/proc/PID/stat` (`include/linux/sched.h`).
+fn flags_in(stat: &str) -> Option<u64> {
+    stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(6)?.parse().ok())
 }
 
 #[cfg(test)]

@@ -114,7 +114,11 @@ impl Runtime {
         let maps = process::maps(pid)?;
         let program = process::open_program(pid);
         if maps.is_empty() && program.is_none() {
-            return Err(Trouble::denied(pid));
+            return Err(match process::name(pid, pid) {
+                // One of the kernel's own threads has no memory.
+                Some(name) if process::is_of_kernel(pid) => Trouble::NotPython { pid, name },
+                _ => Trouble::denied(pid),
+            });
         }
         let program_path = program.as_ref().map(|(_, path)| path.clone());
         let is_program = |path: &PathBuf| Some(path) == program_path.as_ref();

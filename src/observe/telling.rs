@@ -265,7 +265,7 @@ impl Watcher {
                 if let Reason::WantsLock(lock) = reason
                     && let Some(past) = wanted(lock)
                 {
-                    tracked.thread.waits_after(past);
+                    tracked.thread.waits_after(tid, past);
                 }
                 tracked.thread.explain(at, reason);
             }

@@ -12,7 +12,8 @@ use super::runtime::Runtime;
 use super::trouble::Trouble;
 use super::watch::{Item, Watcher};
 
-/// How often it is looked for a new interpreter where locks are only looked at.
+/// How often it is looked for a new interpreter where locks are only looked at, and for new thread states where there is none
+/// and several interpreters are.
 const HEADED: Nanos = Nanos::from_millis(12);
 /// How often the list of a process's interpreters and threads is read when nothing calls for it, where records do not tell
 /// who takes its locks, ...
@@ -37,6 +38,10 @@ const BIRTHS_SELDOM: Nanos = Nanos::from_millis(250);
 const BIRTHS_SHARE: u64 = 64;
 /// As many children of one process are followed from one look on.
 const MOST_CHILDREN: usize = 1024;
+/// How often it is looked whether a process that is no Python any more has loaded it, at first and later: one that takes its
+/// time does, and what a program executes in its turn is not told where there are no records.
+const FOREIGN: Nanos = Nanos::from_millis(20);
+const FOREIGN_SELDOM: Nanos = Nanos::from_millis(250);
 /// How long a process may take to load Python after it began to execute a program.
 pub(super) const LOADING: Nanos = Nanos::from_secs(2);
 
@@ -211,6 +216,8 @@ impl Watcher {
             return self.call_process(pid);
         }
         let had_locks = process.stage == Stage::Python;
+        self.is_other_than_told(pid, at);
+        let Some(process) = self.processes.get_mut(&pid) else { return };
         let (lanes, halt, life) = (process.lanes, process.halt, process.life.take());
         *process = Process::new(pid, process.index, at);
         (process.lanes, process.halt, process.life) = (lanes, halt, life);
@@ -268,6 +275,8 @@ impl Watcher {
                     let pause = match youngest.filter(|since| *since + YOUNG > now) {
                         Some(_) if is_looked_at => Nanos::ZERO,
                         Some(_) => WALKED_SOON,
+                        // Who enters one of several interpreters has another thread state there.
+                        None if process.dormant.is_some() && process.interpreters.len() > 1 => HEADED,
                         None if is_looked_at => WALKED,
                         None => WALKED_SELDOM,
                     };
@@ -281,7 +290,13 @@ impl Watcher {
                     }
                 }
                 Stage::Unsupported => self.show_all_threads(pid, now),
-                Stage::Foreign => {}
+                Stage::Foreign => {
+                    let pause = if process.since + LOADING > now { FOREIGN } else { FOREIGN_SELDOM };
+                    if process.without_python.is_some() && process.tried_at + pause <= now {
+                        process.stage = Stage::Waiting;
+                        self.find_python(pid);
+                    }
+                }
             }
         }
     }

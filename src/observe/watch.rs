@@ -43,7 +43,7 @@ pub(super) const MOMENT: Nanos = Nanos::from_millis(1);
 /// How long a thread may be awaited that may turn out to be Python's.
 pub(super) const UNDECIDED: Nanos = Nanos::from_millis(20);
 /// How long one that executes a program: an interpreter is set up in some ten milliseconds.
-const BOOTING: Nanos = Nanos::from_millis(100);
+pub(super) const BOOTING: Nanos = Nanos::from_millis(100);
 /// How many threads may be known to sleep before they are followed.
 const MOST_UNBORN: usize = 4096;
 /// How long a sleep may be awaited whose reason nobody knows.

@@ -54,7 +54,7 @@ enum Quantity {
     KeptOff,
     /// In a sleep, by the clock around it.
     Asleep,
-    /// Later than it wanted to wake up.
+    /// Later than it wanted to wake up, and than the timer lets it.
     Late,
     /// In C code that released the lock, by the clock around it.
     Native,
@@ -92,6 +92,12 @@ pub const KNOWN: &[Known] = &[
         compared: &[("on a core", Quantity::OnCore), ("waits after waking", Quantity::Late)],
     },
     Known {
+        id: "short",
+        title: "short waits",
+        source: program!("short.py"),
+        compared: &[("waits after waking", Quantity::Late)],
+    },
+    Known {
         id: "native",
         title: "C code, lock released",
         source: program!("native.py"),
@@ -121,6 +127,10 @@ struct Account {
     asleep: Option<f64>,
     late: Option<f64>,
     native: Option<f64>,
+    /// How long it slept as it meant to, where that is not compared.
+    meant: Option<f64>,
+    /// How long it queued for a core, by the kernel's sums.
+    queued: Option<f64>,
 }
 
 /// One figure, from both sides.
@@ -173,9 +183,11 @@ impl Verdict {
 
 /// Where every take and drop is recorded.
 const EXACT: f64 = 0.05;
-/// Where the lock is looked at a thousand times a second. And for waits after waking, however they are seen: a thread
-/// that was woken and queues for a core is still asleep to the kernel's switch records, and late by its own clock.
+/// Where the lock is looked at a thousand times a second.
 const SAMPLED: f64 = 0.15;
+/// A thread that queues for a core for so much of its time, 0 to 1, is on a crowded machine: who queues for a fifth of a
+/// millisecond at the end of a wait of five is woken too late for the wait to be told.
+const CROWDED: f64 = 0.01;
 /// How much of its threads' time may be unknown, 0 to 1.
 pub const MOST_UNKNOWN: f64 = 0.2;
 /// How much longer than it should a program may take to start, and to end.
@@ -234,14 +246,14 @@ fn judge(known: &Known, record: &Record) -> Result<Verdict, NoVerdict> {
     let accounts = &said.gilscope_selftest;
     let lanes: Vec<Option<LaneId>> = accounts.iter().map(|account| lane_of(record, account.thread)).collect();
     let wall: f64 = accounts.iter().map(|account| account.wall).sum();
-    let unknown: Nanos =
-        lanes.iter().flatten().map(|lane| time(record, *lane, &[State::Unknown, State::Sleeping])).sum();
+    let unknown: Nanos = accounts.iter().zip(&lanes).map(|(account, lane)| unknown_of(record, account, *lane)).sum();
+    let is_exact = status.engine == Engine::Exact;
     let mut findings = Vec::new();
     for (what, quantity) in known.compared {
         if *quantity == Quantity::HandOffs {
             findings.extend(status.locks.iter().find(|lock| lock.kind == LockKind::Gil).and_then(|lock| {
                 // What was only counted by CPython itself is no second opinion.
-                (status.engine == Engine::Exact && lock.sampled_ns == Nanos::ZERO)
+                (is_exact && lock.sampled_ns == Nanos::ZERO)
                     .then(|| finding(what, "times", lock.switch_number, (lock.handoffs_seen, 0), 50, EXACT))
             }));
             continue;
@@ -250,15 +262,17 @@ fn judge(known: &Known, record: &Record) -> Result<Verdict, NoVerdict> {
         for (account, lane) in accounts.iter().zip(&lanes) {
             let Some((reported, states)) = quantity.of(account) else { continue };
             let time = |states| lane.map_or(Nanos::ZERO, |lane| time(record, lane, states));
-            // A sleep whose reason is not known may have been this one, if it is one.
-            let sleeps =
-                if states.iter().any(|state| state.on_core()) { Nanos::ZERO } else { time(&[State::Sleeping]) };
-            let (seen, unknown) = (time(states), time(&[State::Unknown]) + sleeps);
+            let may_be = match quantity {
+                Quantity::Late if is_exact => may_be_late(record, account, *lane),
+                _ if states.iter().any(|state| state.on_core()) => Nanos::ZERO,
+                // A sleep whose reason is not known may have been this one.
+                Quantity::Late => time(&[State::Sleeping, State::WaitingCore]),
+                _ => time(&[State::Sleeping]),
+            };
+            let (seen, unknown) = (time(states), time(&[State::Unknown]) + may_be);
             sums = (sums.0 + reported, (sums.1.0 + seen, sums.1.1 + unknown), sums.2 + account.wall);
         }
-        let nanos = |seconds: f64| (seconds.max(0.0) * 1e9) as u64;
-        let exact = status.engine == Engine::Exact && *quantity != Quantity::Late;
-        let tolerance = if exact { EXACT } else { SAMPLED };
+        let tolerance = if is_exact { EXACT } else { SAMPLED };
         findings.push(finding(what, "ns", nanos(sums.0), (sums.1.0.0, sums.1.1.0), nanos(sums.2 / 10.0), tolerance));
     }
     Ok(Verdict {
@@ -280,7 +294,7 @@ impl Quantity {
             Quantity::OnCore => (account.cpu, &[State::Running, State::Native]),
             Quantity::KeptOff => (account.wall - account.cpu, KEPT_OFF),
             Quantity::Asleep => (account.asleep?, &[State::Io]),
-            Quantity::Late => (account.late?, KEPT_OFF),
+            Quantity::Late => (account.late?, &[State::WaitingGil]),
             // With the lock released it may still have to wait for a core.
             Quantity::Native => (account.native?, &[State::Native, State::WaitingCore]),
             Quantity::HandOffs => return None,
@@ -300,6 +314,29 @@ fn finding(
     let apart = reported.abs_diff(reported.clamp(seen, seen.saturating_add(unknown)));
     let error = apart as f64 / reported.max(least).max(1) as f64;
     Finding { what, unit, reported, seen, unknown, error, tolerance, within: error <= tolerance }
+}
+
+/// Of a thread's time, what nothing is known of.
+fn unknown_of(record: &Record, account: &Account, lane: Option<LaneId>) -> Nanos {
+    let time = |state| lane.map_or(Nanos::ZERO, |lane| time(record, lane, &[state]));
+    let meant = nanos(account.meant.unwrap_or_default());
+    time(State::Unknown) + Nanos(time(State::Sleeping).0.saturating_sub(meant))
+}
+
+/// Of a thread that is late and whose lock is watched, the time that may be part of it. What was a wait for the lock is told
+/// without a look, and to be told as one. The queue for a core may be, or not: who was woken is asleep still to the kernel's
+/// switch records and late by its own clock, and who is taken off its core elsewhere is not late. Where it is long, waits end
+/// too late after a drop to be told by it.
+fn may_be_late(record: &Record, account: &Account, lane: Option<LaneId>) -> Nanos {
+    let time = |state| lane.map_or(Nanos::ZERO, |lane| time(record, lane, &[state]));
+    let queued = nanos(account.queued.unwrap_or_default()).max(time(State::WaitingCore).0);
+    let is_crowded = queued as f64 > CROWDED * account.wall * 1e9;
+    let sleeps = time(State::Sleeping).0.saturating_sub(nanos(account.meant.unwrap_or_default()));
+    Nanos(queued + if is_crowded { sleeps } else { 0 })
+}
+
+fn nanos(seconds: f64) -> u64 {
+    (seconds.max(0.0) * 1e9) as u64
 }
 
 fn lane_of(record: &Record, thread: u32) -> Option<LaneId> {

@@ -171,3 +171,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_thread_of_the_kernels_is_no_python_and_nothing_is_kept_from_us() {
+    // In a container there are none to be seen.
+    if !super::process::is_of_kernel(2) {
+        return;
+    }
+    let found = Runtime::find(2, &mut Files::new());
+    assert!(matches!(found, Err(Trouble::NotPython { pid: 2, .. })), "{found:?}");
+    assert!(!super::process::is_of_kernel(std::process::id()));
+}

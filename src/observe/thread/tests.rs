@@ -150,6 +150,11 @@ fn one_who_was_seen_to_give_up_waiting_waited_until_it_was_seen() {
 
 const US: u64 = 1_000;
 
+/// Of a lock that others have had since this many microseconds, with its last drops.
+fn past(busy_since: u64, drops: &[(Nanos, u32)]) -> Past {
+    Past { busy_since: Nanos(busy_since * US), drops: drops.iter().copied().collect(), interval: Nanos::from_millis(5) }
+}
+
 /// One that dropped the lock at 10 ms for a call in which it sleeps for a millisecond; then the sleeps that follow, each
 /// after so many microseconds on a core, and so long.
 fn asleep_after_a_call(sleeps: &[(u64, u64)]) -> (Thread, Nanos) {
@@ -191,7 +196,7 @@ fn an_unseen_sleep_turns_out_to_have_been_a_wait_by_what_the_lock_did() {
     for (what, busy_since, freed, then, waited) in cases {
         let (mut thread, woken) = asleep_after_a_call(&[(20, 900)]);
         let freed = freed.map(|(before, by)| (Nanos(woken.0.saturating_add_signed(-before * US as i64)), by));
-        let past = Past { busy_since: Nanos(busy_since * US), freed, interval: Nanos::from_millis(5) };
+        let past = past(busy_since, freed.as_slice());
         thread.takes_after(woken + Nanos(then * US), 7, &past);
         let expected = match waited {
             true => vec![(11_030, State::WaitingGil)],
@@ -203,11 +208,7 @@ fn an_unseen_sleep_turns_out_to_have_been_a_wait_by_what_the_lock_did() {
 
 #[test]
 fn the_first_sleep_after_a_drop_is_what_the_lock_was_dropped_for() {
-    let past = |woken: Nanos| Past {
-        busy_since: Nanos(10_005 * US),
-        freed: Some((woken - Nanos(40 * US), 8)),
-        interval: Nanos::from_millis(5),
-    };
+    let past = |woken: Nanos| past(10_005, &[(woken - Nanos(40 * US), 8)]);
     let (mut thread, woken) = asleep_after_a_call(&[]);
     thread.takes_after(woken + Nanos(20 * US), 7, &past(woken));
     thread.take(woken + Nanos(20 * US), GIL);
@@ -220,11 +221,7 @@ fn the_first_sleep_after_a_drop_is_what_the_lock_was_dropped_for() {
 
 #[test]
 fn waits_that_lasted_an_interval_are_told_by_the_one_that_follows() {
-    let past = |woken: Nanos| Past {
-        busy_since: Nanos(10_005 * US),
-        freed: Some((woken - Nanos(40 * US), 8)),
-        interval: Nanos::from_millis(5),
-    };
+    let past = |woken: Nanos| past(10_005, &[(woken - Nanos(40 * US), 8)]);
     // Its interval runs out twice, then it is given the lock.
     let (mut thread, woken) = asleep_after_a_call(&[(20, 5_070), (10, 5_080), (10, 17), (10, 60)]);
     assert_eq!(thread.undecided(), Some(Nanos(11_030 * US)));
@@ -242,11 +239,43 @@ fn waits_that_lasted_an_interval_are_told_by_the_one_that_follows() {
     let asleep = woken + Nanos(10 * US);
     thread.switch_out(asleep, CORE, false);
     let seen = asleep + Nanos(1_000 * US);
-    thread.waits_after(&past(woken));
+    thread.waits_after(7, &past(woken));
     thread.explain(seen, Reason::WantsLock(GIL));
     assert_eq!(thread.undecided(), None);
     thread.switch_in(asleep + Nanos(2_000 * US), CORE);
     assert_eq!(after_the_call(&mut thread, asleep + Nanos(2_000 * US)), [(11_030, State::WaitingGil)]);
+}
+
+#[test]
+fn who_was_woken_by_a_drop_and_came_too_late_has_waited_all_the_same() {
+    // Two sleeps of 700 and 900 µs after the call; how long before the end of the first the lock was dropped, by whom;
+    // how long it was awake between the two; whether it takes the lock in the end; since when the others had it.
+    type Case = (&'static str, Option<(i64, u32)>, u64, bool, u64, [State; 2]);
+    let cases: [Case; 7] = [
+        ("woken by the drop", Some((40, 8)), 10, true, 10_005, [State::WaitingGil; 2]),
+        ("nobody dropped it", None, 10, true, 10_005, [State::Sleeping, State::WaitingGil]),
+        ("it was dropped long before", Some((300, 8)), 10, true, 10_005, [State::Sleeping, State::WaitingGil]),
+        ("it was dropped after it woke", Some((-20, 8)), 10, true, 10_005, [State::Sleeping, State::WaitingGil]),
+        ("by itself", Some((40, 7)), 10, true, 10_005, [State::Sleeping, State::WaitingGil]),
+        ("the lock was free meanwhile", Some((40, 8)), 10, true, 11_735, [State::Sleeping, State::WaitingGil]),
+        ("it never comes to the lock", Some((40, 8)), 10, false, 10_005, [State::Sleeping; 2]),
+    ];
+    for (what, freed, between, takes, busy_since, expected) in cases {
+        let (mut thread, woken) = asleep_after_a_call(&[(20, 700), (between, 900)]);
+        let first_over = 11_030 + 700;
+        let freed = freed.map(|(before, by)| (Nanos(u64::saturating_add_signed(first_over, -before) * US), by));
+        let drops: Vec<_> = freed.into_iter().chain([(woken - Nanos(40 * US), 8)]).collect();
+        match takes {
+            true => {
+                thread.takes_after(woken + Nanos(20 * US), 7, &past(busy_since, &drops));
+                thread.take(woken + Nanos(20 * US), GIL);
+            }
+            false => thread.decide(woken + Nanos(1_000 * US)),
+        }
+        let told = states(&mut thread);
+        let at = |instant: u64| told.iter().rfind(|(since, _)| *since <= instant * US).map(|(_, state)| *state);
+        assert_eq!([at(11_500), at(12_000)], expected.map(Some), "{what}: {told:?}");
+    }
 }
 
 #[test]
@@ -307,12 +336,12 @@ proptest! {
                 7 => thread.boot(at, Detail::Exec),
                 8 => thread.reveal(at, Awake::Native),
                 9 if thread.holds().is_none() => {
-                    let past = Past { busy_since: Nanos(now / 2), freed: Some((at, 8)), interval: Nanos(1) };
+                    let past = Past { busy_since: Nanos(now / 2), drops: [(at, 8)].into(), interval: Nanos(1) };
                     thread.takes_after(at, 7, &past);
                     thread.take(at, GIL);
                 }
                 10 => {
-                    thread.waits_after(&Past { busy_since: Nanos(now / 2), freed: None, interval: Nanos(1) });
+                    thread.waits_after(7, &Past { busy_since: Nanos(now / 2), drops: [(at, 8)].into(), interval: Nanos(1) });
                     thread.explain(at, Reason::WantsLock(GIL));
                 }
                 11 => told.extend(states(&mut thread)),
