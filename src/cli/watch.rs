@@ -14,11 +14,11 @@ use crate::app::watch::panel;
 use crate::engine::cpython;
 use crate::event::Nanos;
 use crate::observe::launch::Streams;
-use crate::observe::process;
 use crate::observe::pythons::{self, Verdict};
 use crate::program::Printed;
 use crate::session::{Record, Run as Session, parse_duration};
 use crate::terminal;
+use crate::text::printable;
 use crate::trace;
 
 use super::headless::{self, Following, Format, interruption};
@@ -119,7 +119,7 @@ pub fn watch(options: &Watch) -> Result<ExitCode> {
     if let Verdict::Objection(why) = verdict {
         return Err(refuse(why));
     }
-    let shown = process::sanitised(&python.to_string_lossy());
+    let shown = printable(&python.to_string_lossy());
     let screen = options.reporting.wants_screen();
     let input = || match options.input {
         Input::None => Stdio::null(),
@@ -206,7 +206,7 @@ fn give_back(record: &Record, (columns, rows): (u16, u16), out: &mut impl Write)
 
 /// A line that only shows what is in it.
 fn harmless(line: &str) -> String {
-    line.split('\t').map(process::sanitised).collect::<Vec<_>>().join("\t")
+    line.split('\t').map(printable).collect::<Vec<_>>().join("\t")
 }
 
 /// Observes a program that runs.

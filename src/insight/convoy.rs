@@ -4,9 +4,10 @@
 //! interval.
 
 use super::facts::ratio;
-use super::words::{percent, plain};
+use super::words::percent;
 use super::{Facts, Insight, Of, Said};
 use crate::event::{LaneId, Nanos, State};
+use crate::text::printable;
 use crate::trace::Span;
 
 /// A habit, and no accident.
@@ -56,7 +57,7 @@ fn find(facts: &Facts) -> Option<Said> {
         return None;
     }
     let share = ratio(most.ns, charged().map(|blame| blame.ns).sum());
-    let name = |lane| plain(&facts.trace.lane(lane).name);
+    let name = |lane| printable(&facts.trace.lane(lane).name);
     Said::comparing(
         format!(
             "At {} of {} wake-ups from I/O {} waited a whole switch interval or more ({} on average); {} held the lock \

@@ -41,6 +41,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 use crate::program::pty::{self, PseudoTerminal};
 use crate::program::{KEPT, Output, Tail, children, descendants, end_all_below, guard};
+use crate::text::printable;
 
 use super::process;
 
@@ -137,7 +138,7 @@ fn become_program(leads: bool, program: &OsStr, args: impl Iterator<Item = OsStr
     }
     stop_here()?;
     let error = Command::new(program).args(args).exec();
-    eprintln!("gilscope: cannot run {}: {error}", process::sanitised(&program.to_string_lossy()));
+    eprintln!("gilscope: cannot run {}: {error}", printable(&program.to_string_lossy()));
     Ok(ExitCode::from(NOT_EXECUTED))
 }
 

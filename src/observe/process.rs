@@ -7,6 +7,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
+use crate::text::printable;
+
 use super::trouble::Trouble;
 
 /// A file that a process has mapped, by its first mapping.
@@ -105,16 +107,19 @@ pub fn threads(pid: u32) -> Vec<u32> {
 /// What a thread calls itself, made fit to be shown: nothing that steers a terminal.
 pub fn name(pid: u32, tid: u32) -> Option<String> {
     let name = fs::read(format!("/proc/{pid}/task/{tid}/comm")).ok()?;
-    Some(sanitised(String::from_utf8_lossy(&name).trim_end_matches('\n')))
+    Some(printable(String::from_utf8_lossy(&name).trim_end_matches('\n')))
 }
 
-/// A foreign text without what would steer a terminal, one question mark for each; all of it, however long.
-pub fn sanitised(name: &str) -> String {
-    let steers = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-    };
-    name.chars().map(|c| if steers(c) { '?' } else { c }).collect()
+/// Whether a process ignores a signal, so that to wait for what it makes of it is to wait in vain.
+pub fn ignores(pid: u32, signal: i32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    ignored_in(&status) >> (signal - 1) & 1 == 1
+}
+
+/// The signals that are ignored, a bit each, as `/proc/PID/status` has them.
+fn ignored_in(status: &str) -> u64 {
+    let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 /// The command line of a process; empty if it does not tell.
@@ -158,6 +163,25 @@ fn parse_had_children(stat: &str) -> bool {
 pub fn is_zombie(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     is_dead(&stat)
+}
+
+/// Whether it is a thread of the kernel's, which executes no program.
+pub fn is_of_the_kernel(pid: u32) -> bool {
+    const PF_KTHREAD: u64 = 0x20_0000;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    flags_in(&stat) & PF_KTHREAD != 0
+}
+
+/// The kernel's flags of a process, by its `stat`: the seventh word behind its name, which may have anything in it.
+fn flags_in(stat: &str) -> u64 {
+    let behind = stat.rsplit_once(')').map_or("", |(_, behind)| behind);
+    behind.split_ascii_whitespace().nth(6).and_then(|flags| flags.parse().ok()).unwrap_or(0)
+}
+
+/// Whether it is there and executes nothing: a process that is ending. Of one that is kept from us this is not told.
+pub fn has_no_memory(pid: u32) -> bool {
+    let program = fs::read_link(format!("/proc/{pid}/exe"));
+    program.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// Whether a thread is there and has not ended.
@@ -312,10 +336,12 @@ mod tests {
     }
 
     #[test]
-    fn a_name_cannot_steer_the_terminal() {
-        assert_eq!(sanitised("a\x1b[31mb\u{202e}c"), "a?[31mb?c");
-        let long = "/srv/".repeat(40);
-        assert_eq!(sanitised(&long), long, "a path that was cut is another path");
+    fn what_the_kernel_says_of_a_process_is_read() {
+        assert_eq!(flags_in("2 (k) thread) S 0 0 0 0 -1 2129984 0 0"), 2_129_984);
+        assert!(flags_in("2 (kthreadd) S 0 0 0 0 -1 2129984 0 0") & 0x20_0000 != 0 && flags_in("") == 0);
+        assert!(!is_of_the_kernel(std::process::id()) && !has_no_memory(std::process::id()));
+        assert_eq!(ignored_in("SigBlk:\t0000000000000001\nSigIgn:\t0000000001005000\n"), 0x100_5000);
+        assert_eq!(ignored_in("Name:\tx\n"), 0);
         assert_eq!(parse_number_inside("Name:\tx\nNSpid:\t4242\t7\n"), Some(7));
     }
 

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::perf::{self, Refused, Subject};
 use crate::record::thread_id;
+use crate::text::printable;
 
 use super::layout::Version;
 use super::process;
@@ -142,7 +143,7 @@ pub fn newest(installed: Vec<Installed>) -> Option<PathBuf> {
 pub fn find(python: &OsStr) -> Result<PathBuf, String> {
     let executable = |path: &Path| rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok() && path.is_file();
     let path = Path::new(python);
-    let shown = process::sanitised(&path.to_string_lossy());
+    let shown = printable(&path.to_string_lossy());
     if path.components().count() > 1 {
         return match (executable(path), path.exists()) {
             (true, _) => std::path::absolute(path).map_err(|error| format!("{shown}: {error}")),
@@ -223,7 +224,7 @@ pub fn ask(path: &Path) -> Result<Said, Silence> {
     // Python 2 has no -I, and prints this all the same.
     let (_, text) = answer(path, &["-E", "-c", "import sys; sys.stdout.write(sys.version.split()[0])"])?;
     match text.trim() {
-        version if version.starts_with("2.") => Err(Silence::Two(process::sanitised(version))),
+        version if version.starts_with("2.") => Err(Silence::Two(printable(version))),
         _ => Err(Silence::Unclear(status)),
     }
 }
@@ -267,7 +268,7 @@ pub fn verdict(path: &Path) -> Verdict {
         Err(two @ Silence::Two(_)) => two.to_string(),
         Err(_) => return Verdict::Silent,
     };
-    let shown = process::sanitised(&path.to_string_lossy());
+    let shown = printable(&path.to_string_lossy());
     Verdict::Objection(format!(
         "{shown} cannot be used: {why}, and gilscope observes CPython 3.9 to 3.15 (`gilscope list pythons` names those \
          there are)"
@@ -304,8 +305,8 @@ fn answer(path: &Path, args: &[&str]) -> Result<(ExitStatus, String), Silence> {
 fn parse(text: &str) -> Option<Said> {
     let mut words = text.split_ascii_whitespace();
     Some(Said {
-        version: process::sanitised(words.next()?),
-        implementation: process::sanitised(words.next()?),
+        version: printable(words.next()?),
+        implementation: printable(words.next()?),
         free_threaded: words.next()? == "1",
         gil: words.next()? == "1",
     })
@@ -346,7 +347,7 @@ fn running_by(files: &mut Files) -> Vec<Running> {
                 }
                 Err(why) => why.seen_in_part().map(str::to_owned).ok_or(why.clone()),
             };
-            Some(Running { pid, command: process::sanitised(&command), version, in_part })
+            Some(Running { pid, command: printable(&command), version, in_part })
         })
         .collect()
 }

@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use crate::engine::{Engine, Slept, Status};
 use crate::event::{LaneId, Nanos};
 
-use super::printable;
 use super::schema::{HeldIn, InTask, Report};
+use crate::text::printable;
 
 /// What was observed, and how.
 pub(super) fn heading(report: &Report, out: &mut impl Write) -> io::Result<()> {

@@ -12,7 +12,9 @@ use crate::trace::Distribution;
 use unicode_width::UnicodeWidthStr;
 
 use super::schema::{Lane, Report, TaskResult};
-use super::{observed, printable};
+use crate::text::printable;
+
+use super::observed;
 
 /// As wide as sentences get.
 pub(super) const COLUMNS: usize = 100;
