@@ -84,6 +84,9 @@ fn what_makes_no_sense_is_refused_before_any_work_with_a_sentence_that_helps() {
         ),
         (&["run"], "WORKLOAD"),
         (&["frobnicate"], "frobnicate"),
+        (&["watch", "--jsn", "x.py"], "--jsn is no option of gilscope watch. Is --json meant?"),
+        (&["watch", "--for", "1s", "--no-functons", "x.py", "--json"], "Is --no-functions meant?"),
+        (&["watch", "--verbose", "x.py"], "gilscope watch SCRIPT.py --verbose"),
     ];
     for (args, words) in cases {
         let output = gilscope(args);

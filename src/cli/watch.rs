@@ -1,13 +1,15 @@
 //! `gilscope watch` and `gilscope attach`: a real program, observed; on the Watch screen where there is a terminal,
 //! else as a report.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::process::{ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use clap::CommandFactory;
+use clap::error::{ContextKind, ContextValue};
 use color_eyre::eyre::Result;
 
 use crate::app::watch::panel;
@@ -113,6 +115,9 @@ const FROM_WHICH_VERSION: &str = "CPython 3.9 to 3.15; of an older or newer Pyth
 
 /// Starts a program and observes it.
 pub fn watch(options: &Watch) -> Result<ExitCode> {
+    if let Some(option) = options.program.first().filter(|first| is_mistyped(first)) {
+        return Err(unknown(option));
+    }
     let python = pythons::find(&options.python).map_err(refuse)?;
     let args = arguments(options).map_err(refuse)?;
     let verdict = pythons::verdict(&python);
@@ -285,6 +290,33 @@ fn arguments(options: &Watch) -> Result<Vec<OsString>, String> {
         Err(error) => Err(format!("cannot read {}: {}", script.to_string_lossy(), reason(&error))),
         Ok(_) => Ok(options.program.clone()),
     }
+}
+
+/// Whether what stands in the script's place is a long option, and none of the interpreter's. No script is called so.
+fn is_mistyped(first: &OsStr) -> bool {
+    let text = first.to_string_lossy();
+    text.starts_with("--") && !OF_PYTHON.iter().any(|own| text.starts_with(own))
+}
+
+/// The interpreter's own long options begin like this (`python3 --help-all`).
+const OF_PYTHON: [&str; 3] = ["--help", "--version", "--check-hash-based-pycs"];
+
+/// Refuses an option that `watch` has not. It would be taken for the script, since what follows that is the script's own.
+fn unknown(option: &OsStr) -> color_eyre::Report {
+    // The same command without that allowance knows which of its options is near.
+    let command = super::Cli::command().find_subcommand("watch").cloned().unwrap_or_default();
+    let strict = command.mut_arg("program", |program| program.trailing_var_arg(false).allow_hyphen_values(false));
+    let near = strict.try_get_matches_from([OsStr::new("watch"), option]).err();
+    let near = near.as_ref().and_then(|error| match error.get(ContextKind::SuggestedArg)? {
+        ContextValue::String(near) => Some(format!(" Is {near} meant?")),
+        _ => None,
+    });
+    let option = option.to_string_lossy();
+    refuse(format!(
+        "{option} is no option of gilscope watch.{} What the program is to read stands behind it: \
+         gilscope watch SCRIPT.py {option}",
+        near.unwrap_or_default()
+    ))
 }
 
 fn reason(error: &io::Error) -> String {
