@@ -5,13 +5,17 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
+use rustix::fs::OFlags;
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::perf::{self, Refused, Subject};
+use crate::program::descendants;
 use crate::record::thread_id;
 use crate::text::printable;
 
@@ -90,7 +94,7 @@ pub enum Silence {
     #[error("it cannot be executed: {0}")]
     Refused(io::Error),
     /// It takes too long.
-    #[error("it does not answer")]
+    #[error("it does not answer within {} s", PATIENCE.as_secs())]
     Late,
     /// It ended like this, and what it printed is no answer.
     #[error("it does not say what it is ({0})")]
@@ -290,16 +294,34 @@ fn answer(path: &Path, args: &[&str]) -> Result<(ExitStatus, String), Silence> {
             Ok(Some(status)) => break status,
             Ok(None) if Instant::now() < end => std::thread::sleep(Duration::from_millis(2)),
             _ => {
-                let _ = child.kill();
-                let _ = child.wait();
+                end_with_all_below(&mut child);
                 return Err(Silence::Late);
             }
         }
     };
-    let mut text = String::new();
-    // What is not there is not understood below.
-    let _ = child.stdout.take().map(|mut out| out.read_to_string(&mut text));
-    Ok((status, text))
+    Ok((status, child.stdout.take().map_or_else(String::new, said_so_far)))
+}
+
+/// What stands in a pipe, without waiting for its end: whatever a wrapper has left running in the background may hold that
+/// open for good. What is not there is not understood by whoever asked.
+fn said_so_far(mut out: ChildStdout) -> String {
+    let mut bytes = Vec::new();
+    let _ = rustix::fs::fcntl_setfl(&out, OFlags::NONBLOCK);
+    // All that was read stays, also where more might come.
+    let _ = out.read_to_end(&mut bytes);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Ends a program that does not answer, and what it has started: a wrapper waits for the interpreter that hangs. It is not
+/// in a process group of its own, since then Ctrl-C would leave it behind.
+fn end_with_all_below(child: &mut Child) {
+    // Halted, it starts nothing more while those below are counted.
+    let _ = kill_process(Pid::from_child(child), Signal::STOP);
+    for pid in descendants(child.id()).into_iter().filter_map(|pid| Pid::from_raw(pid.cast_signed())) {
+        let _ = kill_process(pid, Signal::KILL);
+    }
+    let _ = child.kill();
+    let _ = child.wait();
 }
 
 fn parse(text: &str) -> Option<Said> {
