@@ -27,7 +27,7 @@ use super::view::Zoom;
 use super::words::{foreign, span};
 use panel::By;
 
-pub use figures::{Also, Figures, Holder, LATELY, Stops, place_words};
+pub use figures::{Also, Call, Figures, Holder, Importing, LATELY, Stops, place_words};
 pub use panel::Reading;
 pub use rows::{Kind, Life, Row};
 pub use typing::{keys as typing_keys, typed};
@@ -220,12 +220,14 @@ fn said_of_thread(most: &Holder) -> String {
     };
     let advice = match &most.call {
         _ if most.holds <= 0.5 => String::new(),
-        Some((call, is_here)) => {
-            let place = if *is_here { "" } else { " in its folder" };
-            format!(" Try{place}: {}", foreign(&format!("gilscope compare --call {call} -m threads,processes")))
+        Some(call) if call.importing != Importing::Runs => {
+            let place = if call.is_here { "" } else { " in its folder" };
+            let unless = if call.importing == Importing::Unknown { ", if importing it runs nothing" } else { "" };
+            let command = foreign(&format!("gilscope compare --call {} -m threads,processes", call.target));
+            format!(" Try{place}{unless}: {command}")
         }
-        None if most.folded.is_none() => " Try: compare with it as a process.".to_owned(),
-        None => String::new(),
+        _ if most.folded.is_none() => " Try: compare with it as a process.".to_owned(),
+        _ => String::new(),
     };
     format!("{share:.0}% of all waiting fell while {name} held the lock{place}.{advice}")
 }
