@@ -114,7 +114,12 @@ impl Runtime {
         let maps = process::maps(pid)?;
         let program = process::open_program(pid);
         if maps.is_empty() && program.is_none() {
-            return Err(if process::is_zombie(pid) { Trouble::Ended(pid) } else { Trouble::denied(pid) });
+            return Err(match process::name(pid, pid) {
+                Some(name) if process::is_of_the_kernel(pid) => Trouble::NotPython { pid, name },
+                // One that is about to be gone has given up its memory.
+                _ if process::is_zombie(pid) || process::has_no_memory(pid) => Trouble::Ended(pid),
+                _ => Trouble::denied(pid),
+            });
         }
         let program_path = program.as_ref().map(|(_, path)| path.clone());
         let is_program = |path: &PathBuf| Some(path) == program_path.as_ref();
