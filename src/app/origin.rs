@@ -133,7 +133,8 @@ fn note(status: &Status) -> Option<(String, bool)> {
     let brief = |why: &String| if why == TOO_OFTEN { "exact would slow it".to_owned() } else { why.clone() };
     let is_news = |text| (text, false);
     let is_reason = |text| (text, true);
-    let reason = || status.reason.as_ref().map(brief).map(is_reason);
+    // Of what is as it is for the program's good nothing is to be done.
+    let reason = || status.reason.as_ref().map(|why| (brief(why), why != TOO_OFTEN));
     alarm.map(is_news).or_else(reason).or(over.map(is_news)).or(cores.map(is_reason))
 }
 

@@ -113,7 +113,7 @@ pub fn name(pid: u32, tid: u32) -> Option<String> {
 /// Whether a process ignores a signal, so that to wait for what it makes of it is to wait in vain.
 pub fn ignores(pid: u32, signal: i32) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    ignored_in(&status) >> (signal - 1) & 1 == 1
+    (ignored_in(&status) >> (signal - 1)) & 1 == 1
 }
 
 /// The signals that are ignored, a bit each, as `/proc/PID/status` has them.
@@ -163,6 +163,12 @@ fn parse_had_children(stat: &str) -> bool {
 pub fn is_zombie(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     is_dead(&stat)
+}
+
+/// The process that a thread belongs to: a number under `/proc` may be that of any thread.
+pub fn process_of(tid: u32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("Tgid:"))?.trim().parse().ok()
 }
 
 /// Whether it is a thread of the kernel's, which executes no program.
@@ -339,6 +345,9 @@ mod tests {
     fn what_the_kernel_says_of_a_process_is_read() {
         assert_eq!(flags_in("2 (k) thread) S 0 0 0 0 -1 2129984 0 0"), 2_129_984);
         assert!(flags_in("2 (kthreadd) S 0 0 0 0 -1 2129984 0 0") & 0x20_0000 != 0 && flags_in("") == 0);
+        let pid = std::process::id();
+        let other = std::thread::spawn(move || process_of(crate::record::thread_id()));
+        assert_eq!((process_of(pid), other.join().unwrap()), (Some(pid), Some(pid)));
         assert!(!is_of_the_kernel(std::process::id()) && !has_no_memory(std::process::id()));
         assert_eq!(ignored_in("SigBlk:\t0000000000000001\nSigIgn:\t0000000001005000\n"), 0x100_5000);
         assert_eq!(ignored_in("Name:\tx\n"), 0);

@@ -22,11 +22,8 @@ fn runs(statement: &Stmt) -> bool {
         Stmt::If(branch) if asks_for_main(&branch.test) => branch.elif_else_clauses.iter().any(|it| any(&it.body)),
         Stmt::If(branch) => any(&branch.body) || branch.elif_else_clauses.iter().any(|it| any(&it.body)),
         Stmt::Try(attempt) => {
-            let handlers = attempt.handlers.iter().filter_map(|it| it.as_except_handler());
-            any(&attempt.body)
-                || any(&attempt.orelse)
-                || any(&attempt.finalbody)
-                || handlers.into_iter().any(|it| any(&it.body))
+            let mut handlers = attempt.handlers.iter().filter_map(|it| it.as_except_handler());
+            any(&attempt.body) || any(&attempt.orelse) || any(&attempt.finalbody) || handlers.any(|it| any(&it.body))
         }
         _ => false,
     }

@@ -144,7 +144,7 @@ fn in_a_kitchen_what_belongs_to_the_program_keeps_its_name() {
     places.saw(log.as_ref().expect("there is one").begin_at() + ms(60), LaneId(0), place, 2);
     let heard = seen(&state, places);
     hear(&mut state, log.as_ref(), News::Observed(Box::new(heard)));
-    let text = text(&draw(&state, log.as_ref()));
+    let text = text(&draw(&state, log.as_ref())).split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(text.contains(": gilscope compare --call lock:thread -m threads,processes"), "{text}");
 }
 

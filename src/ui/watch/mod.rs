@@ -42,8 +42,10 @@ const MOST_HOLDERS: u16 = 6;
 pub fn render(state: &State, log: Option<&Trace>, canvas: &mut Canvas) {
     let (width, height) = (canvas.width(), canvas.height());
     let roomy = height >= ROOMY;
-    // A blank row is free for a long note; else the lanes give one up, but not the panel with the output, which keeps its size.
-    let header = header(state, if roomy || state.watch.reading.is_none() { 3 } else { 2 }, canvas);
+    // A blank row is free for a long note; else the lanes give one up for what is to be done, but not the panel with the
+    // output, which keeps its size.
+    let gives = roomy || state.origin.note_is_remedy && state.watch.reading.is_none();
+    let header = header(state, if gives { 3 } else { 2 }, canvas);
     let Some(log) = log else {
         let text = state.message.clone().unwrap_or_else(|| match &state.origin.program {
             Some(_) => "It has not begun yet.".to_owned(),

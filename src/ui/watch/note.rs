@@ -16,11 +16,11 @@ pub(super) fn laid(note: &str, first: usize, others: usize, rows: usize, ends_wi
     if fits(&whole) {
         return whole;
     }
-    let ends = (1..words.len()).filter(|_| ends_with_remedy).map(|from| {
+    let mut ends = (1..words.len()).filter(|_| ends_with_remedy).map(|from| {
         let end = words[from..].iter().map(String::as_str);
         filled(["…"].into_iter().chain(end), first, others)
     });
-    ends.into_iter().find(|lines| fits(lines)).unwrap_or_else(|| {
+    ends.find(|lines| fits(lines)).unwrap_or_else(|| {
         let (last, before) = (rows.max(1) - 1, whole.len().min(rows.max(1) - 1));
         let mut lines = whole[..before].to_vec();
         lines.extend((whole.len() > last).then(|| whole[last..].join(" ")));
@@ -68,7 +68,7 @@ mod tests {
     fn whatever_the_room_a_remedy_is_whole_and_in_one_piece() {
         let note = Refused::Paranoid(4).to_string();
         let command = "`sudo sysctl kernel.perf_event_paranoid=2`";
-        for (first, others) in [(110, 118), (69, 78), (49, 58), (36, 58), (3, 58), (0, 50)] {
+        for (first, others) in [(110, 118), (69, 78), (49, 58), (36, 58), (3, 58), (0, 58)] {
             let lines = laid(&note, first, others, 2, true);
             assert!(lines.len() <= 2 && lines.iter().any(|line| line.contains(command)), "{first}: {lines:?}");
             assert!(lines.concat().ends_with("allows it"), "{lines:?}");
