@@ -150,7 +150,11 @@ pub fn watch(options: &Watch) -> Result<ExitCode> {
     if screen {
         let (told, record) = super::lab::watching(Session::observing(Box::new(source), trace::DEFAULT_BUDGET))?;
         if let Some(record) = &record {
-            give_back(record, crossterm::terminal::size().unwrap_or((80, 24)), &mut output())?;
+            let given = give_back(record, crossterm::terminal::size().unwrap_or((80, 24)), &mut output());
+            // Whom a signal ended may have no terminal any more; that is what it said.
+            if told.is_none() {
+                given?;
+            }
         }
         return Ok(told.unwrap_or_else(|| {
             record.as_ref().map_or(ExitCode::from(OWN_FAILURE), |record| left_with(record, &verdict, &shown))
