@@ -67,8 +67,11 @@ fn find(facts: &Facts) -> Option<Said> {
     let does_io = |lane: &&LaneId| {
         let lock = facts.trace.lane(**lane).lock;
         let ledger = facts.trace.lane_ledger(**lane);
+        let asleep: Nanos = State::ALL.into_iter().filter(|it| is_asleep(*it)).map(|it| ledger.0[it.index()]).sum();
+        // Where something real is observed, one that only computes has moments of which nobody saw what they were.
+        let least = if facts.is_program { ledger.0[State::Running.index()] } else { Nanos::ZERO };
         lock.is_some_and(|lock| facts.shared.contains_key(&lock))
-            && ledger.0[State::Io.index()] + ledger.0[State::Sleeping.index()] > Nanos::ZERO
+            && asleep > least
             && ledger.0[State::WaitingGil.index()] > Nanos::ZERO
     };
     let lanes = facts.workers.iter().filter(does_io).take(LANES);

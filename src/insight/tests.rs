@@ -283,6 +283,19 @@ fn who_keeps_the_lock_for_long_is_named_though_most_wake_ups_find_it_free() {
     );
     // So seldom that it is no matter to that thread.
     assert!(!ids(&beside_a_hog(400)).contains(&"convoy"));
+    // Threads of a program that only compute wake up from nothing, though it was not seen what all their moments were.
+    let mut builder = TraceBuilder::new().lock("GIL").lane("one");
+    for _ in 0..20 {
+        builder = builder.running(ms(10)).state(State::Sleeping, ms(1)).waiting(ms(9));
+    }
+    builder = builder.lane("two");
+    for _ in 0..20 {
+        builder = builder.state(State::Sleeping, ms(1)).waiting(ms(9)).running(ms(10));
+    }
+    let turns = builder.build();
+    let facts = Facts { is_program: true, ..Facts::new(&turns, 4, ms(5)) };
+    let found: Vec<_> = find(&facts).into_iter().map(|it| it.id).collect();
+    assert!(found.contains(&"lock-bound") && !found.contains(&"convoy"), "{found:?}");
     // Two that keep each other waiting for as long: neither is to be named.
     let mut builder = TraceBuilder::new().lock("GIL").lane("one");
     for _ in 0..10 {
