@@ -103,6 +103,9 @@ struct Shared {
 impl Observer {
     /// Attaches to a running process.
     pub fn attach(pid: u32) -> Result<Observer, Trouble> {
+        if let Some(process) = process::process_of(pid).filter(|process| *process != pid) {
+            return Err(Trouble::Thread { thread: pid, pid: process });
+        }
         allow_descriptors();
         let ended = open_life(pid);
         let mut watcher = Watcher::new(pid, false);

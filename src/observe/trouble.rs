@@ -11,6 +11,14 @@ pub enum Trouble {
     /// There is no such process.
     #[error("there is no process {0}; `gilscope list pythons` names those that run")]
     NoSuchProcess(u32),
+    /// It is a thread of one.
+    #[error("{thread} is a thread of process {pid}: gilscope attach {pid}")]
+    Thread {
+        /// Which.
+        thread: u32,
+        /// Whose.
+        pid: u32,
+    },
     /// It ended while we looked.
     #[error("process {0} ended while it was being attached to")]
     Ended(u32),
