@@ -18,7 +18,7 @@ which one JSON object a line is written; standard output unless said otherwise:
     {"found": {...}}                             with the model "probe", which runs nothing: what this interpreter is and can
     {"failed": "..."}                            it could not be run, and why
 
-With "wait": true it begins when a line comes in on standard input. Python 3.9 or later, nothing but the standard library.
+With "wait": true it begins when a line comes in on standard input, which the workload does not see: what it reads is empty. Python 3.9 or later, nothing but the standard library.
 """
 # A worker process imports this file anew, so what only some need is imported where it is needed.
 import os
@@ -364,7 +364,7 @@ class Run:
         if self.order.get("switch_interval"):
             sys.setswitchinterval(self.order["switch_interval"])
         self.say(ready=True, pid=os.getpid(), version="%d.%d.%d" % sys.version_info[:3], gil_enabled=gil())
-        if self.order.get("wait") and not sys.stdin.readline():
+        if self.order.get("wait") and not self.orders.readline():
             return
         self.began = self.ended = None
         getattr(self, {"free-threads": "threads"}.get(model, model))(module)
@@ -386,7 +386,13 @@ def main():
     import json
     if hasattr(sys, "set_int_max_str_digits"):
         sys.set_int_max_str_digits(0)
-    Run(json.loads(sys.argv[1])).carry_out()
+    run = Run(json.loads(sys.argv[1]))
+    # What comes in there is for us: a workload that reads its standard input would wait for it for good.
+    run.orders = os.fdopen(os.dup(0))
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    run.carry_out()
 
 
 if __name__ == "__main__":
