@@ -130,9 +130,9 @@ fn text_from_elsewhere_is_spelt_out_in_a_spreadsheet_as_in_a_table() {
 /// A folder with an interpreter that is this shell script, which may write to `$folder/child`.
 fn wrapper(script: &str) -> tempfile::TempDir {
     use std::os::unix::fs::PermissionsExt;
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder can be made");
     let path = file(folder.path(), "python3", format!("#!/bin/sh\nfolder='{}'\n{script}\n", folder.path().display()));
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("it can be made executable");
     folder
 }
 
@@ -147,7 +147,7 @@ fn listed(folder: &Path) -> (String, u32) {
         .output()
         .expect("the program runs");
     let child = fs::read_to_string(folder.join("child")).expect("it has been started");
-    (String::from_utf8_lossy(&output.stdout).into_owned(), child.trim().parse().unwrap())
+    (String::from_utf8_lossy(&output.stdout).into_owned(), child.trim().parse().expect("a number"))
 }
 
 #[test]

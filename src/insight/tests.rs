@@ -293,7 +293,8 @@ fn who_keeps_the_lock_for_long_is_named_though_most_wake_ups_find_it_free() {
         builder = builder.state(State::Sleeping, ms(1)).waiting(ms(9)).running(ms(10));
     }
     let turns = builder.build();
-    let facts = Facts { is_program: true, ..Facts::new(&turns, 4, ms(5)) };
+    let mut facts = Facts::new(&turns, 4, ms(5));
+    facts.is_program = true;
     let found: Vec<_> = find(&facts).into_iter().map(|it| it.id).collect();
     assert!(found.contains(&"lock-bound") && !found.contains(&"convoy"), "{found:?}");
     // Two that keep each other waiting for as long: neither is to be named.
