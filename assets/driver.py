@@ -18,7 +18,7 @@ which one JSON object a line is written; standard output unless said otherwise:
     {"found": {...}}                             with the model "probe", which runs nothing: what this interpreter is and can
     {"failed": "..."}                            it could not be run, and why
 
-With "wait": true it begins when a line comes in on standard input. Python 3.9 or later, nothing but the standard library.
+With "wait": true it begins when a line comes in on standard input, which the workload does not see: what it reads is empty. Python 3.9 or later, nothing but the standard library.
 """
 # A worker process imports this file anew, so what only some need is imported where it is needed.
 import os

@@ -285,7 +285,7 @@ fn ascii_only() -> bool {
 /// Says what is wrong. Nobody may be there to hear it: a terminal that has vanished is no reason to panic.
 fn complain(what: &dyn std::fmt::Display) {
     let text = what.to_string();
-    let lines: Vec<String> = text.split('\n').map(crate::report::printable).collect();
+    let lines: Vec<String> = text.split('\n').map(crate::text::printable).collect();
     let _ = writeln!(io::stderr(), "gilscope: {}", lines.join("\n"));
 }
 

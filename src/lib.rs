@@ -5,6 +5,8 @@
 
 pub mod event;
 
+pub mod text;
+
 pub mod clock;
 
 pub mod record;

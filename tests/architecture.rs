@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 /// The rooms from top to bottom, as data flows. Those on one line do not use each other.
 const ORDER: &[&[&str]] = &[
     &["event"],
+    &["text"],
     &["clock"],
     &["record"],
     &["perf"],

@@ -87,6 +87,9 @@ fn what_makes_no_sense_is_refused_before_any_work_with_a_sentence_that_helps() {
         ),
         (&["run"], "WORKLOAD"),
         (&["frobnicate"], "frobnicate"),
+        (&["watch", "--jsn", "x.py"], "--jsn is no option of gilscope watch. Is --json meant?"),
+        (&["watch", "--for", "1s", "--no-functons", "x.py", "--json"], "Is --no-functions meant?"),
+        (&["watch", "--verbose", "x.py"], "gilscope watch SCRIPT.py --verbose"),
     ];
     refused::all_are_refused(gilscope, cases);
 }
@@ -106,6 +109,64 @@ fn what_a_program_raises_cannot_steer_the_terminal() {
     assert!(!said.contains(['\u{9b}', '\u{202e}']), "{said}");
     let read: Value = serde_json::from_str(&said).unwrap();
     assert_eq!(read["results"][0]["error"], "ValueError: \u{9b}31mred\u{202e}");
+}
+
+#[test]
+fn text_from_elsewhere_is_spelt_out_in_a_spreadsheet_as_in_a_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let red = file(folder.path(), "r\u{1b}[31med.py", "def work():\n    return 1\n");
+    for layout in ["--csv", "--json"] {
+        let output = gilscope(&["run", &red, "-n", "1", layout]);
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(!said.contains('\u{1b}') && said.contains("[31med.py"), "{said}");
+        assert_eq!(said.contains("r\\u{1b}[31med.py"), layout == "--csv", "{said}");
+    }
+}
+
+/// A folder with an interpreter that is this shell script, which may write to `$folder/child`.
+fn wrapper(script: &str) -> tempfile::TempDir {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let path = file(folder.path(), "python3", format!("#!/bin/sh\nfolder='{}'\n{script}\n", folder.path().display()));
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("it can be made executable");
+    folder
+}
+
+/// The interpreters that are found there, and the process that the wrapper started.
+fn listed(folder: &Path) -> (String, u32) {
+    let output = Command::new(env!("CARGO_BIN_EXE_gilscope"))
+        .args(["list", "pythons"])
+        .env("PATH", folder)
+        .env("HOME", folder)
+        .env_remove("PYENV_ROOT")
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program runs");
+    let child = fs::read_to_string(folder.join("child")).expect("it has been started");
+    (String::from_utf8_lossy(&output.stdout).into_owned(), child.trim().parse().expect("a number"))
+}
+
+#[test]
+fn an_interpreter_that_does_not_answer_is_named_and_leaves_nothing_behind() {
+    let folder = wrapper("/bin/sleep 1000 &\necho $! > \"$folder/child\"\nwait");
+    let (said, child) = listed(folder.path());
+    let path = folder.path().join("python3").display().to_string();
+    let row = said.lines().find(|line| line.contains(&path)).unwrap_or_else(|| panic!("{said}"));
+    assert!(row.contains("does not answer within 5 s"), "{row}");
+    // Killed, it may wait for whoever takes leave of it.
+    let status = fs::read_to_string(format!("/proc/{child}/status")).unwrap_or_default();
+    assert!(status.is_empty() || status.contains("State:\tZ"), "{status}");
+}
+
+#[test]
+fn what_an_interpreter_leaves_running_keeps_nobody_from_hearing_what_it_said() {
+    let folder = wrapper("/bin/sleep 60 &\necho $! > \"$folder/child\"\necho 3.12.1 cpython 0 1");
+    let (said, child) = listed(folder.path());
+    let _ = rustix::process::kill_process(
+        rustix::process::Pid::from_raw(child as i32).unwrap(),
+        rustix::process::Signal::KILL,
+    );
+    assert!(said.contains("cpython 3.12.1"), "{said}");
 }
 
 #[test]

@@ -1963,6 +1963,37 @@ while True: time.sleep(1)
 }
 
 #[test]
+fn one_that_will_not_end_is_killed_and_every_status_says_so() {
+    let Some(python) = python() else { return };
+    let python = python.display().to_string();
+    let run = |code: &str| {
+        let begin = std::time::Instant::now();
+        let output = gilscope(&["watch", "--json", "--for", "1s", "--python", &python, "-c", code]);
+        (
+            output.status.code(),
+            json(&output)["exit_status"].as_u64(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+            begin.elapsed(),
+        )
+    };
+    let ends = "signal.signal(signal.SIGTERM, signal.SIG_DFL)";
+    let ignores = "signal.signal(signal.SIGTERM, signal.SIG_IGN)";
+    let heeds_not = "signal.signal(signal.SIGTERM, lambda *_: None)";
+    let code = |handler: &str| format!("import signal, time\n{handler}\nwhile True: time.sleep(1)\n");
+    let (own, of_program, said, _) = run(&code(ends));
+    assert_eq!((own, of_program, said.contains("was killed")), (Some(0), Some(143), false), "{said}");
+    let mut took = Vec::new();
+    for handler in [ignores, heeds_not] {
+        let (own, of_program, said, elapsed) = run(&code(handler));
+        assert_eq!((own, of_program), (Some(137), Some(137)), "{handler}: {said}");
+        assert!(said.contains("did not end when it was asked to (SIGTERM), and was killed"), "{said}");
+        took.push(elapsed);
+    }
+    // Whoever ignores it is not waited for, as one is that may still be cleaning up.
+    assert!(took[0] + std::time::Duration::from_secs(1) < took[1], "{took:?}");
+}
+
+#[test]
 fn what_a_program_leaves_running_when_it_ends_by_itself_runs_on() {
     let Some(python) = python() else { return };
     // Without the program's output, whose end is waited for here.

@@ -273,6 +273,27 @@ fn interpreters_that_cannot_be_used_are_refused_before_any_work() {
 }
 
 #[test]
+fn what_reads_its_standard_input_finds_it_empty_and_is_not_waited_for() {
+    let Some(python) = interpreter() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("asks.py"), "def work():\n    return input('name? ')\n").unwrap();
+    std::fs::write(folder.path().join("asks_at_once.py"), "name = input('name? ')\ndef work():\n    return name\n")
+        .unwrap();
+    for module in ["asks", "asks_at_once"] {
+        let call = format!("{module}:work");
+        let output = Command::new("timeout")
+            .args(["60", env!("CARGO_BIN_EXE_gilscope"), "compare", "--call", &call, "-m", "threads", "--tasks", "2"])
+            .args(["--repeat", "1", "--python", &python])
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .output()
+            .expect("the program runs");
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), words(&output));
+        assert!(output.status.code() != Some(124) && said.contains("EOFError"), "{module}: {said}");
+    }
+}
+
+#[test]
 fn an_interrupted_comparison_leaves_no_interpreter_behind() {
     let Some(python) = interpreter() else { return };
     let seconds = format!("seconds=1000.{}7", std::process::id());

@@ -16,6 +16,8 @@ pub struct Origin {
     pub how: String,
     /// Why not better, of what is observed.
     pub note: Option<String>,
+    /// Whether that ends with what is to be done, which must be read where there is no room for all of it.
+    pub note_is_remedy: bool,
     /// How it is known who had a core; none before a run.
     pub cores: Option<CoreEvidence>,
     /// Why that is not known better, in a sentence.
@@ -46,6 +48,7 @@ impl Default for Origin {
             evidence: Evidence::Exact,
             how: "exact".to_owned(),
             note: None,
+            note_is_remedy: false,
             cores: None,
             reason: None,
             instead: None,
@@ -70,11 +73,13 @@ impl Origin {
             None if log.lanes().any(|(_, lane)| lane.evidence == Evidence::Sampled) => ("SAMPLED", Evidence::Sampled),
             None => ("exact", Evidence::Exact),
         };
+        let note = description.observing.as_ref().and_then(note);
         Origin {
             engine,
             evidence,
             how: how.to_owned(),
-            note: description.observing.as_ref().and_then(note),
+            note_is_remedy: note.as_ref().is_some_and(|(_, is_remedy)| *is_remedy),
+            note: note.map(|(text, _)| text),
             cores: Some(description.core_evidence),
             reason: description.core_evidence_reason.clone(),
             instead: description.observing.as_ref().zip(program).and_then(|it| instead(it, log.has_gil())),
@@ -117,15 +122,20 @@ fn instead((status, program): (&Status, &engine::Program), had_lock: bool) -> Op
     }
 }
 
-/// The most urgent of what the observer has to say: what is so now, before what is over.
-fn note(status: &Status) -> Option<String> {
+/// The most urgent of what the observer has to say: what is so now, before what is over. And whether that ends with what is
+/// to be done.
+fn note(status: &Status) -> Option<(String, bool)> {
     let last = |is_over: bool| status.alarms.iter().rfind(|alarm| alarm.until.is_some() == is_over);
     let timed = |alarm: &engine::Alarm| format!("after {}: {}", tenths(alarm.at), alarm.text);
     let [alarm, over] = [false, true].map(|is_over| last(is_over).map(timed));
     let cores = status.switch_records_refused.as_ref().map(|why| format!("core times not known: {why}"));
     // Beside how often it is taken, so much is enough.
     let brief = |why: &String| if why == TOO_OFTEN { "exact would slow it".to_owned() } else { why.clone() };
-    alarm.or_else(|| status.reason.as_ref().map(brief)).or(over).or(cores)
+    let is_news = |text| (text, false);
+    let is_reason = |text| (text, true);
+    // Of what is as it is for the program's good nothing is to be done.
+    let reason = || status.reason.as_ref().map(|why| (brief(why), why != TOO_OFTEN));
+    alarm.map(is_news).or_else(reason).or(over.map(is_news)).or(cores.map(is_reason))
 }
 
 /// What a person calls a program: its script, its module, or `-c`, without the folder.
@@ -153,6 +163,6 @@ mod tests {
     fn an_alarm_says_when_it_was() {
         let alarm = Alarm { at: Nanos::from_millis(9_340), until: None, text: "the GIL came back".to_owned() };
         let status = Status { alarms: vec![alarm], reason: Some("other".to_owned()), ..Status::default() };
-        assert_eq!(note(&status).as_deref(), Some("after 9.3 s: the GIL came back"));
+        assert_eq!(note(&status), Some(("after 9.3 s: the GIL came back".to_owned(), false)));
     }
 }

@@ -8,6 +8,7 @@ use unicode_width::UnicodeWidthChar;
 use crate::event::{LaneId, Nanos};
 pub use crate::insight::words::{number, percent};
 use crate::session::{Expected, Experiment, format_duration};
+use crate::text::printable;
 use crate::trace::{CoreEvidence, Trace};
 use crate::vm::Rules;
 
@@ -22,19 +23,10 @@ use super::rows;
 use super::state::{Phase, State};
 use super::view::Trigger;
 
-/// A name from elsewhere, safe to draw: every character one column wide.
+/// Text from elsewhere, safe to draw: what would steer is spelt out, a tab is a blank, and every character one column wide.
 pub fn sanitised(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if c == '\t' {
-                ' '
-            } else if c.width() == Some(1) {
-                c
-            } else {
-                '?'
-            }
-        })
-        .collect()
+    let text = printable(&text.replace('\t', " "));
+    text.chars().map(|c| if c.width() == Some(1) { c } else { '?' }).collect()
 }
 
 /// How a lane ended, where there is room for a word or two beside its picture: `SIGKILL`, `with the master`.
@@ -250,7 +242,7 @@ mod tests {
 
     #[test]
     fn foreign_names_take_one_column_a_character_and_control_nothing() {
-        assert_eq!(sanitised("a\u{1b}[31m\nb\u{200b}漢é"), "a?[31m?b??é");
+        assert_eq!(sanitised("a\t\u{1b}[31m\nb\u{200b}漢é"), "a \\u{1b}[31m\\nb\\u{200b}?é");
     }
 
     #[test]

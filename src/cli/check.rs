@@ -180,10 +180,10 @@ pub fn check(options: &Check) -> Result<ExitCode> {
         json(&found, &mut out)?;
     } else {
         if let Some(sentence) = sentence(&found) {
-            writeln!(out, "{}", crate::report::printable(&sentence))?;
+            writeln!(out, "{}", crate::text::printable(&sentence))?;
         }
         for alarm in &found.alarms {
-            complain(&format_args!("after {}: {}", alarm.at, crate::report::printable(&alarm.text)));
+            complain(&format_args!("after {}: {}", alarm.at, crate::text::printable(&alarm.text)));
         }
     }
     out.flush()?;

@@ -22,6 +22,9 @@ const EVERY: Duration = Duration::from_millis(50);
 /// After so long a program that was asked to end, and is made to, is given up: whoever should do that is not there.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The exit status of a program that was killed.
+const KILLED: u8 = 128 + signal_hook::consts::SIGKILL as u8;
+
 /// The last signal that asked us to end; 0: none has.
 static SIGNAL: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
 
@@ -133,9 +136,15 @@ pub(super) fn print(record: &Record, workload: Option<&Workload>, format: Format
     Ok(())
 }
 
-/// The status of a program that was observed, or success if it was we who ended it; `otherwise` if it is not known.
+/// The status of a program that was observed, or success if it ended since we asked it to; `otherwise` if it is not known.
+/// One that did not, and had to be killed, has not done what is expected of it: that is said, and its status told, as
+/// `timeout -k` does.
 pub(super) fn status_of(record: &Record, otherwise: u8) -> ExitCode {
     match &record.description.program {
+        Some(program) if program.ended_by_gilscope && program.exit_status == Some(KILLED) => {
+            complain(&"the program did not end when it was asked to (SIGTERM), and was killed");
+            ExitCode::from(KILLED)
+        }
         Some(program) if program.ended_by_gilscope => ExitCode::SUCCESS,
         program => ExitCode::from(program.as_ref().and_then(|program| program.exit_status).unwrap_or(otherwise)),
     }

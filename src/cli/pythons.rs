@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::observe::layout::Version;
 use crate::observe::notice::gil_in_words;
-use crate::observe::process::sanitised;
 use crate::observe::pythons;
+use crate::text::printable;
 
 /// The interpreters that are installed, then the processes that run.
 pub(super) fn rows() -> Vec<Value> {
@@ -16,7 +16,7 @@ pub(super) fn rows() -> Vec<Value> {
     let engine = engine_by(&exact);
     let mut rows = Vec::new();
     for python in pythons::installed() {
-        let path = sanitised(&python.path.to_string_lossy());
+        let path = printable(&python.path.to_string_lossy());
         let (about, row) = match &python.said {
             Ok(said) => {
                 let (engine, words) = engine(&said.version);

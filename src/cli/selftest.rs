@@ -12,8 +12,8 @@ use serde_json::json;
 use crate::engine::Engine;
 use crate::engine::machine::Machine;
 use crate::event::Nanos;
-use crate::report::printable;
 use crate::session::selftest::{Finding, KNOWN, MOST_UNKNOWN, NoVerdict, Verdict, examine};
+use crate::text::printable;
 
 use super::headless::interruption;
 use super::output::{json, output};

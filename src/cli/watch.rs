@@ -1,24 +1,26 @@
 //! `gilscope watch` and `gilscope attach`: a real program, observed; on the Watch screen where there is a terminal,
 //! else as a report.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::process::{ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use clap::CommandFactory;
+use clap::error::{ContextKind, ContextValue};
 use color_eyre::eyre::Result;
 
 use crate::app::watch::panel;
 use crate::engine::cpython;
 use crate::event::Nanos;
 use crate::observe::launch::Streams;
-use crate::observe::process;
 use crate::observe::pythons::{self, Verdict};
 use crate::program::Printed;
 use crate::session::{Record, Run as Session, parse_duration};
 use crate::terminal;
+use crate::text::printable;
 use crate::trace;
 
 use super::headless::{self, Following, Format, interruption};
@@ -113,13 +115,16 @@ const FROM_WHICH_VERSION: &str = "CPython 3.9 to 3.15; of an older or newer Pyth
 
 /// Starts a program and observes it.
 pub fn watch(options: &Watch) -> Result<ExitCode> {
+    if let Some(option) = options.program.first().filter(|first| is_mistyped(first)) {
+        return Err(unknown(option));
+    }
     let python = pythons::find(&options.python).map_err(refuse)?;
     let args = arguments(options).map_err(refuse)?;
     let verdict = pythons::verdict(&python);
     if let Verdict::Objection(why) = verdict {
         return Err(refuse(why));
     }
-    let shown = process::sanitised(&python.to_string_lossy());
+    let shown = printable(&python.to_string_lossy());
     let screen = options.reporting.wants_screen();
     let input = || match options.input {
         Input::None => Stdio::null(),
@@ -145,7 +150,11 @@ pub fn watch(options: &Watch) -> Result<ExitCode> {
     if screen {
         let (told, record) = super::lab::watching(Session::observing(Box::new(source), trace::DEFAULT_BUDGET))?;
         if let Some(record) = &record {
-            give_back(record, crossterm::terminal::size().unwrap_or((80, 24)), &mut output())?;
+            let given = give_back(record, crossterm::terminal::size().unwrap_or((80, 24)), &mut output());
+            // Whom a signal ended may have no terminal any more; that is what it said.
+            if told.is_none() {
+                given?;
+            }
         }
         return Ok(told.unwrap_or_else(|| {
             record.as_ref().map_or(ExitCode::from(OWN_FAILURE), |record| left_with(record, &verdict, &shown))
@@ -206,7 +215,7 @@ fn give_back(record: &Record, (columns, rows): (u16, u16), out: &mut impl Write)
 
 /// A line that only shows what is in it.
 fn harmless(line: &str) -> String {
-    line.split('\t').map(process::sanitised).collect::<Vec<_>>().join("\t")
+    line.split('\t').map(printable).collect::<Vec<_>>().join("\t")
 }
 
 /// Observes a program that runs.
@@ -285,6 +294,33 @@ fn arguments(options: &Watch) -> Result<Vec<OsString>, String> {
         Err(error) => Err(format!("cannot read {}: {}", script.to_string_lossy(), reason(&error))),
         Ok(_) => Ok(options.program.clone()),
     }
+}
+
+/// Whether what stands in the script's place is a long option, and none of the interpreter's. No script is called so.
+fn is_mistyped(first: &OsStr) -> bool {
+    let text = first.to_string_lossy();
+    text.starts_with("--") && !OF_PYTHON.iter().any(|own| text.starts_with(own))
+}
+
+/// The interpreter's own long options begin like this (`python3 --help-all`).
+const OF_PYTHON: [&str; 3] = ["--help", "--version", "--check-hash-based-pycs"];
+
+/// Refuses an option that `watch` has not. It would be taken for the script, since what follows that is the script's own.
+fn unknown(option: &OsStr) -> color_eyre::Report {
+    // The same command without that allowance knows which of its options is near.
+    let command = super::Cli::command().find_subcommand("watch").cloned().unwrap_or_default();
+    let strict = command.mut_arg("program", |program| program.trailing_var_arg(false).allow_hyphen_values(false));
+    let near = strict.try_get_matches_from([OsStr::new("watch"), option]).err();
+    let near = near.as_ref().and_then(|error| match error.get(ContextKind::SuggestedArg)? {
+        ContextValue::String(near) => Some(format!(" Is {near} meant?")),
+        _ => None,
+    });
+    let option = option.to_string_lossy();
+    refuse(format!(
+        "{option} is no option of gilscope watch.{} What the program is to read stands behind it: \
+         gilscope watch SCRIPT.py {option}",
+        near.unwrap_or_default()
+    ))
 }
 
 fn reason(error: &io::Error) -> String {

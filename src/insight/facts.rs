@@ -1,6 +1,6 @@
 //! What the diagnoses look at: a run's log, with what several of them need of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::sampler::Peaks;
 use crate::event::{LaneId, LockId, Nanos, State};
@@ -145,9 +145,15 @@ impl<'a> Facts<'a> {
         !self.shared.is_empty() || self.workers.iter().any(|lane| self.trace.lane(*lane).lock.is_none())
     }
 
-    /// What the workers are, for a sentence: threads where they share a lock, else workers.
+    /// What the workers are, for a sentence: threads where they share a lock, else workers. A real program has none: it has
+    /// threads, or processes where each thread has one of its own.
     pub fn noun(&self) -> &'static str {
-        if self.shared.is_empty() { "workers" } else { "threads" }
+        let processes = || self.workers.iter().map(|lane| self.trace.lane(*lane).process).collect::<BTreeSet<_>>();
+        match () {
+            () if self.is_program && self.workers.len() > 1 && processes().len() == self.workers.len() => "processes",
+            () if self.is_program || !self.shared.is_empty() => "threads",
+            () => "workers",
+        }
     }
 }
 

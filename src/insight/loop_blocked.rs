@@ -1,8 +1,9 @@
 //! One coroutine keeps the event loop while others are ready to go on.
 
-use super::words::{number, plain};
+use super::words::number;
 use super::{Facts, Insight, Of, Said};
 use crate::event::{LaneId, Line, Nanos, State};
+use crate::text::printable;
 use crate::trace::Span;
 
 /// What asyncio itself calls slow (`loop.slow_callback_duration`).
@@ -59,7 +60,7 @@ fn find(facts: &Facts) -> Option<Said> {
     Said::with(
         format!(
             "{} kept the loop for {overlap} at a stretch{line} while {} {noun} {were} ready to go on.",
-            plain(&trace.lane(blocker).name),
+            printable(&trace.lane(blocker).name),
             number(others),
         ),
         match span.state {

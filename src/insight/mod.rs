@@ -30,6 +30,7 @@ use serde::Serialize;
 pub use facts::Facts;
 
 use crate::session::Experiment;
+use crate::text::printable;
 
 /// A diagnosis.
 pub struct Insight {
@@ -130,7 +131,7 @@ fn compare(experiment: &Experiment, models: &str) -> String {
     for (name, value) in &experiment.args {
         command += &format!(" --arg {}", quoted(&format!("{name}={value}")));
     }
-    words::plain(&command)
+    printable(&command)
 }
 
 #[cfg(test)]

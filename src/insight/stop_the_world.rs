@@ -2,9 +2,10 @@
 //! a noticeable part of their time to that.
 
 use super::facts::ratio;
-use super::words::{percent, plain};
+use super::words::percent;
 use super::{Facts, Insight, Of, Said};
 use crate::event::{LaneId, LockId, Nanos, State};
+use crate::text::printable;
 use crate::trace::LockInfo;
 
 /// A twentieth of the time in which threads ran or would have run: less than that a machine's other noise costs as well.
@@ -32,7 +33,7 @@ fn find(facts: &Facts) -> Option<Said> {
     let times = if stats.takes == 1 { "once".to_owned() } else { format!("{} times", stats.takes) };
     let held = trace.held_by(worst.world, trace.begin_at(), trace.now());
     let by = held.into_iter().max_by_key(|(_, held)| *held).filter(|(_, held)| *held > Nanos::ZERO);
-    let by = by.map_or_else(String::new, |(lane, _)| format!(", mostly by {}", plain(&trace.lane(lane).name)));
+    let by = by.map_or_else(String::new, |(lane, _)| format!(", mostly by {}", printable(&trace.lane(lane).name)));
     let of_process = trace.lock(worst.world).process;
     let process = match trace.worlds().all(|(_, info)| info.process == of_process) {
         true => String::new(),

@@ -256,6 +256,67 @@ fn a_full_interval_at_each_wake_up_is_a_convoy_and_less_is_not() {
 }
 
 #[test]
+fn who_keeps_the_lock_for_long_is_named_though_most_wake_ups_find_it_free() {
+    // 80 ms of every 110 it holds the lock; the other wakes up every 10 ms.
+    let beside_a_hog = |sleeps: u64| {
+        let mut builder = TraceBuilder::new().lock("GIL").lane("hog");
+        for _ in 0..10 {
+            builder = builder.running(ms(80)).state(State::Io, ms(30 + sleeps));
+        }
+        builder = builder.lane("api");
+        for _ in 0..10 {
+            builder = builder.state(State::Io, ms(10)).waiting(ms(70)).running(ms(1));
+            builder = builder.state(State::Io, ms(9)).running(ms(1)).state(State::Io, ms(9)).running(ms(1));
+            builder = builder.state(State::Io, ms(9 + sleeps));
+        }
+        builder.build()
+    };
+    let said = sentence(&beside_a_hog(0), "convoy");
+    assert!(
+        said.contains("(70.0 ms on average, 6") && said.contains("% of its life in all); hog held the lock for 100%"),
+        "{said}"
+    );
+    let found = find(&Facts::new(&beside_a_hog(0), 4, ms(5)));
+    assert!(
+        found.iter().any(|it| it.advice.is_some_and(|advice| advice.contains("heeds no switch interval"))),
+        "{found:?}"
+    );
+    // So seldom that it is no matter to that thread.
+    assert!(!ids(&beside_a_hog(400)).contains(&"convoy"));
+    // Threads of a program that only compute wake up from nothing, though it was not seen what all their moments were.
+    let mut builder = TraceBuilder::new().lock("GIL").lane("one");
+    for _ in 0..20 {
+        builder = builder.running(ms(10)).state(State::Sleeping, ms(1)).waiting(ms(9));
+    }
+    builder = builder.lane("two");
+    for _ in 0..20 {
+        builder = builder.state(State::Sleeping, ms(1)).waiting(ms(9)).running(ms(10));
+    }
+    let turns = builder.build();
+    let mut facts = Facts::new(&turns, 4, ms(5));
+    facts.is_program = true;
+    let found: Vec<_> = find(&facts).into_iter().map(|it| it.id).collect();
+    assert!(found.contains(&"lock-bound") && !found.contains(&"convoy"), "{found:?}");
+    // Two that keep each other waiting for as long: neither is to be named.
+    let mut builder = TraceBuilder::new().lock("GIL").lane("one");
+    for _ in 0..10 {
+        builder = builder.running(ms(60)).state(State::Io, ms(45)).waiting(ms(55));
+        for io in [1, 1, 35] {
+            builder = builder.running(ms(1)).state(State::Io, ms(io));
+        }
+    }
+    builder = builder.lane("other");
+    for _ in 0..10 {
+        builder = builder.state(State::Io, ms(5)).waiting(ms(55));
+        for io in [1, 1, 35] {
+            builder = builder.running(ms(1)).state(State::Io, ms(io));
+        }
+        builder = builder.running(ms(60)).state(State::Io, ms(40));
+    }
+    assert!(!ids(&builder.build()).contains(&"convoy"));
+}
+
+#[test]
 fn a_blocking_call_in_a_coroutine_blocks_the_loop_and_short_turns_do_not() {
     let stall = TraceBuilder::new()
         .lane("task 1")
@@ -349,6 +410,15 @@ fn cores_were_taken_by_others_only_where_ours_left_some_free() {
     assert_eq!(found[0].id, "cores-taken");
     assert!(found[0].sentence.contains("for 50% of their time workers wanted one"), "{found:?}");
     assert!(found[0].sentence.ends_with("was on 1.0 of 4."), "{found:?}");
+    // A real program has no workers.
+    let mut both = both;
+    for noun in ["threads", "processes"] {
+        let mut facts = Facts::new(&both, 4, ms(5));
+        facts.is_program = true;
+        let found = find(&facts);
+        assert!(found[0].sentence.contains(&format!("of their time awake {noun} wanted one")), "{found:?}");
+        both.lane_mut(LaneId(1)).process = 1;
+    }
     // They took turns on the only core: nobody else was there.
     let turns = TraceBuilder::new()
         .lock("GIL of process 1")

@@ -29,11 +29,6 @@ pub fn bytes(value: u64) -> String {
     }
 }
 
-/// A name from elsewhere without what controls a terminal.
-pub fn plain(name: &str) -> String {
-    name.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

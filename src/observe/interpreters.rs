@@ -4,6 +4,7 @@ use crate::clock::{Clock, Monotonic};
 use crate::event::{CoreId, Detail, Nanos};
 use crate::model::{LockKind, LockPlan};
 use crate::perf::{Record, Subject, What};
+use crate::text::printable;
 
 use super::lock::{Lock, Mode};
 use super::memory::Remote;
@@ -303,7 +304,7 @@ impl Watcher {
             version: runtime.version.to_string(),
             free_threaded: runtime.free_threaded,
             gil_enabled: Some(has_lock),
-            file: process::sanitised(&runtime.file.to_string_lossy()),
+            file: printable(&runtime.file.to_string_lossy()),
         });
         if !self.program.launched {
             self.program.command = process::command(self.root);

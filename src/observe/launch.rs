@@ -41,6 +41,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 use crate::program::pty::{self, PseudoTerminal};
 use crate::program::{KEPT, Output, Tail, children, descendants, end_all_below, guard};
+use crate::text::printable;
 
 use super::process;
 
@@ -60,7 +61,7 @@ const NOT_EXECUTED: u8 = 127;
 /// What a terminal sends to all it has in the foreground: for the program, and not for its keeper.
 const UNHEEDED: [i32; 3] = [SIGINT, SIGQUIT, SIGHUP];
 
-/// How long a program that is asked to end may take.
+/// How long a program that is asked to end may take; one that ignores that signal gets no time at all.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// And what it made, after that: a pool's workers, who tidies up behind it.
 const PATIENCE_WITH_OTHERS: Duration = Duration::from_secs(1);
@@ -137,7 +138,7 @@ fn become_program(leads: bool, program: &OsStr, args: impl Iterator<Item = OsStr
     }
     stop_here()?;
     let error = Command::new(program).args(args).exec();
-    eprintln!("gilscope: cannot run {}: {error}", process::sanitised(&program.to_string_lossy()));
+    eprintln!("gilscope: cannot run {}: {error}", printable(&program.to_string_lossy()));
     Ok(ExitCode::from(NOT_EXECUTED))
 }
 
@@ -212,12 +213,16 @@ fn end_all(program: Pid, ended: Option<WaitStatus>) -> Option<WaitStatus> {
         }
     };
     let number = program.as_raw_nonzero().get().unsigned_abs();
+    let hears = |pid: u32| !process::ignores(pid, SIGTERM);
     send(Signal::TERM, &[number]);
-    wait(PATIENCE, &|ended| ended);
+    wait(PATIENCE, &|ended| ended || !hears(number));
     // The program has heard it: who means to clean up for a while is not to be asked twice.
     let others: Vec<u32> = descendants(own).into_iter().filter(|pid| *pid != number).collect();
     send(Signal::TERM, &others);
-    wait(PATIENCE_WITH_OTHERS, &|_| children(own).is_empty());
+    // Where there are none, the program has had its time.
+    if !others.is_empty() {
+        wait(PATIENCE_WITH_OTHERS, &|_| !descendants(own).into_iter().any(hears));
+    }
     // One that will not hear: how it ended is told as well.
     send(Signal::KILL, &children(own));
     wait(PATIENCE, &|ended| ended);

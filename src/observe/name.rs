@@ -20,10 +20,11 @@
 
 use std::collections::HashMap;
 
+use crate::text::printable;
+
 use super::layout::Version;
 use super::memory::Memory;
 use super::object::{IS_DICT, IS_INT, IS_STR, ObjectLayout, word};
-use super::process::sanitised;
 use super::runtime::Runtime;
 
 /// More interpreters of one process are not asked.
@@ -128,7 +129,7 @@ impl Names {
             return None;
         }
         let native = u32::try_from(objects.whole_number(native, memory)?).ok().filter(|native| *native != 0)?;
-        let name = sanitised(&objects.text(name, memory)?);
+        let name = printable(&objects.text(name, memory)?);
         Some((native, shortened(name.trim()))).filter(|(_, name)| !name.is_empty())
     }
 }

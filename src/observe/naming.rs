@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::clock::{Clock, Monotonic};
 use crate::event::Nanos;
+use crate::text::printable;
 
 use super::notice::Notice;
 use super::observed::Process;
@@ -127,7 +128,7 @@ impl Watcher {
     /// The name of a lock, if no other bears it; else with the program that it is of. A process that executes another
     /// program has another lock then.
     pub(super) fn unused_lock_name(&mut self, pid: u32, name: String) -> String {
-        let program = || process::sanitised(&executed(&process::command(pid)));
+        let program = || printable(&executed(&process::command(pid)));
         let mut unused = name.clone();
         let mut times = 1;
         while !self.lock_names.insert(unused.clone()) {
@@ -144,7 +145,7 @@ impl Watcher {
     pub(super) fn thread_renamed(&mut self, tid: u32, name: &[u8; 16]) {
         let Some(tracked) = self.threads.get_mut(&tid) else { return };
         let length = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
-        let name = process::sanitised(&String::from_utf8_lossy(&name[..length]));
+        let name = printable(&String::from_utf8_lossy(&name[..length]));
         tracked.naming.kernel = Some(name).filter(|name| !name.trim().is_empty());
         self.call_lane(tid);
     }

@@ -7,6 +7,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
+use crate::text::printable;
+
 use super::trouble::Trouble;
 
 /// A file that a process has mapped, by its first mapping.
@@ -105,16 +107,19 @@ pub fn threads(pid: u32) -> Vec<u32> {
 /// What a thread calls itself, made fit to be shown: nothing that steers a terminal.
 pub fn name(pid: u32, tid: u32) -> Option<String> {
     let name = fs::read(format!("/proc/{pid}/task/{tid}/comm")).ok()?;
-    Some(sanitised(String::from_utf8_lossy(&name).trim_end_matches('\n')))
+    Some(printable(String::from_utf8_lossy(&name).trim_end_matches('\n')))
 }
 
-/// A foreign text without what would steer a terminal, one question mark for each; all of it, however long.
-pub fn sanitised(name: &str) -> String {
-    let steers = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-    };
-    name.chars().map(|c| if steers(c) { '?' } else { c }).collect()
+/// Whether a process ignores a signal, so that to wait for what it makes of it is to wait in vain.
+pub fn ignores(pid: u32, signal: i32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    (ignored_in(&status) >> (signal - 1)) & 1 == 1
+}
+
+/// The signals that are ignored, a bit each, as `/proc/PID/status` has them.
+fn ignored_in(status: &str) -> u64 {
+    let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 /// The command line of a process; empty if it does not tell.
@@ -347,10 +352,13 @@ mod tests {
     }
 
     #[test]
-    fn a_name_cannot_steer_the_terminal() {
-        assert_eq!(sanitised("a\x1b[31mb\u{202e}c"), "a?[31mb?c");
-        let long = "/srv/".repeat(40);
-        assert_eq!(sanitised(&long), long, "a path that was cut is another path");
+    fn what_the_kernel_says_of_a_process_is_read() {
+        let pid = std::process::id();
+        let other = std::thread::spawn(move || of_thread(crate::record::thread_id()));
+        assert_eq!((of_thread(pid), other.join().unwrap()), (pid, pid));
+        assert_eq!(of_thread(u32::MAX >> 2), u32::MAX >> 2, "nobody has that number");
+        assert_eq!(ignored_in("SigBlk:\t0000000000000001\nSigIgn:\t0000000001005000\n"), 0x100_5000);
+        assert_eq!(ignored_in("Name:\tx\n"), 0);
         assert_eq!(parse_number_inside("Name:\tx\nNSpid:\t4242\t7\n"), Some(7));
     }
 

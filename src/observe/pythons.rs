@@ -5,14 +5,19 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
+use rustix::fs::OFlags;
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::perf::{self, Refused, Subject};
+use crate::program::descendants;
 use crate::record::thread_id;
+use crate::text::printable;
 
 use super::layout::Version;
 use super::process;
@@ -89,7 +94,7 @@ pub enum Silence {
     #[error("it cannot be executed: {0}")]
     Refused(io::Error),
     /// It takes too long.
-    #[error("it does not answer")]
+    #[error("it does not answer within {} s", PATIENCE.as_secs())]
     Late,
     /// It ended like this, and what it printed is no answer.
     #[error("it does not say what it is ({0})")]
@@ -142,7 +147,7 @@ pub fn newest(installed: Vec<Installed>) -> Option<PathBuf> {
 pub fn find(python: &OsStr) -> Result<PathBuf, String> {
     let executable = |path: &Path| rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok() && path.is_file();
     let path = Path::new(python);
-    let shown = process::sanitised(&path.to_string_lossy());
+    let shown = printable(&path.to_string_lossy());
     if path.components().count() > 1 {
         return match (executable(path), path.exists()) {
             (true, _) => std::path::absolute(path).map_err(|error| format!("{shown}: {error}")),
@@ -223,7 +228,7 @@ pub fn ask(path: &Path) -> Result<Said, Silence> {
     // Python 2 has no -I, and prints this all the same.
     let (_, text) = answer(path, &["-E", "-c", "import sys; sys.stdout.write(sys.version.split()[0])"])?;
     match text.trim() {
-        version if version.starts_with("2.") => Err(Silence::Two(process::sanitised(version))),
+        version if version.starts_with("2.") => Err(Silence::Two(printable(version))),
         _ => Err(Silence::Unclear(status)),
     }
 }
@@ -267,7 +272,7 @@ pub fn verdict(path: &Path) -> Verdict {
         Err(two @ Silence::Two(_)) => two.to_string(),
         Err(_) => return Verdict::Silent,
     };
-    let shown = process::sanitised(&path.to_string_lossy());
+    let shown = printable(&path.to_string_lossy());
     Verdict::Objection(format!(
         "{shown} cannot be used: {why}, and gilscope observes CPython 3.9 to 3.15 (`gilscope list pythons` names those \
          there are)"
@@ -289,23 +294,41 @@ fn answer(path: &Path, args: &[&str]) -> Result<(ExitStatus, String), Silence> {
             Ok(Some(status)) => break status,
             Ok(None) if Instant::now() < end => std::thread::sleep(Duration::from_millis(2)),
             _ => {
-                let _ = child.kill();
-                let _ = child.wait();
+                end_with_all_below(&mut child);
                 return Err(Silence::Late);
             }
         }
     };
-    let mut text = String::new();
-    // What is not there is not understood below.
-    let _ = child.stdout.take().map(|mut out| out.read_to_string(&mut text));
-    Ok((status, text))
+    Ok((status, child.stdout.take().map_or_else(String::new, said_so_far)))
+}
+
+/// What stands in a pipe, without waiting for its end: whatever a wrapper has left running in the background may hold that
+/// open for good. What is not there is not understood by whoever asked.
+fn said_so_far(mut out: ChildStdout) -> String {
+    let mut bytes = Vec::new();
+    let _ = rustix::fs::fcntl_setfl(&out, OFlags::NONBLOCK);
+    // All that was read stays, also where more might come.
+    let _ = out.read_to_end(&mut bytes);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Ends a program that does not answer, and what it has started: a wrapper waits for the interpreter that hangs. It is not
+/// in a process group of its own, since then Ctrl-C would leave it behind.
+fn end_with_all_below(child: &mut Child) {
+    // Halted, it starts nothing more while those below are counted.
+    let _ = kill_process(Pid::from_child(child), Signal::STOP);
+    for pid in descendants(child.id()).into_iter().filter_map(|pid| Pid::from_raw(pid.cast_signed())) {
+        let _ = kill_process(pid, Signal::KILL);
+    }
+    let _ = child.kill();
+    let _ = child.wait();
 }
 
 fn parse(text: &str) -> Option<Said> {
     let mut words = text.split_ascii_whitespace();
     Some(Said {
-        version: process::sanitised(words.next()?),
-        implementation: process::sanitised(words.next()?),
+        version: printable(words.next()?),
+        implementation: printable(words.next()?),
         free_threaded: words.next()? == "1",
         gil: words.next()? == "1",
     })
@@ -346,7 +369,7 @@ fn running_by(files: &mut Files) -> Vec<Running> {
                 }
                 Err(why) => why.seen_in_part().map(str::to_owned).ok_or(why.clone()),
             };
-            Some(Running { pid, command: process::sanitised(&command), version, in_part })
+            Some(Running { pid, command: printable(&command), version, in_part })
         })
         .collect()
 }

@@ -29,6 +29,8 @@ struct Pipe {
     total: u64,
     /// How many lines ended in all.
     lines: u64,
+    /// Whether what is kept begins within a line.
+    begins_within: bool,
 }
 
 impl Tail {
@@ -40,7 +42,7 @@ impl Tail {
         let _ = rustix::io::ioctl_fionbio(&pipe, true);
         let room = rustix::pipe::fcntl_getpipe_size(&pipe).unwrap_or(64 << 10);
         let end = Some(Arc::new(pipe));
-        Tail(Reader::start(Pipe { end, room, kept: VecDeque::new(), limit, total: 0, lines: 0 }))
+        Tail(Reader::start(Pipe { end, room, kept: VecDeque::new(), limit, total: 0, lines: 0, begins_within: false }))
     }
 
     /// Takes in what has been written until now, up to a MiB: after this nothing of it is still on its way.
@@ -53,9 +55,10 @@ impl Tail {
         self.0.lock().total
     }
 
-    /// How many lines ended before what is kept of it begins.
+    /// How many lines are not kept, or not whole.
     pub fn lines_left_out(&self) -> u64 {
-        self.0.lock().lines_gone()
+        let pipe = self.0.lock();
+        pipe.lines_gone() + u64::from(pipe.begins_within)
     }
 
     /// The last of it as text: from the first whole character, what is no UTF-8 replaced.
@@ -100,9 +103,11 @@ impl Pipe {
     fn keep(&mut self, bytes: &[u8]) {
         self.total += bytes.len() as u64;
         self.lines += ends(bytes);
-        let bytes = &bytes[bytes.len().saturating_sub(self.limit)..];
+        let (gone, bytes) = bytes.split_at(bytes.len().saturating_sub(self.limit));
         let over = (self.kept.len() + bytes.len()).saturating_sub(self.limit);
-        self.kept.drain(..over);
+        let last = gone.last().copied().or_else(|| self.kept.drain(..over).next_back());
+        self.begins_within = last.map_or(self.begins_within, |last| last != b'\n');
+        self.kept.drain(..self.kept.len().saturating_sub(self.limit - bytes.len()));
         self.kept.extend(bytes);
     }
 
@@ -160,6 +165,13 @@ mod tests {
         rustix::io::write(&writer, b"i").unwrap();
         tail.drain();
         assert_eq!(tail.text(), "fghi");
+        // Of the only line the beginning is missing.
+        assert_eq!(tail.lines_left_out(), 1);
+        for (more, left_out) in [("\n", 1), ("jklm", 1), ("\n", 1), ("n", 2), ("opqrst", 3)] {
+            rustix::io::write(&writer, more.as_bytes()).unwrap();
+            tail.drain();
+            assert_eq!(tail.lines_left_out(), left_out, "{:?}", tail.text());
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::calibration::{Calibration, Phases};
 use crate::event::Nanos;
 use crate::vm::StreamPrices;
 
-use super::printable;
+use crate::text::printable;
 
 /// As whose start-up births cost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

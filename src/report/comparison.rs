@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::engine::{self, Engine, driven::Python};
 use crate::event::{Nanos, State};
 use crate::session::{self, Comparison, Ideal, Interpreter, Progress, Row, RunSummary, Spread};
+use crate::text::printable;
 use crate::vm::Rules;
 use crate::workload::{ArgValue, Workload};
 
@@ -316,7 +317,7 @@ pub fn write_csv(report: &ComparisonReport, out: impl io::Write) -> io::Result<(
         });
         row.extend(states);
         row.extend([run.failures.join("; "), String::new()]);
-        table.write_record(row)?;
+        table.write_record(row.iter().map(|cell| printable(cell)))?;
     }
     for refused in &report.refused {
         let mut row = common(&refused.model);
@@ -324,7 +325,7 @@ pub fn write_csv(report: &ComparisonReport, out: impl io::Write) -> io::Result<(
         row.extend(interpreter(refused.engine, refused.python.as_ref()));
         row.resize(fixed.len() + states.len() + 1, String::new());
         row.push(refused.reason.clone());
-        table.write_record(row)?;
+        table.write_record(row.iter().map(|cell| printable(cell)))?;
     }
     for absent in &report.refused_pythons {
         let mut row = common("");
@@ -332,7 +333,7 @@ pub fn write_csv(report: &ComparisonReport, out: impl io::Write) -> io::Result<(
         row.extend(["cpython".to_owned(), absent.path.display().to_string(), String::new()]);
         row.resize(fixed.len() + states.len() + 1, String::new());
         row.push(absent.reason.clone());
-        table.write_record(row)?;
+        table.write_record(row.iter().map(|cell| printable(cell)))?;
     }
     table.flush()
 }

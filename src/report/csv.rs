@@ -4,8 +4,8 @@ use std::io;
 
 use crate::event::State;
 
-use super::printable;
 use super::schema::Report;
+use crate::text::printable;
 
 /// Writes a header and a row for each lane; times in nanoseconds, nothing where a figure is not known.
 pub fn write_csv(report: &Report, out: impl io::Write) -> io::Result<()> {
@@ -30,7 +30,7 @@ pub fn write_csv(report: &Report, out: impl io::Write) -> io::Result<()> {
     let states: Vec<String> = State::ALL.iter().map(|state| format!("{}_ns", state.name())).collect();
     table.write_record(fixed.iter().copied().chain(states.iter().map(String::as_str)))?;
     let known = |value: Option<String>| value.unwrap_or_default();
-    let program = report.command.as_ref().map_or_else(String::new, |command| printable(&command.join(" ")));
+    let program = report.command.as_ref().map_or_else(String::new, |command| command.join(" "));
     for lane in &report.lanes {
         let experiment = report.experiment.as_ref();
         let mut row = vec![
@@ -53,7 +53,7 @@ pub fn write_csv(report: &Report, out: impl io::Write) -> io::Result<()> {
         row.extend(
             State::ALL.iter().map(|state| lane.states_ns.get(state.name()).map_or(0, |span| span.0).to_string()),
         );
-        table.write_record(row)?;
+        table.write_record(row.iter().map(|cell| printable(cell)))?;
     }
     table.flush()
 }

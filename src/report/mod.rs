@@ -14,17 +14,9 @@ mod prices;
 mod schema;
 mod table;
 
-/// Text from elsewhere, such as a file's name or an exception's message, for a terminal: what would steer that instead
-/// of being seen (control characters, changes of writing direction) is spelt out.
-pub fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if steers(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
-    }
-    shown
-}
+use crate::text::steers;
 
-/// The same for JSON, which spells out only the first 32 control characters by itself: an equal document that a terminal
+/// JSON, which spells out only the first 32 control characters by itself: an equal document that a terminal
 /// can be shown.
 pub fn plain_json(json: &str) -> String {
     let mut shown = String::with_capacity(json.len());
@@ -33,10 +25,6 @@ pub fn plain_json(json: &str) -> String {
         if c > ' ' && steers(c) { shown += &format!("\\u{:04x}", u32::from(c)) } else { shown.push(c) }
     }
     shown
-}
-
-fn steers(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 pub use build::report;

@@ -1,13 +1,13 @@
 //! What the table says of a real program, besides what it says of every run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use crate::engine::{Engine, Slept, Status};
 use crate::event::{LaneId, Nanos};
 
-use super::printable;
 use super::schema::{HeldIn, InTask, Report};
+use crate::text::printable;
 
 /// What was observed, and how.
 pub(super) fn heading(report: &Report, out: &mut impl Write) -> io::Result<()> {
@@ -97,23 +97,44 @@ fn holders(report: &Report, row: &HeldIn) -> String {
     }
 }
 
-/// Who held the lock while others waited for it, the longest first, and who waited for him most.
+/// What is known of those of one name who held the lock while others waited.
+#[derive(Default)]
+struct HeldUp {
+    lanes: BTreeSet<LaneId>,
+    sum: Nanos,
+    /// How long who waited, by name.
+    by: BTreeMap<String, Nanos>,
+}
+
+/// Who held the lock while others waited for it, the longest first, and who waited for him most. Threads of one name, as a
+/// service has that makes one for each request, are one row.
 fn held_up(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    let mut sums: BTreeMap<LaneId, (Nanos, Nanos, LaneId)> = BTreeMap::new();
-    for blame in &report.blame {
-        let (sum, most, by) = sums.entry(blame.holder).or_insert((Nanos::ZERO, Nanos::ZERO, blame.waiter));
-        *sum += blame.ns;
-        if blame.ns > *most {
-            (*most, *by) = (blame.ns, blame.waiter);
-        }
+    let names: BTreeMap<LaneId, String> = report.lanes.iter().map(|lane| (lane.id, printable(&lane.name))).collect();
+    let name = |lane: LaneId| names.get(&lane).cloned().unwrap_or_default();
+    let mut rows: BTreeMap<String, HeldUp> = BTreeMap::new();
+    for blame in report.blame.iter().filter(|blame| blame.ns > Nanos::ZERO) {
+        let row = rows.entry(name(blame.holder)).or_default();
+        row.lanes.insert(blame.holder);
+        row.sum += blame.ns;
+        *row.by.entry(name(blame.waiter)).or_default() += blame.ns;
     }
-    let all = sums.values().map(|(sum, ..)| sum.0).sum::<u64>().max(1) as f64;
-    let mut sums: Vec<_> = sums.into_iter().filter(|(_, (sum, ..))| *sum > Nanos::ZERO).collect();
-    sums.sort_by_key(|(_, (sum, ..))| std::cmp::Reverse(*sum));
-    for (index, (holder, (sum, most, by))) in sums.into_iter().take(HELD_UP).enumerate() {
+    let all = rows.values().map(|row| row.sum.0).sum::<u64>().max(1) as f64;
+    let mut rows: Vec<_> = rows.into_iter().collect();
+    rows.sort_by_key(|(_, row)| std::cmp::Reverse(row.sum));
+    for (index, (holder, row)) in rows.iter().take(HELD_UP).enumerate() {
         let heading = if index == 0 { "\nwho held the lock while others waited\n" } else { "" };
-        let (holder, by, share) = (lane_name(report, holder), lane_name(report, by), sum.0 as f64 / all * 100.0);
-        writeln!(out, "{heading}  {:>10}  {share:3.0} %  {holder} (of it {most} while {by} waited)", sum.to_string())?;
+        let times = if row.lanes.len() > 1 { format!(" ×{}", row.lanes.len()) } else { String::new() };
+        let share = row.sum.0 as f64 / all * 100.0;
+        let most = row.by.iter().max_by_key(|(_, ns)| **ns);
+        let most = most.map_or_else(String::new, |(by, ns)| format!(" (of it {ns} while {by} waited)"));
+        writeln!(out, "{heading}  {:>10}  {share:3.0} %  {holder}{times}{most}", row.sum.to_string())?;
+    }
+    let others =
+        rows.iter().skip(HELD_UP).fold((0, Nanos::ZERO), |all, (_, row)| (all.0 + row.lanes.len(), all.1 + row.sum));
+    if others.0 > 0 {
+        let (count, share) = (others.0, others.1.0 as f64 / all * 100.0);
+        let what = if count == 1 { "one more thread".to_owned() } else { format!("{count} more threads") };
+        writeln!(out, "  {:>10}  {share:3.0} %  {what}", others.1.to_string())?;
     }
     Ok(())
 }

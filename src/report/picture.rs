@@ -11,8 +11,8 @@ use crate::event::{Nanos, State};
 use crate::session::{Comparison, Interpreter, Progress, Row, RunSummary};
 
 use super::comparison::{bytes, gain, median_span, number};
-use super::printable;
 use super::table::lines;
+use crate::text::printable;
 
 /// As wide as lines get.
 const WIDTH: usize = 100;

@@ -8,7 +8,7 @@ use crate::session::Spread;
 
 use super::calibration::StartUp;
 use super::comparison::bytes;
-use super::printable;
+use crate::text::printable;
 
 /// What one more worker of a model costs.
 #[derive(Clone, Debug, Serialize)]

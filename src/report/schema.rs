@@ -57,7 +57,7 @@ pub struct Report {
     pub outcome: Option<String>,
     /// What was printed: the last 1 MiB.
     pub output: String,
-    /// How many lines were printed before these.
+    /// How many lines were printed before these, among them one of which the beginning is missing.
     pub output_left_out: u64,
     /// Of a real program that ended badly by itself, and whose output was kept: the error of its last traceback, or else its
     /// last line.

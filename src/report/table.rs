@@ -12,7 +12,9 @@ use crate::trace::Distribution;
 use unicode_width::UnicodeWidthStr;
 
 use super::schema::{Lane, Report, TaskResult};
-use super::{observed, printable};
+use crate::text::printable;
+
+use super::observed;
 
 /// As wide as sentences get.
 pub(super) const COLUMNS: usize = 100;
@@ -49,6 +51,8 @@ pub fn write_table(report: &Report, mut out: impl Write) -> io::Result<()> {
         _ if report.ended_by_gilscope => crate::engine::ENDED_BY_US.to_owned(),
         "ended" => report.program_end.as_deref().map_or_else(|| ended(report), printable),
         "failed" => format!("failed: {}", printable(report.failure.as_deref().unwrap_or("no reason given"))),
+        // Looking at it is what was stopped. That a program is stopped is something else.
+        "stopped" if report.command.is_some() => "left running".to_owned(),
         other => other.to_owned(),
     };
     let cores = report.machine.logical_cores;

@@ -239,7 +239,7 @@ fn judge(known: &Known, record: &Record) -> Result<Verdict, NoVerdict> {
     let said = record.output.lines().rev().find_map(|line| serde_json::from_str::<Said>(line).ok());
     let Some(said) = said else {
         let last = record.output.lines().next_back().unwrap_or("it printed nothing");
-        let last = crate::observe::process::sanitised(last);
+        let last = crate::text::printable(last);
         return Err(NoVerdict::Refused(format!("it does not run {} as a Python would: {last}", known.id)));
     };
     let status = record.description.observing.clone().unwrap_or_default();

@@ -52,10 +52,15 @@ pub fn render(state: &State, log: Option<&Trace>, area: Rect, buf: &mut Buffer) 
 fn too_small(state: &State, canvas: &mut Canvas) {
     let (columns, rows) = layout::LEAST;
     let (width, height) = (canvas.width(), canvas.height());
+    let (screen, phase, busy) = match state.screen {
+        Screen::Watch if state.origin.program.is_some() => ("Watch", watch::phase(state), watch::busy(state)),
+        Screen::Watch => ("Watch", words::phase(state), state.figures.cores_busy),
+        Screen::Compare => ("Compare", words::phase(state), state.figures.cores_busy),
+        _ => ("Lab", words::phase(state), state.figures.cores_busy),
+    };
     let text = format!(
-        "{}. {:.1} cores busy. gilscope needs {columns} columns and {rows} rows; here are {width} and {height}.",
-        words::phase(state),
-        state.figures.cores_busy,
+        "{phase}. {busy:.1} cores busy. The {screen} screen needs {columns} columns and {rows} rows; here are {width} and \
+         {height}.",
     );
     for (y, line) in
         wrapped(&state.look.wording.say(&text), usize::from(width)).iter().take(usize::from(height)).enumerate()

@@ -144,8 +144,42 @@ fn in_a_kitchen_what_belongs_to_the_program_keeps_its_name() {
     places.saw(log.as_ref().expect("there is one").begin_at() + ms(60), LaneId(0), place, 2);
     let heard = seen(&state, places);
     hear(&mut state, log.as_ref(), News::Observed(Box::new(heard)));
-    let text = text(&draw(&state, log.as_ref()));
-    assert!(text.contains("Try: gilscope compare --call lock:thread -m threads,processes"), "{text}");
+    let text = text(&draw(&state, log.as_ref())).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains(": gilscope compare --call lock:thread -m threads,processes"), "{text}");
+}
+
+#[test]
+fn what_is_to_be_done_for_more_than_samples_is_whole_on_every_screen() {
+    let reason = |size| {
+        let (mut state, log) = watched(size, true, true);
+        state.origin.note = Some(gilscope::perf::Refused::Paranoid(4).to_string());
+        state.origin.note_is_remedy = true;
+        state.machine.own = Some(0.026);
+        (state, log)
+    };
+    for size in [(200, 50), (120, 36), (100, 30), (80, 24), (80, 20), (70, 18), (60, 15)] {
+        let (state, log) = reason(size);
+        let text = text(&draw(&state, log.as_ref()));
+        assert!(text.contains("`sudo sysctl kernel.perf_event_paranoid=2`"), "{size:?}\n{text}");
+        assert!(text.contains("LOCK HELD") && text.contains("WATCHING") && text.contains("itself 2.6%"), "{text}");
+    }
+    check("watch-refused", reason);
+}
+
+#[test]
+fn below_the_least_size_each_screen_calls_itself_by_its_name() {
+    let (mut state, log) = watched((120, 36), true, true);
+    for (screen, words) in [
+        (Screen::Watch, "WATCHING. 1.0 cores busy. The Watch screen needs 60 columns and 15 rows; here are 59 and 14."),
+        (Screen::Compare, "The Compare screen needs 60 columns"),
+        (Screen::Lab, "The Lab screen needs 60 columns"),
+    ] {
+        hear(&mut state, log.as_ref(), News::Resized(59, 14));
+        state.screen = screen;
+        let text = text(&draw(&state, log.as_ref()));
+        let said = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains(words), "{said}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::app::words::foreign;
 use crate::program::last_words;
 use crate::trace::Trace;
 
-use super::{Holder, Watch};
+use super::{Holder, Importing, Watch};
 
 /// From this share of the time on it is said what keeps threads from running without a GIL.
 const WORTH_SAYING: f64 = 0.05;
@@ -111,12 +111,14 @@ fn said_of_thread(most: &Holder) -> String {
     };
     let advice = match &most.call {
         _ if most.holds <= 0.5 => String::new(),
-        Some((call, is_here)) => {
-            let place = if *is_here { "" } else { " in its folder" };
-            format!(" Try{place}: {}", foreign(&format!("gilscope compare --call {call} -m threads,processes")))
+        Some(call) if call.importing != Importing::Runs => {
+            let place = if call.is_here { "" } else { " in its folder" };
+            let unless = if call.importing == Importing::Unknown { ", if importing it runs nothing" } else { "" };
+            let command = foreign(&format!("gilscope compare --call {} -m threads,processes", call.target));
+            format!(" Try{place}{unless}: {command}")
         }
-        None if most.folded.is_none() => " Try: compare with it as a process.".to_owned(),
-        None => String::new(),
+        _ if most.folded.is_none() => " Try: compare with it as a process.".to_owned(),
+        _ => String::new(),
     };
     format!("{share:.0}% of all waiting fell while {name} held the lock{place}.{advice}")
 }

@@ -144,7 +144,7 @@ fn two_functions_that_are_near_to_each_other_are_both_named() {
     assert!(text.contains("50% ±") && text.contains(" of that in ") && text.contains(", 50% in "), "{text}");
     assert!(text.contains("iterencode (json.py:2)") && text.contains("match (re.py:1)"), "{text}");
     // What can be called by its name is given with the command that compares it.
-    assert!(text.contains("Try in its folder: gilscope compare --call "), "{text}");
+    assert!(text.contains("Try in its folder, if importing it runs nothing: gilscope compare --call "), "{text}");
     watch.by_function = true;
     watch.read(&log, &places);
     let text = sentence(&watch, &log);
@@ -186,7 +186,8 @@ fn a_function_that_can_be_called_by_its_name_is_given_as_it_is_called() {
     use crate::observe::place::Caller;
     let called = |function: &str, file: &str, by: Option<(&str, &str)>| {
         let caller = by.map(|(function, file)| Caller { function: function.into(), file: file.into(), line: None });
-        figures::call(&Place { caller: caller.map(Into::into), ..place(function, file, 1) })
+        let call = figures::call(&Place { caller: caller.map(Into::into), ..place(function, file, 1) });
+        call.map(|call| (call.target, call.is_here))
     };
     let named = |is_here| Some(("svc:scan".to_owned(), is_here));
     let here = std::env::current_dir().unwrap().join("svc.py");
@@ -197,6 +198,30 @@ fn a_function_that_can_be_called_by_its_name_is_given_as_it_is_called() {
         assert_eq!(called(function, file, None), None, "{function} {file}");
     }
     assert_eq!(called("encode", "/usr/lib/python3.14/json/encoder.py", None), None, "it is nobody's own");
+}
+
+#[test]
+fn a_script_that_runs_when_it_is_imported_is_not_to_be_imported() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |source: Option<&str>| {
+        let path = folder.path().join("svc.py");
+        let _ = std::fs::remove_file(&path);
+        if let Some(source) = source {
+            std::fs::write(&path, source).unwrap();
+        }
+        let log = log();
+        let (mut watch, mut places) = (Watch::default(), Places::default());
+        places.saw(log.begin_at() + ms(20), LaneId(0), place("scan", &path.to_string_lossy(), 2), 2);
+        watch.read(&log, &places);
+        sentence(&watch, &log)
+    };
+    let defines = "def scan():\n    pass\n";
+    let guarded = said(Some(&format!("{defines}if __name__ == '__main__':\n    scan()\n")));
+    assert!(guarded.contains("Try in its folder: gilscope compare --call svc:scan "), "{guarded}");
+    let runs = said(Some(&format!("{defines}while True:\n    scan()\n")));
+    assert!(!runs.contains("--call") && runs.ends_with("Try: compare with it as a process."), "{runs}");
+    let unread = said(None);
+    assert!(unread.contains("Try in its folder, if importing it runs nothing: gilscope compare --call"), "{unread}");
 }
 
 #[test]

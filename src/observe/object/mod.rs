@@ -6,6 +6,8 @@
 
 pub mod dict;
 
+use crate::text::printable;
+
 use super::layout::Version;
 use super::memory::Memory;
 
@@ -94,7 +96,7 @@ impl ObjectLayout {
             char::from_u32(u32::from_le_bytes(code))
         };
         let text: Option<String> = bytes.chunks_exact(kind as usize).map(character).collect();
-        Some(text?.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect())
+        Some(printable(&text?))
     }
 
     /// Whether a `str` is this one, which is ASCII.

@@ -33,9 +33,8 @@ pub fn render(state: &State, log: &Trace, rows: u16, canvas: &mut Canvas) {
     }
     canvas.text(1, 1, "CORES BUSY", Ink::Strong);
     let cores = state.machine.cores.len().max(1);
-    // The kernel's sums are of all threads, the lanes only of those that have one.
     let native = state.watch.native_busy;
-    let busy = state.watch.cores_busy.unwrap_or(state.figures.cores_busy + native).min(cores as f64);
+    let busy = busy(state).min(cores as f64);
     let columns = (width / cores as u16).max(1);
     let whole = columns * cores as u16;
     let full = f64::from(whole) * 8.0;
@@ -77,6 +76,11 @@ pub fn render(state: &State, log: &Trace, rows: u16, canvas: &mut Canvas) {
         format!("{whole}half {}, one in 100 {}, worst {}{margin}", wait.p50, wait.p99, wait.max)
     };
     sentence(&text, native, canvas);
+}
+
+/// How many cores the program has. The kernel's sums are of all threads, the lanes only of those that have one.
+pub(in crate::ui) fn busy(state: &State) -> f64 {
+    state.watch.cores_busy.unwrap_or(state.figures.cores_busy + state.watch.native_busy)
 }
 
 /// The third row, and behind it whose threads without lanes are on cores, as far as there is room.

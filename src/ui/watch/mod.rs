@@ -19,6 +19,7 @@
 mod holders;
 mod lanes;
 mod meters;
+mod note;
 mod output;
 mod picker;
 
@@ -32,13 +33,19 @@ use super::canvas::{Canvas, wrapped};
 use super::panels::header::tabs;
 use super::theme::Ink;
 
+pub(super) use meters::busy;
+
 /// Rows of the table of holders: those with a name of their own, and all others.
 const MOST_HOLDERS: u16 = 6;
 
 /// Draws the Watch screen.
 pub fn render(state: &State, log: Option<&Trace>, canvas: &mut Canvas) {
     let (width, height) = (canvas.width(), canvas.height());
-    header(state, canvas);
+    let roomy = height >= ROOMY;
+    // A blank row is free for a long note; else the lanes give one up for what is to be done, but not the panel with the
+    // output, which keeps its size.
+    let gives = roomy || state.origin.note_is_remedy && state.watch.reading.is_none();
+    let header = header(state, if gives { 3 } else { 2 }, canvas);
     let Some(log) = log else {
         let text = state.message.clone().unwrap_or_else(|| match &state.origin.program {
             Some(_) => "It has not begun yet.".to_owned(),
@@ -49,9 +56,9 @@ pub fn render(state: &State, log: Option<&Trace>, canvas: &mut Canvas) {
         let text = state.look.wording.say(&text).into_owned();
         let lines = wrapped(&sanitised(&text), usize::from(width.saturating_sub(2)));
         for (y, line) in lines.iter().enumerate() {
-            canvas.part(0, 0, width, height).verbatim().text(1, 2 + y as u16, line, Ink::Text);
+            canvas.part(0, 0, width, height).verbatim().text(1, header + y as u16, line, Ink::Text);
         }
-        let top = 3 + lines.len() as u16;
+        let top = header + 1 + lines.len() as u16;
         if state.origin.program.is_none() && height > top + 1 {
             picker::render(state, &mut canvas.part(0, top, width, height - top - 1));
         }
@@ -62,7 +69,6 @@ pub fn render(state: &State, log: Option<&Trace>, canvas: &mut Canvas) {
     // The panel with the output is as large whatever is said.
     let sentence_rows = if state.watch.reading.is_some() { SENTENCE } else { (sentence.len() as u16).min(4) };
     // From the bottom: keys, sentence. Blank rows go first where there is little room.
-    let roomy = height >= ROOMY;
     let keys_at = height.saturating_sub(1);
     let sentence_at = keys_at.saturating_sub(sentence_rows + u16::from(roomy));
     for (y, line) in sentence.iter().take(usize::from(sentence_rows)).enumerate() {
@@ -72,7 +78,7 @@ pub fn render(state: &State, log: Option<&Trace>, canvas: &mut Canvas) {
     }
     keys(state, canvas);
 
-    let (top, meters) = (2 + u16::from(roomy), meter_rows(height));
+    let (top, meters) = (header.max(2 + u16::from(roomy)), meter_rows(height));
     meters::render(state, log, meters, &mut canvas.part(0, top, width, meters));
     let rest = top + meters;
     let room = sentence_at.saturating_sub(rest + u16::from(roomy));
@@ -87,8 +93,8 @@ pub fn render(state: &State, log: Option<&Trace>, canvas: &mut Canvas) {
     lanes::render(state, log, &mut canvas.part(0, rest + table, width, room - table));
 }
 
-/// What is watched, with what; and what it costs.
-fn header(state: &State, canvas: &mut Canvas) {
+/// What is watched, with what; and what it costs. How many of at most so many rows it takes, which are two at least.
+fn header(state: &State, rows: u16, canvas: &mut Canvas) -> u16 {
     let watch = &state.watch;
     let width = canvas.width();
     let mut parts = Vec::new();
@@ -114,22 +120,20 @@ fn header(state: &State, canvas: &mut Canvas) {
         let name = canvas.text(1, 0, &parts.remove(0), Ink::Strong);
         let left = width.saturating_sub(parts.join(" · ").chars().count() as u16 + 1);
         canvas.text(left, 0, &parts.join(" · "), Ink::Text);
-        return tabs(state, name + 3, left, canvas);
+        tabs(state, name + 3, left, canvas);
+        return 2;
     }
-    let phase = match (&watch.ended, &state.phase) {
-        (Some(_), _) => "ENDED".to_owned(),
-        (None, _) if state.view.frozen.is_some() => "FROZEN".to_owned(),
-        (None, Phase::Running) => "WATCHING".to_owned(),
-        (None, phase) => phase.word().to_owned(),
-    };
+    let phase = phase(state);
     // How often the lock is taken and what was missed stands where there is room: beside the engine, or before the note.
     let rate = |wide| watch.at_work.words(!watch.gil_disabled, origin.is_sampled(), wide);
     let length = |parts: &[String]| parts.iter().map(|part| part.chars().count() + 3).sum::<usize>();
     let mut note = origin.note.clone();
+    let mut shorter = None;
     let fits = |it: &String| length(&parts) + it.chars().count() + phase.len() + 3 <= usize::from(width);
     if let Some(words) = [true, false].into_iter().filter_map(rate).find(fits) {
         parts.insert(3, words);
     } else if let Some(words) = rate(note.is_none()) {
+        shorter = note.clone();
         note = Some(note.map_or(words.clone(), |note| format!("{words} · {note}")));
     }
     // What has no room stands before the phase, in the row below: what it costs is never left out.
@@ -142,17 +146,40 @@ fn header(state: &State, canvas: &mut Canvas) {
     below.push(phase);
     let phase = below.join(" · ");
     let end = canvas.text_before(width.saturating_sub(1), row, &phase, Ink::Strong);
-    if let Some(note) = &note {
-        let end = if row == 1 { end.saturating_sub(1) } else { width };
-        let exact = format!("   {} exact for {MOMENT}", state.keymap.key(Action::ExactOnce));
-        let note = foreign(note);
-        let fits = 1 + note.chars().count() + exact.chars().count() <= usize::from(end);
-        // What it got done alone is no warning.
-        let ink = if origin.note.is_some() { Ink::Waits } else { Ink::Text };
-        let x = canvas.text_to(1, 1, end, &note, ink);
-        if fits && origin.is_sampled() && watch.ended.is_none() {
-            canvas.text(x, 1, &exact, Ink::Key);
+    let Some(note) = note else { return 2 };
+    let first = if row == 1 { end.saturating_sub(1) } else { width };
+    let laid = |note: &str| {
+        let (first, others) = (usize::from(first.saturating_sub(1)), usize::from(width.saturating_sub(1)));
+        note::laid(&foreign(note), first, others, usize::from(rows - 1), origin.note_is_remedy)
+    };
+    // How often it is taken gives way to what is to be done.
+    let mut lines = laid(&note);
+    let is_whole = |lines: &[String], note: &str| lines.join(" ").trim_start() == foreign(note);
+    if let Some(shorter) = shorter.filter(|_| origin.note_is_remedy && !is_whole(&lines, &note)) {
+        lines = laid(&shorter);
+    }
+    // What it got done alone is no warning.
+    let ink = if origin.note.is_some() { Ink::Waits } else { Ink::Text };
+    let exact = format!("   {} exact for {MOMENT}", state.keymap.key(Action::ExactOnce));
+    let count = lines.len() as u16;
+    for (y, line) in (1..).zip(&lines) {
+        let end = if y == 1 { first } else { width };
+        let fits = 1 + line.chars().count() + exact.chars().count() <= usize::from(end);
+        let x = canvas.text_to(1, y, end, line, ink);
+        if y == count && fits && origin.is_sampled() && watch.ended.is_none() {
+            canvas.text(x, y, &exact, Ink::Key);
         }
+    }
+    1 + count.max(1)
+}
+
+/// What it is at, in a word.
+pub(super) fn phase(state: &State) -> String {
+    match (&state.watch.ended, &state.phase) {
+        (Some(_), _) => "ENDED".to_owned(),
+        (None, _) if state.view.frozen.is_some() => "FROZEN".to_owned(),
+        (None, Phase::Running) => "WATCHING".to_owned(),
+        (None, phase) => phase.word().to_owned(),
     }
 }
 
