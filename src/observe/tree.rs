@@ -23,7 +23,7 @@ const WALKED_SELDOM: Nanos = Nanos::from_secs(1);
 /// the list alone tells of a thread that lives for a moment.
 const WALKED_SOON: Nanos = Nanos::from_millis(4);
 /// How long a thread is new.
-const YOUNG: Nanos = Nanos::from_millis(100);
+pub(super) const YOUNG: Nanos = Nanos::from_millis(100);
 /// A walk is repeated after so many times what it takes, at least.
 const WALKS_SHARE: u64 = 16;
 /// How often it is looked, where nobody tells of births, whether anything was born at all; if so, where.
