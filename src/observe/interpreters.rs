@@ -134,7 +134,8 @@ impl Watcher {
         let mut tids: Vec<u32> = by_thread.iter().map(|(tid, _)| *tid).collect();
         process.states_by_thread.clear();
         if runtime.free_threaded {
-            process.states_by_thread.extend(by_thread);
+            // Who runs code in a subinterpreter has a state there, too, and is attached to one of them at a time.
+            by_thread.into_iter().for_each(|(tid, state)| process.states_by_thread.entry(tid).or_default().push(state));
         }
         // The main thread first, then in the order of their numbers, which is nearly that of their births.
         tids.sort_unstable_by_key(|tid| (*tid != pid, *tid));

@@ -212,9 +212,13 @@ impl Watcher {
         for process in self.processes.values().filter(|process| process.dormant.is_some()) {
             let Some(runtime) = &process.runtime else { continue };
             let memory = Remote(process.pid);
-            for (tid, state) in &process.states_by_thread {
+            for (tid, states) in &process.states_by_thread {
+                let attached = || {
+                    let mut attached = states.iter().map(|state| runtime.is_attached(&memory, *state));
+                    attached.try_fold(false, |any, it| Some(any || it?))
+                };
                 if self.threads.get(tid).is_some_and(|tracked| tracked.asleep.is_none() && tracked.lane.is_some())
-                    && let Some(attached) = runtime.is_attached(&memory, *state)
+                    && let Some(attached) = attached()
                 {
                     self.pending.push((Monotonic.now(), Item::Attached { tid: *tid, attached }));
                 }

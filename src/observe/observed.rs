@@ -80,7 +80,7 @@ pub(super) struct Process {
     /// The worlds of its interpreters, in a free-threaded build in which they are known.
     pub(super) worlds: Vec<Worlds>,
     /// Thread states by thread, in a free-threaded build.
-    pub(super) states_by_thread: HashMap<u32, u64>,
+    pub(super) states_by_thread: HashMap<u32, Vec<u64>>,
     /// When it was last looked with which interpreter its list begins.
     head_at: Nanos,
     /// The thread state that held each lock last when it was looked at.
@@ -215,13 +215,13 @@ impl Process {
     }
 
     fn place_of_runner_in(&mut self, tid: u32, memory: &dyn Memory) -> Option<Option<Place>> {
+        let runs = |process: &Process, state| process.runtime.as_ref()?.runs_python(memory, state);
         // Whether one runs Python is not known of a thread whose state is not.
-        let Some(state) = self.states_by_thread.get(&tid).copied() else { return Some(None) };
-        let runs = |process: &Process| process.runtime.as_ref()?.runs_python(memory, state);
-        let native = runs(self)?;
+        let Some(states) = self.states_by_thread.get(&tid) else { return Some(None) };
+        let (state, native) = states.iter().find_map(|state| Some((*state, runs(self, *state)?)))?;
         let place = self.place_of(state, memory);
         // Who has come out of Python meanwhile was somewhere else than it was seen, and a thread state is used again.
-        let same = runs(self) == Some(native) && self.outside(native) == Some(tid);
+        let same = runs(self, state) == Some(native) && self.outside(native) == Some(tid);
         Some(place.filter(|_| same))
     }
 
