@@ -1204,6 +1204,21 @@ for thread in threads: thread.join()
 }
 
 #[test]
+fn without_a_lock_a_thread_that_runs_code_in_a_subinterpreter_is_seen_there() {
+    for python in free_threaded() {
+        let report = watch(&python, &format!("COUNT = 2\n{SUBINTERPRETERS}"));
+        sound(&report);
+        let rows = report["ran_in"].as_array().expect("it is a list");
+        let burn = rows.iter().find(|row| row["function"] == "burn").unwrap_or_else(|| panic!("{rows:#?}"));
+        assert!(nanos(&burn["ran"]) > 0.5 && burn["lane_count"] == 2, "{burn:#}");
+        for lane in lanes(&report).iter().filter(|lane| lane["name"] != "main") {
+            // One is attached there and not in the main interpreter, of which it has a state, too.
+            assert!(share_of_life(lane, &["native"]) < 0.2, "{lane:#}");
+        }
+    }
+}
+
+#[test]
 fn what_a_parked_thread_waits_for_is_told() {
     let code = "import threading, time
 end = time.monotonic() + 1.5
