@@ -198,11 +198,20 @@ impl Process {
         if !state.locked || !state.enabled {
             return None;
         }
-        let place = self.place_of(state.last_holder, memory).filter(|_| {
-            // Who has dropped it meanwhile was somewhere else than it was seen.
-            let lock = self.runtime.as_ref().map(|runtime| runtime.lock(memory, address));
-            matches!(lock, Some(Ok(Some(now))) if now == state)
-        });
+        let mut place = None;
+        for _ in 0..TRIES {
+            place = self.place_of(state.last_holder, memory);
+            let now = self.runtime.as_ref().map(|runtime| runtime.lock(memory, address));
+            if !matches!(now, Some(Ok(Some(now))) if now == state) {
+                // Who has dropped it meanwhile was somewhere else than it was seen.
+                place = None;
+                break;
+            }
+            if place.is_some() {
+                break;
+            }
+            // Its frames were being changed, and it holds it still.
+        }
         Some((native.and_then(|native| self.outside(native)), place))
     }
 
