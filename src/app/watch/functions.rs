@@ -12,21 +12,24 @@ const WORTH_A_ROW: f64 = 0.005;
 
 /// In which functions the lock was held while others waited, as far as looks tell; the rest is a row without a name.
 pub(super) fn held_in(places: &Places, told: &HashMap<LaneId, Held>, span: Nanos) -> Vec<Holder> {
-    table(&places.divide(told, Looks::Lately), told, span, (|told| told.waited, |row| row.waited))
+    let shares = Shares { all: |told| told.waited, part: |row| row.waited };
+    table(&places.divide(told, Looks::Lately), told, span, shares)
 }
 
 /// In which functions threads ran that have no lock, likewise.
 pub(super) fn ran_in(places: &Places, ran: &HashMap<LaneId, Held>, span: Nanos) -> Vec<Holder> {
-    table(&places.divide_runs(ran, Looks::Lately), ran, span, (|ran| ran.held, |row| row.held))
+    let shares = Shares { all: |ran| ran.held, part: |row| row.held };
+    table(&places.divide_runs(ran, Looks::Lately), ran, span, shares)
 }
 
-/// The functions, by their share of this: of all lanes together, and of a function.
-fn table(
-    rows: &[HeldIn],
-    told: &HashMap<LaneId, Held>,
-    span: Nanos,
-    (all, part): (fn(&Held) -> Nanos, fn(&HeldIn) -> Estimate),
-) -> Vec<Holder> {
+/// What functions have a share of: as much as is told of a lane, and as a function has.
+struct Shares {
+    all: fn(&Held) -> Nanos,
+    part: fn(&HeldIn) -> Estimate,
+}
+
+/// The functions, by their share.
+fn table(rows: &[HeldIn], told: &HashMap<LaneId, Held>, span: Nanos, Shares { all, part }: Shares) -> Vec<Holder> {
     let span = span.0.max(1) as f64;
     let held = told.values().map(|told| told.held.0).sum::<u64>() as f64 / span;
     let all = told.values().map(|told| all(told).0).sum::<u64>() as f64;
