@@ -83,7 +83,8 @@ pub struct LeftOut {
 }
 
 /// A function in which threads without a GIL were seen running Python, whichever: how long they ran, divided by looks among
-/// functions. Of what is missing from 1, no look tells the function.
+/// functions. Of what is missing from 1, no look tells the function. A thread is looked at from some milliseconds after its
+/// birth on: what threads do first that live no longer is hardly among it.
 #[derive(Clone, Debug, Serialize)]
 pub struct RanIn {
     /// Which lane; of several the one that ran there longest, as far as that is known.
