@@ -1265,8 +1265,9 @@ for thread in threads: thread.join()
         assert!(long + short > 0.7 && long + short < 1.0 + 1e-6, "{rows:#?}");
         assert!((0.6..0.9).contains(&(long / (long + short))), "three to one: {rows:#?}");
         // Both threads have their turn.
+        let parts = || rows.iter().flat_map(|row| row["lanes"].as_array().into_iter().flatten());
         let lanes_of =
-            |lane: &Value| rows.iter().filter(|row| row["lane"] == *lane).map(|row| nanos(&row["looks"])).sum::<f64>();
+            |lane: &Value| parts().filter(|it| it["lane"] == *lane).map(|it| nanos(&it["looks"])).sum::<f64>();
         for lane in lanes(&report).iter().filter(|lane| lane["name"] == "work") {
             let looks = lanes_of(&lane["id"]);
             assert!(looks >= 20.0, "{looks}: {rows:#?}");
@@ -1298,6 +1299,21 @@ t = threading.Thread(target=run, name='inside'); t.start(); t.join()
         let inside = named(&report, "inside");
         let (runs, native) = (state(inside, "running"), state(inside, "native"));
         assert!(runs > 5.0 * native && runs > 0.0, "{}: {inside:#}", python.display());
+    }
+}
+
+#[test]
+fn without_a_lock_a_thread_that_runs_code_in_a_subinterpreter_is_seen_there() {
+    for python in free_threaded() {
+        let report = watch(&python, &format!("COUNT = 2\n{SUBINTERPRETERS}"));
+        sound(&report);
+        let rows = report["ran_in"].as_array().expect("it is a list");
+        let burn = rows.iter().find(|row| row["function"] == "burn").unwrap_or_else(|| panic!("{rows:#?}"));
+        assert!(nanos(&burn["ran"]) > 0.5 && burn["lane_count"] == 2, "{burn:#}");
+        for lane in lanes(&report).iter().filter(|lane| lane["name"] != "main") {
+            // One is attached there and not in the main interpreter, of which it has a state, too.
+            assert!(share_of_life(lane, &["native"]) < 0.2, "{lane:#}");
+        }
     }
 }
 
@@ -1785,6 +1801,48 @@ asyncio.run(main())
     }
     if !asked {
         eprintln!("skipped in part: no CPython 3.14 or later found");
+    }
+}
+
+#[test]
+fn where_each_request_has_a_thread_functions_have_what_they_hold_and_no_thread_is_said_to() {
+    let code = "import threading, time
+END = time.monotonic() + 3
+def long():
+    for i in range(150000): pass
+def short():
+    for i in range(50000): pass
+def request():
+    long()
+    time.sleep(0.002)
+    short()
+while time.monotonic() < END:
+    threads = [threading.Thread(target=request) for _ in range(3)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+";
+    for python in pythons() {
+        let report = watch(&python, code);
+        sound(&report);
+        let name = python.display();
+        if report["python"]["gil_enabled"] == false {
+            // There a thread is looked at from a moment after its birth on, which of these is much.
+            continue;
+        }
+        let (rows, share, unseen) = (&report["held_in"], "held", &report["held_in_left_out"]);
+        let rows = rows.as_array().expect("it is a list");
+        let of = |function: &str| rows.iter().find(|row| row["function"] == function).unwrap_or(&Value::Null);
+        let (long, short) = (of("long"), of("short"));
+        // All of them together have nearly all, though hardly any thread was met.
+        assert!(unseen.is_null(), "{name}: {unseen:#}");
+        let sum: f64 = rows.iter().map(|row| nanos(&row[share])).sum();
+        assert!(sum > 0.7 && sum < 1.0 + 1e-6, "{name}: {sum} {rows:#?}");
+        assert!(nanos(&long["lane_count"]) >= 3.0, "{name}: {rows:#?}");
+        let parts = long["lanes"].as_array().into_iter().flatten();
+        assert!(parts.clone().count() > 0 && parts.clone().all(|it| it[share].is_null()), "{name}: {long:#}");
+        // Three to one, as far as so few looks tell on a busy machine.
+        let of_long = nanos(&long[share]) / (nanos(&long[share]) + nanos(&short[share]));
+        assert!((0.55..0.95).contains(&of_long), "{name}: {of_long}");
     }
 }
 

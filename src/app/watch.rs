@@ -5,6 +5,7 @@
 //! and the timeline shows those lanes that are kept waiting most.
 
 mod figures;
+mod functions;
 pub mod panel;
 pub mod point;
 pub mod rows;

@@ -216,7 +216,7 @@ impl Observed {
             Notice::Event(event) => say(Signal::Event(event)),
             Notice::HandOffs { lock, at, more } => say(Signal::HandOffs { lock, at, more }),
             Notice::Sampled(lane) => say(Signal::LaneSampled(lane)),
-            Notice::Place { at, lane, place } => say(Signal::Place { at, lane, place }),
+            Notice::Place { at, lane, place, counts } => say(Signal::Place { at, lane, place, counts }),
             Notice::Upto(at) => say(Signal::Upto(at)),
             Notice::LaneEnded { lane, how } => {
                 // By which signal is no matter where it is our own.

@@ -138,14 +138,16 @@ pub enum Signal {
         /// The sums.
         accounts: Accounts,
     },
-    /// Where a lane that held its lock was seen at an instant.
+    /// A lane that held its lock or, without one, ran was looked at.
     Place {
         /// When.
         at: Nanos,
         /// Which lane.
         lane: LaneId,
-        /// Where.
-        place: crate::observe::place::Place,
+        /// Where it was; none if that could not be read.
+        place: Option<crate::observe::place::Place>,
+        /// As how many looks it counts: more than one if others were left out by lot.
+        counts: f64,
     },
     /// How much processor time all processes of the run have used, where only the sum is known.
     CpuTime(Nanos),

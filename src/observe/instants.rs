@@ -28,6 +28,11 @@ impl Instants {
         self.due
     }
 
+    /// One of so many, by lot: for the look that has just been made.
+    pub fn lot(&self, among: usize) -> usize {
+        (draw(self.due.0) % among.max(1) as u64) as usize
+    }
+
     /// A look is made, or could be: the next one is in the span after this.
     pub fn looked(&mut self, at: Nanos) {
         let span = at.0 / SPAN.0 + 1;
@@ -59,6 +64,17 @@ mod tests {
             instants.looked(instants.due() + Nanos::from_micros(1));
         }
         assert!(tenths.iter().all(|count| (850..1150).contains(count)), "{tenths:?}");
+    }
+
+    #[test]
+    fn each_of_several_has_the_same_lot() {
+        let (mut instants, mut drawn) = (Instants::default(), [0; 7]);
+        for span in 0..7000 {
+            instants.looked(Nanos(span * SPAN.0));
+            drawn[instants.lot(7)] += 1;
+        }
+        assert!(drawn.iter().all(|count| (850..1150).contains(count)), "{drawn:?}");
+        assert_eq!(instants.lot(0), 0);
     }
 
     #[test]

@@ -267,8 +267,13 @@ impl Lock {
     pub fn meant(&self, named: u32) -> Option<u32> {
         match self.holder_is_vague {
             false => Some(named),
-            true => self.holder.filter(|_| self.mode == Mode::Exact && self.settled),
+            true => self.recorded_holder(),
         }
+    }
+
+    /// Who holds it, where each take and drop is recorded.
+    pub fn recorded_holder(&self) -> Option<u32> {
+        self.holder.filter(|_| self.mode == Mode::Exact && self.settled)
     }
 
     /// It was looked at, no earlier than `from`; `holder` is the thread that took it last.

@@ -13,13 +13,14 @@ use super::notice::Notice;
 use super::observed::Process;
 use super::thread::Reason;
 use super::tracked::Tracked;
+use super::tree::YOUNG;
 use super::watch::{Item, UNDECIDED, Watcher};
 
 /// How often a lock that is watched is compared with the lock itself.
 const COMPARED: Nanos = Nanos::from_millis(250);
 /// How often it is compared once more before the observing ends.
 const LAST_LOOKS: usize = 3;
-/// Where there is no lock, at how many of the threads that run is looked at a time: the others have their turn later.
+/// Where there is no lock, at how many of the threads that run is looked at a time.
 const RUNNERS: usize = 4;
 /// For how long a lock is watched on demand.
 const MOMENT_OF_TRUTH: Nanos = Nanos::from_millis(100);
@@ -105,18 +106,38 @@ impl Watcher {
             return;
         }
         self.instants.looked(now);
-        let at = Monotonic.now();
         for (index, lock) in self.locks.iter().enumerate().filter(|(_, lock)| lock.is_gil()) {
             let Some(process) = self.processes.get_mut(&lock.pid) else { continue };
+            let at = Monotonic.now();
             let Some((tid, place)) = process.place_of_holder(lock.address) else { continue };
             self.pending.push((at, Item::Place { lock: index, tid, place }));
         }
+        self.look_at_runners();
+    }
+
+    /// Looks where those run who have no lock, at some of them by lot: each has the same chance, however long it has lived.
+    fn look_at_runners(&mut self) {
+        // Of one that is new nothing can be read before it is known where its state lies. Else the first that threads do
+        // would be seen least.
+        let now = Monotonic.now();
+        let is_new = |process: &Process| {
+            let of_process = self.threads.iter().filter(|(_, it)| it.pid == process.pid && it.asleep.is_none());
+            let mut unknown = of_process.filter(|(tid, _)| !process.states_by_thread.contains_key(tid));
+            process.dormant.is_some() && unknown.any(|(_, it)| it.met_at + YOUNG > now)
+        };
+        let new: Vec<u32> = self.processes.values().filter(|it| is_new(it)).map(|it| it.pid).collect();
+        new.into_iter().for_each(|pid| self.walk(pid, now));
         for process in self.processes.values_mut().filter(|process| process.dormant.is_some()) {
-            let lane_of = |tid: &u32| self.threads.get(tid).filter(|it| it.asleep.is_none()).and_then(|it| it.lane);
-            let awake: Vec<u32> =
-                process.states_by_thread.keys().filter(|tid| lane_of(tid).is_some()).copied().collect();
-            for (tid, place) in process.places_of_runners(awake, RUNNERS) {
-                self.notices.extend(lane_of(&tid).map(|lane| Notice::Place { at, lane, place }));
+            let of_process = self.threads.iter().filter(|(_, it)| it.pid == process.pid && it.asleep.is_none());
+            let mut awake: Vec<_> = of_process.filter_map(|(tid, it)| Some((*tid, it.lane?))).collect();
+            awake.sort_unstable();
+            let first = self.instants.lot(awake.len());
+            awake.rotate_left(first);
+            let counts = awake.len() as f64 / awake.len().clamp(1, RUNNERS) as f64;
+            for (tid, lane) in awake.into_iter().take(RUNNERS) {
+                let at = Monotonic.now();
+                let place = process.place_of_runner(tid);
+                self.notices.extend(place.map(|place| Notice::Place { at, lane, place, counts }));
             }
         }
     }

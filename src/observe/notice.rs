@@ -84,14 +84,16 @@ pub enum Notice {
         /// What.
         what: Wanted,
     },
-    /// Where a lane is that holds its lock or, without a lock, runs Python.
+    /// A lane was looked at that holds its lock or, without a lock, runs Python.
     Place {
         /// When.
         at: Nanos,
         /// Which lane.
         lane: LaneId,
-        /// Where.
-        place: Place,
+        /// Where it is; none if that could not be read.
+        place: Option<Place>,
+        /// As how many looks it counts: more than one if others were left out by lot.
+        counts: f64,
     },
     /// A process is stopped since then, by a signal or a debugger, or goes on.
     Halt {

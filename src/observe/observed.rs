@@ -114,8 +114,6 @@ pub(super) struct Process {
     places: Option<(u64, Places, Tasks)>,
     /// Reads what its threads are called, if they do not tell the kernel; with the runtime it is for.
     names: Option<(u64, Option<Names>)>,
-    /// The thread whose place was looked for last, without a lock.
-    last_runner: u32,
     /// What is read to see where its threads are, and to walk its interpreters.
     places_ahead: Ahead,
     pub(super) walk_ahead: Ahead,
@@ -161,7 +159,6 @@ impl Process {
             namespaced: process::number_inside(pid, pid).is_some_and(|inside| inside != pid),
             places: None,
             names: None,
-            last_runner: 0,
             places_ahead: Ahead::default(),
             walk_ahead: Ahead::default(),
         }
@@ -204,50 +201,55 @@ impl Process {
         self.numbers.retain(|_, known| *known != tid);
     }
 
-    /// Who holds the lock at this address, and where. `None`: nobody does, or that cannot be read just now.
-    pub(super) fn place_of_holder(&mut self, address: u64) -> Option<(u32, Place)> {
+    /// Who holds the lock at this address, and where, as far as either can be read. `None`: nobody does, or it cannot be told.
+    pub(super) fn place_of_holder(&mut self, address: u64) -> Option<(Option<u32>, Option<Place>)> {
         let mut ahead = std::mem::take(&mut self.places_ahead);
         let found = self.place_of_holder_in(address, &ahead.look(&Remote(self.pid)));
         self.places_ahead = ahead;
         found
     }
 
-    fn place_of_holder_in(&mut self, address: u64, memory: &dyn Memory) -> Option<(u32, Place)> {
+    fn place_of_holder_in(&mut self, address: u64, memory: &dyn Memory) -> Option<(Option<u32>, Option<Place>)> {
         let runtime = self.runtime.as_ref()?;
         // Whose thread the last holder's state is comes next: no look before has to tell.
         let (state, native) = runtime.lock_and_holder(memory, address, 0).ok()??;
         if !state.locked || !state.enabled {
             return None;
         }
-        let place = self.place_of(state.last_holder, memory)?;
-        // Who has dropped it meanwhile was somewhere else than it was seen.
-        let now = self.runtime.as_ref()?.lock(memory, address).ok()??;
-        (now == state).then_some((self.outside(native?)?, place))
+        let mut place = None;
+        for _ in 0..TRIES {
+            place = self.place_of(state.last_holder, memory);
+            let now = self.runtime.as_ref().map(|runtime| runtime.lock(memory, address));
+            if !matches!(now, Some(Ok(Some(now))) if now == state) {
+                // Who has dropped it meanwhile was somewhere else than it was seen.
+                place = None;
+                break;
+            }
+            if place.is_some() {
+                break;
+            }
+            // Its frames were being changed, and it holds it still.
+        }
+        Some((native.and_then(|native| self.outside(native)), place))
     }
 
-    /// Where those threads are that run Python, of these, where there is no lock: at most so many, in turns.
-    pub(super) fn places_of_runners(&mut self, mut awake: Vec<u32>, most: usize) -> Vec<(u32, Place)> {
-        awake.sort_unstable();
-        let next = awake.partition_point(|tid| *tid <= self.last_runner);
-        awake.rotate_left(next);
+    /// Where a thread is if it runs Python without a lock, as far as that can be read. `None`: it runs none.
+    pub(super) fn place_of_runner(&mut self, tid: u32) -> Option<Option<Place>> {
         let mut ahead = std::mem::take(&mut self.places_ahead);
-        let mut found = Vec::new();
-        for tid in awake.into_iter().take(most) {
-            self.last_runner = tid;
-            let place = self.place_of_runner(tid, &ahead.look(&Remote(self.pid)));
-            found.extend(place.map(|place| (tid, place)));
-        }
+        let found = self.place_of_runner_in(tid, &ahead.look(&Remote(self.pid)));
         self.places_ahead = ahead;
         found
     }
 
-    fn place_of_runner(&mut self, tid: u32, memory: &dyn Memory) -> Option<Place> {
+    fn place_of_runner_in(&mut self, tid: u32, memory: &dyn Memory) -> Option<Option<Place>> {
         let runs = |process: &Process, state| process.runtime.as_ref()?.runs_python(memory, state);
-        let states = self.states_by_thread.get(&tid)?;
+        // Whether one runs Python is not known of a thread whose state is not.
+        let Some(states) = self.states_by_thread.get(&tid) else { return Some(None) };
         let (state, native) = states.iter().find_map(|state| Some((*state, runs(self, *state)?)))?;
-        let place = self.place_of(state, memory)?;
+        let place = self.place_of(state, memory);
         // Who has come out of Python meanwhile was somewhere else than it was seen, and a thread state is used again.
-        (runs(self, state)? == native && self.outside(native)? == tid).then_some(place)
+        let same = runs(self, state) == Some(native) && self.outside(native) == Some(tid);
+        Some(place.filter(|_| same))
     }
 
     /// Where the thread of this state is, if it is in Python.

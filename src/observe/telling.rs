@@ -36,9 +36,11 @@ impl Watcher {
                     }
                 }
                 Item::Place { lock, tid, place } => {
-                    let tracked = self.locks[lock].meant(tid).and_then(|tid| self.threads.get(&tid));
-                    if let Some(lane) = tracked.and_then(|tracked| tracked.lane) {
-                        self.notices.push(Notice::Place { at, lane, place });
+                    // Of one that has ended meanwhile the number tells nothing, but who held the lock is recorded.
+                    let lock = &self.locks[lock];
+                    let tid = tid.map_or_else(|| lock.recorded_holder(), |tid| lock.meant(tid));
+                    if let Some(lane) = tid.and_then(|tid| self.threads.get(&tid)).and_then(|tracked| tracked.lane) {
+                        self.notices.push(Notice::Place { at, lane, place, counts: 1.0 });
                     }
                 }
                 Item::Boots { pid, phase } => self.boots(pid, at, phase),

@@ -24,7 +24,7 @@ const WALKED_SELDOM: Nanos = Nanos::from_secs(1);
 /// the list alone tells of a thread that lives for a moment.
 const WALKED_SOON: Nanos = Nanos::from_millis(4);
 /// How long a thread is new.
-const YOUNG: Nanos = Nanos::from_millis(100);
+pub(super) const YOUNG: Nanos = Nanos::from_millis(100);
 /// A walk is repeated after so many times what it takes, at least.
 const WALKS_SHARE: u64 = 16;
 /// If more threads than these are born a second it is said that to record it slows the program: each birth takes some 30 µs

@@ -58,11 +58,11 @@ pub(super) enum Item {
         state: LockState,
         holder: Option<u32>,
     },
-    /// Where the holder of a lock was seen.
+    /// The holder of a lock was looked at: who it is and where, as far as that could be read.
     Place {
         lock: usize,
-        tid: u32,
-        place: Place,
+        tid: Option<u32>,
+        place: Option<Place>,
     },
     /// A program is being loaded or an interpreter set up in a process's first thread.
     Boots {

@@ -1,20 +1,21 @@
 //! From a run's record to its report.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::{self, CoreEvidence, TaskOutcome};
 use crate::event::{LaneId, LockId, Nanos, State};
 use crate::insight::{self, Facts};
 use crate::model::{LockKind, Role};
-use crate::session::{Estimate, Held, Looks, Phase, Places, Record, held_by_lane, ran_by_lane};
+use crate::session::{Estimate, Phase, Record};
 use crate::trace::{Ledger, LockInfo, QueueStats};
 use crate::vm::Rules;
 use crate::workload::Workload;
 
 use super::calibration::StartUp;
+use super::functions;
 use super::schema::{
-    Caller, ContextSwitches, Events, ExactPart, Experiment, HeldIn, InTask, Lane, LeftOut, Lock, Machine, Memory,
-    OfLane, ProcessMemory, Queue, RanIn, Report, StoppedBy, TaskResult, World,
+    ContextSwitches, Events, ExactPart, Experiment, Lane, Lock, Machine, Memory, ProcessMemory, Queue, Report,
+    StoppedBy, TaskResult, World,
 };
 
 /// The report of a run that is over. Without a workload: of a program that was observed.
@@ -33,7 +34,8 @@ pub fn report(record: &Record, workload: Option<&Workload>, machine: &engine::ma
     // Where no task came to a value there was no work whose time could be explained.
     let worked = results.is_empty() || results.iter().any(|result| matches!(result, TaskResult::Value { .. }));
     let insights = if worked { insight::find(&Facts::of_record(record, machine.logical_cores)) } else { Vec::new() };
-    let (held_in, held_in_left_out) = held_in(record);
+    let (held_in, held_in_left_out) = functions::held_in(record);
+    let (ran_in, ran_in_left_out) = functions::ran_in(record);
     Report {
         schema: "gilscope.run/1",
         engine: record.description.engine,
@@ -73,7 +75,8 @@ pub fn report(record: &Record, workload: Option<&Workload>, machine: &engine::ma
         blame: trace.blame(),
         held_in,
         held_in_left_out,
-        ran_in: ran_in(record),
+        ran_in,
+        ran_in_left_out,
         insights,
         memory: memory(record),
         context_switches: context_switches(record),
@@ -86,84 +89,6 @@ fn last_words(record: &Record) -> Option<String> {
     let badly = program.exit_status.is_some_and(|status| status != 0) && !program.ended_by_gilscope;
     let lines: Vec<&str> = record.output.lines().collect();
     crate::program::last_words(&lines).filter(|_| badly).map(str::to_owned)
-}
-
-/// So many functions are told of.
-const MOST_HELD_IN: usize = 32;
-
-/// So many tasks of each.
-const MOST_TASKS: usize = 8;
-
-/// So many lanes of each.
-const MOST_LANES: usize = 8;
-
-fn held_in(record: &Record) -> (Vec<HeldIn>, Option<LeftOut>) {
-    let trace = &record.trace;
-    let waited = trace.blame().into_iter().map(|blame| (blame.holder, blame.ns));
-    held_in_of(&record.places, &held_by_lane(trace, trace.begin_at(), waited))
-}
-
-/// By function, and only then cut: where each request has a thread, no thread alone has much of any.
-fn held_in_of(places: &Places, told: &HashMap<LaneId, Held>) -> (Vec<HeldIn>, Option<LeftOut>) {
-    let all = |part: fn(&Held) -> Nanos| told.values().map(|told| part(told).0).sum::<u64>().max(1) as f64;
-    let (held, waited) = (all(|told| told.held), all(|told| told.waited));
-    let row = |row: crate::session::HeldIn| HeldIn {
-        lane: row.lane,
-        lane_count: row.lanes.len(),
-        lanes: row
-            .lanes
-            .into_iter()
-            .take(MOST_LANES)
-            .map(|it| OfLane { lane: it.lane, looks: it.looks, held: it.held.ns / held, waited: it.waited.ns / waited })
-            .collect(),
-        function: row.place.function.to_string(),
-        file: row.place.file.to_string(),
-        line: row.place.line,
-        task: row.place.task.map(|task| task.to_string()),
-        more_tasks: row.more_tasks || row.tasks.len() > MOST_TASKS,
-        tasks: row
-            .tasks
-            .into_iter()
-            .take(MOST_TASKS)
-            .map(|it| InTask { task: it.task.to_string(), held: it.held.ns / held, waited: it.waited.ns / waited })
-            .collect(),
-        caller: row.place.caller.map(|it| caller(&it)),
-        looks: row.looks,
-        held: row.held.ns / held,
-        held_off: row.held.off() / held,
-        waited: row.waited.ns / waited,
-        waited_off: row.waited.off() / waited,
-    };
-    let mut rows = places.divide_by_function(told, Looks::Ever);
-    let rest = rows.split_off(rows.len().min(MOST_HELD_IN));
-    let left_out = (!rest.is_empty()).then(|| LeftOut {
-        functions: rest.len(),
-        looks: rest.iter().map(|row| row.looks).sum(),
-        held: rest.iter().map(|row| row.held.ns).sum::<f64>() / held,
-        waited: rest.iter().map(|row| row.waited.ns).sum::<f64>() / waited,
-    });
-    (rows.into_iter().map(row).collect(), left_out)
-}
-
-fn ran_in(record: &Record) -> Vec<RanIn> {
-    let ran = ran_by_lane(&record.trace, record.trace.begin_at());
-    let all = ran.values().map(|ran| ran.held.0).sum::<u64>().max(1) as f64;
-    let row = |row: crate::session::HeldIn| RanIn {
-        lane: row.lane,
-        function: row.place.function.to_string(),
-        file: row.place.file.to_string(),
-        line: row.place.line,
-        task: row.place.task.map(|task| task.to_string()),
-        caller: row.place.caller.map(|it| caller(&it)),
-        looks: row.looks,
-        ran: row.held.ns / all,
-        ran_off: row.held.off() / all,
-    };
-    record.places.divide_runs(&ran, Looks::Ever).into_iter().take(MOST_HELD_IN).map(row).collect()
-}
-
-fn caller(caller: &crate::observe::place::Caller) -> Caller {
-    Caller { function: caller.function.to_string(), file: caller.file.to_string(), line: caller.line }
 }
 
 fn experiment(record: &Record, workload: &Workload, workers: usize) -> Option<Experiment> {
@@ -310,37 +235,5 @@ fn memory(record: &Record) -> Memory {
             .values()
             .map(|process| ProcessMemory { pid: process.pid, peak_rss_bytes: process.rss, peak_pss_bytes: process.pss })
             .collect(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::observe::place::Place;
-
-    fn place(function: &str) -> Place {
-        Place { function: function.into(), file: "a.py".into(), line: Some(1), task: None, caller: None }
-    }
-
-    #[test]
-    fn a_function_of_many_threads_is_one_row_and_what_is_left_out_is_told() {
-        let (mut places, mut told) = (Places::default(), HashMap::new());
-        let mut saw = |lane: u32, function: &str, ms: u64| {
-            places.saw(Nanos::from_millis(u64::from(lane + 1) * 20), LaneId(lane), place(function), 1);
-            told.insert(LaneId(lane), Held { held: Nanos::from_millis(ms), waited: Nanos::from_millis(ms) });
-        };
-        // A thread for each request, and the work is in one function; then a thread for each of forty others.
-        (0..300).for_each(|lane| saw(lane, "heavy", 10));
-        (300..340).for_each(|lane| saw(lane, &format!("f{lane}"), 1));
-        let (rows, left_out) = held_in_of(&places, &told);
-        let (all, near) = (3040.0, |one: f64, other: f64| (one - other).abs() < 1e-9);
-        assert_eq!((rows.len(), &*rows[0].function, rows[0].looks), (MOST_HELD_IN, "heavy", 300));
-        assert!(near(rows[0].held, 3000.0 / all) && near(rows[0].waited, 3000.0 / all), "{:?}", rows[0]);
-        assert!(rows[0].held_off < 0.05, "{:?}", rows[0]);
-        assert_eq!((rows[0].lane_count, rows[0].lanes.len()), (300, MOST_LANES));
-        assert!(rows[0].lanes.iter().all(|it| it.looks == 1 && near(it.held, 10.0 / all)), "{:?}", rows[0].lanes);
-        let left_out = left_out.expect("there were more");
-        assert_eq!((left_out.functions, left_out.looks), (9, 9));
-        assert!(near(left_out.held, 9.0 / all) && near(left_out.waited, 9.0 / all), "{left_out:?}");
     }
 }

@@ -7,6 +7,7 @@ mod build;
 mod calibration;
 mod comparison;
 mod csv;
+mod functions;
 mod notes;
 mod observed;
 mod picture;

@@ -6,7 +6,8 @@ use std::io::{self, Write};
 use crate::engine::{Engine, Slept, Status};
 use crate::event::{LaneId, Nanos};
 
-use super::schema::{HeldIn, InTask, Report};
+use super::functions::{HeldIn, InTask};
+use super::schema::Report;
 use crate::text::printable;
 
 /// What was observed, and how.
@@ -88,12 +89,81 @@ fn waited_for(report: &Report, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Who held the lock in a function.
-fn holders(report: &Report, row: &HeldIn) -> String {
-    match row.lane_count {
-        0 | 1 => lane_name(report, row.lane),
-        2 => format!("{} and another", lane_name(report, row.lane)),
-        lanes => format!("{} and {} others", lane_name(report, row.lane), lanes - 1),
+/// Who was seen in a function.
+fn lanes(report: &Report, lane: LaneId, count: usize) -> String {
+    match count {
+        0 | 1 => lane_name(report, lane),
+        2 => format!("{} and another", lane_name(report, lane)),
+        lanes => format!("{} and {} others", lane_name(report, lane), lanes - 1),
+    }
+}
+
+/// Where the lock was held.
+fn held_in(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let left_out = report.held_in_left_out.as_ref();
+    let looks = report.held_in.iter().map(|row| row.looks).chain(left_out.map(|rest| rest.looks)).sum();
+    let named = report.held_in.iter().take(HELD_IN).map(|row| {
+        let who = lanes(report, row.lane, row.lane_count);
+        (row.held, row.held_off, who, (&*row.function, &*row.file, row.line), tasks(row))
+    });
+    functions(&format!("where the lock was held, by {}", times(looks)), named, out)?;
+    let others = report.held_in.iter().skip(HELD_IN).map(|row| (1, row.held));
+    let others = others.chain(left_out.map(|rest| (rest.functions, rest.held)));
+    let named = report.held_in.iter().take(HELD_IN).map(|row| row.held).sum();
+    if report.held_in.is_empty() { Ok(()) } else { rest(named, others, out) }
+}
+
+/// Where threads ran that have no lock.
+fn ran_in(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let left_out = report.ran_in_left_out.as_ref();
+    let looks = report.ran_in.iter().map(|row| row.looks).chain(left_out.map(|rest| rest.looks)).sum();
+    let named = report.ran_in.iter().take(HELD_IN).map(|row| {
+        let who = lanes(report, row.lane, row.lane_count);
+        let task = row.task.as_ref().map_or_else(String::new, |task| format!("; task {}", printable(task)));
+        (row.ran, row.ran_off, who, (&*row.function, &*row.file, row.line), task)
+    });
+    functions(&format!("where threads ran, by {}", times(looks)), named, out)?;
+    let others = report.ran_in.iter().skip(HELD_IN).map(|row| (1, row.ran));
+    let others = others.chain(left_out.map(|rest| (rest.functions, rest.ran)));
+    let named = report.ran_in.iter().take(HELD_IN).map(|row| row.ran).sum();
+    if report.ran_in.is_empty() { Ok(()) } else { rest(named, others, out) }
+}
+
+fn times(looks: u64) -> String {
+    format!("{looks} {}", if looks == 1 { "look" } else { "looks" })
+}
+
+/// Functions with their share, how far that may be off, who was seen there, where that is, and in which tasks.
+fn functions<'a>(
+    heading: &str,
+    rows: impl Iterator<Item = (f64, f64, String, (&'a str, &'a str, Option<u32>), String)>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    for (index, (share, off, who, (function, file, line), tasks)) in rows.enumerate() {
+        if index == 0 {
+            writeln!(out, "\n{heading}")?;
+        }
+        let file = printable(file.rsplit('/').next().unwrap_or_default());
+        let line = line.map_or_else(String::new, |line| format!(":{line}"));
+        let (share, off, function) = (share * 100.0, (off * 100.0).ceil(), printable(function));
+        writeln!(out, "  {share:3.0} % ±{off:<2.0} {who}: {function} ({file}{line}){tasks}")?;
+    }
+    Ok(())
+}
+
+/// What is in further functions, each so many with their share, and what in none that a look has told.
+fn rest(named: f64, others: impl Iterator<Item = (usize, f64)>, out: &mut impl Write) -> io::Result<()> {
+    let (functions, share) = others.fold((0, 0.0), |sum, it| (sum.0 + it.0, sum.1 + it.1));
+    match functions {
+        0 => {}
+        1 => writeln!(out, "  {:3.0} %     in one more function", share * 100.0)?,
+        _ => writeln!(out, "  {:3.0} %     in {functions} more functions", share * 100.0)?,
+    }
+    match 1.0 - named - share {
+        unseen if unseen >= WORTH_A_LINE => {
+            writeln!(out, "  {:3.0} %     in a function that no look tells", unseen * 100.0)
+        }
+        _ => Ok(()),
     }
 }
 
@@ -157,6 +227,9 @@ const NAMED: usize = 3;
 /// So many things are named that were waited for.
 const WAITED_FOR: usize = 5;
 
+/// So much that is in no known function is told.
+const WORTH_A_LINE: f64 = 0.005;
+
 /// So many functions are named in the table.
 const HELD_IN: usize = 3;
 /// So many holders are told that others waited for.
@@ -166,38 +239,8 @@ const HELD_UP: usize = 3;
 pub(super) fn footing(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let Some(status) = &report.observer else { return Ok(()) };
     held_up(report, out)?;
-    for (index, row) in report.held_in.iter().take(HELD_IN).enumerate() {
-        let shown: u64 = report.held_in.iter().map(|row| row.looks).sum();
-        let looks = shown + report.held_in_left_out.as_ref().map_or(0, |rest| rest.looks);
-        let heading = if index == 0 {
-            format!("\nwhere the lock was held, by {looks} {}\n", if looks == 1 { "look" } else { "looks" })
-        } else {
-            String::new()
-        };
-        let file = printable(row.file.rsplit('/').next().unwrap_or_default());
-        let line = row.line.map_or_else(String::new, |line| format!(":{line}"));
-        let (lane, function) = (holders(report, row), printable(&row.function));
-        let (held, off) = (row.held * 100.0, (row.held_off * 100.0).ceil());
-        writeln!(out, "{heading}  {held:3.0} % ±{off:<2.0} {lane}: {function} ({file}{line}){}", tasks(row))?;
-    }
-    let others = report.held_in.iter().skip(HELD_IN).map(|row| (1, row.held));
-    let further = report.held_in_left_out.iter().map(|rest| (rest.functions, rest.held));
-    let (functions, held) = others.chain(further).fold((0, 0.0), |sum, it| (sum.0 + it.0, sum.1 + it.1));
-    match functions {
-        0 => {}
-        1 => writeln!(out, "  {:3.0} %     in one more function", held * 100.0)?,
-        _ => writeln!(out, "  {:3.0} %     in {functions} more functions", held * 100.0)?,
-    }
-    for (index, row) in report.ran_in.iter().take(HELD_IN).enumerate() {
-        let looks: u64 = report.ran_in.iter().map(|row| row.looks).sum();
-        let heading = if index == 0 { format!("\nwhere threads ran, by {looks} looks\n") } else { String::new() };
-        let file = printable(row.file.rsplit('/').next().unwrap_or_default());
-        let line = row.line.map_or_else(String::new, |line| format!(":{line}"));
-        let (lane, function) = (lane_name(report, row.lane), printable(&row.function));
-        let (ran, off) = (row.ran * 100.0, (row.ran_off * 100.0).ceil());
-        let task = row.task.as_ref().map_or_else(String::new, |task| format!("; task {}", printable(task)));
-        writeln!(out, "{heading}  {ran:3.0} % ±{off:<2.0} {lane}: {function} ({file}{line}){task}")?;
-    }
+    held_in(report, out)?;
+    ran_in(report, out)?;
     waited_for(report, out)?;
     for alarm in &status.alarms {
         writeln!(out, "\n! after {}: {}", alarm.at, printable(&alarm.text))?;

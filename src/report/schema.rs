@@ -1,7 +1,5 @@
 //! The schema `gilscope.run/1`. Fields may be added; none changes its meaning under this number.
 
-mod functions;
-
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -14,8 +12,7 @@ use crate::trace::{Blame, Distribution, Evidence};
 use crate::workload::ArgValue;
 
 use super::calibration::StartUp;
-
-pub use functions::{Caller, HeldIn, InTask, LeftOut, OfLane, RanIn};
+use super::functions::{HeldIn, LeftOut, RanIn, RanLeftOut};
 
 /// What is known of one run.
 #[derive(Debug, Serialize)]
@@ -79,8 +76,10 @@ pub struct Report {
     pub held_in: Vec<HeldIn>,
     /// What is known of further functions, all together; null if there were no more.
     pub held_in_left_out: Option<LeftOut>,
-    /// In which functions threads without a GIL ran, the longest first; of a program that was observed.
+    /// In which functions threads without a GIL ran, the longest first, 32 at most; of a program that was observed.
     pub ran_in: Vec<RanIn>,
+    /// What is known of further functions, all together; null if there were no more.
+    pub ran_in_left_out: Option<RanLeftOut>,
     /// The diagnoses that hold, the most particular first.
     pub insights: Vec<Finding>,
     /// What it took.

@@ -6,7 +6,7 @@ use crate::event::{LaneId, Nanos, State};
 use crate::model::{LanePlan, Role};
 use crate::trace::{Evidence, LaneInfo, LockInfo, Trace};
 
-use super::{Experiment, Places, Wants};
+use super::{Experiment, Look, Places, Wants};
 
 /// How far a run has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -261,7 +261,7 @@ impl Record {
                     *known = Some(accounts);
                 }
             }
-            Signal::Place { at, lane, place } => self.places.looked(at, lane, place),
+            Signal::Place { at, lane, place, counts } => self.places.looked(Look { at, lane, place, counts }),
             Signal::CpuTime(time) => self.cpu_time = Some(time),
             Signal::Memory(processes) => self.memory.add(&processes),
             Signal::Outcome(repr) => self.outcome = Some(repr),

@@ -6,7 +6,7 @@ use gilscope::app::{Action, Axis, News, Origin, Program, Screen, State, Wording,
 use gilscope::event::{LaneId, Nanos, State as LaneState};
 use gilscope::observe::parking::Wanted;
 use gilscope::observe::place::{Caller, Place};
-use gilscope::session::Places;
+use gilscope::session::{Look, Places};
 use gilscope::trace::testing::TraceBuilder;
 use gilscope::trace::{Evidence, Trace};
 
@@ -208,6 +208,34 @@ fn watching_a_service_exactly() {
 #[test]
 fn watching_a_free_threaded_program_says_that_there_is_no_lock() {
     check("watch-free", |size| watched(size, false, false));
+}
+
+#[test]
+fn without_a_lock_the_table_by_function_tells_in_which_functions_threads_run() {
+    check("watch-free-functions", |size| {
+        let (mut state, log) = watched(size, false, false);
+        let log = log.expect("there is one");
+        let mut places = Places::default();
+        for (step, lane) in (1..80).flat_map(|step| (0..3).map(move |lane| (step, LaneId(lane)))) {
+            let at = log.begin_at() + ms(step * 10);
+            if log.span_at(lane, at).is_some_and(|span| span.state == LaneState::Running) {
+                let (function, file, line) = match (lane.0, step % 4) {
+                    (0, 0) => ("Report.total", "/srv/app/pdf.py", 88),
+                    (0, _) => ("Report.render", "/srv/app/pdf.py", 212),
+                    _ => ("handle", "/srv/app/api.py", 31),
+                };
+                let (function, file) = (function.into(), file.into());
+                let place = Place { function, file, line: Some(line), task: None, caller: None };
+                // Of some looks it is not known where they were.
+                places.looked(Look { at, lane, place: Some(place).filter(|_| step % 7 != 0), counts: 1.0 });
+            }
+        }
+        places.settle(&log);
+        let heard = seen(&state, places);
+        update(&mut state, Some(&log), Action::ByFunction);
+        hear(&mut state, Some(&log), News::Observed(Box::new(heard)));
+        (state, Some(log))
+    });
 }
 
 /// Without a GIL: `collector` stops the world for 12 of every 100 ms, and for a moment in between.

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use crate::event::{LaneId, LockId, Nanos, State};
 use crate::observe::place::Place;
-use crate::session::{Estimate, Held, HeldIn, Looks, Places, held_by_lane};
+use crate::session::{Held, HeldIn, Looks, Places, held_by_lane, ran_by_lane};
 use crate::trace::{Distribution, Trace};
 use crate::workload::runs_when_imported;
 
 use super::Watch;
+use super::functions;
 use super::rows::{self, Life, Row};
 
 /// What the tables are of: this much of the time until now.
@@ -18,9 +19,6 @@ pub const LATELY: Nanos = Nanos::from_secs(30);
 
 /// How far apart the sums are kept from which what happened lately is told.
 const APART: Nanos = Nanos::from_secs(1);
-
-/// So much that is in no function is a row of its own.
-const WORTH_A_ROW: f64 = 0.005;
 
 /// The figures on the Watch screen.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -40,6 +38,8 @@ pub struct Figures {
     pub takes_per_second: f64,
     /// Who held a lock while others waited, most first.
     pub holders: Vec<Holder>,
+    /// Whether they are functions in which threads ran without any lock.
+    pub runs: bool,
     /// At which place among the holders each lane is.
     pub places: HashMap<LaneId, usize>,
     /// The lanes, as they stand in the list.
@@ -82,9 +82,9 @@ pub struct Holder {
     pub call: Option<Call>,
     /// The asyncio task it ran there, or how many, in words: `task req-1`, `4 tasks`.
     pub task: Option<String>,
-    /// Its share of the time, 0 to 1.
+    /// Its share of the time, 0 to 1; without a lock how many threads ran there at a time.
     pub holds: f64,
-    /// Its share of all waiting, 0 to 1.
+    /// Its share of all waiting, 0 to 1; without a lock of all running.
     pub waiting: f64,
     /// How far that may be off where it is an estimate, which it is of a function.
     pub off: f64,
@@ -201,8 +201,10 @@ impl Watch {
         let place =
             |(at, (_, lanes)): (usize, &(Holder, Vec<LaneId>))| lanes.iter().map(move |lane| (*lane, at)).collect();
         self.figures.places = threads.iter().enumerate().flat_map::<Vec<_>, _>(place).collect();
+        self.figures.runs = self.by_function && !log.has_gil();
         self.figures.holders = match self.by_function {
-            true => by_function(places, &told, now - from),
+            true if self.figures.runs => functions::ran_in(places, &ran_by_lane(log, from), now - from),
+            true => functions::held_in(places, &told, now - from),
             false => threads.into_iter().map(|(holder, _)| holder).collect(),
         };
         if let Some(call) = self.figures.holders.first_mut().and_then(|first| first.call.as_mut()) {
@@ -233,25 +235,22 @@ impl Watch {
         for (lane, _) in told.iter().filter(|(_, told)| told.held > Nanos::ZERO) {
             groups.entry(folded.get(lane).copied().ok_or(*lane)).or_default().push(*lane);
         }
-        let mut seen: HashMap<LaneId, Vec<&HeldIn>> = HashMap::new();
-        let divided = places.divide(told, Looks::Lately);
-        divided.iter().for_each(|row| seen.entry(row.lane).or_default().push(row));
+        let mut seen = places.divide_groups(told, Looks::Lately, |lane| folded.get(&lane).copied().ok_or(lane));
         let holder = |(key, lanes): (Result<usize, LaneId>, Vec<LaneId>)| {
             let row = key.ok().and_then(|at| self.figures.rows.get(at));
             let lane = *lanes.iter().max_by_key(|lane| (told[lane].held, std::cmp::Reverse(**lane)))?;
             let sum = |part: fn(&Held) -> Nanos| lanes.iter().map(|lane| part(&told[lane]).0).sum::<u64>() as f64;
-            let where_held = most(lanes.iter().filter_map(|lane| seen.get(lane)).flatten());
+            // Others waited most at the first.
+            let where_held = seen.remove(&key).unwrap_or_default();
+            let first = where_held.first();
             let holder = Holder {
                 lane,
                 name: row.map_or_else(|| self.name(log, lane), |row| row.name.clone()),
                 folded: row.map(|_| lanes.len()),
-                place: where_held.first().map(|(place, _)| place_words(place)),
+                place: first.map(|row| place_words(&row.place)),
                 also: also(&where_held),
-                call: where_held.first().and_then(|(place, _)| call(place)),
-                task: where_held.first().and_then(|(place, _)| {
-                    let rows = lanes.iter().filter_map(|lane| seen.get(lane)).flatten();
-                    rows.filter(|row| row.place.is_same_function(place)).find_map(|row| row.task_words())
-                }),
+                call: first.and_then(|row| call(&row.place)),
+                task: first.and_then(HeldIn::task_words),
                 holds: sum(|told| told.held) / span,
                 waiting: sum(|told| told.waited) / all.max(1) as f64,
                 off: 0.0,
@@ -303,23 +302,10 @@ fn waited(log: &Trace) -> HashMap<LaneId, u64> {
     waited
 }
 
-/// The places at which others waited most, with how long they did; the most first.
-fn most<'a>(seen: impl Iterator<Item = &'a &'a HeldIn>) -> Vec<(&'a Place, Estimate)> {
-    let mut places: Vec<(&Place, Estimate)> = Vec::new();
-    for row in seen {
-        match places.iter_mut().find(|(known, _)| known.is_same_function(&row.place)) {
-            Some((_, sum)) => *sum += row.waited,
-            None => places.push((&row.place, row.waited)),
-        }
-    }
-    places.sort_by(|(_, a), (_, b)| b.ns.total_cmp(&a.ns));
-    places
-}
-
 /// The second of them is named if it is not far behind the first.
-fn also(places: &[(&Place, Estimate)]) -> Option<Also> {
-    let [(_, first), (place, second), ..] = places else { return None };
-    let all: f64 = places.iter().map(|(_, waited)| waited.ns).sum();
+fn also(rows: &[HeldIn]) -> Option<Also> {
+    let [HeldIn { waited: first, .. }, HeldIn { place, waited: second, .. }, ..] = rows else { return None };
+    let all: f64 = rows.iter().map(|row| row.waited.ns).sum();
     let off = first.off().max(second.off()) / all;
     (second.ns * 3.0 >= first.ns && second.ns > 0.0).then(|| Also {
         first: first.ns / all,
@@ -327,33 +313,6 @@ fn also(places: &[(&Place, Estimate)]) -> Option<Also> {
         share: second.ns / all,
         off,
     })
-}
-
-/// What the log tells of the lanes, by function as far as looks tell in which it was; the rest is a row without a name.
-fn by_function(places: &Places, told: &HashMap<LaneId, Held>, span: Nanos) -> Vec<Holder> {
-    let sum = |part: fn(&Held) -> Nanos| told.values().map(|told| part(told).0).sum::<u64>() as f64;
-    let (held, waited) = (sum(|told| told.held), sum(|told| told.waited));
-    let holder = |row: &HeldIn| Holder {
-        lane: row.lane,
-        name: row.place.function.to_string(),
-        place: Some(place_words(&row.place)),
-        task: row.task_words(),
-        holds: row.held.ns / span.0.max(1) as f64,
-        waiting: row.waited.ns / waited.max(1.0),
-        off: row.waited.off() / waited.max(1.0),
-        ..Holder::default()
-    };
-    let rows = places.divide_by_function(told, Looks::Lately);
-    // What was not held lately is of no interest.
-    let mut holders: Vec<Holder> = rows.iter().filter(|row| row.held.ns > 0.0).map(holder).collect();
-    let seen = |part: fn(&Holder) -> f64| holders.iter().map(part).sum::<f64>();
-    let holds = held / span.0.max(1) as f64 - seen(|it| it.holds);
-    let waiting = if waited > 0.0 { 1.0 - seen(|it| it.waiting) } else { 0.0 };
-    if holds >= WORTH_A_ROW || waiting >= WORTH_A_ROW {
-        let at = holders.partition_point(|it| it.waiting >= waiting);
-        holders.insert(at, Holder { holds: holds.max(0.0), waiting: waiting.max(0.0), ..Holder::default() });
-    }
-    holders
 }
 
 /// A place in few words: `render (pdf.py:212)`; of what is the standard library's, who called it, too:

@@ -57,6 +57,10 @@ impl Watch {
             let by = stops.by.as_ref().map_or_else(String::new, |by| format!(", mostly by {}", foreign(by)));
             text += &format!(" For {:.0}% of the time the world was stopped{by}.", stops.share * 100.0);
         }
+        if let Some(most) = self.figures.holders.first().filter(|most| self.figures.runs && !most.name.is_empty()) {
+            let (share, place) = (estimated(most.waiting, most.off), most.place.as_ref().unwrap_or(&most.name));
+            text += &format!(" {share} of all running was in {}.", foreign(place));
+        }
         if let Some((what, _)) = self.figures.wanted.as_ref().filter(|(_, share)| *share >= WORTH_SAYING) {
             text += &format!(" Where threads wait for one another, it is mostly for {}.", foreign(what));
         }

@@ -182,6 +182,38 @@ fn by_function_nobody_is_charged_with_more_than_by_thread_and_what_no_look_tells
 }
 
 #[test]
+fn without_a_lock_functions_have_their_share_of_all_running() {
+    let log = TraceBuilder::new().lane("busy").state(LaneState::Running, ms(1000)).lane("half");
+    let log = log.state(LaneState::Running, ms(500)).state(LaneState::Io, ms(500)).build();
+    let mut places = Places::default();
+    for step in 0..40 {
+        let at = log.begin_at() + ms(step * 25);
+        let mut look = |lane, function| {
+            let place = Some(place(function, "/srv/a.py", 3));
+            places.looked(crate::session::Look { at, lane: LaneId(lane), place, counts: 1.0 });
+        };
+        look(0, "long");
+        if step < 20 {
+            look(1, "short");
+        }
+    }
+    places.settle(&log);
+    let mut watch = Watch { gil_disabled: true, ..Watch::default() };
+    watch.read(&log, &places);
+    assert!(!watch.figures.runs && watch.figures.holders.is_empty(), "by thread there is nobody who makes others wait");
+    watch.by_function = true;
+    watch.read(&log, &places);
+    let rows: Vec<_> = watch.figures.holders.iter().map(|row| (row.name.as_str(), row.holds, row.waiting)).collect();
+    let near = |(name, holds, share): (&str, f64, f64), of: (&str, f64, f64)| {
+        name == of.0 && (holds - of.1).abs() < 1e-6 && (share - of.2).abs() < 1e-6
+    };
+    assert!(watch.figures.runs && rows.len() == 2, "{rows:?}");
+    assert!(near(rows[0], ("long", 1.0, 2.0 / 3.0)) && near(rows[1], ("short", 0.5, 1.0 / 3.0)), "{rows:?}");
+    let text = sentence(&watch, &log);
+    assert!(text.contains(" 67% ±") && text.contains(" of all running was in long (a.py:3)."), "{text}");
+}
+
+#[test]
 fn a_function_that_can_be_called_by_its_name_is_given_as_it_is_called() {
     use crate::observe::place::Caller;
     let called = |function: &str, file: &str, by: Option<(&str, &str)>| {

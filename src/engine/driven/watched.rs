@@ -271,8 +271,8 @@ impl Watched {
             Notice::HandOffs { lock, at, more } if self.ended.is_none_or(|end| at <= end) => {
                 say(Signal::HandOffs { lock, at, more });
             }
-            Notice::Place { at, lane, place } if self.ended.is_none_or(|end| at <= end) => {
-                say(Signal::Place { at, lane, place });
+            Notice::Place { at, lane, place, counts } if self.ended.is_none_or(|end| at <= end) => {
+                say(Signal::Place { at, lane, place, counts });
             }
             Notice::Sampled(lane) => say(Signal::LaneSampled(lane)),
             Notice::Upto(at) => {

@@ -1,4 +1,7 @@
+mod simulated;
+
 use super::*;
+use proptest::prelude::*;
 
 fn place(function: &str) -> Place {
     Place { function: function.into(), file: "a.py".into(), line: Some(1), task: None, caller: None }
@@ -7,7 +10,15 @@ fn place(function: &str) -> Place {
 /// Lanes with how long they held and others waited, in milliseconds.
 fn log(lanes: &[(u32, u64, u64)]) -> HashMap<LaneId, Held> {
     let ms = Nanos::from_millis;
-    lanes.iter().map(|&(lane, held, waited)| (LaneId(lane), Held { held: ms(held), waited: ms(waited) })).collect()
+    let told = |held, waited| Held { held: ms(held), waited: ms(waited), lock: None };
+    lanes.iter().map(|&(lane, held, waited)| (LaneId(lane), told(held, waited))).collect()
+}
+
+/// Each lane divided alone, the most waited for first.
+fn by_lane(places: &Places, told: &HashMap<LaneId, Held>, looks: Looks) -> Vec<HeldIn> {
+    let mut rows: Vec<HeldIn> = places.divide_groups(told, looks, |lane| lane).into_values().flatten().collect();
+    rows.sort_by(|a, b| b.waited.ns.total_cmp(&a.waited.ns).then(b.held.ns.total_cmp(&a.held.ns)));
+    rows
 }
 
 fn near(one: f64, other: f64) -> bool {
@@ -24,7 +35,7 @@ fn whoever_held_it_while_most_waited_comes_first() {
             _ => places.saw(at, LaneId(0), place("parse"), 1),
         }
     }
-    let rows = places.divide(&log(&[(0, 40, 8), (1, 10, 18)]), Looks::Ever);
+    let rows = by_lane(&places, &log(&[(0, 40, 8), (1, 10, 18)]), Looks::Ever);
     assert_eq!(&*rows[0].place.function, "render");
     assert_eq!(places.latest(LaneId(0)), Some(&place("parse")));
 }
@@ -36,13 +47,13 @@ fn looks_at_two_locks_at_once_stand_for_the_same_time() {
         places.saw(Nanos::from_millis(step * 20), LaneId(0), place("one"), 1);
         places.saw(Nanos::from_millis(step * 20), LaneId(1), place("other"), 1);
     }
-    let weights: Vec<f64> = places.rows.values().map(|seen| seen.sum.ever.held).collect();
+    let weights: Vec<f64> = places.rows.values().map(|seen| seen.sum.ever().held).collect();
     assert!(weights.len() == 2 && (weights[0] / weights[1] - 1.0).abs() < 0.01, "{weights:?}");
 }
 
 #[test]
 fn the_functions_of_a_lane_have_together_what_is_recorded_of_it_however_often_others_were_looked_at() {
-    // Of three looks two find main, which holds the lock a fiftieth of the time.
+    // Of three looks two find main, which holds the lock a fifth of the time.
     let mut places = Places::default();
     for step in 1..=300 {
         let at = Nanos::from_millis(step * 20);
@@ -52,9 +63,9 @@ fn the_functions_of_a_lane_have_together_what_is_recorded_of_it_however_often_ot
             _ => places.saw(at, LaneId(0), place("handler"), 1),
         }
     }
-    let told = log(&[(0, 200, 40), (1, 9800, 1960), (2, 30, 100)]);
+    let told = log(&[(0, 2000, 400), (1, 8000, 1600), (2, 30, 100)]);
     for looks in [Looks::Ever, Looks::Lately] {
-        let rows = places.divide(&told, looks);
+        let rows = by_lane(&places, &told, looks);
         for (lane, told) in &told {
             let of_lane = || rows.iter().filter(|row| row.lane == *lane);
             let (held, waited) = (of_lane().map(|row| row.held.ns).sum(), of_lane().map(|row| row.waited.ns).sum());
@@ -63,11 +74,11 @@ fn the_functions_of_a_lane_have_together_what_is_recorded_of_it_however_often_ot
                 [told.held, told.waited].map(|told| if lane.0 == 2 { 0.0 } else { told.0 as f64 });
             assert!(near(held, all_held) && near(waited, all_waited), "{lane:?} {looks:?} {rows:?}");
         }
-        let functions = places.divide_by_function(&told, looks);
+        let functions = places.divide(&told, looks);
         let names: Vec<&str> = functions.iter().map(|row| &*row.place.function).collect();
         assert!(names[..2].contains(&"burn") && names[2] == "handler" && names[3] == "poll", "{functions:?}");
         // Nobody waited while it was seen in poll.
-        assert!(near(functions[2].waited.ns, 40e6) && near(functions[3].waited.ns, 0.0), "{functions:?}");
+        assert!(near(functions[2].waited.ns, 400e6) && near(functions[3].waited.ns, 0.0), "{functions:?}");
         assert!(functions[3].held.ns > 0.0, "{functions:?}");
     }
 }
@@ -92,7 +103,8 @@ fn a_look_counts_those_who_waited_at_its_own_instant_once_the_log_has_come_so_fa
     let trace = trace.state(State::Io, ms(50)).waiting(ms(50)).build();
     let mut places = Places::default();
     for (at, function) in [(20, "early"), (60, "late"), (200, "beyond")] {
-        places.looked(trace.begin_at() + ms(at), LaneId(0), place(function));
+        let at = trace.begin_at() + ms(at);
+        places.looked(Look { at, lane: LaneId(0), place: Some(place(function)), counts: 1.0 });
     }
     places.settle(&trace);
     let rows = places.divide(&log(&[(0, 100, 50)]), Looks::Ever);
@@ -104,11 +116,12 @@ fn a_look_counts_those_who_waited_at_its_own_instant_once_the_log_has_come_so_fa
 fn without_a_lock_looks_divide_how_long_a_lane_ran_and_are_no_holders() {
     use crate::trace::testing::TraceBuilder;
     let ms = Nanos::from_millis;
-    let trace = TraceBuilder::new().lane("free").state(State::Running, ms(80)).state(State::Io, ms(20));
+    let trace = TraceBuilder::new().lane("free").state(State::Running, ms(80)).state(State::WaitingCore, ms(20));
     let trace = trace.lane("rests").state(State::Io, ms(100)).build();
     let mut places = Places::default();
-    for (at, function) in [(20, "long"), (40, "long"), (60, "short"), (80, "long")] {
-        places.looked(trace.begin_at() + ms(at), LaneId(0), place(function));
+    for (at, function) in [(20, "long"), (40, "long"), (60, "short"), (79, "long"), (90, "preempted")] {
+        let at = trace.begin_at() + ms(at);
+        places.looked(Look { at, lane: LaneId(0), place: Some(place(function)), counts: 1.0 });
     }
     places.settle(&trace);
     let ran = ran_by_lane(&trace, trace.begin_at());
@@ -154,7 +167,7 @@ fn one_function_with_two_callers_is_two_rows() {
         let place = Place { caller: caller(by), ..place("match") };
         places.saw(Nanos::from_millis(50 * (step as u64 + 1)), LaneId(0), place, 1);
     }
-    let rows = places.divide_by_function(&log(&[(0, 10, 10)]), Looks::Ever);
+    let rows = places.divide(&log(&[(0, 10, 10)]), Looks::Ever);
     let callers: Vec<_> = rows.iter().filter_map(|row| Some(row.place.caller.as_ref()?.function.to_string())).collect();
     assert_eq!(callers, ["scan", "load"]);
 }
@@ -165,11 +178,11 @@ fn one_function_of_several_lanes_is_one_row_and_what_is_past_fades() {
     places.saw(Nanos::from_millis(50), LaneId(0), place("f"), 2);
     places.saw(Nanos::from_millis(100), LaneId(1), place("f"), 2);
     let told = log(&[(0, 100, 90), (1, 100, 30)]);
-    let rows = places.divide_by_function(&told, Looks::Lately);
+    let rows = places.divide(&told, Looks::Lately);
     assert!(rows.len() == 1 && near(rows[0].waited.ns, 120e6) && rows[0].lane == LaneId(0), "{rows:?}");
     places.saw(Nanos::from_millis(10_050), LaneId(0), place("g"), 1);
     let of_g = |looks| {
-        let rows = places.divide(&told, looks);
+        let rows = by_lane(&places, &told, looks);
         rows.iter().find(|row| &*row.place.function == "g").map_or(0.0, |row| row.waited.ns / 90e6)
     };
     // One look while two waited, ten seconds ago, beside one while one waited.
@@ -281,5 +294,147 @@ fn a_function_is_said_to_have_what_it_has_whatever_comes_between() {
         // 380 are to be expected, give or take five or so.
         assert!(within.iter().all(|within| *within >= 368), "of 400 {within:?}: {turns:?}");
         assert!(error.iter().all(|error| error.abs() < 0.01), "{error:?}: {turns:?}");
+    }
+}
+
+#[test]
+fn of_threads_that_were_hardly_met_functions_are_told_and_not_which_of_them_had_what() {
+    let mut places = Places::default();
+    // Of a thousand threads a third are met, each once; three in four of these in render.
+    for (step, lane) in (0..1000_u32).step_by(3).enumerate() {
+        let at = Nanos::from_millis(20 * (step as u64 + 1));
+        places.saw(at, LaneId(lane), place(if step % 4 == 0 { "parse" } else { "render" }), 1);
+    }
+    let told: HashMap<_, _> = (0..1000).flat_map(|lane| log(&[(lane, 6, 3)])).collect();
+    let rows = places.divide(&told, Looks::Ever);
+    let parts: Vec<_> = rows.iter().map(|row| (&*row.place.function, row.held.ns / 6e9, row.waited.ns / 3e9)).collect();
+    assert!(rows.len() == 2 && parts[0].0 == "render", "{parts:?}");
+    assert!(near(parts[0].1 + parts[1].1, 1.0) && near(parts[0].2 + parts[1].2, 1.0), "{parts:?}");
+    assert!((parts[0].1 - 0.75).abs() < 0.01 && rows[0].held.off() / 6e9 < 0.06, "{parts:?}");
+    assert!(rows[0].held.off() / 6e9 > 0.03, "three hundred looks are not surer than that");
+    assert_eq!((rows[0].lane_count, rows[1].lane_count), (250, 84));
+    assert!(rows.iter().flat_map(|row| &row.lanes).all(|it| it.held.is_none() && it.waited.is_none()), "{rows:?}");
+}
+
+#[test]
+fn a_thread_with_looks_of_its_own_is_divided_by_them_though_others_have_none() {
+    let mut places = Places::default();
+    for step in 1..=300_u32 {
+        let (lane, function) = if step % 3 == 0 { (1000 + step, "request") } else { (0, "poll") };
+        places.saw(Nanos::from_millis(u64::from(step) * 20), LaneId(lane), place(function), 1);
+    }
+    let mut told = log(&[(0, 3000, 600)]);
+    told.extend((1000..2000).flat_map(|lane| log(&[(lane, 3, 3)])));
+    let rows = places.divide(&told, Looks::Ever);
+    let of = |name: &str| rows.iter().find(|row| &*row.place.function == name).expect("it was seen");
+    assert!(near(of("poll").held.ns, 3000e6) && near(of("request").held.ns, 3000e6), "{rows:?}");
+    assert!(near(of("poll").waited.ns, 600e6) && near(of("request").waited.ns, 3000e6), "{rows:?}");
+    let known = of("poll").lanes[0];
+    assert!(known.held.is_some_and(|held| near(held.ns, 3000e6)), "{known:?}");
+    assert!(of("request").lanes.iter().all(|it| it.held.is_none()), "{rows:?}");
+}
+
+#[test]
+fn where_each_request_has_a_process_what_is_left_of_all_locks_is_divided_together() {
+    let mut places = Places::default();
+    for lane in 0..200_u32 {
+        places.saw(Nanos::from_millis(u64::from(lane) * 20), LaneId(lane), place("child"), 0);
+    }
+    let held = |lane: u32| Held { held: Nanos::from_millis(10), waited: Nanos::ZERO, lock: Some(LockId(lane as u16)) };
+    let told: HashMap<_, _> = (0..400).map(|lane| (LaneId(lane), held(lane))).collect();
+    let rows = places.divide(&told, Looks::Ever);
+    assert!(rows.len() == 1 && near(rows[0].held.ns, 4000e6), "{rows:?}");
+}
+
+#[test]
+fn a_look_that_finds_no_function_has_its_part_and_nobody_else_gets_it() {
+    use crate::trace::testing::TraceBuilder;
+    let ms = Nanos::from_millis;
+    let trace = TraceBuilder::new().lock("GIL").lane("hog").running(ms(1000)).build();
+    let mut places = Places::default();
+    for step in 1..=40 {
+        let place = (step % 4 != 0).then(|| place("f"));
+        places.looked(Look { at: trace.begin_at() + ms(step * 20), lane: LaneId(0), place, counts: 1.0 });
+    }
+    places.settle(&trace);
+    for rows in [Looks::Ever, Looks::Lately].map(|looks| places.divide(&log(&[(0, 1000, 0)]), looks)) {
+        assert!(rows.len() == 1 && (rows[0].held.ns / 1e9 - 0.75).abs() < 0.01, "{rows:?}");
+    }
+}
+
+#[test]
+fn where_some_are_left_out_by_lot_the_others_count_for_them() {
+    use crate::trace::testing::TraceBuilder;
+    let ms = Nanos::from_millis;
+    let mut trace = TraceBuilder::new();
+    for lane in ["early", "late"] {
+        trace = trace.lane(lane).state(State::Running, ms(1000));
+    }
+    let (trace, mut places) = (trace.build(), Places::default());
+    // Of late one of three is looked at.
+    for step in 0..20 {
+        let (function, counts) = if step < 10 { ("alone", 1.0) } else { ("crowded", 3.0) };
+        let at = trace.begin_at() + ms(step * 40);
+        places.looked(Look { at, lane: LaneId(step as u32 % 2), place: Some(place(function)), counts });
+    }
+    places.settle(&trace);
+    let rows = places.divide_runs(&ran_by_lane(&trace, trace.begin_at()), Looks::Ever);
+    let parts: Vec<_> = rows.iter().map(|row| (&*row.place.function, row.looks, row.held.ns)).collect();
+    assert_eq!(parts, [("crowded", 10, 1500e6), ("alone", 10, 500e6)]);
+}
+
+#[test]
+fn of_threads_long_past_it_is_remembered_in_which_functions_they_were() {
+    let (mut places, mut told) = (Places::default(), HashMap::new());
+    let looks = 20 * MOST_ROWS as u32;
+    for lane in 0..looks {
+        let function = if lane % 5 == 0 { "rare" } else { "usual" };
+        let place = Place { task: Some("job".into()), ..place(function) };
+        places.saw(Nanos::from_millis(u64::from(lane) * 40), LaneId(lane), place, 1);
+        told.extend(log(&[(lane, 10, 10)]));
+    }
+    let (rows, all) = (places.divide(&told, Looks::Ever), f64::from(looks) * 10e6);
+    let parts: Vec<_> = rows.iter().map(|row| (&*row.place.function, row.held.ns / all, row.lane_count)).collect();
+    assert!(places.rows.len() < 3 * MOST_ROWS, "{} rows", places.rows.len());
+    assert!(parts.len() == 2 && parts[0].0 == "usual" && (parts[0].1 - 0.8).abs() < 0.001, "{parts:?}");
+    assert!(near(parts[0].1 + parts[1].1, 1.0) && parts[0].2 + parts[1].2 == looks as usize, "{parts:?}");
+    let tasks: f64 = rows[0].tasks.iter().map(|it| it.held.ns).sum();
+    assert!((tasks / rows[0].held.ns - 1.0).abs() < 1e-6, "{} of {}", tasks, rows[0].held.ns);
+}
+
+proptest! {
+    #[test]
+    fn functions_have_together_what_was_told_less_what_no_look_tells(
+        lanes in prop::collection::vec((0..3_u16, 0..400_u64, 0..400_u64), 1..12),
+        looks in prop::collection::vec((0..14_u32, prop::option::of(0..5_u8), 0..3_usize), 0..200),
+    ) {
+        let ms = Nanos::from_millis;
+        let mut places = Places::default();
+        let told: HashMap<LaneId, Held> = (0..).map(LaneId).zip(&lanes).map(|(lane, (lock, held, waited))| {
+            (lane, Held { held: ms(*held), waited: ms(*waited), lock: Some(LockId(*lock)) })
+        }).collect();
+        for (step, (lane, function, waiting)) in looks.iter().enumerate() {
+            let place = function.map(|it| place(&format!("f{it}")));
+            let look = Look { at: ms(step as u64 * 20), lane: LaneId(*lane), place, counts: 1.0 };
+            let lock = lanes.get(*lane as usize).map(|(lock, ..)| LockId(*lock));
+            places.note(look, As::Holder, lock, *waiting);
+        }
+        let is_met = |lane: u32| looks.iter().any(|(other, ..)| *other == lane);
+        let all_known = looks.iter().all(|(_, function, _)| function.is_some())
+            && told.iter().all(|(lane, told)| told.held == Nanos::ZERO || is_met(lane.0));
+        let rows = places.divide(&told, Looks::Ever);
+        let sum = |part: fn(&HeldIn) -> f64| rows.iter().map(part).sum::<f64>();
+        let all = |part: fn(&Held) -> Nanos| told.values().map(|it| part(it).0 as f64).sum::<f64>();
+        prop_assert!(rows.iter().all(|row| row.held.ns >= 0.0 && row.waited.ns >= 0.0 && row.held.off() >= 0.0));
+        prop_assert!(sum(|row| row.held.ns) <= all(|it| it.held) * (1.0 + 1e-9));
+        prop_assert!(sum(|row| row.waited.ns) <= all(|it| it.waited) * (1.0 + 1e-9));
+        // A lane that is told apart has no more than is told of it.
+        for (lane, told) in &told {
+            let of_lane = rows.iter().flat_map(|row| &row.lanes).filter(|it| it.lane == *lane);
+            let held: f64 = of_lane.filter_map(|it| it.held).map(|it| it.ns).sum();
+            prop_assert!(held <= told.held.0 as f64 * (1.0 + 1e-9), "{lane:?}");
+        }
+        let missing = all(|it| it.held) - sum(|row| row.held.ns);
+        prop_assert!(!all_known || missing <= all(|it| it.held) * 1e-9, "{missing}");
     }
 }

@@ -13,6 +13,7 @@ use super::rule;
 /// a report-1   render    pdf.py:212      71%   ████████████████████  78%
 ///   9 others                              6%   █                      3%
 /// ```
+/// Without a lock, by function: in which threads ran, and how many at a time.
 pub fn render(state: &State, canvas: &mut Canvas) {
     let (width, height) = (canvas.width(), canvas.height());
     if height < 3 {
@@ -20,9 +21,12 @@ pub fn render(state: &State, canvas: &mut Canvas) {
     }
     let watch = &state.watch;
     let seconds = watch.figures.span.as_secs_f64();
-    let lately = match state.view.frozen {
-        Some(_) if watch.ended.is_none() => format!("who made others wait · {seconds:.0} s before the freeze"),
-        _ => format!("who makes others wait · last {seconds:.0} s"),
+    let runs = watch.figures.runs;
+    let lately = match (state.view.frozen.filter(|_| watch.ended.is_none()), runs) {
+        (Some(_), false) => format!("who made others wait · {seconds:.0} s before the freeze"),
+        (Some(_), true) => format!("where threads ran · {seconds:.0} s before the freeze"),
+        (None, false) => format!("who makes others wait · last {seconds:.0} s"),
+        (None, true) => format!("where threads run · last {seconds:.0} s"),
     };
     rule(canvas, 0, &lately, "");
     let all = &watch.figures.holders;
@@ -40,10 +44,12 @@ pub fn render(state: &State, canvas: &mut Canvas) {
     let what = if watch.by_function { "function" } else { "thread" };
     canvas.text(3, 1, what, Ink::Dim);
     if place >= 19 {
-        canvas.text(3 + name, 1, "holding the lock in", Ink::Dim);
+        canvas.text(3 + name, 1, if runs { "ran in" } else { "holding the lock in" }, Ink::Dim);
     }
-    canvas.text_before(holds + 5, 1, "holds", Ink::Dim);
-    canvas.text(bar, 1, "of all waiting", Ink::Dim);
+    canvas.text_before(holds + 5, 1, if runs { "runs" } else { "holds" }, Ink::Dim);
+    canvas.text(bar, 1, if runs { "of all running" } else { "of all waiting" }, Ink::Dim);
+    // Without a lock several run at a time.
+    let held = |held: f64| if runs { format!("{held:.1}×") } else { percent(held) };
     let rows = usize::from(height - 2);
     // With room for one alone, whoever is first says more than all together.
     let named = if all.len() > rows { (rows - 1).max(1) } else { all.len() };
@@ -68,19 +74,19 @@ pub fn render(state: &State, canvas: &mut Canvas) {
             _ => words,
         };
         canvas.text_to(3 + name, y, 2 + name + place, &foreign(&words), Ink::Dim);
-        figures(canvas, y, holds, bar, room, holder.holds, holder.waiting);
+        figures(canvas, y, holds, bar, room, (held(holder.holds), holder.waiting));
     }
     if named < all.len() && named < rows {
         let others = &all[named..];
         let sum = |part: fn(&Holder) -> f64| others.iter().map(part).sum::<f64>();
         let y = 2 + named as u16;
         canvas.text(3, y, &format!("{} others", others.len()), Ink::Dim);
-        figures(canvas, y, holds, bar, room, sum(|it| it.holds), sum(|it| it.waiting));
+        figures(canvas, y, holds, bar, room, (held(sum(|it| it.holds)), sum(|it| it.waiting)));
     }
 }
 
-fn figures(canvas: &mut Canvas, y: u16, holds: u16, bar: u16, room: u16, held: f64, waiting: f64) {
-    canvas.text_before(holds + 5, y, &percent(held), Ink::Text);
+fn figures(canvas: &mut Canvas, y: u16, holds: u16, bar: u16, room: u16, (held, waiting): (String, f64)) {
+    canvas.text_before(holds + 5, y, &held, Ink::Text);
     canvas.bar(bar, y, (waiting * f64::from(room) * 8.0).round() as u32, Ink::Waits);
     canvas.text_before(bar + room + 5, y, &percent(waiting), Ink::Strong);
 }

@@ -88,7 +88,8 @@ pub fn render(state: &State, log: Option<&Trace>, canvas: &mut Canvas) {
     // The holders get up to two fifths of what is left, their rule and heading included.
     let wanted = (state.watch.figures.holders.len() as u16).min(MOST_HOLDERS) + 2;
     let table = if room >= 8 { wanted.min(room * 2 / 5).max(3) } else { 0 };
-    let table = if !log.has_gil() || state.view.big { 0 } else { table };
+    let is_any = log.has_gil() || state.watch.figures.runs;
+    let table = if !is_any || state.view.big { 0 } else { table };
     holders::render(state, &mut canvas.part(0, rest, width, table));
     lanes::render(state, log, &mut canvas.part(0, rest + table, width, room - table));
 }
