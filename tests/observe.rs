@@ -1833,10 +1833,10 @@ while time.monotonic() < END:
         let rows = rows.as_array().expect("it is a list");
         let of = |function: &str| rows.iter().find(|row| row["function"] == function).unwrap_or(&Value::Null);
         let (long, short) = (of("long"), of("short"));
-        // All of them together have nearly all, though hardly any thread was met.
+        // All of them together have most of it, though hardly any thread was met; of some looks none is told.
         assert!(unseen.is_null(), "{name}: {unseen:#}");
         let sum: f64 = rows.iter().map(|row| nanos(&row[share])).sum();
-        assert!(sum > 0.7 && sum < 1.0 + 1e-6, "{name}: {sum} {rows:#?}");
+        assert!(sum > 0.5 && sum < 1.0 + 1e-6, "{name}: {sum} {rows:#?}");
         assert!(nanos(&long["lane_count"]) >= 3.0, "{name}: {rows:#?}");
         let parts = long["lanes"].as_array().into_iter().flatten();
         assert!(parts.clone().count() > 0 && parts.clone().all(|it| it[share].is_null()), "{name}: {long:#}");
