@@ -1,0 +1,316 @@
+//! Where the lock is only looked at, or less than that can be seen.
+
+use super::*;
+
+/// A lock that is taken too often to be watched, and threads that live for a moment: their states are used again.
+const COMING_AND_GOING: &str = "import threading, time
+def brief():
+    end = time.thread_time() + 0.003
+    while time.thread_time() < end: time.sleep(0)
+for _ in range(200):
+    threads = [threading.Thread(target=brief) for _ in range(3)]
+    for t in threads: t.start()
+    for t in threads: t.join()
+";
+
+#[test]
+fn where_the_lock_is_only_looked_at_no_thread_goes_on_after_its_end() {
+    let Some(python) = python() else { return };
+    let report = watch(&python, COMING_AND_GOING);
+    sound(&report);
+    let observer = &report["observer"];
+    if observer["switch_records_refused"].is_null() {
+        let mut sums = (0.0, 0.0);
+        for lane in lanes(&report).iter().filter(|lane| lane["name"] != "main") {
+            let ran: f64 = ["running", "native", "starting"].iter().map(|name| state(lane, name)).sum();
+            // A moment between two looks may be misjudged, a life after the end may not.
+            let most = nanos(&lane["on_cpu_ns"]) * 1.5 + 50e6;
+            assert!(ran <= most, "it ran for {ran} ns, and had a core for less: {lane:#}");
+            sums = (sums.0 + ran, sums.1 + nanos(&lane["on_cpu_ns"]));
+        }
+        assert!(sums.0 < sums.1 * 1.3, "they ran longer than they had cores: {sums:?}");
+        let mut tids: Vec<u64> = lanes(&report).iter().filter_map(|lane| lane["tid"].as_u64()).collect();
+        let all = tids.len();
+        tids.sort_unstable();
+        tids.dedup();
+        assert_eq!(tids.len(), all, "a thread has one lane");
+    }
+    let (shown, unseen) = (lanes(&report).len() as u64 - 1, observer["ended_unseen"].as_u64().unwrap_or(0));
+    assert!(shown + unseen >= 595 && shown >= 300, "{shown} of 600 have a lane, {unseen} are counted");
+    assert_eq!(observer["lanes_not_shown"], 0);
+}
+
+#[test]
+fn a_program_that_retakes_its_lock_all_the_time_is_sampled() {
+    let Some(python) = python().filter(|_| exactly()) else { return };
+    let code = "import os, time
+for _ in range(40): time.sleep(0.02)
+end = time.monotonic() + 2
+while time.monotonic() < end: os.stat('/')
+";
+    let report = watch(&python, code);
+    sound(&report);
+    assert!(nanos(&report["observer"]["guard_trips"]) >= 1.0, "{}", report["observer"]);
+    assert_eq!(report["observer"]["engine"], "sampled");
+    assert!(report["observer"]["reason"].as_str().is_some_and(|why| why.contains("often")));
+    assert_eq!(named(&report, "main")["evidence"], "sampled");
+    // What looks do not tell is not told.
+    let lock = &report["locks"][0];
+    assert!(lock["takes"].is_null() && lock["hold_ns"].is_null() && lock["drop_requests"].is_null(), "{lock}");
+    // Before, each sleep ended with a take that was recorded: forty of them, those of its start and those that were too many.
+    let part = &lock["exact_part"];
+    assert!((0.75e9..1.9e9).contains(&nanos(&part["ns"])) && (41.0..6000.0).contains(&nanos(&part["takes"])), "{lock}");
+    let (apart, off) = (nanos(&lock["looks_apart_ns"]), nanos(&lock["held_off_ns"]));
+    assert!(apart > 1e5 && off > 0.0 && off < nanos(&report["elapsed_ns"]), "{lock}");
+    let table = gilscope(&["watch", "--for", "2s", "--python", &python.display().to_string(), "-c", code]);
+    let table = String::from_utf8_lossy(&table.stdout).into_owned();
+    assert!(table.contains("by CPython's own count; held ") && table.contains("not seen, nor how often"), "{table}");
+    assert!(!table.contains(" takes,") && !table.contains("drop request"), "{table}");
+}
+
+#[test]
+fn who_waits_for_a_sampled_lock_waits_no_longer_than_it_was_late_by_its_own_clock() {
+    let Some(python) = python().filter(|_| exactly()) else { return };
+    let code = "import os, threading, time
+end = time.monotonic() + 4
+def often():
+    while time.monotonic() < end:
+        sum(range(1000))
+        os.stat('/')
+late = 0
+def ticker():
+    global late
+    while time.monotonic() < end:
+        slept = time.monotonic()
+        time.sleep(0.02)
+        late += time.monotonic() - slept - 0.02
+threads = [threading.Thread(target=often)] + [threading.Thread(target=ticker, name='ticker') for _ in range(4)]
+for t in threads: t.start()
+for t in threads: t.join()
+print(late)
+";
+    let report = watch(&python, code);
+    sound(&report);
+    assert_eq!(report["observer"]["engine"], "sampled", "{}", report["observer"]);
+    let late: f64 = report["output"].as_str().and_then(|text| text.trim().parse().ok()).expect("it says so");
+    let tickers = lanes(&report).iter().filter(|lane| lane["name"] == "ticker");
+    let waited = tickers.map(|lane| state(lane, "waiting_gil") / 1e9).sum::<f64>();
+    // It was late for want of the lock, or of a core; a look is made every few milliseconds.
+    assert!(waited <= late * 1.5 + 0.2, "waited {waited:.3} s for the lock, late {late:.3} s");
+}
+
+#[test]
+fn where_the_kernel_refuses_its_records_the_lock_is_sampled_and_it_is_said_why() {
+    let Some(python) = python() else { return };
+    let Some(report) = watch_refused(&python, SPIN) else { return };
+    sound(&report);
+    let observer = &report["observer"];
+    assert_eq!(observer["engine"], "sampled", "{observer}");
+    assert!(observer["reason"].as_str().is_some_and(|why| why.contains("perf_event_open")), "{observer}");
+    assert!(observer["switch_records_refused"].is_string());
+    assert!(lanes(&report).iter().all(|lane| lane["evidence"] == "sampled" && lane["core_evidence"] == "none"));
+    let (held, elapsed) = (nanos(&report["locks"][0]["held_ns"]), nanos(&report["elapsed_ns"]));
+    assert!(held > 0.5 * elapsed, "two that compute hold it nearly always: {held} of {elapsed}");
+    for lane in lanes(&report).iter().filter(|lane| lane["name"] != "main") {
+        assert!(share(lane, &["running"]) > 0.2 && share(lane, &["waiting_gil"]) > 0.2, "{lane:#}");
+    }
+}
+
+/// Three threads compute in C, each letting the lock go for it, and take it often; short-lived ones come and go. Each prints its
+/// time on a core.
+const LETS_GO: &str = "import hashlib, os, threading, time, zlib
+data = os.urandom(1 << 20)
+end = time.monotonic() + 2
+def compute(what):
+    while time.monotonic() < end:
+        what()
+        for _ in range(30): os.stat('/')
+def brief():
+    time.sleep(0.02)
+def makes():
+    while time.monotonic() < end:
+        t = threading.Thread(target=brief, name='brief')
+        t.start()
+        t.join()
+works = [lambda: zlib.compress(data, 1), lambda: hashlib.sha256(data).hexdigest(), lambda: zlib.crc32(data)]
+threads = [threading.Thread(target=compute, args=(w,), name='c') for w in works] + [threading.Thread(target=makes)]
+for t in threads: t.start()
+for t in threads: t.join()
+";
+
+#[test]
+fn who_computes_while_the_lock_is_free_or_has_ended_does_not_wait_for_it() {
+    let Some(python) = python() else { return };
+    let exact = exactly().then(|| watch(&python, LETS_GO));
+    for report in exact.into_iter().chain(watch_refused(&python, LETS_GO)) {
+        sound(&report);
+        let how = report["observer"]["engine"].as_str().unwrap_or_default();
+        let free = nanos(&report["locks"][0]["free_ns"]);
+        for lane in lanes(&report).iter().filter(|lane| lane["name"] == "c") {
+            let waits = state(lane, "waiting_gil");
+            let life = nanos(&report["elapsed_ns"]) - state(lane, "unborn") - state(lane, "done");
+            // Each waits for what another has, and on no core.
+            assert!(waits <= life - free + 0.1 * life, "{how}: the lock was free for {free} ns: {lane:#}");
+            assert!(waits <= life - nanos(&lane["on_cpu_ns"]) + 0.1 * life, "{how}: {lane:#}");
+        }
+        for lane in lanes(&report).iter().filter(|lane| lane["name"] == "brief") {
+            assert!(state(lane, "waiting_gil") < 0.1e9, "{how}: {lane:#}");
+        }
+    }
+}
+
+/// One holds the lock for tens of milliseconds at a time, three wake up meanwhile. Prints how often one of them was late by
+/// more than 15 ms, and by how much in all.
+const KEPT_WAITING: &str = "import random, threading, time
+data = [random.random() for _ in range(200000)]
+end = time.monotonic() + 3
+def hog():
+    while time.monotonic() < end:
+        sorted(data)
+        time.sleep(0.02)
+late = []
+def sleeper():
+    while time.monotonic() < end:
+        slept = time.monotonic()
+        time.sleep(0.01)
+        late.append(time.monotonic() - slept - 0.01)
+threads = [threading.Thread(target=hog)] + [threading.Thread(target=sleeper) for _ in range(3)]
+for t in threads: t.start()
+for t in threads: t.join()
+late = [by for by in late if by > 0.015]
+print(len(late), sum(late))
+";
+
+#[test]
+fn where_looks_are_all_there_is_waits_are_counted_whoever_is_seen_to_take_the_lock() {
+    let Some(python) = python() else { return };
+    let path = python.display().to_string();
+    let Some(output) = refused(298, &["watch", "--json", "--python", &path, "-c", KEPT_WAITING]) else { return };
+    let report = json(&output);
+    sound(&report);
+    let printed: Vec<f64> = words_as_numbers(report["output"].as_str().unwrap_or_default());
+    let (wait, apart) = (&report["locks"][0]["wait_ns"], &report["locks"][0]["looks_apart_ns"]);
+    assert!(apart.is_u64(), "it was looked at: {report:#}");
+    // Late for want of the lock, or of a core.
+    let count = nanos(&wait["count"]);
+    assert!(count > 0.3 * printed[0] && count < 4.0 * printed[0] + 20.0, "{count} waits, late {printed:?}: {report:#}");
+    let mean = lanes(&report).iter().map(|lane| state(lane, "waiting_gil")).sum::<f64>() / count;
+    assert!(nanos(&wait["max"]) >= mean * 0.99, "their lengths are those of the lanes: {mean} {wait}");
+}
+
+#[test]
+fn where_the_kernel_refuses_its_records_its_sums_tell_how_long_threads_had_cores() {
+    let Some(python) = python() else { return };
+    let path = python.display().to_string();
+    let Some(output) = refused(298, &["watch", "--json", "--python", &path, "-c", SPIN]) else { return };
+    let report = json(&output);
+    sound(&report);
+    let busy = report["cores_busy"].as_f64().expect("a number");
+    assert!((0.1..=1.03).contains(&busy), "one lock lets one thread run: {busy}");
+    let mut sum = 0.0;
+    for lane in lanes(&report) {
+        assert_eq!(lane["on_cpu_evidence"], "schedstat", "{lane:#}");
+        assert!(lane["on_cpu_ns"].is_u64() && lane["runqueue_ns"].is_u64(), "{lane:#}");
+        sum += nanos(&lane["on_cpu_ns"]);
+    }
+    assert!((sum / nanos(&report["elapsed_ns"]) - busy).abs() < 0.01, "{sum} {busy}");
+    assert!(report["observer"]["cores_busy"].is_f64(), "{}", report["observer"]);
+}
+
+#[test]
+fn where_memory_may_not_be_read_it_is_said_why_and_what_to_do() {
+    let Some(python) = python() else { return };
+    let path = python.display().to_string();
+    let code = "import sys, time\ntime.sleep(0.8)\nsys.exit(3)";
+    // process_vm_readv
+    let Some(output) = refused(310, &["watch", "--json", "--python", &path, "-c", code]) else { return };
+    let report = json(&output);
+    sound(&report);
+    assert_eq!(output.status.code(), Some(3), "the program's own status: {report:#}");
+    assert_eq!(report["observer"]["engine"], "cores_only");
+    let why = report["observer"]["reason"].as_str().unwrap_or_default();
+    assert!(why.contains("may not be looked into") || why.contains("ptrace_scope"), "{report:#}");
+    assert!(why.contains("SYS_PTRACE") || why.contains("sysctl"), "what to do: {why}");
+    assert!(lanes(&report).iter().any(|lane| state(lane, "io") > 0.3e9), "its threads are seen: {report:#}");
+    // Where it is not known which locks are the interpreter's, nobody waits for one of the program's own.
+    let output = refused(310, &["watch", "--json", "--python", &path, "-c", TURNS, "0.6"]).expect("as before");
+    let report = json(&output);
+    sound(&report);
+    assert!(lanes(&report).iter().all(|lane| state(lane, "waiting_lock") == 0.0), "{report:#}");
+    assert!(lanes(&report).iter().any(|lane| nanos(&lane["slept"]["futex"]["ns"]) > 0.0), "{report:#}");
+    let output = refused(310, &["watch", "--no-screen", "--python", &path, "-c", TURNS, "0.6"]).expect("as before");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(printed.contains(" on core") && !printed.contains("   runs ") && printed.contains(" ? "), "{printed}");
+    // Nothing of it is within a limit.
+    let args = ["check", "--python", &path, "-c", "print()"];
+    let output = refused(310, &args).expect("as before");
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stdout).trim()), (Some(2), ""), "{output:?}");
+    let output = refused(310, &[&args[..1], &["--json"], &args[1..]].concat()).expect("as before");
+    let found = json(&output);
+    assert!(found["ok"].is_null() && found["gil_wait"].is_null() && found["all_threads"].is_null(), "{found:#}");
+    let output = refused(310, &["watch", "--no-screen", "--python", &path, "-c", code]).expect("as before");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        printed.contains("threads and cores only (process ") && printed.contains("ended with status 3"),
+        "{printed}"
+    );
+    let pid = {
+        let mut running = Command::new(&python).args(["-c", "import time; time.sleep(60)"]).spawn().expect("it starts");
+        std::thread::sleep(Duration::from_millis(200));
+        let output = refused(310, &["attach", &running.id().to_string(), "--for", "200ms"]).expect("as before");
+        running.kill().and_then(|()| running.wait()).expect("it is our child");
+        output
+    };
+    match String::from_utf8_lossy(&pid.stderr) {
+        // That has a remedy of its own, and it is said.
+        refused if refused.contains("ptrace_scope") => assert_eq!(pid.status.code(), Some(2), "{pid:?}"),
+        _ => {
+            assert_eq!(pid.status.code(), Some(0), "{pid:?}");
+            let printed = String::from_utf8_lossy(&pid.stdout);
+            assert!(printed.contains("threads and cores only (process ") && printed.contains("SYS_PTRACE"), "{pid:?}");
+            assert!(printed.starts_with('/'), "its command line: {printed}");
+            assert_eq!(printed.contains("as root"), !rustix::process::geteuid().is_root(), "{printed}");
+        }
+    }
+}
+
+#[test]
+fn who_computes_without_a_lock_that_is_only_looked_at_does_not_wait_for_it() {
+    let Some(python) = python() else { return };
+    let code = "import hashlib, json, threading, time
+data = bytes(4 << 20)
+end = time.perf_counter() + 2
+cpu = {}
+def work():
+    while time.perf_counter() < end:
+        hashlib.sha256(data)
+        for _ in range(20000): pass
+    cpu[threading.get_native_id()] = time.thread_time()
+def brief(): time.sleep(0.02)
+threads = [threading.Thread(target=work) for _ in range(3)]
+for t in threads: t.start()
+while time.perf_counter() < end:
+    t = threading.Thread(target=brief, name='brief'); t.start(); t.join()
+for t in threads: t.join()
+print(json.dumps(cpu))
+";
+    let Some(output) = refused(298, &["watch", "--json", "--python", &python.display().to_string(), "-c", code]) else {
+        return;
+    };
+    let report = json(&output);
+    sound(&report);
+    let said: std::collections::BTreeMap<u64, f64> =
+        serde_json::from_str(report["output"].as_str().unwrap_or_default().trim())
+            .expect("it says how long it computed");
+    for lane in lanes(&report) {
+        let life = nanos(&report["elapsed_ns"]) - state(lane, "unborn") - state(lane, "done");
+        let waited = state(lane, "waiting_gil");
+        if let Some(cpu) = lane["tid"].as_u64().and_then(|tid| said.get(&tid)) {
+            assert!(waited + cpu * 1e9 < life * 1.1, "who is on a core does not wait: {cpu} s: {lane:#}");
+        }
+        if lane["name"] == "brief" {
+            // It sleeps once, and waits for at most three others.
+            assert!(life < 0.15e9, "it has ended: {lane:#}");
+        }
+    }
+}
