@@ -187,6 +187,10 @@ pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) {
     if ended.is_some() && state.watch.ended.is_none() {
         state.watch.ended = ended;
         state.phase = Phase::Done;
+        if std::mem::take(&mut state.watch.leaving) {
+            // It does not run any more: nothing is to be asked.
+            state.message = None;
+        }
         // A picture that stood still is of the end now, as its figures are.
         if state.view.frozen.take().is_some() {
             state.view.until = log.now();

@@ -287,6 +287,17 @@ fn while_one_types_every_key_is_the_programs_and_none_becomes_a_command_when_it_
 }
 
 #[test]
+fn whoever_is_asked_whether_to_leave_is_not_asked_any_more_once_the_program_has_ended() {
+    let log = log();
+    let mut state = watching(&log);
+    act(&mut state, Some(&log), Action::Quit);
+    assert!(said(&state, &log).contains("still runs"), "{}", said(&state, &log));
+    let seen = Observation { ended: Some("exit status 0".to_owned()), ..Observation::default() };
+    hear(&mut state, Some(&log), News::Observed(Box::new(seen)));
+    assert!(said(&state, &log).contains("has ended"), "{}", said(&state, &log));
+}
+
+#[test]
 fn of_a_program_that_is_stopped_that_is_said_in_place_of_how_its_lock_does() {
     use crate::engine::{Alarm, CoreEvidence, Description, Status};
     let log = log();
