@@ -295,6 +295,11 @@ impl Watcher {
                     if process.without_python.is_some() && process.tried_at + pause <= now {
                         process.stage = Stage::Waiting;
                         self.find_python(pid);
+                        // One that is ending tells nothing: it is what it was.
+                        let unchanged = |it: &&mut Process| it.stage == Stage::Waiting && it.runtime.is_none();
+                        if let Some(process) = self.processes.get_mut(&pid).filter(unchanged) {
+                            process.stage = Stage::Foreign;
+                        }
                     }
                 }
             }
