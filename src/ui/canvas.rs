@@ -175,13 +175,19 @@ impl<'a> Canvas<'a> {
 
 /// Text in lines of at most so many characters, broken at spaces.
 pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+    filled(text.split(' '), |_| width)
+}
+
+/// As many words a line as there is room for in it. One that is too wide begins a line of its own, the next if that is wider.
+pub fn filled<'a>(words: impl Iterator<Item = &'a str>, room: impl Fn(usize) -> usize) -> Vec<String> {
     let mut lines = vec![String::new()];
-    for word in text.split(' ') {
+    for word in words {
+        let (here, next) = (room(lines.len() - 1), room(lines.len()));
         let line = lines.last_mut().expect("there is always a line");
-        if line.is_empty() {
-            line.push_str(word);
-        } else if line.chars().count() + 1 + word.chars().count() <= width {
-            line.push(' ');
+        let blank = if line.is_empty() { "" } else { " " };
+        let fits = line.chars().count() + blank.len() + word.chars().count() <= here;
+        if fits || (line.is_empty() && next <= here) {
+            line.push_str(blank);
             line.push_str(word);
         } else {
             lines.push(word.to_owned());

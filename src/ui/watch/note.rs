@@ -4,21 +4,23 @@
 //! it``), and of all of it that is what must be read. So where there is no room for everything, the beginning goes. A
 //! command is never broken: whoever copies it gets a line.
 
+use crate::ui::canvas::filled;
+
 /// The lines of a note: the first so wide, the others wider, at most so many. One that `ends_with_remedy` keeps its end;
 /// another its beginning, and the last line is then too long.
 pub(super) fn laid(note: &str, first: usize, others: usize, rows: usize, ends_with_remedy: bool) -> Vec<String> {
     let words = words(note);
+    let room = |line: usize| if line == 0 { first } else { others };
     let fits = |lines: &[String]| {
-        lines.len() <= rows
-            && lines.iter().enumerate().all(|(at, line)| line.chars().count() <= if at == 0 { first } else { others })
+        lines.len() <= rows && lines.iter().enumerate().all(|(at, line)| line.chars().count() <= room(at))
     };
-    let whole = filled(words.iter().map(String::as_str), first, others);
+    let whole = filled(words.iter().map(String::as_str), room);
     if fits(&whole) {
         return whole;
     }
     let mut ends = (1..words.len()).filter(|_| ends_with_remedy).map(|from| {
         let end = words[from..].iter().map(String::as_str);
-        filled(["…"].into_iter().chain(end), first, others)
+        filled(["…"].into_iter().chain(end), room)
     });
     ends.find(|lines| fits(lines)).unwrap_or_else(|| {
         let (last, before) = (rows.max(1) - 1, whole.len().min(rows.max(1) - 1));
@@ -40,23 +42,6 @@ fn words(note: &str) -> Vec<String> {
         }
     }
     words
-}
-
-/// As many words a line as there is room for; one that is wider than the first line begins the second.
-fn filled<'a>(words: impl Iterator<Item = &'a str>, first: usize, others: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in words {
-        let width = if lines.len() == 1 { first } else { others };
-        let Some(line) = lines.last_mut() else { continue };
-        let blank = usize::from(!line.is_empty());
-        if line.chars().count() + blank + word.chars().count() <= width {
-            line.push_str(if blank == 1 { " " } else { "" });
-            line.push_str(word);
-        } else {
-            lines.push(word.to_owned());
-        }
-    }
-    lines
 }
 
 #[cfg(test)]
