@@ -167,7 +167,9 @@ fn header(state: &State, rows: u16, canvas: &mut Canvas) -> u16 {
         let end = if y == 1 { first } else { width };
         let fits = 1 + line.chars().count() + exact.chars().count() <= usize::from(end);
         let x = canvas.text_to(1, y, end, line, ink);
-        if y == count && fits && origin.is_sampled() && watch.ended.is_none() {
+        // What the kernel refuses no key can have.
+        let may_be_exact = origin.is_sampled() && !origin.note_is_remedy;
+        if y == count && fits && may_be_exact && watch.ended.is_none() {
             canvas.text(x, y, &exact, Ink::Key);
         }
     }
