@@ -79,7 +79,7 @@ fn watched(size: (u16, u16), sampled: bool, locks: bool) -> (State, Option<Trace
     state.watch.read(&log, &places);
     state.ran = Some(state.experiment.clone());
     state.phase = gilscope::app::Phase::Running;
-    let work = Work { hits: 28_000, exact: ms(1000), missed: 0 };
+    let work = Work { hits: 28_000, exact: ms(1000), missed: 0, switches: 14_000, unseen: 3_100 };
     let seen = Observation { work: Some(work), ..seen(&state, places) };
     hear(&mut state, Some(&log), News::Observed(Box::new(seen)));
     state.figures.cores_busy = 1.0;
@@ -186,17 +186,17 @@ fn below_the_least_size_each_screen_calls_itself_by_its_name() {
 fn a_moment_that_is_watched_exactly_is_said_to_be_at_once_and_then_what_was_seen() {
     let (mut state, log) = watched((120, 36), true, true);
     let tell = |state: &mut State, hits, exact| {
-        let work = Some(Work { hits, exact: ms(exact), missed: 0 });
+        let work = Some(Work { hits, exact: ms(exact), missed: 0, switches: hits / 2, unseen: hits / 8 });
         let seen = Observation { work, ..seen(state, Places::default()) };
         hear(state, log.as_ref(), News::Observed(Box::new(seen)));
         text(&draw(state, log.as_ref()))
     };
-    assert!(tell(&mut state, 28_000, 1000).contains("SAMPLED 1 kHz · 14k takes/s · 0 missed"));
+    assert!(tell(&mut state, 28_000, 1000).contains("SAMPLED 1 kHz · 14k takes/s · 3.5k unseen"));
     update(&mut state, log.as_ref(), Action::ExactOnce);
     let now = text(&draw(&state, log.as_ref()));
     assert!(now.contains("EXACT for 0.1 s · ") && !now.contains("SAMPLED"), "{now}");
     let then = tell(&mut state, 31_600, 1100);
-    assert!(then.contains("SAMPLED 1 kHz · 18k takes/s · 0 missed"), "{then}");
+    assert!(then.contains("SAMPLED 1 kHz · 18k takes/s · 4.0k unseen"), "{then}");
     assert!(then.contains("Watched exactly for 0.10 s: 1800 takes, 18k a second, 0 missed."), "{then}");
 }
 

@@ -25,13 +25,19 @@ pub struct Work {
     pub exact: Nanos,
     /// Takes, drops and hand-offs that must have been, and records that the kernel dropped.
     pub missed: u64,
+    /// How often locks changed hands by CPython's own count, and how many of those times were not seen.
+    pub switches: u64,
+    /// See there.
+    pub unseen: u64,
 }
 
 impl Work {
     /// As it says itself.
     pub fn of(status: &Status) -> Work {
         let exact = status.locks.iter().map(|lock| lock.exact_ns).max().unwrap_or_default();
-        Work { hits: status.hits, exact, missed: status.missed + status.records_lost }
+        let switches = status.locks.iter().map(|lock| lock.switch_number).sum();
+        let unseen = status.locks.iter().map(|lock| lock.switch_number.saturating_sub(lock.handoffs_seen)).sum();
+        Work { hits: status.hits, exact, missed: status.missed + status.records_lost, switches, unseen }
     }
 
     /// Takes since then, and how many a second of the time that was watched.
@@ -98,14 +104,23 @@ impl AtWork {
         ))
     }
 
-    /// How often the lock is taken, if there is one, and what was missed, in few words; none before anything is known.
+    /// How often the lock is taken, if there is one, and what was missed, in few words; none before anything is known. Of a
+    /// lock that is only looked at most takes are seen by nobody: what is known is how often it changed hands unseen.
     pub fn words(&self, has_lock: bool, is_sampled: bool, wide: bool) -> Option<String> {
         let (work, rate) = self.shown?;
         let rate = rate.filter(|_| has_lock).map(|rate| {
             let when = if is_sampled && wide { " when watched" } else { "" };
             format!("{} takes/s{when} · ", count(rate))
         });
-        Some(format!("{}{} missed", rate.unwrap_or_default(), work.missed))
+        let missed = match (has_lock && is_sampled, wide) {
+            (false, _) => format!("{} missed", work.missed),
+            (true, true) => {
+                let before = if work.missed > 0 { format!("{} missed · ", work.missed) } else { String::new() };
+                format!("{before}{} of {} hand-offs unseen", count(work.unseen as f64), count(work.switches as f64))
+            }
+            (true, false) => format!("{} unseen", count(work.unseen as f64)),
+        };
+        Some(rate.unwrap_or_default() + &missed)
     }
 }
 
@@ -124,7 +139,7 @@ mod tests {
     }
 
     fn work(hits: u64, exact: u64, missed: u64) -> Work {
-        Work { hits, exact: ms(exact), missed }
+        Work { hits, exact: ms(exact), missed, switches: hits / 2, unseen: hits / 4 }
     }
 
     #[test]
@@ -138,13 +153,16 @@ mod tests {
         // It was watched for a part of that time, and is sampled now: the rate is that of then.
         at_work.said(ms(750), work(5_000, 350, 2), true);
         at_work.said(ms(1000), work(5_000, 350, 2), true);
-        assert_eq!(words(&at_work, true, true).as_deref(), Some("15k takes/s when watched · 2 missed"));
-        assert_eq!(words(&at_work, true, false).as_deref(), Some("15k takes/s · 2 missed"));
+        assert_eq!(
+            words(&at_work, true, true).as_deref(),
+            Some("15k takes/s when watched · 2 missed · 1.2k of 2.5k hand-offs unseen")
+        );
+        assert_eq!(words(&at_work, true, false).as_deref(), Some("15k takes/s · 1.2k unseen"));
         // On the screen it stands until it is shown anew, and without a lock there is no rate.
         assert_eq!(at_work.words(true, true, true), None);
         at_work.show();
         at_work.said(ms(1250), work(9_000, 450, 3), true);
-        assert_eq!(at_work.words(true, true, false).as_deref(), Some("15k takes/s · 2 missed"));
+        assert_eq!(at_work.words(true, true, false).as_deref(), Some("15k takes/s · 1.2k unseen"));
         assert_eq!(at_work.words(false, true, false).as_deref(), Some("2 missed"));
     }
 
