@@ -181,7 +181,7 @@ impl Lock {
     /// Each write is recorded from now on.
     pub fn watch(&mut self) {
         self.mode = Mode::Exact;
-        self.past.drops.clear();
+        self.past.forget();
         self.last_writer = None;
         self.guard.reset();
         self.settled = false;
@@ -332,6 +332,11 @@ impl Lock {
             true => self.settled && self.holder.is_some(),
             false => true,
         };
+    }
+
+    /// Somebody slept for an interval while he waited for it, woke up, and sleeps again.
+    pub fn asked(&mut self, since: Nanos, woke: Nanos) {
+        self.past.asked(since, woke);
     }
 
     /// Its recent past, if each write to it was recorded.

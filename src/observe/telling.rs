@@ -146,8 +146,23 @@ impl Watcher {
                 }
                 self.first_event.get_or_insert(at);
                 match what {
-                    What::Out { preempted } => tracked.thread.switch_out(at, core, preempted),
+                    What::Out { preempted } => {
+                        tracked.thread.switch_out(at, core, preempted);
+                        // Whoever waits asks for the lock; if it is not known yet that he does, it is that of his lane.
+                        let lanes = || self.processes.get(&pid).and_then(|process| process.lanes_lock);
+                        let lock = tracked.thread.wants().or(tracked.needs).or_else(lanes);
+                        let lock = lock.and_then(|lock| self.locks.get_mut(lock.index()));
+                        if let Some(lock) = lock
+                            && let Some((since, woke)) = tracked.thread.retries(lock.interval())
+                        {
+                            lock.asked(since, woke);
+                        }
+                    }
                     _ => {
+                        let dropped = tracked.thread.sleeps_after().and_then(|lock| self.locks.get(lock.index()));
+                        if let Some(past) = dropped.and_then(Lock::past) {
+                            tracked.thread.waits_if_asked(at, past);
+                        }
                         tracked.thread.switch_in(at, core);
                         self.note_awake(tid);
                     }

@@ -22,6 +22,7 @@
 
 mod doubt;
 mod hindsight;
+mod request;
 mod sleep;
 
 use std::collections::BTreeMap;
@@ -32,6 +33,7 @@ use crate::event::{CoreId, Detail, Event, EventKind, LaneId, Line, LockId, Nanos
 use doubt::Doubt;
 pub use hindsight::Past;
 use hindsight::{AT_ONCE, Unseen};
+use request::Had;
 use sleep::Sleep;
 pub use sleep::{Reason, Slept};
 
@@ -59,10 +61,17 @@ pub struct Thread {
     /// What it is while awake.
     pub awake: Awake,
     holds: Option<LockId>,
+    /// When it took that, and what it had last.
+    took: Nanos,
+    had: Option<Had>,
+    /// Whether it was born and has taken no lock yet.
+    is_new: bool,
     /// The world that it has stopped.
     stops: Option<LockId>,
     wants: Option<LockId>,
     sleep: Option<Sleep>,
+    /// Its last sleep that is over: from when until when.
+    slept_last: Option<(Nanos, Nanos)>,
     /// Its sleeps since it dropped its lock, and those that are over and unexplained.
     sleeps: u32,
     unseen: Vec<Unseen>,
@@ -94,9 +103,13 @@ impl Thread {
             since: at,
             awake,
             holds: None,
+            took: at,
+            had: None,
+            is_new: born,
             stops: None,
             wants: None,
             sleep: None,
+            slept_last: None,
             sleeps: 0,
             unseen: Vec::new(),
             doubt: None,
@@ -230,6 +243,7 @@ impl Thread {
         self.give_up();
         self.sleeps = 0;
         (self.holds, self.wants, self.boots) = (Some(lock), None, false);
+        (self.took, self.had, self.is_new) = (at, None, false);
         (self.state, self.detail) = (State::Running, Detail::None);
         self.push(at, CoreId::UNKNOWN, EventKind::Take { lock, to: State::Running });
     }
@@ -241,6 +255,7 @@ impl Thread {
             return self.drop_before_sleep();
         }
         let Some(lock) = self.holds.take() else { return };
+        self.had(lock, at);
         self.sleeps = 0;
         let (to, detail) = match &self.sleep {
             Some(_) => (self.state, self.detail),
@@ -272,6 +287,7 @@ impl Thread {
     pub fn switch_in(&mut self, at: Nanos, core: CoreId) {
         self.on_core = Some(at);
         let slept = self.sleep.as_ref().map(|sleep| sleep.since);
+        self.slept_last = slept.map(|since| (since, at)).or(self.slept_last);
         let may_have_waited = self.holds.is_none() && !self.is_waiting() && !self.boots;
         let unseen = self.sleep.as_ref().filter(|it| it.reason.is_none() && may_have_waited);
         let unseen = unseen.map(|sleep| (sleep.since, sleep.follows, sleep.runnable));
@@ -306,7 +322,7 @@ impl Thread {
             self.doubt_leaving(at);
             self.close_sleep(at);
             let is_at_once = since.is_some_and(|since| at - since <= AT_ONCE);
-            let follows = is_at_once && self.sleeps > 0;
+            let follows = is_at_once && (self.sleeps > 0 || self.is_new);
             self.sleeps += 1;
             if !is_at_once {
                 self.give_up();

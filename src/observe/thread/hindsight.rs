@@ -9,7 +9,7 @@
 //! lock, is woken by the one who drops it, and takes it at once; or its interval runs out, and it sleeps again. So an unseen sleep
 //! was such a wait if
 //! - it was not the first one since its thread dropped the lock (that is the one it dropped it for), and began as soon
-//!   as the one before was over,
+//!   as the one before was over; or it was the first of a new thread, which begins by taking the lock,
 //! - others had the lock all the while, without a pause,
 //! - and it ended as the lock was dropped, and its thread took the lock at once; or it ended so and another was quicker, or
 //!   it lasted an interval, or a moment (on the lock's mutex, which who drops it has), and such a wait followed at once,
@@ -21,8 +21,8 @@
 //!
 //! All of it is needed. A sleep in a system call whose end happens to be the moment of a drop is the first one since its
 //! thread dropped the lock, unless native code makes several such calls in a row. So the first sleep after a drop stays
-//! one of no known reason, also where it was a wait: of one who made a call that did not sleep and has lost the lock by
-//! then, or was made to drop it. And so does a wait whose thread was woken and then queued for a core: no record tells when
+//! one of no known reason, also where it was a wait of one who made a call that did not sleep and has lost the lock by
+//! then (of one who was made to drop it see [`super::request`]). And so does a wait whose thread was woken and then queued for a core: no record tells when
 //! it was woken, and to count each sleep that came before a wait as one would make waits of calls.
 //!
 //! What is told of a lane is held back until that is decided: a moment, or as long as the sleep that follows.
@@ -42,9 +42,10 @@ pub(super) const AT_ONCE: Nanos = Nanos::from_micros(100);
 /// Who is woken by a drop comes onto a core within this time, if one is free.
 const WOKEN: Nanos = Nanos::from_micros(150);
 /// A sleep that lasts an interval is over so much after it.
-const TIMER: Nanos = Nanos::from_micros(400);
-/// So many drops are remembered: of a lock that is watched some hundred milliseconds, for which what is told is held back.
-const MOST_DROPS: usize = 256;
+pub(super) const TIMER: Nanos = Nanos::from_micros(400);
+/// So much is remembered of each kind: of a lock that is watched some hundred milliseconds, for which what is told is held
+/// back.
+const MOST: usize = 256;
 
 /// What is known of a lock's recent past.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,8 +54,18 @@ pub struct Past {
     pub busy_since: Nanos,
     /// Its last drops, and by which thread each: without a gap since then.
     pub drops: VecDeque<(Nanos, u32)>,
+    /// Who asked for it of late: since when he had slept, and when he woke up.
+    pub asks: VecDeque<(Nanos, Nanos)>,
     /// For how long one who waits for it sleeps at a time.
     pub interval: Nanos,
+}
+
+/// What came last is remembered, and what came first forgotten.
+pub(super) fn remember<T>(all: &mut VecDeque<T>, it: T) {
+    if all.len() == MOST {
+        all.pop_front();
+    }
+    all.push_back(it);
 }
 
 impl Past {
@@ -63,16 +74,19 @@ impl Past {
 
     /// This thread dropped it.
     pub fn dropped(&mut self, at: Nanos, tid: u32) {
-        if self.drops.len() == MOST_DROPS {
-            self.drops.pop_front();
-        }
-        self.drops.push_back((at, tid));
+        remember(&mut self.drops, (at, tid));
     }
 
     /// Something happened to it that was not seen: it is known from now on only.
     pub fn begin_anew(&mut self, at: Nanos) {
         self.busy_since = at;
+        self.forget();
+    }
+
+    /// What happened to it meanwhile was not recorded.
+    pub fn forget(&mut self) {
         self.drops.clear();
+        self.asks.clear();
     }
 
     /// Whether `tid` woke at `until` because another dropped it.

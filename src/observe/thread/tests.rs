@@ -152,7 +152,12 @@ const US: u64 = 1_000;
 
 /// Of a lock that others have had since this many microseconds, with its last drops.
 fn past(busy_since: u64, drops: &[(Nanos, u32)]) -> Past {
-    Past { busy_since: Nanos(busy_since * US), drops: drops.iter().copied().collect(), interval: Nanos::from_millis(5) }
+    Past {
+        busy_since: Nanos(busy_since * US),
+        drops: drops.iter().copied().collect(),
+        interval: Nanos::from_millis(5),
+        ..Past::default()
+    }
 }
 
 /// One that dropped the lock at 10 ms for a call in which it sleeps for a millisecond; then the sleeps that follow, each
@@ -217,6 +222,24 @@ fn the_first_sleep_after_a_drop_is_what_the_lock_was_dropped_for() {
     let (mut thread, woken) = asleep_after_a_call(&[(500, 900)]);
     thread.takes_after(woken + Nanos(20 * US), 7, &past(woken));
     assert_eq!(after_the_call(&mut thread, woken), [(11_510, State::Sleeping), (12_410, State::Native)]);
+}
+
+#[test]
+fn a_new_thread_sleeps_for_the_lock_if_it_sleeps_for_an_interval_and_then_takes_it() {
+    for (first, expected) in [(5_070, State::WaitingGil), (3_000, State::Sleeping)] {
+        let mut thread = Thread::new(Nanos(1_000 * US), true, Awake::Native);
+        thread.switch_in(Nanos(1_020 * US), CORE);
+        let mut now = 1_060;
+        for span in [first, 60] {
+            thread.switch_out(Nanos(now * US), CORE, false);
+            thread.switch_in(Nanos((now + span) * US), CORE);
+            now += span + 10;
+        }
+        let woken = Nanos((now - 10) * US);
+        thread.takes_after(woken + Nanos(5 * US), 7, &past(900, &[(woken - Nanos(40 * US), 8)]));
+        thread.take(woken + Nanos(5 * US), GIL);
+        assert!(states(&mut thread).contains(&(1_060 * US, expected)), "{first}");
+    }
 }
 
 #[test]
@@ -336,12 +359,12 @@ proptest! {
                 7 => thread.boot(at, Detail::Exec),
                 8 => thread.reveal(at, Awake::Native),
                 9 if thread.holds().is_none() => {
-                    let past = Past { busy_since: Nanos(now / 2), drops: [(at, 8)].into(), interval: Nanos(1) };
+                    let past = Past { busy_since: Nanos(now / 2), drops: [(at, 8)].into(), interval: Nanos(1), ..Past::default() };
                     thread.takes_after(at, 7, &past);
                     thread.take(at, GIL);
                 }
                 10 => {
-                    thread.waits_after(7, &Past { busy_since: Nanos(now / 2), drops: [(at, 8)].into(), interval: Nanos(1) });
+                    thread.waits_after(7, &Past { busy_since: Nanos(now / 2), drops: [(at, 8)].into(), interval: Nanos(1), ..Past::default() });
                     thread.explain(at, Reason::WantsLock(GIL));
                 }
                 11 => told.extend(states(&mut thread)),
