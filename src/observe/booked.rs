@@ -6,6 +6,7 @@
 use crate::event::Nanos;
 use crate::record::ThreadTimes;
 
+use super::tracked::Tracked;
 use super::watch::Watcher;
 
 /// So much time is looked back on for how many cores are busy now.
@@ -21,6 +22,14 @@ const LOST: u64 = 8;
 /// Of more threads than these it would cost too much to read their sums more often than all are read.
 const CROWD: usize = 256;
 
+/// Over so much time it is seen whether a thread queues for cores at all, and of how much of it at least that is said.
+const WINDOW: Nanos = Nanos::from_millis(100);
+const SOME: u64 = 20;
+/// Time on a core is booked a tick later at most (4 ms where there are 250 a second): of less than two nothing follows.
+const TICKS: Nanos = Nanos::from_millis(10);
+/// Who has a core is on it for so much of the time at least.
+const QUARTER: u64 = 4;
+
 /// The sums of one thread.
 #[derive(Debug)]
 pub(super) struct Booked {
@@ -29,6 +38,11 @@ pub(super) struct Booked {
     before: (Nanos, Nanos),
     last: Option<(Nanos, Nanos)>,
     read_at: Nanos,
+    /// Since when it was met awake without a lock at each look, and its time on a core until then.
+    awake: Option<(Nanos, Nanos)>,
+    /// Since when it is seen whether it queues, its time in the queue until then, and whether it did in the window before.
+    window: (Nanos, Nanos),
+    queues: bool,
 }
 
 impl Booked {
@@ -37,7 +51,7 @@ impl Booked {
         let times = ThreadTimes::open(pid, tid);
         let last = times.read();
         let before = last.filter(|_| was_there).unwrap_or_default();
-        Booked { times, before, last, read_at: Nanos::ZERO }
+        Booked { times, before, last, read_at: Nanos::ZERO, awake: None, window: Default::default(), queues: true }
     }
 
     /// Reads them anew. Once the thread has ended, what was read last stands.
@@ -67,10 +81,52 @@ impl Booked {
         }
     }
 
+    /// It was met asleep, or with a lock.
+    pub(super) fn met_otherwise(&mut self) {
+        self.awake = None;
+    }
+
+    /// It was met awake, without a lock. Says whether it has a core, or queues for one, where that can be told by now.
+    pub(super) fn met_awake(&mut self, now: Nanos) -> Option<bool> {
+        self.read(now);
+        self.has_core(now, self.last?)
+    }
+
+    fn has_core(&mut self, now: Nanos, (on_cpu, runqueue): (Nanos, Nanos)) -> Option<bool> {
+        let less = |now: Nanos, before: Nanos| now.0.saturating_sub(before.0);
+        let (since, before) = self.window;
+        if since == Nanos::ZERO {
+            self.window = (now, runqueue);
+        } else if less(now, since) >= WINDOW.0 {
+            self.queues = less(runqueue, before) * SOME > less(now, since);
+            self.window = (now, runqueue);
+        }
+        let (since, before) = *self.awake.get_or_insert((now, on_cpu));
+        let (span, ran) = (less(now, since), less(on_cpu, before));
+        let has_core = match () {
+            () if !self.queues || ran * QUARTER > span => true,
+            () if span >= TICKS.0 => false,
+            () => return None,
+        };
+        self.awake = Some((now, on_cpu));
+        Some(has_core)
+    }
+
     /// How long it was on cores, and how long it waited for one, since it was first seen.
     pub(super) fn sums(&self) -> Option<(Nanos, Nanos)> {
         let since = |now: Nanos, before: Nanos| Nanos(now.0.saturating_sub(before.0));
         self.last.map(|(on_cpu, runqueue)| (since(on_cpu, self.before.0), since(runqueue, self.before.1)))
+    }
+}
+
+impl Tracked {
+    /// A look at its lock has told that it does not hold it, and nothing records whether it is on a core.
+    pub(super) fn seen_without(&mut self, at: Nanos) {
+        match self.booked.met_awake(at) {
+            Some(true) => self.thread.seen_without(at),
+            Some(false) => self.thread.seen_to_queue(at),
+            None => {}
+        }
     }
 }
 
@@ -123,6 +179,28 @@ impl Watcher {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_awake_and_gets_no_time_on_a_core_queues_for_one() {
+        let (pid, tid) = (std::process::id(), crate::record::thread_id());
+        let ms = Nanos::from_millis;
+        let mut booked = Booked::open(pid, tid, true);
+        // When it was met, what was booked by then on a core and in the queue, in milliseconds, and what that tells.
+        let mut met = |now, on_cpu, runqueue| booked.has_core(ms(now), (ms(on_cpu), ms(runqueue)));
+        assert_eq!(met(1000, 50, 10), None, "nothing is known yet");
+        assert_eq!(met(1003, 50, 10), None, "a tick may be due");
+        assert_eq!(met(1006, 54, 10), Some(true), "it came");
+        assert_eq!(met(1009, 54, 10), None);
+        assert_eq!(met(1016, 54, 10), Some(false), "nothing was booked for more than two");
+        assert_eq!(met(1019, 58, 13), Some(true));
+        assert_eq!(met(1022, 58, 13), None);
+        assert_eq!(met(1110, 150, 13), Some(true), "3 of 110 ms: it does not queue to speak of");
+        assert_eq!(met(1113, 150, 13), Some(true), "so it is taken to have a core at once");
+        assert_eq!(met(1212, 200, 60), Some(true));
+        assert_eq!(met(1215, 200, 60), None, "it does again");
+        booked.met_otherwise();
+        assert_eq!(booked.has_core(ms(1226), (ms(200), ms(60))), None, "it slept in between");
+    }
 
     #[test]
     fn what_was_booked_before_anybody_looked_is_not_counted_and_what_was_read_last_stands() {

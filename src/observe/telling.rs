@@ -86,12 +86,15 @@ impl Watcher {
         if !is_last || self.woken.is_empty() {
             return;
         }
-        let tells = self.locks[lock].settled && (self.recorder.is_on() || is_as_before);
+        let records = self.recorder.is_on();
+        let tells = self.locks[lock].settled && (records || is_as_before);
         let threads = &mut self.threads;
         self.woken.retain(|tid| {
             let Some(tracked) = threads.get_mut(tid) else { return false };
-            if tracked.pid == pid && tells {
-                tracked.thread.seen_without(at);
+            match tracked.pid == pid && tells {
+                true if records => tracked.thread.seen_without(at),
+                true => tracked.seen_without(at),
+                false => {}
             }
             tracked.pid != pid || tracked.thread.is_in_doubt()
         });
@@ -268,6 +271,9 @@ impl Watcher {
             Doing::Elsewhere | Doing::Hidden | Doing::Ended => Some(Reason::Unknown),
         };
         let Some(tracked) = self.threads.get_mut(&tid) else { return };
+        if reason.is_some() || tracked.thread.holds().is_some() {
+            tracked.booked.met_otherwise();
+        }
         match reason {
             Some(Reason::WantsLock(lock)) if tracked.thread.holds() == Some(lock) && !records => {}
             Some(reason) if first || !records => tracked.thread.found_asleep(at, reason),

@@ -246,7 +246,8 @@ pub(super) fn footing(report: &Report, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "\n! after {}: {}", alarm.at, printable(&alarm.text))?;
     }
     if let Some(why) = &status.switch_records_refused {
-        writeln!(out, "\nnot seen: when threads had a core ({why})")?;
+        let queued: Nanos = report.lanes.iter().filter_map(|lane| lane.runqueue_ns).sum();
+        writeln!(out, "\nnot seen: when threads had a core ({why}); {queued} in all they were in the queue for one")?;
     }
     let missed = [
         (status.missed, "take or drop was", "takes or drops were", "missed and made up for by looking at the lock"),

@@ -203,6 +203,7 @@ fn lanes(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let started_by = by_column("started by");
     // Where nothing tells of the interpreter, nobody knows when it ran Python: when it had a core is all.
     let cores_only = report.observer.as_ref().is_some_and(|status| status.engine == Engine::CoresOnly);
+    let refused = report.observer.as_ref().is_some_and(|status| status.switch_records_refused.is_some());
     let is_seen = |lane: &Lane| {
         !cores_only || [State::Running, State::WaitingGil].iter().any(|it| lane.states_ns.contains_key(it.name()))
     };
@@ -214,6 +215,11 @@ fn lanes(report: &Report, out: &mut impl Write) -> io::Result<()> {
         let lived: u64 = lived.map(|(_, span)| span.0).sum();
         let share_of = |span: Nanos| format!("{:.0}%", span.0 as f64 * 100.0 / lived.max(1) as f64);
         let share = |state: State| share_of(lane.states_ns.get(state.name()).copied().unwrap_or_default());
+        // Where no record tells when it queued for a core, the kernel's own sum tells for how long.
+        let queued = match lane.runqueue_ns.filter(|_| refused) {
+            Some(queued) => share_of(queued),
+            None => share(State::WaitingCore),
+        };
         let of_lock = |state: State| if is_seen(lane) { share(state) } else { "?".to_owned() };
         let runs = match lane.on_cpu_ns {
             Some(on_cpu) if on_core => share_of(on_cpu),
@@ -227,7 +233,7 @@ fn lanes(report: &Report, out: &mut impl Write) -> io::Result<()> {
             tasks,
             runs,
             of_lock(State::WaitingGil),
-            share(State::WaitingCore),
+            queued,
             by_column(&by(lane).map_or_else(String::new, |parent| printable(&parent.name))),
             printable(&lane.end)
         )?;

@@ -116,6 +116,34 @@ fn where_the_kernel_refuses_its_records_the_lock_is_sampled_and_it_is_said_why()
     }
 }
 
+#[test]
+fn who_queues_for_a_core_is_not_said_to_run_c_code_where_the_kernel_refuses_its_records() {
+    let Some(python) = python() else { return };
+    // Four that want one core: three that compute in Python, in turns, and a process beside them.
+    let code = "import os, threading, time
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+end = time.monotonic() + 2.5
+def spin():
+    while time.monotonic() < end:
+        for _ in range(10000): pass
+if not os.fork():
+    spin()
+    os._exit(0)
+threads = [threading.Thread(target=spin, name='spins') for _ in range(3)]
+for t in threads: t.start()
+for t in threads: t.join()
+os.wait()
+";
+    let Some(report) = watch_refused(&python, code) else { return };
+    sound(&report);
+    let spinning = || lanes(&report).iter().filter(|lane| lane["name"] == "spins");
+    let sum = |of| spinning().map(|lane| state(lane, of)).sum::<f64>();
+    let queued = spinning().map(|lane| nanos(&lane["runqueue_ns"])).sum::<f64>();
+    assert!(queued > 0.2 * sum("running"), "they queue for their core: {report:#}");
+    let (native, sought) = (sum("native"), sum("running") + sum("waiting_gil"));
+    assert!(native < 0.03 * sought, "{native} in C code of {sought}: {:#}", report["lanes"]);
+}
+
 /// Three threads compute in C, each letting the lock go for it, and take it often; short-lived ones come and go. Each prints its
 /// time on a core.
 const LETS_GO: &str = "import hashlib, os, threading, time, zlib

@@ -118,10 +118,20 @@ impl Thread {
 
     /// A look at the lock has told that he does not hold it: if he is awake, he runs native code.
     pub fn seen_without(&mut self, at: Nanos) {
+        self.awake_without(at, State::Native);
+    }
+
+    /// The same of one who is awake and has no core.
+    pub fn seen_to_queue(&mut self, at: Nanos) {
+        self.awake_without(at, State::WaitingCore);
+    }
+
+    fn awake_without(&mut self, at: Nanos, to: State) {
         self.doubt_until(at);
-        let is_awake = self.sleep.is_none() && self.state == State::Unknown && !self.boots && !self.has_ended();
+        let is_open = matches!(self.state, State::Unknown | State::Native | State::WaitingCore);
+        let is_awake = self.sleep.is_none() && is_open && !self.boots && !self.has_ended();
         if is_awake && self.holds.is_none() && matches!(self.awake, Awake::Undecided { .. }) {
-            self.enter(at, State::Native, Detail::None);
+            self.enter(at, to, Detail::None);
         }
     }
 }
