@@ -159,20 +159,14 @@ impl Watcher {
         self.status.native_busy
     }
 
-    /// Reads the sums of all; says how many cores they had of late, where nothing else tells.
-    pub(super) fn read_sums(&mut self, now: Nanos) -> Option<f64> {
-        if self.threads.is_empty() {
-            return self.status.cores_busy;
-        }
+    /// Reads the sums of all threads; says how long they were on cores, as far as they were seen.
+    pub(super) fn read_sums(&mut self, now: Nanos) -> Nanos {
         let mut all = self.booked_by_the_gone;
         for tracked in self.threads.values_mut() {
             tracked.booked.read(now);
             all += tracked.booked.sums().map_or(Nanos::ZERO, |(on_cpu, _)| on_cpu);
         }
-        let (since, before) = std::mem::replace(&mut self.booked, (now, all));
-        let span = (now.0.saturating_sub(since.0)) as f64;
-        (!self.recorder.is_on() && since != Nanos::ZERO && span > 0.0)
-            .then(|| all.0.saturating_sub(before.0) as f64 / span)
+        all
     }
 }
 

@@ -142,6 +142,7 @@ impl Watcher {
             // Its last records may still be on their way: a process is forgotten once its threads have ended.
             if !self.threads.values().any(|tracked| tracked.pid == pid) {
                 self.processes.remove(&pid);
+                self.spent.close(pid);
                 self.release(pid, now);
                 self.by_word.retain(|(of, _), _| *of != pid);
             }
@@ -154,7 +155,7 @@ impl Watcher {
 
     /// How the observing goes.
     pub(super) fn take_stock(&mut self, now: Nanos) {
-        let cores_busy = self.read_sums(now);
+        let cpu = self.read_sums(now).max(self.spent.sum());
         let native_cpu = self.native_cpu(now);
         let native_busy = self.native_busy(now, native_cpu);
         let hits: u64 = self.locks.iter().map(|lock| lock.hits).sum();
@@ -211,7 +212,8 @@ impl Watcher {
             records_lost: self.recorder.lost,
             lanes_not_shown: self.lanes_not_shown,
             ended_unseen: self.ended_unseen,
-            cores_busy,
+            cores_busy: self.spent.lately(now, cpu),
+            cpu_ns: cpu,
             native_cpu_ns: native_cpu,
             native_busy,
             own_cpu: (super::own_time() - self.own_before).as_secs_f64() / elapsed,
@@ -261,6 +263,7 @@ impl Watcher {
         }
         self.locks.iter_mut().filter(|lock| lock.pid != 0).for_each(|lock| lock.span(now));
         self.last_status = None;
+        self.spent.is_over(now - self.began);
         self.take_stock(now);
         self.program.ended = ended.is_some();
         self.program.end = ended.is_some().then_some(how);

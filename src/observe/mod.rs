@@ -56,6 +56,7 @@ pub mod process;
 pub mod pythons;
 pub mod recorder;
 pub mod runtime;
+mod spent;
 mod telling;
 pub mod thread;
 mod tracked;

@@ -257,8 +257,11 @@ pub struct Status {
     pub lanes_not_shown: u64,
     /// Threads that ended before it was seen whether they run Python, while locks were only looked at: they have no lane.
     pub ended_unseen: u64,
-    /// How many cores its threads had of late, by the kernel's sums (`schedstat`); null where switch records tell better.
+    /// How many cores its processes had of late, and once it is over in all, by the kernel's sums; null before that is known.
     pub cores_busy: Option<f64>,
+    /// How long all threads of its processes were on cores, those that have no lane too: by the kernel's sums of processes
+    /// (`/proc/PID/stat`) or of threads (`schedstat`), whichever saw more.
+    pub cpu_ns: Nanos,
     /// How long threads that have no lane were on cores: those that are not Python's (a library's own), and those of other
     /// programs that it started.
     pub native_cpu_ns: Nanos,

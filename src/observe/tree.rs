@@ -172,6 +172,7 @@ impl Watcher {
         process.is_copy = made.is_some_and(|(_, is_copy)| is_copy);
         process.life = self.open_life(pid);
         self.processes.insert(pid, process);
+        self.spent.open(pid, at <= self.began);
         for tid in process::threads(pid) {
             self.track(pid, tid, at, false);
         }
@@ -199,6 +200,7 @@ impl Watcher {
             process.runtime = runtime;
         }
         self.processes.insert(pid, process);
+        self.spent.open(pid, false);
         self.find_python(pid);
     }
 

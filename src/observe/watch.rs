@@ -35,6 +35,7 @@ use super::place::Place;
 use super::process;
 use super::recorder::{Recorder, Watchpoints};
 use super::runtime::{Files, LockState};
+use super::spent::Spent;
 use super::thread::{Awake, Thread};
 use super::tracked::Tracked;
 
@@ -114,7 +115,7 @@ pub struct Watcher {
     pub(super) upto: Nanos,
     pub(super) alarms: Vec<Alarm>,
     /// When the sums of threads' times were last read and what they came to, with those of the threads that are gone.
-    pub(super) booked: (Nanos, Nanos),
+    pub(super) spent: Spent,
     pub(super) booked_by_the_gone: Nanos,
     /// How long threads without a lane were on cores that have ended, and all of them when it was last looked at.
     pub(super) native_by_the_gone: Nanos,
@@ -182,7 +183,7 @@ impl Watcher {
             began,
             upto: began,
             alarms: Vec::new(),
-            booked: (Nanos::ZERO, Nanos::ZERO),
+            spent: Spent::default(),
             booked_by_the_gone: Nanos::ZERO,
             native_by_the_gone: Nanos::ZERO,
             native_before: (Nanos::ZERO, Nanos::ZERO),

@@ -122,7 +122,7 @@ impl Record {
 
     /// The workers' time on cores divided by the run's length: by the kernel's sums where every worker has them, else
     /// by the time its lanes were in states that need a core. Where only the sum over all processes is known, by that. Of
-    /// a real program its threads without lanes count, too.
+    /// a real program its threads without lanes count, too, and those that ended before anybody saw them.
     pub fn cores_busy(&self) -> f64 {
         let elapsed = self.trace.elapsed();
         if elapsed == Nanos::ZERO {
@@ -140,7 +140,13 @@ impl Record {
             }
         };
         let native = if self.cpu_time.is_some() { Nanos::ZERO } else { self.native_cpu() };
-        (on_core + native).0 as f64 / elapsed.0 as f64
+        (on_core + native).max(self.cpu_of_all()).0 as f64 / elapsed.0 as f64
+    }
+
+    /// How long all threads of a real program were on cores.
+    fn cpu_of_all(&self) -> Nanos {
+        let observing = self.description.program.as_ref().and(self.description.observing.as_ref());
+        observing.map_or(Nanos::ZERO, |status| status.cpu_ns)
     }
 
     /// How long threads of a real program that have no lane were on cores.

@@ -144,6 +144,35 @@ os.wait()
     assert!(native < 0.03 * sought, "{native} in C code of {sought}: {:#}", report["lanes"]);
 }
 
+#[test]
+fn what_threads_spend_that_end_before_anybody_sees_them_is_in_the_cores_that_are_busy() {
+    let Some(python) = python() else { return };
+    let code = "import threading, time
+end = time.monotonic() + 2
+def brief():
+    until = time.thread_time() + 0.001
+    while time.thread_time() < until: pass
+while time.monotonic() < end:
+    t = threading.Thread(target=brief)
+    t.start()
+    t.join()
+print(time.process_time())
+";
+    let exact = exactly().then(|| watch(&python, code));
+    for report in exact.into_iter().chain(watch_refused(&python, code)) {
+        sound(&report);
+        let spent: f64 = report["output"].as_str().and_then(|text| text.trim().parse().ok()).expect("it says so");
+        let elapsed = nanos(&report["elapsed_ns"]) / 1e9;
+        for busy in [&report["cores_busy"], &report["observer"]["cores_busy"]] {
+            let busy = busy.as_f64().expect("it is known");
+            assert!(
+                busy * elapsed > 0.8 * spent && busy * elapsed < 1.2 * spent + 0.1,
+                "{busy} cores: {spent} s of {elapsed}"
+            );
+        }
+    }
+}
+
 /// Three threads compute in C, each letting the lock go for it, and take it often; short-lived ones come and go. Each prints its
 /// time on a core.
 const LETS_GO: &str = "import hashlib, os, threading, time, zlib
