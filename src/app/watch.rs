@@ -64,6 +64,8 @@ pub struct Observation {
     pub wants: Wants,
     /// What it printed.
     pub output: Printed,
+    /// How much of the time a lock was held of late, 0 to 1, where that is not read from the log.
+    pub lock_held: Option<f64>,
     /// How many cores it has, where that is not read from the log.
     pub cores_busy: Option<f64>,
     /// How many cores threads without a lane had of late.
@@ -141,7 +143,8 @@ impl Watch {
 
 /// Takes in how the program does.
 pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) {
-    let Observation { origin, gil_disabled, places, wants, output, cores_busy, native_busy, work, ended } = seen;
+    let Observation { origin, gil_disabled, places, wants, output, lock_held, .. } = seen;
+    let Observation { cores_busy, native_busy, work, ended, .. } = seen;
     if origin.is_sampled() && state.view.zoom == Zoom::Turns {
         // Ten samples a cell.
         state.view.zoom = Zoom::Cell(SAMPLED_CELL);
@@ -163,6 +166,7 @@ pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) {
         (state.watch.wants, state.watch.cores_busy) = (wants, cores_busy);
         state.watch.native_busy = native_busy;
         state.watch.read(log, &places);
+        state.watch.figures.held = lock_held.or(state.watch.figures.held);
     } else {
         // Once it goes on, waits are looked for that come then.
         state.watch.looked = log.now();

@@ -163,9 +163,10 @@ impl Watcher {
         let seconds = (now - since).as_secs_f64().max(1e-3);
         self.tell_of_many_births(now, seconds);
         self.last_status = Some((now, hits, self.samples));
+        let is_over = self.spent.is_of_all();
         let locks: Vec<LockStatus> = self
             .locks
-            .iter()
+            .iter_mut()
             .map(|lock| LockStatus {
                 lock: lock.id,
                 kind: lock.kind,
@@ -174,6 +175,9 @@ impl Watcher {
                 exact_takes: lock.takes_exact,
                 sampled_ns: lock.spans.1,
                 looks: lock.looks,
+                looks_held: lock.looks_held,
+                exact_held_ns: lock.held_exact,
+                held_lately: if is_over { lock.held_in_all() } else { lock.held_lately(now) },
                 switch_number: lock.switches,
                 handoffs_seen: lock.switches_seen,
                 counted_ns: lock.counted_between.map_or(Nanos::ZERO, |(first, last)| last - first),

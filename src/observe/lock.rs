@@ -16,6 +16,7 @@
 //! so a lock that is taken too often is not to be watched: [`Guard`].
 
 mod guard;
+mod lately;
 
 use crate::event::{LockId, Nanos};
 use crate::model::LockKind;
@@ -23,6 +24,7 @@ use crate::model::LockKind;
 use super::runtime::LockState;
 use super::thread::Past;
 pub use guard::Guard;
+use lately::Lately;
 
 /// How long a lock that was written too often is only sampled before it is tried again.
 pub const RESPITE: Nanos = Nanos::from_secs(10);
@@ -119,6 +121,13 @@ pub struct Lock {
     pub counted_between: Option<(Nanos, Nanos)>,
     /// How often it was looked at while it was only looked at.
     pub looks: u64,
+    /// In how many of these looks it was held.
+    pub looks_held: u64,
+    /// How long it was held while each take and drop was recorded, and since when it is.
+    pub held_exact: Nanos,
+    held_since: Option<Nanos>,
+    /// What is looked back on for how much it is held now.
+    lately: Lately,
     /// How long it was followed exactly, and by looking.
     pub spans: (Nanos, Nanos),
     /// Up to when that is counted.
@@ -162,6 +171,10 @@ impl Lock {
             counted: None,
             counted_between: None,
             looks: 0,
+            looks_held: 0,
+            held_exact: Nanos::ZERO,
+            held_since: None,
+            lately: Lately::default(),
             spans: (Nanos::ZERO, Nanos::ZERO),
             spanned: None,
             trips: 0,
@@ -184,6 +197,7 @@ impl Lock {
         self.past.forget();
         self.last_writer = None;
         self.guard.reset();
+        self.held_since = None;
         self.settled = false;
         self.look = true;
     }
@@ -226,6 +240,8 @@ impl Lock {
             match self.holder {
                 Some(holder) if holder == tid => {
                     self.past.dropped(at, tid);
+                    self.book_held(at);
+                    self.held_since = None;
                     self.dropped(say);
                 }
                 Some(_) => {
@@ -240,6 +256,7 @@ impl Lock {
                     if self.past.drops.back().is_none_or(|(dropped, _)| at > *dropped + Past::HANDED_ON) {
                         self.past.busy_since = at;
                     }
+                    self.held_since = Some(at);
                     self.taken(tid, say);
                 }
             }
@@ -286,6 +303,7 @@ impl Lock {
             return;
         }
         self.looks += u64::from(!exact);
+        self.looks_held += u64::from(!exact && seen.locked);
         self.past.interval = seen.interval;
         let known = exact && self.settled && from >= self.new_until;
         let holder = match () {
@@ -305,6 +323,7 @@ impl Lock {
             self.missed += u64::from(known);
             self.dropped(say);
             if let Some(tid) = holds {
+                self.held_since = exact.then_some(from);
                 self.taken(tid, say);
             }
         }
@@ -351,9 +370,33 @@ impl Lock {
         }
     }
 
+    /// Books what it was held up to `at`, if that is recorded.
+    fn book_held(&mut self, at: Nanos) {
+        if let Some(since) =
+            self.held_since.filter(|_| self.mode == Mode::Exact && self.settled && self.holder.is_some())
+        {
+            self.held_exact += Nanos(at.0.saturating_sub(since.0));
+            self.held_since = Some(since.max(at));
+        }
+    }
+
+    /// How much of the time it was held of late, where it is only looked at.
+    pub fn held_lately(&mut self, now: Nanos) -> Option<f64> {
+        let looks = (self.looks, self.looks_held);
+        self.lately.share(now, looks).filter(|_| self.mode != Mode::Exact)
+    }
+
+    /// The same in all, if it was only looked at for some of the time.
+    pub fn held_in_all(&self) -> Option<f64> {
+        let (exact, sampled) = (self.spans.0.0 as f64, self.spans.1.0 as f64);
+        let held = self.held_exact.0 as f64 + sampled * self.looks_held as f64 / self.looks as f64;
+        (self.looks > 0 && sampled > 0.0).then(|| held / (exact + sampled))
+    }
+
     /// Books the time up to `at` as followed exactly or by looking.
     pub fn span(&mut self, at: Nanos) {
         let since = self.spanned.replace(at).unwrap_or(at);
+        self.book_held(at);
         match self.mode {
             Mode::Exact if self.settled => self.spans.0 += at - since,
             Mode::Exact => {}

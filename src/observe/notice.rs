@@ -210,6 +210,13 @@ pub struct LockStatus {
     pub sampled_ns: Nanos,
     /// By how many looks.
     pub looks: u64,
+    /// In how many of them it was held.
+    pub looks_held: u64,
+    /// How long it was held while each take and drop was recorded.
+    pub exact_held_ns: Nanos,
+    /// How much of the time it was held of late, 0 to 1, where it is only looked at now; once it is over, in all.
+    #[serde(skip)]
+    pub held_lately: Option<f64>,
     /// How often it changed hands between the first and the last look, by CPython's own count (`switch_number`).
     pub switch_number: u64,
     /// How often that was seen, in the same time.
@@ -227,6 +234,17 @@ pub struct Alarm {
     pub until: Option<Nanos>,
     /// In a sentence.
     pub text: String,
+}
+
+impl Status {
+    /// How much of the time a lock was held of late, 0 to 1, where locks are only looked at; of several, the most held.
+    pub fn held_lately(&self) -> Option<f64> {
+        self.locks
+            .iter()
+            .filter(|lock| lock.kind == LockKind::Gil)
+            .filter_map(|lock| lock.held_lately)
+            .max_by(f64::total_cmp)
+    }
 }
 
 /// How the observing goes, and what it costs.

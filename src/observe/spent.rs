@@ -54,6 +54,11 @@ impl Spent {
         self.whole = Some(elapsed).filter(|elapsed| *elapsed > Nanos::ZERO);
     }
 
+    /// Whether that is told now.
+    pub(super) fn is_of_all(&self) -> bool {
+        self.whole.is_some()
+    }
+
     /// How many cores they had of late, if it is `all` by now; none before it can be told.
     pub(super) fn lately(&mut self, now: Nanos, all: Nanos) -> Option<f64> {
         if let Some(elapsed) = self.whole {

@@ -135,17 +135,21 @@ fn lock(record: &Record, id: LockId, name: &str, pid: Option<u32>) -> Lock {
     let observed = record.description.observing.as_ref();
     let status = observed.and_then(|status| status.locks.iter().find(|status| status.lock == id));
     let sampled = status.filter(|status| status.sampled_ns > Nanos::ZERO);
-    let held_off = sampled.map(|status| {
-        let share = stats.held.0 as f64 / (stats.held + stats.free).0.max(1) as f64;
-        Nanos(Estimate::of_looks(status.sampled_ns, share, status.looks as f64).off() as u64)
+    let all = stats.held + stats.free;
+    // What is drawn from one look to the next leaves out what others held in between: of those who had it the looks tell.
+    let by_looks = sampled.filter(|status| status.looks > 0).map(|status| {
+        let share = status.looks_held as f64 / status.looks as f64;
+        Estimate::of_looks(status.sampled_ns, share, status.looks as f64)
     });
+    let exact = sampled.map_or(Nanos::ZERO, |status| status.exact_held_ns);
+    let held = by_looks.map_or(stats.held, |it| (exact + Nanos(it.ns as u64)).min(all));
     Lock {
         id,
         name: name.to_owned(),
         pid,
-        held_ns: stats.held,
-        held_off_ns: held_off,
-        free_ns: stats.free,
+        held_ns: held,
+        held_off_ns: by_looks.map(|it| Nanos(it.off() as u64)),
+        free_ns: all - held,
         takes: sampled.is_none().then_some(stats.takes),
         exact_part: sampled
             .filter(|status| status.exact_ns > Nanos::ZERO)

@@ -55,6 +55,26 @@ fn the_time_of_cpythons_own_count_is_known_and_looks_are_counted_where_there_is_
 }
 
 #[test]
+fn how_much_it_is_held_is_what_was_recorded_and_of_the_rest_the_share_of_the_looks_that_met_it_held() {
+    const MS: u64 = 1_000_000;
+    let mut lock = settled();
+    lock.span(Nanos(MS));
+    hit(&mut lock, 3 * MS, 7);
+    hit(&mut lock, 4 * MS, 8);
+    assert_eq!((lock.held_exact, lock.held_in_all()), (Nanos(2 * MS), None), "all of it is recorded");
+    lock.span(Nanos(11 * MS));
+    assert_eq!(lock.held_exact, Nanos(9 * MS), "it is held still");
+    lock.sample(None);
+    for at in 12..=21 {
+        // Whoever holds it, at each second look.
+        look(&mut lock, at * MS, state(at % 2 == 0, at), at as u32);
+    }
+    lock.span(Nanos(21 * MS));
+    assert_eq!((lock.held_exact, lock.looks, lock.looks_held), (Nanos(9 * MS), 10, 5));
+    assert_eq!(lock.held_in_all(), Some(0.7), "9 of 10 ms, and half of 10");
+}
+
+#[test]
 fn a_holder_without_a_name_does_not_turn_takes_into_drops() {
     let mut lock = Lock::new(LockId(0), 1, 4096, 4112);
     lock.watch();

@@ -128,6 +128,7 @@ impl World {
             places: record.places.clone(),
             wants: record.wants.clone(),
             output: run.printed(),
+            lock_held: observing.and_then(|status| status.held_lately()),
             cores_busy: observing.and_then(|status| status.cores_busy),
             native_busy: observing.map_or(0.0, |status| status.native_busy),
             work: observing.map(app::watch::Work::of),
