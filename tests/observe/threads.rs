@@ -290,5 +290,6 @@ fn with_records_the_sums_agree_and_the_queue_for_a_core_is_known_too() {
         assert_eq!(lane["on_cpu_evidence"], "switch_records", "{lane:#}");
         assert!(lane["runqueue_ns"].is_u64(), "{lane:#}");
     }
-    assert!(report["observer"]["cores_busy"].is_null());
+    let (busy, all) = (nanos(&report["observer"]["cores_busy"]), nanos(&report["cores_busy"]));
+    assert!((busy - all).abs() < 0.1 + 0.1 * all, "{busy} {all}");
 }
