@@ -352,3 +352,28 @@ fn a_lock_is_looked_at_at_any_instant_and_not_when_who_has_the_only_core_pauses(
     // Who has the lock may queue for the core; of who runs a look tells that he runs.
     assert!(held > 0.5 * ran, "it had a core for {ran} s, and is said to have had the lock for {held} s");
 }
+
+/// One takes the lock too often for it to be watched, another sleeps for less than a millisecond at a time.
+const SHORT_SLEEPS: &str = "import os, threading, time
+end = time.monotonic() + 2.5
+def often():
+    while time.monotonic() < end:
+        for _ in range(30): os.stat('/')
+def sleeper():
+    while time.monotonic() < end: time.sleep(0.0006)
+threads = [threading.Thread(target=often), threading.Thread(target=sleeper, name='sleeper')]
+for t in threads: t.start()
+for t in threads: t.join()
+";
+
+#[test]
+fn short_sleeps_are_looked_at_as_often_as_a_lock_that_is_only_looked_at() {
+    let Some(python) = python().filter(|_| exactly()) else { return };
+    let report = watch(&python, SHORT_SLEEPS);
+    sound(&report);
+    assert_eq!(report["observer"]["engine"], "sampled", "{}", report["observer"]);
+    let sleeper = named(&report, "sleeper");
+    let (told, unseen) = (state(sleeper, "io") + state(sleeper, "waiting_gil"), state(sleeper, "sleeping"));
+    // Looks a millisecond apart meet six of ten, looks three milliseconds apart meet two of ten.
+    assert!(told > 0.38 * (told + unseen), "{told} ns of its sleeps have a reason, {unseen} have none: {sleeper:#}");
+}
