@@ -12,7 +12,8 @@
 //!
 //! # Not chosen
 //! A policy that lets others go first (`SCHED_BATCH`, `SCHED_IDLE`): on the core of who computes without a pause a look would
-//! come when he pauses, which is when the lock changes hands and nobody sleeps yet.
+//! come when he pauses, which is when the lock changes hands and nobody sleeps yet. (So it would by the policy of all others, on
+//! kernels that let whoever has a core finish his slice: there we wish for short slices, and are let in at once.)
 
 use std::collections::BTreeMap;
 

@@ -115,7 +115,8 @@ impl Watcher {
             if process.stage == Stage::Python && !self.recorder.is_on() {
                 // Nobody tells that it has executed another program.
                 let same = Runtime::find(pid, &mut self.files).is_ok_and(|found| found == runtime);
-                if !same && process::is_alive(pid, pid) {
+                // Who ends gives up its memory first.
+                if !same && process::is_alive(pid, pid) && !process::is_ending(pid) {
                     let what = What::Exec { name: [0; 16] };
                     let record = Record { at: now, pid, tid: pid, core: CoreId::UNKNOWN, what };
                     self.process_execs(pid, now);

@@ -11,7 +11,7 @@ use super::lock::{Lock, Mode};
 use super::memory::Remote;
 use super::notice::Notice;
 use super::observed::Process;
-use super::thread::Reason;
+use super::thread::{Awake, Reason};
 use super::tracked::Tracked;
 use super::tree::YOUNG;
 use super::watch::{Item, UNDECIDED, Watcher};
@@ -156,8 +156,9 @@ impl Watcher {
     }
 
     /// Looks at what those sleep in that have fallen asleep since they were last looked at; without records, at
-    /// everybody, a few at a time.
-    pub(super) fn look_at_threads(&mut self, now: Nanos) {
+    /// everybody, a few at a time. In a pass that is not `whole`, only at those whose lock is only looked at: no record of
+    /// it tells afterwards why they slept, and most waits for it are over before the next whole pass.
+    pub(super) fn look_at_threads(&mut self, now: Nanos, whole: bool) {
         let (processes, locks, records) = (&self.processes, &self.locks, self.recorder.is_on());
         let look = |tracked: &mut Tracked, tid: u32, first: bool, pending: &mut Vec<(Nanos, Item)>| {
             let doing = tracked.doings.read();
@@ -190,11 +191,12 @@ impl Watcher {
                     Some(lock) if watched.contains(&lock) => WAITING,
                     _ => Nanos::ZERO,
                 };
-                if tracked.asleep.is_some_and(|since| since >= tracked.looked_at) && tracked.looked_at + pause <= now {
+                let is_asked = whole || matches!(tracked.thread.awake, Awake::Undecided { .. });
+                if is_asked && tracked.is_unexplained() && tracked.looked_at + pause <= now {
                     look(tracked, *tid, first, &mut self.pending);
                 }
             }
-        } else if !self.threads.is_empty() {
+        } else if whole && !self.threads.is_empty() {
             // One that may yet turn out to be Python's, or is.
             let is_of_interest = |tracked: &Tracked| tracked.lane.is_some() || tracked.met_at + UNDECIDED > now;
             let of_interest = self.threads.iter().filter(|(_, tracked)| is_of_interest(tracked));

@@ -76,10 +76,14 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::clock::{Clock, Monotonic};
 use crate::event::Nanos;
+use crate::record::wish_for_slices_of;
 use aside::Aside;
 use notice::{Notice, Program};
 use trouble::Trouble;
 use watch::Watcher;
+
+/// A look lasts no longer, nor what else is done in a pass most times.
+const LOOK_LASTS: Nanos = Nanos::from_micros(100);
 
 /// A program being observed, by a thread of its own.
 #[derive(Debug)]
@@ -174,6 +178,9 @@ fn observe(mut watcher: Watcher, ended: Option<OwnedFd>, shared: &Shared) {
     let launched = watcher.described().0.launched;
     // The kernel may else be late by 50 µs to spare itself a timer.
     let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1_000));
+    // A look is made at its instant, not when who has our core pauses: then the lock is free, and one that is held a fifth of
+    // the time was told to be held a fiftieth.
+    wish_for_slices_of(LOOK_LASTS);
     // Readable when what is waited for has ended: of a child of ours, once it has been let go.
     let mut life = ended;
     let mut has_ended = false;

@@ -8,7 +8,7 @@
 //!
 //! # The choice
 //! - While something is to be sampled, a pass each millisecond, of which only
-//!   some do more than look at locks. A timer is always a little late; the next
+//!   some do more than look at locks and at who has fallen asleep. A timer is always a little late; the next
 //!   pass is due from when this one was, so that there are a thousand a second.
 //! - While sleeps come and go unexplained, and not just one now and then, as
 //!   often as seems bearable. Waits for a watched lock need no look: what the

@@ -39,6 +39,11 @@ impl Tracked {
         }
     }
 
+    /// Whether it has fallen asleep, and what in has not been looked at since.
+    pub(super) fn is_unexplained(&self) -> bool {
+        self.asleep.is_some_and(|since| since >= self.looked_at)
+    }
+
     /// Whether it is a thread without a lane, and not for want of one.
     pub(super) fn is_native(&self) -> bool {
         self.lane.is_none() && !self.is_turned_away

@@ -263,10 +263,11 @@ impl Watcher {
         self.collect();
         self.look_at_locks(asked);
         if !whole {
+            self.look_at_threads(asked, whole);
             return;
         }
         self.tell(asked - MOMENT);
-        self.look_at_threads(asked);
+        self.look_at_threads(asked, whole);
         self.look_for_halts(asked);
         self.look_at_states();
         self.look_at_places(asked);

@@ -113,6 +113,31 @@ fn parse_schedstat(text: &str) -> Option<(Nanos, Nanos)> {
     Some((Nanos(numbers.next()?.ok()?), Nanos(numbers.next()?.ok()?)))
 }
 
+/// Asks that the calling thread, when it wakes up, gets its core at once for so long, instead of when who has the core pauses.
+/// A wish: kernels before 6.12 know no such thing, and threads of a real-time policy need none.
+#[expect(unsafe_code, reason = "rustix has neither sched_getattr nor sched_setattr")]
+pub fn wish_for_slices_of(span: Nanos) {
+    const SIZE: u32 = size_of::<libc::sched_attr>() as u32;
+    let mut wish = std::mem::MaybeUninit::<libc::sched_attr>::zeroed();
+    // SAFETY: the kernel fills as much of the structure as it is told there is; all zeros are valid for it, should it fill
+    // less.
+    let mut wish = unsafe {
+        if libc::syscall(libc::SYS_sched_getattr, 0, wish.as_mut_ptr(), SIZE, 0) != 0 {
+            return;
+        }
+        wish.assume_init()
+    };
+    if ![libc::SCHED_OTHER, libc::SCHED_BATCH].contains(&(wish.sched_policy as i32)) {
+        return;
+    }
+    wish.size = SIZE;
+    wish.sched_runtime = span.0;
+    // What it starts does not inherit it.
+    wish.sched_flags |= libc::SCHED_FLAG_RESET_ON_FORK as u64;
+    // SAFETY: the kernel reads a structure that is there.
+    unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const wish, 0) };
+}
+
 /// How often the calling thread gave its core up, and how often it was taken away.
 #[expect(unsafe_code, reason = "rustix has no getrusage")]
 pub fn switches_of_this_thread() -> Option<(u64, u64)> {

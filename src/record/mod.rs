@@ -36,7 +36,7 @@ mod shared_ring;
 mod switches;
 
 pub use collector::{Collector, CoreEvidence, LaneTally, Tally};
-pub use kernel::{Accounts, AccountsEvidence, ThreadTimes, core_now, thread_id};
+pub use kernel::{Accounts, AccountsEvidence, ThreadTimes, core_now, thread_id, wish_for_slices_of};
 pub use mapping::Mapping;
 pub use memory::{ProcessMemory, proportional};
 pub use recorder::Recorder;

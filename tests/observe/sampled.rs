@@ -371,3 +371,66 @@ print(json.dumps(cpu))
         }
     }
 }
+
+/// One computes for half a millisecond and sleeps for two, again and again. Prints its time on a core.
+const PAUSES: &str = "import threading, time
+def work():
+    end = time.monotonic() + 2
+    while time.monotonic() < end:
+        for i in range(20000): pass
+        time.sleep(0.002)
+    print(time.thread_time())
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+";
+
+#[test]
+fn a_lock_is_looked_at_at_any_instant_and_not_when_who_has_the_only_core_pauses() {
+    let Some(python) = python() else { return };
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let version: Vec<u32> = release.split('.').map_while(|part| part.parse().ok()).take(2).collect();
+    if version < vec![6, 12] {
+        return eprintln!("skipped: this kernel lets whoever has a core finish his slice");
+    }
+    // In a thread of its own, whose children have what it has.
+    let watch = move || {
+        let mut one = rustix::thread::CpuSet::new();
+        let usable = rustix::thread::sched_getaffinity(None).expect("it is told");
+        one.set((0..).find(|core| usable.is_set(*core)).expect("it may use one"));
+        rustix::thread::sched_setaffinity(None, &one).expect("one of those it may use");
+        refused(298, &["watch", "--json", "--python", &python.display().to_string(), "-c", PAUSES])
+    };
+    let Some(output) = std::thread::spawn(watch).join().expect("it does not panic") else { return };
+    let report = json(&output);
+    sound(&report);
+    let ran: f64 = report["output"].as_str().and_then(|text| text.trim().parse().ok()).expect("it says so");
+    let held = nanos(&report["locks"][0]["held_ns"]) / 1e9;
+    // Who has the lock may queue for the core; of who runs a look tells that he runs.
+    assert!(held > 0.5 * ran, "it had a core for {ran} s, and is said to have had the lock for {held} s");
+}
+
+/// One takes the lock too often for it to be watched, another sleeps for less than a millisecond at a time.
+const SHORT_SLEEPS: &str = "import os, threading, time
+end = time.monotonic() + 2.5
+def often():
+    while time.monotonic() < end:
+        for _ in range(30): os.stat('/')
+def sleeper():
+    while time.monotonic() < end: time.sleep(0.0006)
+threads = [threading.Thread(target=often), threading.Thread(target=sleeper, name='sleeper')]
+for t in threads: t.start()
+for t in threads: t.join()
+";
+
+#[test]
+fn short_sleeps_are_looked_at_as_often_as_a_lock_that_is_only_looked_at() {
+    let Some(python) = python().filter(|_| exactly()) else { return };
+    let report = watch(&python, SHORT_SLEEPS);
+    sound(&report);
+    assert_eq!(report["observer"]["engine"], "sampled", "{}", report["observer"]);
+    let sleeper = named(&report, "sleeper");
+    let (told, unseen) = (state(sleeper, "io") + state(sleeper, "waiting_gil"), state(sleeper, "sleeping"));
+    // Looks a millisecond apart meet six of ten, looks three milliseconds apart meet two of ten.
+    assert!(told > 0.38 * (told + unseen), "{told} ns of its sleeps have a reason, {unseen} have none: {sleeper:#}");
+}
