@@ -204,6 +204,21 @@ impl Memory for Image {
     }
 }
 
+/// Memory in which everything leads somewhere, by its seed.
+#[cfg(test)]
+pub struct Garbage(pub u64);
+
+#[cfg(test)]
+impl Memory for Garbage {
+    fn read(&self, address: u64, into: &mut [u8]) -> Result<(), Unreadable> {
+        for (index, byte) in into.iter_mut().enumerate() {
+            let at = address.wrapping_add(index as u64) ^ self.0;
+            *byte = (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8;
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

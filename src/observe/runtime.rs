@@ -420,11 +420,6 @@ impl Runtime {
         let attached = memory.int(state.checked_add(self.layout.thread_state?)?).ok()?;
         self.native_of(memory, state).filter(|_| attached == ATTACHED)
     }
-
-    /// Whether it is being ended.
-    pub fn is_finalizing(&self, memory: &dyn Memory) -> bool {
-        memory.word(self.address + self.layout.finalizing).is_ok_and(|it| it != 0)
-    }
 }
 
 /// What a file says, from memory if it was read before.

@@ -148,11 +148,6 @@ impl<L: Launch> Director<L> {
         }
     }
 
-    /// The record of the baseline that is being measured.
-    pub fn baseline_record(&self) -> Option<&Record> {
-        self.run.as_ref().filter(|_| self.stage == Stage::Baseline).map(Run::record)
-    }
-
     /// How long the same work takes one task after another, if that was measured.
     pub fn baseline(&self, experiment: &Experiment) -> Option<Nanos> {
         self.measured(experiment).map(|measured| measured.elapsed)

@@ -245,8 +245,8 @@ fn judge(known: &Known, record: &Record) -> Result<Verdict, NoVerdict> {
     let status = record.description.observing.clone().unwrap_or_default();
     let accounts = &said.gilscope_selftest;
     let lanes: Vec<Option<LaneId>> = accounts.iter().map(|account| lane_of(record, account.thread)).collect();
-    let wall: f64 = accounts.iter().map(|account| account.wall).sum();
-    let unknown: Nanos = accounts.iter().zip(&lanes).map(|(account, lane)| unknown_of(record, account, *lane)).sum();
+    let unknown = accounts.iter().zip(&lanes).map(|(account, lane)| (unknown_of(record, account, *lane), account.wall));
+    let unknown = share_unknown(unknown);
     let is_exact = status.engine == Engine::Exact;
     let mut findings = Vec::new();
     for (what, quantity) in known.compared {
@@ -280,7 +280,7 @@ fn judge(known: &Known, record: &Record) -> Result<Verdict, NoVerdict> {
         title: known.title,
         engine: status.engine,
         reason: status.reason,
-        unknown: unknown.as_secs_f64() / wall.max(1e-3),
+        unknown,
         findings,
         python: record.description.program.as_ref().and_then(|it| it.python.as_ref()).map(|it| it.version.clone()),
     })
@@ -321,6 +321,16 @@ fn unknown_of(record: &Record, account: &Account, lane: Option<LaneId>) -> Nanos
     let time = |state| lane.map_or(Nanos::ZERO, |lane| time(record, lane, &[state]));
     let meant = nanos(account.meant.unwrap_or_default());
     time(State::Unknown) + Nanos(time(State::Sleeping).0.saturating_sub(meant))
+}
+
+/// How much of the threads' time nothing is known of, 0 to 1: of each, so much and how long it was at it, in seconds. A thread
+/// lives longer than its account: it starts before, and ends after. That is nobody's measured time, known or not.
+fn share_unknown(threads: impl Iterator<Item = (Nanos, f64)>) -> f64 {
+    let (unknown, wall) = threads.fold((0.0, 0.0), |(unknown, wall), (much, of)| {
+        let of = of.max(0.0);
+        (unknown + much.as_secs_f64().min(of), wall + of)
+    });
+    if wall > 0.0 { unknown / wall } else { 0.0 }
 }
 
 /// Of a thread that is late and whose lock is watched, the time that may be part of it. What was a wait for the lock is told
@@ -364,6 +374,16 @@ mod tests {
         let little = finding("kept from computing", "ns", 0, (3, 0), 100, EXACT);
         assert!((little.error - 0.03).abs() < 1e-9 && little.within);
         assert!(!finding("hand-offs", "times", 190, (0, 0), 50, EXACT).within);
+    }
+
+    #[test]
+    fn no_more_of_a_thread_is_unknown_than_it_was_at_work() {
+        let ms = |ms: u64| Nanos(ms * 1_000_000);
+        let all = share_unknown([(ms(1004), 1.0), (ms(1003), 1.0)].into_iter());
+        assert!((all - 1.0).abs() < 1e-9, "{all}");
+        let half = share_unknown([(ms(1004), 1.0), (ms(0), 1.0)].into_iter());
+        assert!((half - 0.5).abs() < 1e-9, "what one has too much of is not the other's: {half}");
+        assert!((share_unknown(std::iter::empty())).abs() < 1e-9, "of no time nothing is unknown");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::super::memory::Image;
+use super::super::memory::{Garbage, Image};
 use super::*;
 
 fn version(minor: u8) -> Version {
@@ -236,19 +236,6 @@ fn attributes_are_found_wherever_a_version_keeps_them() {
             let found = layout.attribute_values(object, ["_name", "_absent"], &mut None, &heap.image);
             assert_eq!(found, None);
         }
-    }
-}
-
-/// Memory in which everything leads somewhere.
-struct Garbage(u64);
-
-impl Memory for Garbage {
-    fn read(&self, address: u64, into: &mut [u8]) -> Result<(), super::super::memory::Unreadable> {
-        for (index, byte) in into.iter_mut().enumerate() {
-            let at = address.wrapping_add(index as u64) ^ self.0;
-            *byte = (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8;
-        }
-        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::super::memory::Image;
+use super::super::memory::{Garbage, Image};
 use super::*;
 
 const RUNTIME: u64 = 0x10_0000;
@@ -131,19 +131,6 @@ fn a_version_is_told_by_its_symbol_else_by_the_name() {
     assert!(matches!(find(None, "python3.16"), Err(Trouble::Unsupported { .. })));
     assert!(matches!(find(None, "app"), Err(Trouble::Unsupported { .. })));
     assert_eq!(find(None, "python3.13"), Err(Trouble::Booting(1)), "its debug offsets are not written yet");
-}
-
-/// Memory in which everything leads somewhere.
-struct Garbage(u64);
-
-impl Memory for Garbage {
-    fn read(&self, address: u64, into: &mut [u8]) -> Result<(), Unreadable> {
-        for (index, byte) in into.iter_mut().enumerate() {
-            let at = address.wrapping_add(index as u64) ^ self.0;
-            *byte = (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8;
-        }
-        Ok(())
-    }
 }
 
 proptest! {
