@@ -105,7 +105,11 @@ impl Naming {
         }
         if !self.is_recorded && tid != process.pid {
             let name = process::name(process.pid, tid);
-            self.kernel = name.filter(|name| *name != process.common_name && !name.is_empty());
+            // Where nothing tells that another program was executed, and its memory may not be read, what was read of its
+            // first thread may be the name from before.
+            let common = process::name(process.pid, process.pid);
+            let is_common = |name: &String| *name == process.common_name || Some(name) == common.as_ref();
+            self.kernel = name.filter(|name| !is_common(name) && !name.is_empty());
         }
     }
 
@@ -252,6 +256,20 @@ mod tests {
         process.index = Some(1);
         assert_eq!(name(&naming, &process), "process 2 reader");
         assert_eq!(naming.lane_name(&process, 1 << 22), "process 2");
+    }
+
+    #[test]
+    fn a_name_that_a_thread_has_from_its_process_is_not_its_own_whatever_was_executed_since() {
+        let (pid, tid) = (std::process::id(), crate::record::thread_id());
+        let mut process = Process::new(pid, Some(0), Nanos::ZERO);
+        let first = std::mem::replace(&mut process.common_name, "before-exec".to_owned());
+        let called = |name: &str| {
+            std::fs::write(format!("/proc/{pid}/task/{tid}/comm"), name).unwrap();
+            let mut naming = Naming { number: 3, ..Naming::new(false) };
+            naming.ask_kernel(&process, tid);
+            naming.lane_name(&process, tid)
+        };
+        assert_eq!(["pool", "before-exec", &first].map(called), ["pool", "thread 3", "thread 3"]);
     }
 
     #[test]
