@@ -167,6 +167,7 @@ impl Watcher {
             tracked.looked(at, !records || doing != Doing::Running);
             if !records {
                 tracked.booked.read_often(at);
+                tracked.asleep = if doing == Doing::Running { None } else { tracked.asleep.or(Some(at)) };
             }
             let parked = match doing {
                 // Read at once: it lies on the sleeper's stack.

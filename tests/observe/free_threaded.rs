@@ -164,8 +164,8 @@ threads = [threading.Thread(target=it, name=it.__name__) for it in (work, work, 
 for thread in threads: thread.start()
 for thread in threads: thread.join()
 ";
-    for python in free_threaded() {
-        let report = watch(&python, code);
+    let both = |python: PathBuf| [Some(watch(&python, code)), watch_refused(&python, code)];
+    for report in free_threaded().into_iter().flat_map(both).flatten() {
         sound(&report);
         assert_eq!(report["held_in"], Value::Array(vec![]), "nobody holds anything");
         let rows = report["ran_in"].as_array().expect("it is a list");
