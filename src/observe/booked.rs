@@ -27,6 +27,12 @@ const WINDOW: Nanos = Nanos::from_millis(100);
 const SOME: u64 = 20;
 /// Time on a core is booked a tick later at most (4 ms where there are 250 a second): of less than two nothing follows.
 const TICKS: Nanos = Nanos::from_millis(10);
+/// What records of switches cannot tell is the time inside of a switch, which the kernel books for a thread: at most so much
+/// each. What lies further apart has another reason.
+const SWITCH: Nanos = Nanos::from_micros(50);
+/// Up to this part of it the records' sum stands, and up to what ticks make of it.
+const CLOSE: u64 = 50;
+
 /// Who has a core is on it for so much of the time at least.
 const QUARTER: u64 = 4;
 
@@ -38,6 +44,8 @@ pub(super) struct Booked {
     before: (Nanos, Nanos),
     last: Option<(Nanos, Nanos)>,
     read_at: Nanos,
+    /// Its time on cores by the records that had been told by then.
+    recorded: Nanos,
     /// Since when it was met awake without a lock at each look, and its time on a core until then.
     awake: Option<(Nanos, Nanos)>,
     /// Since when it is seen whether it queues, its time in the queue until then, and whether it did in the window before.
@@ -51,7 +59,16 @@ impl Booked {
         let times = ThreadTimes::open(pid, tid);
         let last = times.read();
         let before = last.filter(|_| was_there).unwrap_or_default();
-        Booked { times, before, last, read_at: Nanos::ZERO, awake: None, window: Default::default(), queues: true }
+        Booked {
+            times,
+            before,
+            last,
+            read_at: Nanos::ZERO,
+            recorded: Nanos::ZERO,
+            awake: None,
+            window: Default::default(),
+            queues: true,
+        }
     }
 
     /// Reads them anew. Once the thread has ended, what was read last stands.
@@ -61,12 +78,9 @@ impl Booked {
         }
     }
 
-    /// The same, if what was read is older than a small part of the thread's life since `born`: that much is lost when it
-    /// ends.
-    fn read_again(&mut self, now: Nanos, born: Nanos) {
-        if now.0.saturating_sub(self.read_at.0) > now.0.saturating_sub(born.0) / PART {
-            self.read(now);
-        }
+    /// Whether what was read is older than a small part of the thread's life since `born`: that much is lost when it ends.
+    fn is_old(&self, now: Nanos, born: Nanos) -> bool {
+        now.0.saturating_sub(self.read_at.0) > now.0.saturating_sub(born.0) / PART
     }
 
     /// Whether nearly all of its life from `born` to `end` is in what was read last.
@@ -112,6 +126,16 @@ impl Booked {
         Some(has_core)
     }
 
+    /// How long it was on cores by the kernel's sum, if records of so many switches, which tell of `recorded` in its `life`,
+    /// left out so much that it tells: of one that sleeps ten thousand times a second that is nearly half. What came after
+    /// the sum was read last is as recorded.
+    pub(super) fn beyond_records(&self, recorded: Nanos, switches: u64, life: Nanos) -> Option<Nanos> {
+        let on_cpu = self.sums()?.0 + Nanos(recorded.0.saturating_sub(self.recorded.0));
+        let left_out = on_cpu.0.saturating_sub(recorded.0);
+        let tells = left_out > TICKS.0.max(recorded.0 / CLOSE);
+        (tells && left_out <= SWITCH.0.saturating_mul(switches)).then_some(on_cpu.min(life))
+    }
+
     /// How long it was on cores, and how long it waited for one, since it was first seen.
     pub(super) fn sums(&self) -> Option<(Nanos, Nanos)> {
         let since = |now: Nanos, before: Nanos| Nanos(now.0.saturating_sub(before.0));
@@ -120,6 +144,12 @@ impl Booked {
 }
 
 impl Tracked {
+    /// Reads its sums anew.
+    pub(super) fn read_sums(&mut self, now: Nanos) {
+        self.booked.recorded = self.thread.on_cpu_until(now);
+        self.booked.read(now);
+    }
+
     /// A look at its lock has told that it does not hold it, and nothing records whether it is on a core.
     pub(super) fn seen_without(&mut self, at: Nanos) {
         match self.booked.met_awake(at) {
@@ -137,7 +167,9 @@ impl Watcher {
             return;
         }
         for tracked in self.threads.values_mut().filter(|tracked| !tracked.thread.has_ended()) {
-            tracked.booked.read_again(now, tracked.thread.since);
+            if tracked.booked.is_old(now, tracked.thread.since) {
+                tracked.read_sums(now);
+            }
         }
     }
 
@@ -163,7 +195,7 @@ impl Watcher {
     pub(super) fn read_sums(&mut self, now: Nanos) -> Nanos {
         let mut all = self.booked_by_the_gone;
         for tracked in self.threads.values_mut() {
-            tracked.booked.read(now);
+            tracked.read_sums(now);
             all += tracked.booked.sums().map_or(Nanos::ZERO, |(on_cpu, _)| on_cpu);
         }
         all
@@ -197,20 +229,36 @@ mod tests {
     }
 
     #[test]
+    fn where_records_leave_out_the_time_inside_of_many_switches_the_kernels_sum_stands() {
+        let (pid, tid) = (std::process::id(), crate::record::thread_id());
+        let ms = Nanos::from_millis;
+        let mut booked = Booked::open(pid, tid, true);
+        (booked.before, booked.last, booked.recorded) = ((ms(5), ms(0)), Some((ms(705), ms(9))), ms(400));
+        let said = |recorded, switches| booked.beyond_records(ms(recorded), switches, ms(3000));
+        assert_eq!(said(400, 42_000), Some(ms(700)));
+        assert_eq!(said(420, 42_000), Some(ms(720)), "what came after it was read is as recorded");
+        assert_eq!(said(400, 100), None, "so few switches do not take so long");
+        assert_eq!(booked.beyond_records(ms(400), 42_000, ms(650)), Some(ms(650)), "no longer than it lived");
+        booked.recorded = ms(692);
+        assert_eq!(booked.beyond_records(ms(692), 42_000, ms(3000)), None, "as near as a tick is");
+        booked.recorded = ms(900);
+        assert_eq!(booked.beyond_records(ms(900), 42_000, ms(3000)), None, "the records tell of more");
+    }
+
+    #[test]
     fn what_was_booked_before_anybody_looked_is_not_counted_and_what_was_read_last_stands() {
         let (pid, tid) = (std::process::id(), crate::record::thread_id());
         let (mut there, mut born) = (Booked::open(pid, tid, true), Booked::open(pid, tid, false));
         assert_eq!(there.sums(), Some((Nanos::ZERO, Nanos::ZERO)));
         let all = born.sums().unwrap().0;
         assert!(!there.is_of(Nanos::ZERO, Nanos(1)), "nothing of its life was read");
-        there.read_again(Nanos(1), Nanos::ZERO);
+        assert!(there.is_old(Nanos(1), Nanos::ZERO));
+        there.read(Nanos(1));
         assert!(there.is_of(Nanos::ZERO, Nanos(1)));
         there.read_at = Nanos(900);
         assert!(there.is_of(Nanos::ZERO, Nanos(1000)) && !there.is_of(Nanos::ZERO, Nanos(1040)), "an eighth is lost");
-        there.read_again(Nanos(920), Nanos::ZERO);
-        assert_eq!(there.read_at, Nanos(900), "that is not long ago");
-        there.read_again(Nanos(970), Nanos::ZERO);
-        assert_eq!(there.read_at, Nanos(970));
+        assert!(!there.is_old(Nanos(920), Nanos::ZERO), "that is not long ago");
+        assert!(there.is_old(Nanos(970), Nanos::ZERO));
         there.read(Nanos(1));
         born.read(Nanos(1));
         assert!(there.sums().unwrap().0 <= born.sums().unwrap().0 && born.sums().unwrap().0 >= all);

@@ -38,7 +38,7 @@ impl Watcher {
         }
         let lane = LaneId(self.lanes);
         self.lanes += 1;
-        tracked.booked.read(at);
+        tracked.read_sums(at);
         process.lanes += u32::from(tid != process.pid);
         if tracked.thread.since < self.upto {
             tracked.thread.begin_late(at.max(self.upto));
@@ -246,7 +246,7 @@ impl Watcher {
         left.sort_by_key(|(tid, _)| *tid);
         let root_ended = left.iter().find(|(tid, _)| *tid == self.root).and_then(|(_, it)| it.thread.ended_at());
         for (tid, mut tracked) in left {
-            tracked.booked.read(now);
+            tracked.read_sums(now);
             if tracked.is_native() {
                 self.native_by_the_gone += tracked.on_cpu_until(now);
             }
@@ -280,11 +280,17 @@ impl Watcher {
 fn accounts(lane: LaneId, tracked: &Tracked, records: bool, now: Nanos) -> Notice {
     let (thread, sums) = (&tracked.thread, tracked.booked.sums());
     let is_whole = tracked.booked.is_of(thread.since, thread.ended_at().unwrap_or(now));
+    let recorded = thread.on_cpu_until(now);
+    let life = Nanos(thread.ended_at().unwrap_or(now).0.saturating_sub(thread.since.0));
+    let booked = match records {
+        true => tracked.booked.beyond_records(recorded, thread.switches.0 + thread.switches.1, life),
+        false => sums.map(|(on_cpu, _)| on_cpu),
+    };
     let accounts = Accounts {
-        on_cpu: if records { Some(thread.on_cpu_until(now)) } else { sums.map(|(on_cpu, _)| on_cpu) },
-        evidence: match records {
-            true => Some(AccountsEvidence::SwitchRecords),
-            false => sums.map(|_| AccountsEvidence::Schedstat),
+        on_cpu: booked.or(records.then_some(recorded)),
+        evidence: match booked {
+            Some(_) => Some(AccountsEvidence::Schedstat),
+            None => records.then_some(AccountsEvidence::SwitchRecords),
         },
         runqueue: sums.filter(|_| is_whole).map(|(_, runqueue)| runqueue),
         voluntary: records.then_some(thread.switches.0),

@@ -64,7 +64,8 @@ impl Watcher {
         let is_unseen = |process: &Process| match process.stage {
             Stage::Waiting => process.comm.starts_with(b"python"),
             Stage::Python => !process.is_copy,
-            Stage::Foreign | Stage::Unsupported => false,
+            Stage::Unsupported => true,
+            Stage::Foreign => false,
         };
         self.processes.get(&pid).is_some_and(is_unseen) && self.show_unseen(pid)
     }

@@ -11,7 +11,8 @@
 //! one once more, stops itself, and executes the wanted program when it is
 //! continued. The keeper adopts whatever the program leaves behind
 //! (`PR_SET_CHILD_SUBREAPER`), so that all of it stays below the keeper. It
-//! sleeps on its maker's life: if that goes first, or asks for it ([`end`]), all of it is ended. If the program ends by itself, the keeper
+//! sleeps on its maker's life: if that goes first, or asks for it ([`end`]), all of it is ended, though all of it be stopped
+//! (`PR_SET_PDEATHSIG` with `SIGCONT`). If the program ends by itself, the keeper
 //! ends as the program ended, and what the program left running on purpose (a
 //! daemon) runs on, as it would without gilscope.
 //!
@@ -165,7 +166,8 @@ fn keep(maker: Pid, terminal: &OsStr, program: &OsStr, args: impl Iterator<Item 
     // The program's own pipes must close with the program.
     guard::close_standard_streams()?;
     stop_here()?;
-    rustix::process::set_parent_process_death_signal(None)?;
+    // Ctrl-Z stops whoever keeps the program with it, and who stands still sees nobody's end: it is to wake then.
+    rustix::process::set_parent_process_death_signal(Some(Signal::CONT))?;
     let end = rustix::process::pidfd_open(program, PidfdFlags::empty())?;
     loop {
         let mut lives = [&end, &life, &asked].map(|life| PollFd::new(life, PollFlags::IN));
@@ -214,11 +216,16 @@ fn end_all(program: Pid, ended: Option<WaitStatus>) -> Option<WaitStatus> {
     };
     let number = program.as_raw_nonzero().get().unsigned_abs();
     let hears = |pid: u32| !process::ignores(pid, SIGTERM);
-    send(Signal::TERM, &[number]);
+    // One that is stopped hears once it goes on.
+    let ask = |pids: &[u32]| {
+        send(Signal::TERM, pids);
+        send(Signal::CONT, pids);
+    };
+    ask(&[number]);
     wait(PATIENCE, &|ended| ended || !hears(number));
     // The program has heard it: who means to clean up for a while is not to be asked twice.
     let others: Vec<u32> = descendants(own).into_iter().filter(|pid| *pid != number).collect();
-    send(Signal::TERM, &others);
+    ask(&others);
     // Where there are none, the program has had its time.
     if !others.is_empty() {
         wait(PATIENCE_WITH_OTHERS, &|_| !descendants(own).into_iter().any(hears));

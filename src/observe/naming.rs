@@ -3,7 +3,7 @@
 //! A thread has up to three names: the one Python gave it ([`super::name`]), the one it told the kernel, and its number
 //! among the threads of its process. Of one that was born while records are made, the kernel's records tell what it
 //! called itself; until then it bears its maker's name, which is not its own. Names are read soon after a thread's birth,
-//! since Python notes them only once the thread runs, and seldom afterwards, since they change.
+//! since Python notes them only once the thread runs, and now and then afterwards, since they change.
 
 use std::collections::BTreeMap;
 
@@ -26,8 +26,8 @@ const FIRST: Nanos = Nanos::from_millis(1);
 const ANEW: u8 = 4;
 /// How many threads later than those that are looked for are read on the way to them.
 const LATER: usize = 16;
-/// How often all names are read again.
-const SELDOM: Nanos = Nanos::from_secs(2);
+/// How often all names are read again: what a thread was called anew later than this before its end is not known.
+const SELDOM: Nanos = Nanos::from_millis(100);
 /// Looks for names may take a hundredth of a core, and a thousandth once they are known.
 const SHARE: u64 = 100;
 const SELDOM_SHARE: u64 = 1000;

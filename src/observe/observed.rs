@@ -100,6 +100,8 @@ pub(super) struct Process {
     head_at: Nanos,
     /// The thread state that held each lock last when it was looked at.
     holders: HashMap<u64, u64>,
+    /// Threads of it of whose births no record has told so far, if all of them are shown, and when they were first seen.
+    pub(super) strangers: HashMap<u32, Nanos>,
     /// How many of its threads beside the main one have a lane.
     pub(super) lanes: u32,
     /// What its threads are called unless they say otherwise.
@@ -152,6 +154,7 @@ impl Process {
             states_by_thread: HashMap::new(),
             head_at: Nanos::ZERO,
             holders: HashMap::new(),
+            strangers: HashMap::new(),
             lanes: 0,
             common_name: process::name(pid, pid).unwrap_or_default(),
             life: None,

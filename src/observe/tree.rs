@@ -324,7 +324,18 @@ impl Watcher {
         if self.processes.get(&pid).is_some_and(|process| !process.is_followed) {
             self.pending.push((now, Item::HasNoLock { pid }));
         }
-        for tid in process::threads(pid) {
+        let threads = process::threads(pid);
+        let records = self.recorder.is_on();
+        let Some(process) = self.processes.get_mut(&pid) else { return };
+        process.strangers.retain(|tid, _| threads.contains(tid) && !self.threads.contains_key(tid));
+        for tid in threads {
+            // The record of its birth is on its way, which tells who made it; unless it was lost.
+            if records && !self.threads.contains_key(&tid) {
+                let Some(process) = self.processes.get_mut(&pid) else { return };
+                if *process.strangers.entry(tid).or_insert(now) + YOUNG > now {
+                    continue;
+                }
+            }
             self.track(pid, tid, now, false);
             self.make_lane(tid, now);
         }

@@ -244,7 +244,8 @@ pub struct Lane {
     pub core_evidence: CoreEvidence,
     /// The kernel's sum of its time on cores.
     pub on_cpu_ns: Option<Nanos>,
-    /// Where that comes from: `switch_records` or `schedstat`.
+    /// Where that comes from: `switch_records`, or `schedstat` where there are none, or where they leave out more than 2 % (and
+    /// 10 ms), since the time inside of a switch is in none: of a thread that sleeps ten thousand times a second nearly half.
     pub on_cpu_evidence: Option<AccountsEvidence>,
     /// The kernel's sum of its time waiting for one, always of `schedstat`; null where it ended before the sum of nearly
     /// all of its life was read.

@@ -250,6 +250,43 @@ time.sleep(1000)
 }
 
 #[test]
+fn nothing_of_a_program_is_left_when_gilscope_is_killed_while_all_of_it_is_stopped() {
+    let Some(python) = python() else { return };
+    let code = "import os, subprocess, sys, time
+child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(1000)'])
+print(os.getppid(), os.getpid(), child.pid, flush=True)
+time.sleep(1000)
+";
+    // All that a terminal's Ctrl-Z stops; or all but the keeper, as where one stops the program alone.
+    for stopped_from in [0, 1] {
+        let mut gilscope = Command::new(env!("CARGO_BIN_EXE_gilscope"))
+            .args(["watch", "--no-screen", "--python", &python.display().to_string(), "-c", code])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let mut line = String::new();
+        let mut printed = std::io::BufReader::new(gilscope.stdout.take().expect("it is piped"));
+        std::io::BufRead::read_line(&mut printed, &mut line).expect("three numbers");
+        let pids: Vec<u32> = line.split_whitespace().map(|pid| pid.parse().expect("a number")).collect();
+        assert!(pids.len() == 3 && pids.iter().all(is_there), "{line}");
+        for pid in pids[stopped_from..].iter().chain([&gilscope.id()]) {
+            signal(*pid, rustix::process::Signal::STOP);
+        }
+        gilscope.kill().expect("it is our child");
+        gilscope.wait().expect("it is our child");
+        let end = Instant::now() + Duration::from_secs(20);
+        while pids.iter().any(is_there) {
+            if Instant::now() >= end {
+                pids.iter().for_each(|pid| signal(*pid, rustix::process::Signal::KILL));
+                panic!("left behind ({stopped_from}): {pids:?}");
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+#[test]
 fn how_a_program_ended_is_said_whether_or_not_we_started_it() {
     let Some(python) = python() else { return };
     let code = "import sys, time\nprint('up', flush=True)\ntime.sleep(float(sys.argv[1]))\nsys.exit(5)";

@@ -98,6 +98,27 @@ fn a_python_2_or_what_is_no_cpython_is_refused_before_anything_runs() {
 }
 
 #[test]
+fn who_made_a_python_that_is_older_than_all_we_know_is_told() {
+    let Some(new) = python().filter(|_| exactly()) else { return };
+    for old in of_pyenv("3.8") {
+        // One that computes for a while and makes a thread, and one that ends at once.
+        let spin = "import threading, time\ndef f():\n end = time.time() + 0.4\n while time.time() < end: pass\n\
+                    t = threading.Thread(target=f); t.start(); t.join()";
+        let code = format!("import subprocess\nfor code in [{spin:?}, 'pass']: subprocess.run([{old:?}, '-c', code])");
+        let report = watch(&new, &code);
+        sound(&report);
+        let main = named(&report, "main");
+        let children: Vec<&Value> = lanes(&report).iter().filter(|lane| lane["pid"] != report["pid"]).collect();
+        assert_eq!(children.len(), 3, "{report:#}");
+        for lane in &children {
+            let is_first = lane["pid"] == lane["tid"];
+            let first = children.iter().find(|it| it["tid"] == lane["pid"]).expect("its process's first");
+            assert_eq!(&lane["parent"], if is_first { &main["id"] } else { &first["id"] }, "{lane:#}");
+        }
+    }
+}
+
+#[test]
 fn of_a_python_that_is_older_than_all_we_know_cores_and_threads_are_seen_and_it_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("spins.py");

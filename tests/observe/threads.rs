@@ -293,3 +293,30 @@ fn with_records_the_sums_agree_and_the_queue_for_a_core_is_known_too() {
     let (busy, all) = (nanos(&report["observer"]["cores_busy"]), nanos(&report["cores_busy"]));
     assert!((busy - all).abs() < 0.1 + 0.1 * all, "{busy} {all}");
 }
+
+#[test]
+fn one_that_sleeps_ten_thousand_times_a_second_was_on_a_core_as_long_as_it_says_itself() {
+    let code = "import hashlib, threading, time
+end, megabyte = time.monotonic() + 2, bytes(1 << 20)
+said = {}
+def sleeper():
+    while time.monotonic() < end: time.sleep(0)
+    said['sleeper'] = time.thread_time()
+def spinner():
+    while time.monotonic() < end: hashlib.sha256(megabyte)
+    said['spinner'] = time.thread_time()
+threads = [threading.Thread(target=f, name=f.__name__) for f in (sleeper, spinner)]
+for t in threads: t.start()
+for t in threads: t.join()
+print(said['sleeper'], said['spinner'])
+";
+    let Some(python) = python().filter(|_| exactly()) else { return };
+    let report = watch(&python, code);
+    sound(&report);
+    let printed = report["output"].as_str().expect("it prints");
+    let said: Vec<f64> = printed.split_whitespace().map(|it| it.parse().expect("a number")).collect();
+    for (name, said) in ["sleeper", "spinner"].iter().zip(said) {
+        let on_cpu = nanos(&named(&report, name)["on_cpu_ns"]) / 1e9;
+        assert!((on_cpu - said).abs() < 0.08 * said + 0.01, "{name}: {on_cpu} of {said}: {:#}", named(&report, name));
+    }
+}
