@@ -2,9 +2,9 @@
 //!
 //! A script that starts its work at its top level, not under `if __name__ == "__main__":`, does all of it again when it is
 //! imported, and may never come back. Which of its statements that are is seen in its source: calls whose value nobody
-//! keeps, loops, `with` blocks. What is assigned (`app = Flask(__name__)`) is taken for a definition.
+//! keeps, loops, `with` blocks, a command line that is read, imports relative to a package. What else is assigned (`app = Flask(__name__)`) is taken for a definition.
 
-use ruff_python_ast::{Expr, Stmt};
+use ruff_python_ast::{BoolOp, CmpOp, Expr, Stmt};
 
 /// Whether a file does something when it is imported; none of what is no Python of a version that is known.
 pub fn runs_when_imported(source: &str) -> Option<bool> {
@@ -18,7 +18,10 @@ fn runs(statement: &Stmt) -> bool {
         Stmt::Expr(statement) => {
             !statement.value.is_string_literal_expr() && !statement.value.is_ellipsis_literal_expr()
         }
-        Stmt::For(_) | Stmt::While(_) | Stmt::With(_) | Stmt::Match(_) => true,
+        Stmt::Assign(assign) => reads_arguments(&assign.value),
+        // In a package's file: imported by itself it cannot be.
+        Stmt::ImportFrom(import) => import.level > 0,
+        Stmt::Raise(_) | Stmt::For(_) | Stmt::While(_) | Stmt::With(_) | Stmt::Match(_) => true,
         Stmt::If(branch) if asks_for_main(&branch.test) => branch.elif_else_clauses.iter().any(|it| any(&it.body)),
         Stmt::If(branch) => any(&branch.body) || branch.elif_else_clauses.iter().any(|it| any(&it.body)),
         Stmt::Try(attempt) => {
@@ -29,12 +32,21 @@ fn runs(statement: &Stmt) -> bool {
     }
 }
 
-/// Whether a condition has `__name__` in it.
+/// Whether it reads the command line, which is another one where the file is imported: argparse ends the process over it.
+fn reads_arguments(value: &Expr) -> bool {
+    let called = value.as_call_expr().and_then(|call| call.func.as_attribute_expr());
+    called.is_some_and(|it| ["parse_args", "parse_known_args"].contains(&it.attr.as_str()))
+}
+
+/// Whether a condition holds only if `__name__` is something.
 fn asks_for_main(condition: &Expr) -> bool {
     let is_name = |it: &Expr| it.as_name_expr().is_some_and(|name| name.id.as_str() == "__name__");
     match condition {
-        Expr::Compare(compare) => is_name(&compare.left) || compare.comparators.iter().any(is_name),
-        Expr::BoolOp(all) => all.values.iter().any(asks_for_main),
+        Expr::Compare(compare) => {
+            matches!(*compare.ops, [CmpOp::Eq]) && (is_name(&compare.left) || compare.comparators.iter().any(is_name))
+        }
+        Expr::BoolOp(all) if all.op == BoolOp::And => all.values.iter().any(asks_for_main),
+        Expr::BoolOp(any) => any.values.iter().all(asks_for_main),
         _ => false,
     }
 }
@@ -50,6 +62,8 @@ mod tests {
         assert_eq!(runs_when_imported(works), Some(false));
         for more in [
             "if __name__ == \"__main__\":\n    work()\n",
+            "if \"__main__\" == __name__:\n    work()\n",
+            "if N and __name__ == \"__main__\":\n    work()\n",
             "app = make()\n",
             "try:\n    import x\nexcept ImportError:\n    x = 1\n",
         ] {
@@ -64,6 +78,12 @@ mod tests {
             "if __name__ == \"x\":\n    pass\nelse:\n    work()\n",
             "try:\n    work()\nfinally:\n    pass\n",
             "try:\n    N = 1\nexcept ValueError:\n    work()\n",
+            "if __name__ != \"__main__\":\n    work()\n",
+            "if __name__ == \"__main__\" or N:\n    work()\n",
+            "raise SystemExit(3)\n",
+            "args = argparse.ArgumentParser().parse_args()\n",
+            "args, rest = parser.parse_known_args()\n",
+            "from .near import thing\n",
         ] {
             assert_eq!(runs_when_imported(&format!("{works}{more}")), Some(true), "{more}");
         }
