@@ -60,6 +60,9 @@ const MOST_ROWS: usize = 1024;
 /// What was seen less than so many times of late may be given up.
 const HARDLY: f64 = 0.05;
 
+/// Who lost his core so shortly before a look has lost it to whoever looks, at an instant that hangs on nothing he did.
+const DISPLACED: Nanos = Nanos::from_micros(300);
+
 /// How many asyncio tasks are told apart in each: a server may have one for each request.
 const MOST_TASKS: usize = 64;
 
@@ -161,7 +164,13 @@ impl Places {
         for look in self.ahead.drain(..due).collect::<Vec<_>>() {
             let Some(lock) = log.lane(look.lane).lock else {
                 // Where it waits for a core it does not run: that would be met most where the kernel takes cores away.
-                if log.span_at(look.lane, look.at).is_some_and(|span| span.state == State::Running) {
+                let runs = log.span_at(look.lane, look.at).is_some_and(|span| match span.state {
+                    State::Running => true,
+                    // But it may just have lost its core to us: of two that share two cores one always has.
+                    State::WaitingCore => span.from + DISPLACED > look.at,
+                    _ => false,
+                });
+                if runs {
                     self.note(look, As::Runner, None, 0);
                 }
                 continue;

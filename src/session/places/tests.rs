@@ -123,19 +123,22 @@ fn without_a_lock_looks_divide_how_long_a_lane_ran_and_are_no_holders() {
         let at = trace.begin_at() + ms(at);
         places.looked(Look { at, lane: LaneId(0), place: Some(place(function)), counts: 1.0 });
     }
+    // Who looks at it has taken its core.
+    let displaced = trace.begin_at() + ms(80) + Nanos(DISPLACED.0 / 2);
+    places.looked(Look { at: displaced, lane: LaneId(0), place: Some(place("long")), counts: 1.0 });
     places.settle(&trace);
     let ran = ran_by_lane(&trace, trace.begin_at());
     assert_eq!((ran[&LaneId(0)].held, ran[&LaneId(1)].held), (ms(80), Nanos::ZERO));
     let rows = places.divide_runs(&ran, Looks::Ever);
     let seen: Vec<_> = rows.iter().map(|row| (&*row.place.function, row.looks, row.held.ns)).collect();
     // Each look counts as much as each other.
-    assert_eq!(seen, [("long", 3, 60e6), ("short", 1, 20e6)]);
+    assert_eq!(seen, [("long", 4, 64e6), ("short", 1, 16e6)]);
     assert_eq!(places.divide(&ran, Looks::Ever), [], "it held nothing");
     // Its GIL came back: from then on it is a holder, and its looks before count for nothing there.
     places.saw(trace.begin_at() + ms(90), LaneId(0), place("short"), 1);
     let held = places.divide(&log(&[(0, 10, 10)]), Looks::Ever);
     assert_eq!(held.iter().map(|row| (row.looks, row.held.ns)).collect::<Vec<_>>(), [(1, 10e6)]);
-    assert!(places.divide_runs(&ran, Looks::Ever).iter().map(|row| row.looks).eq([3, 1]));
+    assert!(places.divide_runs(&ran, Looks::Ever).iter().map(|row| row.looks).eq([4, 1]));
 }
 
 #[test]
