@@ -1,6 +1,25 @@
 //! What the program prints and reads, how it ends, and that nothing is left.
 
+use std::io::{BufRead, BufReader};
+use std::process::ChildStdout;
+
 use super::*;
+
+/// gilscope watching this code with these arguments, the numbers that the program prints first, and what it prints else.
+fn watching(python: &Path, code: &[&str]) -> (Child, Vec<u32>, BufReader<ChildStdout>) {
+    let mut gilscope = Command::new(env!("CARGO_BIN_EXE_gilscope"))
+        .args(["watch", "--no-screen", "--python", &python.display().to_string(), "-c"])
+        .args(code)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut printed = BufReader::new(gilscope.stdout.take().expect("it is piped"));
+    let mut line = String::new();
+    printed.read_line(&mut line).expect("a line of numbers");
+    let pids = line.split_whitespace().map(|pid| pid.parse().expect("a number")).collect();
+    (gilscope, pids, printed)
+}
 
 #[test]
 fn who_is_ended_by_a_signal_leaves_with_128_and_its_number() {
@@ -221,17 +240,8 @@ print(os.getpid(), child.pid, flush=True)
 time.sleep(1000)
 ";
     for how in ["hears", "deaf"] {
-        let mut gilscope = Command::new(env!("CARGO_BIN_EXE_gilscope"))
-            .args(["watch", "--no-screen", "--python", &python.display().to_string(), "-c", code, how])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        let mut line = String::new();
-        let mut printed = std::io::BufReader::new(gilscope.stdout.take().expect("it is piped"));
-        std::io::BufRead::read_line(&mut printed, &mut line).expect("two numbers");
-        let mut pids: Vec<u32> = line.split_whitespace().map(|pid| pid.parse().expect("a number")).collect();
-        assert!(pids.len() == 2 && pids.iter().all(is_there), "{line}");
+        let (mut gilscope, mut pids, _printed) = watching(&python, &[code, how]);
+        assert!(pids.len() == 2 && pids.iter().all(is_there), "{pids:?}");
         // And who keeps it: its parent, which is not gilscope itself.
         let keeper: u32 = std::fs::read_to_string(format!("/proc/{}/status", pids[0]))
             .ok()
@@ -259,17 +269,8 @@ time.sleep(1000)
 ";
     // All that a terminal's Ctrl-Z stops; or all but the keeper, as where one stops the program alone.
     for stopped_from in [0, 1] {
-        let mut gilscope = Command::new(env!("CARGO_BIN_EXE_gilscope"))
-            .args(["watch", "--no-screen", "--python", &python.display().to_string(), "-c", code])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        let mut line = String::new();
-        let mut printed = std::io::BufReader::new(gilscope.stdout.take().expect("it is piped"));
-        std::io::BufRead::read_line(&mut printed, &mut line).expect("three numbers");
-        let pids: Vec<u32> = line.split_whitespace().map(|pid| pid.parse().expect("a number")).collect();
-        assert!(pids.len() == 3 && pids.iter().all(is_there), "{line}");
+        let (mut gilscope, pids, _printed) = watching(&python, &[code]);
+        assert!(pids.len() == 3 && pids.iter().all(is_there), "{pids:?}");
         for pid in pids[stopped_from..].iter().chain([&gilscope.id()]) {
             signal(*pid, rustix::process::Signal::STOP);
         }
