@@ -296,8 +296,15 @@ fn rule(canvas: &mut Canvas, y: u16, heading: &str, right: &str) {
     }
 }
 
-/// A share with its margin, where it is a sample: of a thousand samples a second, one in a hundred either way.
+/// So many looks tell how much a sampled lock is held: a thousand a second, of three seconds.
+const LOOKS: f64 = 3000.0;
+
+/// A share with its margin, where it is a sample.
 fn share(state: &State, share: f64) -> String {
-    let margin = if state.origin.is_sampled() { " ±1" } else { "" };
-    format!("{}{margin}", percent(share))
+    if !state.origin.is_sampled() {
+        return percent(share);
+    }
+    // By as many looks as the last seconds have, with 95 %; in whole per cents.
+    let off = 1.96 * (share * (1.0 - share) / LOOKS).sqrt();
+    format!("{} ±{:.0}", percent(share), (off * 100.0).ceil().max(1.0))
 }
