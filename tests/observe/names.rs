@@ -55,7 +55,7 @@ fn a_thread_that_is_renamed_is_called_by_its_new_name() {
     pythons.retain(|path| (9..=13).any(|minor| path.to_string_lossy().contains(&format!("3.{minor}"))));
     for python in pythons {
         let later = "time.sleep(0.5); threads[0].name = 'once reader'; threads[-1].name = 'of a class, too'";
-        let report = watch(&python, &NAMED.replace("SECONDS", "1.3").replace("LATER", later));
+        let report = watch(&python, &NAMED.replace("SECONDS", "2.0").replace("LATER", later));
         sound(&report);
         for (said, lane) in with_names(&report).iter().filter(|(said, _)| said.contains("once") || said.contains("too"))
         {
