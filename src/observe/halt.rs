@@ -5,9 +5,9 @@
 //!
 //! # The choice
 //! The state of a process costs one read of `/proc`, which is made when it may have been stopped: all its threads have
-//! left their cores, one of them since the last look. All threads of one that is stopped leave their cores at that, so it
+//! left their cores, one of them since the last look, and a hundred times a second at most. All threads of one that is stopped leave their cores at that, so it
 //! was stopped when the last of them did, and goes on when the first comes back. Where that is not recorded, it is looked
-//! a hundred times a second.
+//! as often in any case.
 
 use std::collections::HashMap;
 
@@ -75,7 +75,8 @@ impl Watcher {
             let halt = &mut process.halt;
             let due = match () {
                 () if halt.stopped || halt.looked_at + SELDOM <= now => true,
-                () if records => all.asleep && all.last > halt.looked_at,
+                // When it was is known from the records, however late it is seen.
+                () if records && !(all.asleep && all.last > halt.looked_at) => false,
                 () => halt.looked_at + LOOKED <= now,
             };
             if !due {

@@ -1,12 +1,14 @@
 //! A process as `/proc` shows it: what it has mapped, its threads, its names.
 
 use std::fs::{self, File};
+use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
+use crate::event::Nanos;
 use crate::text::printable;
 
 use super::trouble::Trouble;
@@ -56,6 +58,16 @@ fn parse_mapping(line: &str) -> Option<Mapped> {
         inode: inode.parse().ok()?,
         path: PathBuf::from(path),
     })
+}
+
+/// What a small file of `/proc` says, by one read: the library's own begins with 32 bytes, since they all say that they are
+/// empty, and asks the kernel ten times for what it writes anew each time.
+pub(super) fn text(path: &str) -> std::io::Result<String> {
+    let mut text = [0; 4096];
+    match File::open(path)?.read(&mut text)? {
+        length if length == text.len() => fs::read(path).map(|all| String::from_utf8_lossy(&all).into_owned()),
+        length => Ok(String::from_utf8_lossy(&text[..length]).into_owned()),
+    }
 }
 
 /// What a process has mapped.
@@ -112,7 +124,7 @@ pub fn name(pid: u32, tid: u32) -> Option<String> {
 
 /// Whether a process ignores a signal, so that to wait for what it makes of it is to wait in vain.
 pub fn ignores(pid: u32, signal: i32) -> bool {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let status = text(&format!("/proc/{pid}/status")).unwrap_or_default();
     (ignored_in(&status) >> (signal - 1)) & 1 == 1
 }
 
@@ -133,7 +145,7 @@ pub fn command(pid: u32) -> Vec<String> {
 
 /// How the kernel's view of a thread's number and its own differ: the number in the innermost namespace.
 pub fn number_inside(pid: u32, tid: u32) -> Option<u32> {
-    let status = fs::read_to_string(format!("/proc/{pid}/task/{tid}/status")).ok()?;
+    let status = text(&format!("/proc/{pid}/task/{tid}/status")).ok()?;
     parse_number_inside(&status)
 }
 
@@ -144,13 +156,13 @@ fn parse_number_inside(status: &str) -> Option<u32> {
 /// The number that the kernel gave last, to whatever process or thread of all that we see: another one tells that something
 /// was born. The last word of `/proc/loadavg`.
 pub fn last_number() -> Option<u32> {
-    fs::read_to_string("/proc/loadavg").ok()?.split_ascii_whitespace().last()?.parse().ok()
+    text("/proc/loadavg").ok()?.split_ascii_whitespace().last()?.parse().ok()
 }
 
 /// Whether a process has had children that have ended: the kernel adds to its own what those that it waited for had in page
 /// faults, without which nobody lives.
 pub fn had_children(pid: u32) -> bool {
-    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| parse_had_children(&stat))
+    text(&format!("/proc/{pid}/stat")).is_ok_and(|stat| parse_had_children(&stat))
 }
 
 fn parse_had_children(stat: &str) -> bool {
@@ -162,31 +174,42 @@ fn parse_had_children(stat: &str) -> bool {
 /// The process that a thread belongs to, whose number is often meant where a thread's is given; of a process itself, or one
 /// that is not there, the same number.
 pub fn of_thread(tid: u32) -> u32 {
-    let status = fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
+    let status = text(&format!("/proc/{tid}/status")).unwrap_or_default();
     let group = status.lines().find_map(|line| line.strip_prefix("Tgid:"));
     group.and_then(|pid| pid.trim().parse().ok()).unwrap_or(tid)
 }
 
+/// How long ago a process was born, whatever it has executed since.
+pub fn age(pid: u32) -> Option<Nanos> {
+    let stat = text(&format!("/proc/{pid}/stat")).ok()?;
+    // The twenty-second field (`starttime`), in ticks since the machine was booted; what follows the name begins with the third.
+    let ticks: u64 = stat.rsplit_once(") ")?.1.split_ascii_whitespace().nth(19)?.parse().ok()?;
+    let second = rustix::param::clock_ticks_per_second().max(1);
+    let born = Nanos(u64::try_from(u128::from(ticks) * 1_000_000_000 / u128::from(second)).ok()?);
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Some(Nanos(now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64) - born)
+}
+
 /// Whether a process is a zombie: ended, and not yet waited for.
 pub fn is_zombie(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let stat = text(&format!("/proc/{pid}/stat")).unwrap_or_default();
     is_dead(&stat)
 }
 
 /// Whether a process has ended or is about to: it gives up its memory before it is a zombie, and nobody may look into it then.
 pub fn is_ending(pid: u32) -> bool {
-    has_begun_to_end(&fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default())
+    has_begun_to_end(&text(&format!("/proc/{pid}/stat")).unwrap_or_default())
 }
 
 /// Whether a thread is there and has not ended.
 pub fn is_alive(pid: u32, tid: u32) -> bool {
-    fs::read_to_string(format!("/proc/{pid}/task/{tid}/stat")).is_ok_and(|stat| !is_dead(&stat))
+    text(&format!("/proc/{pid}/task/{tid}/stat")).is_ok_and(|stat| !is_dead(&stat))
 }
 
 /// How a process ended, if it has: the kernel tells whoever may look into a process as long as its parent has not asked,
 /// and from Linux 6.15 on whoever has a descriptor of it.
 pub fn exit_status(pid: u32, life: Option<&OwnedFd>) -> Option<ExitStatus> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let stat = text(&format!("/proc/{pid}/stat")).unwrap_or_default();
     parse_exit(&stat).or_else(|| told_by_descriptor(life?)).map(ExitStatus::from_raw)
 }
 
@@ -231,8 +254,8 @@ pub enum StoppedBy {
 /// What stops a process, if it is stopped.
 pub fn stopped_by(pid: u32) -> Option<StoppedBy> {
     // Of its first thread: of the whole process it takes the longer the more threads it has. Only that tells the signal.
-    parse_stopped(&fs::read_to_string(format!("/proc/{pid}/task/{pid}/stat")).ok()?)?;
-    parse_stopped(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    parse_stopped(&text(&format!("/proc/{pid}/task/{pid}/stat")).ok()?)?;
+    parse_stopped(&text(&format!("/proc/{pid}/stat")).ok()?)
 }
 
 fn parse_stopped(stat: &str) -> Option<StoppedBy> {
@@ -261,7 +284,7 @@ fn has_begun_to_end(stat: &str) -> bool {
 /// Whether it is one of the kernel's own threads (`PF_KTHREAD`).
 pub(super) fn is_of_kernel(pid: u32) -> bool {
     const KERNELS: u64 = 0x0020_0000;
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let stat = text(&format!("/proc/{pid}/stat")).unwrap_or_default();
     flags_in(&stat).is_some_and(|flags| flags & KERNELS != 0)
 }
 
@@ -274,6 +297,15 @@ fn flags_in(stat: &str) -> Option<u64> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_child_is_younger_than_its_maker() {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("it starts");
+        let (own, its) = (age(std::process::id()), age(child.id()));
+        child.kill().and_then(|()| child.wait()).expect("it is ours");
+        assert!(own.expect("we live") > its.expect("it lived") && age(child.id()).is_none(), "{own:?} {its:?}");
+    }
 
     #[test]
     fn each_mapped_file_is_found_by_its_beginning() {

@@ -75,7 +75,7 @@ impl Spent {
 
 /// How long the threads of a process were on cores, those that have ended too.
 fn read(pid: u32) -> Option<Nanos> {
-    parse(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    parse(&super::process::text(&format!("/proc/{pid}/stat")).ok()?)
 }
 
 fn parse(stat: &str) -> Option<Nanos> {

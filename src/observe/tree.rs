@@ -51,9 +51,15 @@ impl Watcher {
     pub fn attach(&mut self) -> Result<(), Trouble> {
         let (pid, at) = (self.root, self.began);
         let deadline = Monotonic.now() + LOADING;
+        // Who asks for a program that he has just started means what it executes then.
+        let is_young = || process::age(pid).is_some_and(|age| age < LOADING);
+        let is_loading = |trouble: &Trouble| match trouble {
+            Trouble::Booting(_) => true,
+            other => other.may_be_loading() && is_young(),
+        };
         let found = loop {
             match Runtime::find(pid, &mut self.files) {
-                Err(Trouble::Booting(_)) if Monotonic.now() < deadline => {
+                Err(trouble) if is_loading(&trouble) && Monotonic.now() < deadline => {
                     std::thread::sleep(std::time::Duration::from_millis(2));
                 }
                 found => break found,

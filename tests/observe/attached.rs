@@ -123,3 +123,19 @@ fn without_a_number_the_processes_that_could_be_attached_to_are_listed() {
         assert!(String::from_utf8_lossy(&output.stderr).contains("which process"));
     }
 }
+
+#[test]
+fn who_attaches_to_what_he_has_just_started_need_not_wait_until_it_is_loaded() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    // Some launchers take their time before they execute the interpreter.
+    let launcher = folder.path().join("launcher");
+    std::fs::write(&launcher, format!("#!/bin/sh\nsleep 0.3\nexec {} \"$@\"\n", python.display())).unwrap();
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&launcher, executable).unwrap();
+    let program = Running(Command::new(&launcher).args(["-c", "import time; time.sleep(60)"]).spawn().unwrap());
+    let output = gilscope(&["attach", "--json", "--for", "300ms", &program.0.id().to_string()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report = json(&output);
+    assert!(report["python"]["version"].is_string(), "{report:#}");
+}

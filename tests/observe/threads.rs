@@ -287,7 +287,11 @@ fn with_records_the_sums_agree_and_the_queue_for_a_core_is_known_too() {
     let Some(python) = python().filter(|_| exactly()) else { return };
     let report = watch(&python, SPIN);
     for lane in lanes(&report) {
-        assert_eq!(lane["on_cpu_evidence"], "switch_records", "{lane:#}");
+        // Where a switch takes long the kernel's own sum tells of more than lies between two of them.
+        let recorded = ["running", "native", "starting"].map(|it| state(lane, it)).iter().sum::<f64>();
+        let told = nanos(&lane["on_cpu_ns"]);
+        assert!((told - recorded).abs() < 0.1 * recorded + 0.05e9, "{told} {recorded}: {lane:#}");
+        assert!(matches!(lane["on_cpu_evidence"].as_str(), Some("switch_records" | "schedstat")), "{lane:#}");
         assert!(lane["runqueue_ns"].is_u64(), "{lane:#}");
     }
     let (busy, all) = (nanos(&report["observer"]["cores_busy"]), nanos(&report["cores_busy"]));
