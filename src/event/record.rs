@@ -89,6 +89,13 @@ pub enum EventKind {
         /// When it was woken.
         since: Nanos,
     },
+    /// A look met the lane in the sleep that it is in, the first that did: what it sleeps in is known by that.
+    Met {
+        /// How long before that the one before was. A sleep that is shorter is met by lot.
+        apart: Nanos,
+    },
+    /// No look met the lane in the sleep that is over now, though looks are all that tells what it slept in.
+    Unmet,
     /// The kernel gave the lane's thread a core.
     SwitchIn,
     /// The kernel took the lane's thread from its core.
@@ -118,6 +125,8 @@ const SWITCH_OUT: u8 = 9;
 const PROGRESS: u8 = 10;
 const QUEUE: u8 = 11;
 const READY_SINCE: u8 = 12;
+const MET: u8 = 13;
+const UNMET: u8 = 14;
 
 impl Event {
     /// Into four words: time; lane and line; core, lock, kind, state, detail and flag; argument.
@@ -135,6 +144,8 @@ impl Event {
             }
             EventKind::Queue { queue, depth, put } => (QUEUE, queue.0, 0, 0, put, u64::from(depth)),
             EventKind::ReadySince { since } => (READY_SINCE, 0, 0, 0, false, since.0),
+            EventKind::Met { apart } => (MET, 0, 0, 0, false, apart.0),
+            EventKind::Unmet => (UNMET, 0, 0, 0, false, 0),
             EventKind::SwitchIn => (SWITCH_IN, 0, 0, 0, false, 0),
             EventKind::SwitchOut { preempted } => (SWITCH_OUT, 0, 0, 0, preempted, 0),
         };
@@ -172,6 +183,8 @@ impl Event {
             PROGRESS => EventKind::Progress { instructions: argument as u32, contended: (argument >> 32) as u32 },
             QUEUE => EventKind::Queue { queue: QueueId(lock.0), depth: argument as u32, put: flag },
             READY_SINCE => EventKind::ReadySince { since: Nanos(argument) },
+            MET => EventKind::Met { apart: Nanos(argument) },
+            UNMET => EventKind::Unmet,
             SWITCH_IN => EventKind::SwitchIn,
             SWITCH_OUT => EventKind::SwitchOut { preempted: flag },
             _ => return Err(damaged()),
@@ -211,6 +224,8 @@ mod tests {
                 put
             }),
             any::<u64>().prop_map(|since| EventKind::ReadySince { since: Nanos(since) }),
+            any::<u64>().prop_map(|apart| EventKind::Met { apart: Nanos(apart) }),
+            Just(EventKind::Unmet),
             Just(EventKind::SwitchIn),
             any::<bool>().prop_map(|preempted| EventKind::SwitchOut { preempted }),
         ]

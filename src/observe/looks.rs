@@ -160,6 +160,7 @@ impl Watcher {
     /// it tells afterwards why they slept, and most waits for it are over before the next whole pass.
     pub(super) fn look_at_threads(&mut self, now: Nanos, whole: bool) {
         let (processes, locks, records) = (&self.processes, &self.locks, self.recorder.is_on());
+        let apart = now - std::mem::replace(&mut self.sleepers_looked_at, now);
         let look = |tracked: &mut Tracked, tid: u32, first: bool, pending: &mut Vec<(Nanos, Item)>| {
             let doing = tracked.doings.read();
             let at = Monotonic.now();
@@ -179,7 +180,7 @@ impl Watcher {
             };
             // Of one who has woken up meanwhile and sleeps again it would be another's.
             let parked = parked.filter(|_| tracked.doings.read() == doing);
-            pending.push((at, Item::Doing { tid, doing, parked, first }));
+            pending.push((at, Item::Doing { tid, doing, parked, first, apart }));
         };
         if records {
             let watched: Vec<LockId> =

@@ -53,7 +53,12 @@ impl Watcher {
                         tracked.thread.seen(at.max(tracked.thread.since), awake);
                     }
                 }
-                Item::Doing { tid, doing, parked, first } => self.tell_doing(tid, at, doing, parked, first),
+                Item::Doing { tid, doing, parked, first, apart } => {
+                    self.tell_doing(tid, at, doing, parked, first);
+                    if let Some(tracked) = self.threads.get_mut(&tid) {
+                        tracked.thread.met(at, apart);
+                    }
+                }
             }
         }
     }

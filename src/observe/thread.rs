@@ -293,6 +293,7 @@ impl Thread {
         let unseen = unseen.map(|sleep| (sleep.since, sleep.follows, sleep.runnable));
         // Of a new process it is not known what it does before it was looked at.
         let is_first = self.awake == Awake::Unknown && (self.state, self.detail) == (State::Starting, Detail::Fork);
+        let is_unmet = self.is_known_by_looks() && self.sleep.as_ref().is_some_and(|sleep| sleep.reason.is_none());
         self.close_sleep(at);
         if slept.is_some() && !unseen.is_some_and(|(_, follows, _)| follows) {
             self.give_up();
@@ -301,6 +302,9 @@ impl Thread {
             Some((since, true, _)) => self.went_unseen(since, at),
             Some((since, false, false)) => self.stays_unexplained(since, at),
             _ => {}
+        }
+        if is_unmet && self.state == State::Sleeping {
+            self.push(at, CoreId::UNKNOWN, EventKind::Unmet);
         }
         self.push(at, core, EventKind::SwitchIn);
         // A thread that was only preempted goes on with what it did; one that is new is starting until it has slept.

@@ -85,6 +85,8 @@ pub(super) enum Item {
         /// What it waits for, if it sleeps in one of CPython's own mutexes.
         parked: Option<Parked>,
         first: bool,
+        /// How long before that threads had been looked at.
+        apart: Nanos,
     },
     /// A thread is not there any more, and no record has told of its end.
     Gone {
@@ -146,6 +148,8 @@ pub struct Watcher {
     pub(super) pending: Vec<(Nanos, Item)>,
     pub(super) notices: Vec<Notice>,
     pub(super) turn: usize,
+    /// When it was last looked at what threads sleep in.
+    pub(super) sleepers_looked_at: Nanos,
     /// When it is looked where holders are.
     pub(super) instants: Instants,
     /// Whether it is looked where holders are at all.
@@ -207,6 +211,7 @@ impl Watcher {
             pending: Vec::new(),
             notices: vec![Notice::Began(began)],
             turn: 0,
+            sleepers_looked_at: began,
             instants: Instants::default(),
             wants_places: true,
             names_due: NamesDue::default(),

@@ -6,8 +6,8 @@ use crate::engine::{self, CoreEvidence, TaskOutcome};
 use crate::event::{LaneId, LockId, Nanos, State};
 use crate::insight::{self, Facts};
 use crate::model::{LockKind, Role};
-use crate::session::{Estimate, Phase, Record};
-use crate::trace::{Ledger, LockInfo, QueueStats};
+use crate::session::{Phase, Record};
+use crate::trace::{Estimate, Ledger, LockInfo, QueueStats};
 use crate::vm::Rules;
 use crate::workload::Workload;
 
@@ -201,6 +201,7 @@ fn lane(record: &Record, index: usize) -> Lane {
         on_cpu_evidence: accounts.and_then(|accounts| accounts.evidence),
         runqueue_ns: accounts.and_then(|accounts| accounts.runqueue),
         states_ns: states(&record.trace.lane_ledger(id)),
+        waiting_gil_off_ns: record.trace.waiting_off(id),
         slept: record.slept[index].iter().map(|(call, slept)| (call.clone(), *slept)).collect(),
         waited_for: record.waited_for[index].iter().map(|(what, slept)| (what.clone(), *slept)).collect(),
         instructions: progress.map(|progress| progress.instructions),

@@ -176,8 +176,9 @@ pub struct Lock {
     /// How long it was held at a time; null if it was only looked at for some of the time.
     pub hold_ns: Option<Distribution>,
     /// How long those waited that had to. Where it was only looked at, a wait is a time for which a thread was seen to
-    /// wait, whoever was seen to take the lock: threads are looked at at every third look, so three times
-    /// `looks_apart_ns` more or less, and waits shorter than twice that were not seen.
+    /// wait, whoever was seen to take the lock, and one that is shorter than looks are apart stands for those that no
+    /// look met. Where no switches are recorded, either, it is as long as looks tell: threads are looked at at every
+    /// third look, so three times `looks_apart_ns` more or less, and waits shorter than twice that were not seen.
     pub wait_ns: Distribution,
     /// How far apart looks were on average while it was only looked at; null if it never was.
     pub looks_apart_ns: Option<Nanos>,
@@ -252,6 +253,9 @@ pub struct Lane {
     pub runqueue_ns: Option<Nanos>,
     /// Its time by state; the states add up to `elapsed_ns`.
     pub states_ns: BTreeMap<&'static str, Nanos>,
+    /// How far `waiting_gil` among them may be off, in nineteen of twenty cases, to the debit or the credit of `sleeping`: where the lock
+    /// was only looked at, a short wait that a look met stands for those that none did. Null where each was recorded.
+    pub waiting_gil_off_ns: Option<Nanos>,
     /// In which system calls it slept, as far as it was seen; observed lanes only.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub slept: BTreeMap<String, Slept>,

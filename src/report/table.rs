@@ -167,8 +167,9 @@ fn locks(report: &Report, out: &mut impl Write) -> io::Result<()> {
                 writeln!(out, "  {:<16} not seen, nor {taken}", "held at a time")?
             }
         }
-        let apart = lock.looks_apart_ns.map(|apart| Nanos(apart.0 * LOOKS_PER_THREAD));
-        spread("waited for", &lock.wait_ns, apart, out)?;
+        // Where records tell how long each slept, only which of the sleeps were waits is known by looks.
+        let apart = lock.looks_apart_ns.filter(|_| refused(report));
+        spread("waited for", &lock.wait_ns, apart.map(|apart| Nanos(apart.0 * LOOKS_PER_THREAD)), out)?;
     }
     Ok(())
 }
@@ -203,7 +204,7 @@ fn lanes(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let started_by = by_column("started by");
     // Where nothing tells of the interpreter, nobody knows when it ran Python: when it had a core is all.
     let cores_only = report.observer.as_ref().is_some_and(|status| status.engine == Engine::CoresOnly);
-    let refused = report.observer.as_ref().is_some_and(|status| status.switch_records_refused.is_some());
+    let refused = refused(report);
     let is_seen = |lane: &Lane| {
         !cores_only || [State::Running, State::WaitingGil].iter().any(|it| lane.states_ns.contains_key(it.name()))
     };
@@ -221,6 +222,10 @@ fn lanes(report: &Report, out: &mut impl Write) -> io::Result<()> {
             None => share(State::WaitingCore),
         };
         let of_lock = |state: State| if is_seen(lane) { share(state) } else { "?".to_owned() };
+        let waits = match lane.waiting_gil_off_ns.map(|off| (off.0 as f64 * 100.0 / lived.max(1) as f64).ceil()) {
+            Some(off) => format!("{} ±{off:.0}", of_lock(State::WaitingGil)),
+            None => of_lock(State::WaitingGil),
+        };
         let runs = match lane.on_cpu_ns {
             Some(on_cpu) if on_core => share_of(on_cpu),
             _ => of_lock(State::Running),
@@ -232,7 +237,7 @@ fn lanes(report: &Report, out: &mut impl Write) -> io::Result<()> {
             in_column(&printable(&lane.name), widest),
             tasks,
             runs,
-            of_lock(State::WaitingGil),
+            waits,
             queued,
             by_column(&by(lane).map_or_else(String::new, |parent| printable(&parent.name))),
             printable(&lane.end)
@@ -245,6 +250,11 @@ fn lanes(report: &Report, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "{}: {}", printable(&lane.name), printable(&lane.end))?;
     }
     Ok(())
+}
+
+/// Whether the kernel does not tell when threads have a core.
+fn refused(report: &Report) -> bool {
+    report.observer.as_ref().is_some_and(|status| status.switch_records_refused.is_some())
 }
 
 /// Who started workers and does no task itself, besides the first: the forkserver.

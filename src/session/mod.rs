@@ -29,7 +29,7 @@ pub use length::Length;
 pub use miniature::{Interpreters, Miniature};
 pub use notes::{NotesFigure, NotesTable};
 pub use patience::{BASELINE_AT_MOST, Expected, UNATTENDED_AT_MOST};
-pub use places::{Estimate, Held, HeldIn, InTask, Look, Looks, OfLane, Places, held_by_lane, ran_by_lane};
+pub use places::{Held, HeldIn, InTask, Look, Looks, OfLane, Places, held_by_lane, ran_by_lane};
 pub use record::{Phase, Record, is_fault};
 pub use run::Run;
 pub use size::{Sizing, Step};

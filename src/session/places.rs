@@ -35,8 +35,8 @@
 //! long either held, however many looks happened to meet them.
 
 mod divide;
-mod estimate;
 mod told;
+mod weight;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -46,9 +46,8 @@ use crate::observe::place::{Caller, Place};
 use crate::trace::Trace;
 
 pub use divide::{HeldIn, InTask, OfLane};
-pub use estimate::Estimate;
-use estimate::{Sum, Weight};
 pub use told::{Held, held_by_lane, ran_by_lane};
+use weight::{Sum, Weight};
 
 /// Of how many looks at a lane are to be expected its time is divided by them alone. Then that none meets it has a chance of
 /// one in twenty thousand, and what they say of it is within a third.

@@ -81,7 +81,14 @@ impl Trace {
                 queue.changed(at, depth, put, counted);
             }
             EventKind::ReadySince { since } => self.ready_since(since, at, id),
+            EventKind::Met { apart } => lane.unmet.met(apart),
+            EventKind::Unmet if lane.state == State::Sleeping && counted => {
+                lane.unmet.slept(at.0, at.0.saturating_sub(lane.column.open_at()));
+            }
+            EventKind::Unmet => {}
             EventKind::SwitchIn => {
+                let waited = lane.state == State::WaitingGil;
+                lane.unmet.woke(at.0, at.0.saturating_sub(lane.column.open_at()), waited);
                 lane.preempted = false;
                 let first = !std::mem::replace(&mut lane.had_core, true);
                 if first {
@@ -143,7 +150,7 @@ impl Trace {
             let lane = &mut self.lanes[id.index()];
             let (waited, lock) = (std::mem::take(&mut lane.waited), lane.info.lock);
             if let Some(lock) = lock.filter(|lock| lane.is_sampled() && lock.index() < self.locks.len()) {
-                self.locks[lock.index()].waited(waited);
+                self.locks[lock.index()].waited(waited, 1.0);
             }
         }
     }
@@ -165,11 +172,12 @@ impl Trace {
             lane.waited = if halted { span } else { 0 };
             let known = &mut self.locks[wait.lock.index()];
             // Looks meet few of those that take the lock: there a wait is over when the lane does something else.
+            let stands_for = if halted { 1.0 } else { lane.unmet.waited() };
             if lane.is_sampled() && !halted {
-                known.waited(span);
+                known.waited(span, stands_for);
             }
             known.holders.held_until(at, &mut self.held);
-            lane.charge(&self.held);
+            lane.charge(&self.held, stands_for);
             lane.wait = None;
         }
     }
@@ -306,7 +314,7 @@ impl Trace {
                 // Nobody held the lock in the gap as far as is known, so this charges what was before it.
                 let held = &mut self.held;
                 self.locks[lock.index()].holders.held_until(to, held);
-                lane.charge(held);
+                lane.charge(held, 1.0);
                 lane.wait =
                     lane.wait.take().map(|wait| Wait { since: wait.since + (to - from), held: held.clone(), lock });
             }

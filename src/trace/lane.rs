@@ -4,6 +4,7 @@ use super::column::{Column, Value};
 use super::crowd::Crowd;
 use super::info::{Evidence, LaneInfo};
 use super::progress::Points;
+use super::unmet::Unmet;
 use crate::event::{CoreId, Detail, Line, LockId, Nanos, State};
 use crate::model::LockKind;
 
@@ -141,6 +142,8 @@ pub(super) struct Lane {
     pub(super) wait: Option<Wait>,
     /// What it has charged so far, by lock and by the holder's number there.
     pub(super) charged: Vec<(LockId, Vec<u64>)>,
+    /// What it waited and no look met.
+    pub(super) unmet: Unmet,
     pub(super) progress: Points,
     pub(super) tasks_started: u64,
     pub(super) tasks_done: u64,
@@ -188,6 +191,7 @@ impl Lane {
             stops: None,
             wait: None,
             charged: Vec::new(),
+            unmet: Unmet::default(),
             progress: Points::default(),
             tasks_started: 0,
             tasks_done: 0,
@@ -227,8 +231,8 @@ impl Lane {
         }
     }
 
-    /// Nothing of a wait remains unbooked: charges each holder what it held since the wait began.
-    pub(super) fn charge(&mut self, held: &[u64]) {
+    /// Nothing of a wait, which stands for so many, remains unbooked: charges each holder what it held since the wait began.
+    pub(super) fn charge(&mut self, held: &[u64], stands_for: f64) {
         let Some(wait) = &self.wait else { return };
         let lock = wait.lock;
         let entry = match self.charged.iter().position(|(charged, _)| *charged == lock) {
@@ -241,7 +245,8 @@ impl Lane {
         let sums = &mut self.charged[entry].1;
         sums.resize(sums.len().max(held.len()), 0);
         for (number, (sum, held)) in sums.iter_mut().zip(held).enumerate() {
-            *sum += held.saturating_sub(wait.held.get(number).copied().unwrap_or(0));
+            let charge = held.saturating_sub(wait.held.get(number).copied().unwrap_or(0));
+            *sum += if stands_for > 1.0 { (charge as f64 * stands_for) as u64 } else { charge };
         }
     }
 }

@@ -24,6 +24,7 @@ mod cell;
 mod check;
 mod column;
 mod crowd;
+mod estimate;
 mod halt;
 mod holder;
 mod info;
@@ -37,6 +38,7 @@ mod sums;
 mod tally;
 #[doc(hidden)]
 pub mod testing;
+mod unmet;
 mod window;
 
 #[cfg(test)]
@@ -47,6 +49,7 @@ mod tests;
 pub use crate::record::CoreEvidence;
 pub use cell::{CoreCell, LaneCell, LockCell, Span};
 pub use check::{Anomalies, Violation};
+pub use estimate::{Count, Estimate};
 pub use info::{Evidence, LaneInfo, LockInfo};
 pub use progress::Progress;
 pub use queue::{QueueCell, QueueStats};
@@ -147,10 +150,10 @@ impl Lock {
         }
     }
 
-    /// A wait is over that was seen by looks. Of one that was over before the run nothing is left.
-    fn waited(&mut self, span: u64) {
+    /// A wait is over that was seen by looks, and stands for so many. Of one that was over before the run nothing is left.
+    fn waited(&mut self, span: u64, times: f64) {
         if span > 0 {
-            self.wait.add(span);
+            self.wait.add_times(span, times.round() as u64);
         }
     }
 }

@@ -2,22 +2,27 @@
 
 use super::crowd::MEMBERS;
 use super::lane::by_state;
+use super::unmet::settle;
 use super::{Blame, Distribution, Ledger, LockStats, Trace};
 use crate::event::{LaneId, LockId, Nanos, State};
 
-/// Sums over the run so far.
+/// Sums over the run so far. What waited and was met by no look is among what waited (see the `unmet` module), though
+/// no cell shows it.
 impl Trace {
     /// How long a lane was in each state; adds up to [`Trace::elapsed`].
     pub fn lane_ledger(&self, lane: LaneId) -> Ledger {
         let column = &self.lanes[lane.index()].column;
         let mut ledger = Ledger(by_state(column.total()));
         ledger.0[column.open().state().index()] += self.now - Nanos(column.open_at());
+        settle(&mut ledger, self.lanes[lane.index()].unmet.ever());
         ledger
     }
 
     /// The same within a window.
     pub fn lane_ledger_between(&self, lane: LaneId, from: Nanos, to: Nanos) -> Ledger {
-        Ledger(self.lane_window(lane, from, to, 1)[0].states)
+        let mut ledger = Ledger(self.lane_window(lane, from, to, 1)[0].states);
+        settle(&mut ledger, self.lanes[lane.index()].unmet.between(from.0, to.0));
+        ledger
     }
 
     /// The sum over the workers; adds up to [`Trace::elapsed`] times their number.
@@ -30,6 +35,8 @@ impl Trace {
             let (from, to) = (crowd.until(begin), crowd.until(self.now.0));
             add(&std::array::from_fn::<_, { State::COUNT }, _>(|state| Nanos(to[state] - from[state])));
         }
+        let beyond = self.workers.iter().skip(MEMBERS);
+        beyond.for_each(|lane| settle(&mut sum, self.lanes[lane.index()].unmet.ever()));
         sum
     }
 

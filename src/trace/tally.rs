@@ -26,16 +26,20 @@ impl Tally {
     }
 
     pub(super) fn add(&mut self, span: u64) {
+        self.add_times(span, 1);
+    }
+
+    pub(super) fn add_times(&mut self, span: u64, times: u64) {
         self.max = self.max.max(span);
         match &mut self.many {
-            Some(histogram) => record(histogram, span),
-            None => self.exact.push(span),
+            Some(histogram) => record(histogram, span, times),
+            None => self.exact.extend(std::iter::repeat_n(span, times as usize)),
         }
         if self.exact.len() > EXACT
             && let Ok(mut histogram) = Histogram::new(FIGURES)
         {
             histogram.auto(true);
-            self.exact.drain(..).for_each(|span| record(&mut histogram, span));
+            self.exact.drain(..).for_each(|span| record(&mut histogram, span, 1));
             self.exact.shrink_to_fit();
             self.many = Some(histogram);
         }
@@ -67,9 +71,9 @@ impl Tally {
     }
 }
 
-fn record(histogram: &mut Histogram<u64>, span: u64) {
+fn record(histogram: &mut Histogram<u64>, span: u64, times: u64) {
     // It grows by itself; only a span too long for 64 bits would be refused.
-    let _ = histogram.record(span);
+    let _ = histogram.record_n(span, times);
 }
 
 #[cfg(test)]

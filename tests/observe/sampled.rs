@@ -99,6 +99,51 @@ print(late)
     assert!(waited <= late * 1.5 + 0.2, "waited {waited:.3} s for the lock, late {late:.3} s");
 }
 
+/// One holds the lock for a third of a millisecond at a time, others wake up meanwhile, by timers that are not late; prints
+/// how often each of them did, and for how long it slept in all if none was.
+const SHORT_WAITS: &str = "import ctypes, os, threading, time
+t = time.perf_counter(); sum(range(200000)); size = int(200000 * 0.0003 / (time.perf_counter() - t))
+end = time.monotonic() + 4
+def hog():
+    while time.monotonic() < end:
+        sum(range(size))
+        for _ in range(3): os.stat('/')
+        time.sleep(0.0001)
+naps = {}
+def napper(name):
+    ctypes.CDLL(None).prctl(29, 1, 0, 0, 0)  # PR_SET_TIMERSLACK
+    count = 0
+    while time.monotonic() < end:
+        time.sleep(0.0007)
+        count += 1
+    naps[name] = count * 0.7e6
+threads = [threading.Thread(target=hog)]
+threads += [threading.Thread(target=napper, args=(name,), name=name) for name in ('one', 'two')]
+for t in threads: t.start()
+for t in threads: t.join()
+print(naps['one'], naps['two'])
+";
+
+#[test]
+fn of_short_waits_for_a_sampled_lock_those_count_too_that_no_look_met() {
+    let Some(python) = python().filter(|_| exactly()) else { return };
+    let report = watch(&python, SHORT_WAITS);
+    sound(&report);
+    assert_eq!(report["observer"]["engine"], "sampled", "{}", report["observer"]);
+    let naps = words_as_numbers(report["output"].as_str().unwrap_or_default());
+    for (name, napped) in ["one", "two"].into_iter().zip(naps) {
+        let lane = named(&report, name);
+        let (waits, off) = (state(lane, "waiting_gil"), nanos(&lane["waiting_gil_off_ns"]));
+        let life = nanos(&report["elapsed_ns"]) - state(lane, "unborn") - state(lane, "done");
+        // Off its core for want of the lock, or since a timer was late all the same: by a tenth, at most.
+        let (queued, awake) = (nanos(&lane["runqueue_ns"]), nanos(&lane["on_cpu_ns"]));
+        let (least, most) = (life - 1.1 * napped - queued - awake, life - napped - awake);
+        assert!(off > 0.0 && off < 0.5 * waits, "{waits} ±{off}: {lane:#}");
+        assert!(waits + 2.0 * off > 0.75 * least, "{waits} ±{off} of {least} and more: {lane:#}");
+        assert!(waits - 2.0 * off < 1.1 * most, "{waits} ±{off} of {most} and less: {lane:#}");
+    }
+}
+
 #[test]
 fn where_the_kernel_refuses_its_records_the_lock_is_sampled_and_it_is_said_why() {
     let Some(python) = python() else { return };

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use crate::event::{LaneId, Nanos};
-use crate::session::{Estimate, Held, HeldIn, Looks, Places};
+use crate::session::{Held, HeldIn, Looks, Places};
+use crate::trace::Estimate;
 
 use super::figures::{Holder, place_words};
 

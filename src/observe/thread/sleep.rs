@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::event::{Detail, LockId, Nanos, State};
+use crate::event::{CoreId, Detail, EventKind, LockId, Nanos, State};
 
 use super::super::doing;
 use super::{Awake, Thread};
@@ -133,6 +133,19 @@ impl Thread {
             Reason::Unknown => (State::Unknown, Detail::None),
         };
         self.enter(since, to, detail);
+    }
+
+    /// Whether nothing but looks tells what it sleeps in.
+    pub(super) fn is_known_by_looks(&self) -> bool {
+        matches!(self.awake, Awake::Undecided { .. }) && !self.boots
+    }
+
+    /// The look at `at` was the first to meet it in its sleep, so long after the one before.
+    pub fn met(&mut self, at: Nanos, apart: Nanos) {
+        let sleep = self.sleep.as_ref().filter(|sleep| self.is_known_by_looks() && sleep.recorded && sleep.since <= at);
+        if sleep.is_some_and(|sleep| !matches!(sleep.reason, None | Some(Reason::Unknown))) {
+            self.push(at, CoreId::UNKNOWN, EventKind::Met { apart });
+        }
     }
 
     /// Somebody looked: it is awake, or about to fall asleep.

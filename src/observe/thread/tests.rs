@@ -446,3 +446,29 @@ fn a_new_process_is_starting_until_it_has_a_core_and_then_what_it_turns_out_to_h
     told.end(Nanos(90));
     assert_eq!(states(&mut told), [(90, State::Done)]);
 }
+
+#[test]
+fn whether_a_look_met_it_is_told_of_a_sleep_where_looks_are_all_there_is() {
+    let kinds = |awake: Awake| {
+        let mut thread = Thread::new(Nanos(0), false, awake);
+        thread.switch_in(Nanos(10), CORE);
+        thread.switch_out(Nanos(20), CORE, false);
+        thread.explain(Nanos(30), Reason::WantsLock(GIL));
+        thread.met(Nanos(30), Nanos(25));
+        thread.switch_in(Nanos(40), CORE);
+        thread.drop_lock(Nanos(45));
+        thread.switch_out(Nanos(50), CORE, false);
+        thread.met(Nanos(55), Nanos(25));
+        thread.switch_in(Nanos(60), CORE);
+        thread.decide(Nanos::MAX);
+        let mut found = Vec::new();
+        thread.tell(LaneId(0), &mut |event| match event.kind {
+            EventKind::Met { .. } | EventKind::Unmet => found.push((event.at.0, event.kind)),
+            _ => {}
+        });
+        found
+    };
+    let by_looks = Awake::Undecided { interval: Nanos::from_millis(5) };
+    assert_eq!(kinds(by_looks), [(30, EventKind::Met { apart: Nanos(25) }), (60, EventKind::Unmet)]);
+    assert_eq!(kinds(Awake::Native), []);
+}

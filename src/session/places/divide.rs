@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use crate::event::{LaneId, LockId, Nanos};
 use crate::observe::place::Place;
+use crate::trace::{Count, Estimate};
 
-use super::estimate::{Count, Estimate, Sum, Weight};
 use super::told::Held;
+use super::weight::{Sum, Weight};
 use super::{As, Function, Looks, OF_ITS_OWN, Places, Seen, Who};
 
 /// A task is named alone that has so much of a function, as an owner is of a cell.

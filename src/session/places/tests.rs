@@ -1,6 +1,7 @@
 mod simulated;
 
 use super::*;
+use crate::trace::Estimate;
 use proptest::prelude::*;
 
 fn place(function: &str) -> Place {

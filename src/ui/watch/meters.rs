@@ -4,7 +4,7 @@ use crate::app::State;
 use crate::app::watch::Stops;
 use crate::app::words::{foreign, percent, sanitised};
 use crate::event::{Nanos, State as LaneState};
-use crate::trace::Trace;
+use crate::trace::{CoreEvidence, Trace};
 
 use super::super::canvas::Canvas;
 use super::super::theme::Ink;
@@ -66,8 +66,12 @@ pub fn render(state: &State, log: &Trace, rows: u16, canvas: &mut Canvas) {
         }
         .to_owned()
     } else {
-        // Threads are looked at every third time that the lock is.
+        // Where records tell how long each slept, looks tell of which sleeps that was a wait. Else threads are looked at every
+        // third time that the lock is.
+        let recorded = state.origin.cores == Some(CoreEvidence::SwitchRecords);
         let margin = match sampled {
+            true if recorded && wide => "  (short waits estimated)",
+            true if recorded => " (est.)",
             true if wide => "  (±3 ms, shorter waits not seen)",
             true => " ±3 ms",
             false => "",
