@@ -8,7 +8,7 @@ use gilscope::observe::parking::Wanted;
 use gilscope::observe::place::{Caller, Place};
 use gilscope::session::{Look, Places};
 use gilscope::trace::testing::TraceBuilder;
-use gilscope::trace::{Evidence, Trace};
+use gilscope::trace::{CoreEvidence, Evidence, Trace};
 
 use super::{check, draw, text};
 
@@ -72,6 +72,7 @@ fn watched(size: (u16, u16), sampled: bool, locks: bool) -> (State, Option<Trace
         evidence: if sampled { Evidence::Sampled } else { Evidence::Exact },
         how: if sampled { "SAMPLED 1 kHz" } else { "EXACT" }.to_owned(),
         note,
+        cores: Some(CoreEvidence::SwitchRecords),
         program: Some(Program { name: "api.py".to_owned(), pid: 4242, launched: false }),
         ..Origin::default()
     };
@@ -154,6 +155,7 @@ fn what_is_to_be_done_for_more_than_samples_is_whole_on_every_screen() {
         let (mut state, log) = watched(size, true, true);
         state.origin.note = Some(gilscope::perf::Refused::Paranoid(4).to_string());
         state.origin.note_is_remedy = true;
+        state.origin.cores = Some(CoreEvidence::None);
         state.machine.own = Some(0.026);
         (state, log)
     };
