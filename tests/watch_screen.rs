@@ -301,24 +301,33 @@ fn what_cannot_be_typed_into_says_why() {
     assert!(why.contains("gilscope watch") && why.contains("from where it was started"), "{why}");
 }
 
+/// A program that ends with the test, however that ends.
+struct Running(std::process::Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[test]
 fn a_program_that_was_running_runs_on_when_it_is_left() {
     let Some(python) = interpreter() else { return };
-    let mut program = Command::new(python)
+    let program = Command::new(python)
         .args(["-c", &busy(1000)])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn()
         .expect("it ran a moment ago");
-    let pid = program.id().to_string();
+    let mut program = Running(program);
+    let pid = program.0.id().to_string();
     let mut terminal = Terminal::gilscope(&["attach", &pid], 60, 15, &[]);
     terminal.wait_for("WATCHING");
     terminal.wait("its threads", |screen| screen.contains("spinner 1"));
     terminal.press("q");
     assert_eq!(terminal.wait_exit().exit_code(), 0);
-    assert!(program.try_wait().expect("it is our child").is_none(), "it has ended");
-    program.kill().expect("it is our child");
-    program.wait().expect("it is our child");
+    assert!(program.0.try_wait().expect("it is our child").is_none(), "it has ended");
 }
 
 #[test]

@@ -94,6 +94,15 @@ pub enum EventKind {
         /// How long before that the one before was. A sleep that is shorter is met by lot.
         apart: Nanos,
     },
+    /// A look met the lane awake, where looks are all that tells whether it holds its lock.
+    MetAwake {
+        /// How long before that the one before was.
+        apart: Nanos,
+        /// Whether it has a core.
+        runs: bool,
+        /// Whether it holds its lock.
+        holds: bool,
+    },
     /// No look met the lane in the sleep that is over now, though looks are all that tells what it slept in.
     Unmet,
     /// The kernel gave the lane's thread a core.
@@ -127,6 +136,7 @@ const QUEUE: u8 = 11;
 const READY_SINCE: u8 = 12;
 const MET: u8 = 13;
 const UNMET: u8 = 14;
+const MET_AWAKE: u8 = 15;
 
 impl Event {
     /// Into four words: time; lane and line; core, lock, kind, state, detail and flag; argument.
@@ -145,6 +155,7 @@ impl Event {
             EventKind::Queue { queue, depth, put } => (QUEUE, queue.0, 0, 0, put, u64::from(depth)),
             EventKind::ReadySince { since } => (READY_SINCE, 0, 0, 0, false, since.0),
             EventKind::Met { apart } => (MET, 0, 0, 0, false, apart.0),
+            EventKind::MetAwake { apart, runs, holds } => (MET_AWAKE, 0, 0, u8::from(runs), holds, apart.0),
             EventKind::Unmet => (UNMET, 0, 0, 0, false, 0),
             EventKind::SwitchIn => (SWITCH_IN, 0, 0, 0, false, 0),
             EventKind::SwitchOut { preempted } => (SWITCH_OUT, 0, 0, 0, preempted, 0),
@@ -184,6 +195,7 @@ impl Event {
             QUEUE => EventKind::Queue { queue: QueueId(lock.0), depth: argument as u32, put: flag },
             READY_SINCE => EventKind::ReadySince { since: Nanos(argument) },
             MET => EventKind::Met { apart: Nanos(argument) },
+            MET_AWAKE => EventKind::MetAwake { apart: Nanos(argument), runs: byte(48) != 0, holds: flag },
             UNMET => EventKind::Unmet,
             SWITCH_IN => EventKind::SwitchIn,
             SWITCH_OUT => EventKind::SwitchOut { preempted: flag },
@@ -225,6 +237,11 @@ mod tests {
             }),
             any::<u64>().prop_map(|since| EventKind::ReadySince { since: Nanos(since) }),
             any::<u64>().prop_map(|apart| EventKind::Met { apart: Nanos(apart) }),
+            any::<(u64, bool, bool)>().prop_map(|(apart, runs, holds)| EventKind::MetAwake {
+                apart: Nanos(apart),
+                runs,
+                holds
+            }),
             Just(EventKind::Unmet),
             Just(EventKind::SwitchIn),
             any::<bool>().prop_map(|preempted| EventKind::SwitchOut { preempted }),

@@ -91,6 +91,8 @@ pub struct Lock {
     pub is_nameless: bool,
     /// When it was last looked at.
     pub looked_at: Nanos,
+    /// When who was awake was last met by such a look, as long as it is only looked at.
+    pub met_at: Option<Nanos>,
     /// Until then it is watched however often it is written: somebody asked for it.
     bear_until: Nanos,
     holder: Option<u32>,
@@ -154,6 +156,7 @@ impl Lock {
             holder_is_vague: false,
             is_nameless: false,
             looked_at: Nanos::ZERO,
+            met_at: None,
             bear_until: Nanos::ZERO,
             holder: None,
             last: None,

@@ -9,6 +9,7 @@ use super::notice::Notice;
 use super::parking::{Parked, Wanted};
 use super::process;
 use super::thread::{Awake, Reason};
+use super::tracked::Tracked;
 use super::watch::{Item, Watcher};
 
 impl Watcher {
@@ -34,6 +35,7 @@ impl Watcher {
                     if self.locks[lock].settled && !was_settled {
                         self.reveal(self.locks[lock].pid, at);
                     }
+                    self.meet_those_awake(lock, at);
                 }
                 Item::Place { lock, tid, place } => {
                     // Of one that has ended meanwhile the number tells nothing, but who held the lock is recorded.
@@ -105,6 +107,21 @@ impl Watcher {
         });
     }
 
+    /// Whoever was awake as its lock was looked at, which is only looked at, was met so.
+    fn meet_those_awake(&mut self, lock: usize, at: Nanos) {
+        let lock = &mut self.locks[lock];
+        let (pid, id) = (lock.pid, lock.id);
+        let before = std::mem::replace(&mut lock.met_at, (lock.mode != Mode::Exact).then_some(at));
+        let Some(apart) = before.filter(|_| lock.mode != Mode::Exact && self.recorder.is_on()).map(|it| at - it) else {
+            return;
+        };
+        let lanes_lock = self.processes.get(&pid).and_then(|process| process.lanes_lock);
+        let its = |tracked: &&mut Tracked| {
+            tracked.pid == pid && tracked.lane.is_some() && tracked.needs.or(lanes_lock) == Some(id)
+        };
+        self.threads.values_mut().filter(its).for_each(|tracked| tracked.thread.met_awake(at, apart));
+    }
+
     /// Nobody knows what this thread, which is awake, does before its lock is looked at, if that is all that tells of it.
     fn note_awake(&mut self, tid: u32) {
         let tracked = self.threads.get(&tid).filter(|it| matches!(it.thread.awake, Awake::Undecided { .. }));
@@ -170,6 +187,15 @@ impl Watcher {
                         let dropped = tracked.thread.sleeps_after().and_then(|lock| self.locks.get(lock.index()));
                         if let Some(past) = dropped.and_then(Lock::past) {
                             tracked.thread.waits_if_asked(at, past);
+                        }
+                        // Who was seen to hold a lock that is only looked at, and slept since, has dropped it before.
+                        let held = tracked.thread.holds().and_then(|held| self.locks.get_mut(held.index()));
+                        if let Some(lock) = held.filter(|lock| lock.mode != Mode::Exact)
+                            && tracked.thread.is_known_by_looks()
+                            && tracked.thread.unresolved().is_some()
+                        {
+                            lock.abandon(tid);
+                            tracked.thread.drop_before_sleep();
                         }
                         tracked.thread.switch_in(at, core);
                         self.note_awake(tid);

@@ -35,7 +35,7 @@ pub use hindsight::Past;
 use hindsight::{AT_ONCE, Unseen};
 use request::Had;
 use sleep::Sleep;
-pub use sleep::{Reason, Slept};
+pub use sleep::{DISPLACED, Reason, Slept};
 
 /// What a thread is while it is awake and holds no lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +84,8 @@ pub struct Thread {
     /// Whether its program is being loaded or its interpreter set up: it is that, whatever it sleeps in meanwhile.
     boots: bool,
     on_core: Option<Nanos>,
+    /// When it left its core last although it could have gone on.
+    preempted: Option<Nanos>,
     /// How long it was on cores.
     pub on_cpu: Nanos,
     /// How often it left its core by itself, and although it could have gone on.
@@ -118,6 +120,7 @@ impl Thread {
             detail: Detail::None,
             boots: false,
             on_core: None,
+            preempted: None,
             on_cpu: Nanos::ZERO,
             switches: (0, 0),
             slept: BTreeMap::new(),
@@ -317,6 +320,7 @@ impl Thread {
     /// It left its core.
     pub fn switch_out(&mut self, at: Nanos, core: CoreId, preempted: bool) {
         let since = self.on_core.take();
+        self.preempted = preempted.then_some(at);
         self.on_cpu += since.map_or(Nanos::ZERO, |since| at - since);
         self.push(at, core, EventKind::SwitchOut { preempted });
         if preempted {

@@ -43,6 +43,7 @@ use std::sync::Arc;
 
 use crate::event::{LaneId, LockId, Nanos, State};
 use crate::observe::place::{Caller, Place};
+use crate::observe::thread::DISPLACED;
 use crate::trace::Trace;
 
 pub use divide::{HeldIn, InTask, OfLane};
@@ -58,9 +59,6 @@ const MOST_ROWS: usize = 1024;
 
 /// What was seen less than so many times of late may be given up.
 const HARDLY: f64 = 0.05;
-
-/// Who lost his core so shortly before a look has lost it to whoever looks, at an instant that hangs on nothing he did.
-const DISPLACED: Nanos = Nanos::from_micros(300);
 
 /// How many asyncio tasks are told apart in each: a server may have one for each request.
 const MOST_TASKS: usize = 64;

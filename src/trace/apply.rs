@@ -1,7 +1,7 @@
 //! What an event does to the columns.
 
 use super::holder::Revision;
-use super::lane::{Stretch, Wait};
+use super::lane::{Lane, Stretch, Wait};
 use super::{CoreEvidence, Happening, Holders, Queue, Trace, Violation};
 use crate::event::{CoreId, Detail, Event, EventKind, LaneId, Line, LockId, Nanos, QueueId, State};
 
@@ -81,13 +81,28 @@ impl Trace {
                 queue.changed(at, depth, put, counted);
             }
             EventKind::ReadySince { since } => self.ready_since(since, at, id),
-            EventKind::Met { apart } => lane.unmet.met(apart),
+            EventKind::Met { apart } => {
+                lane.unmet.met(apart);
+                self.met_waiting(id, apart);
+            }
             EventKind::Unmet if lane.state == State::Sleeping && counted => {
                 lane.unmet.slept(at.0, at.0.saturating_sub(lane.column.open_at()));
             }
             EventKind::Unmet => {}
+            EventKind::MetAwake { apart, runs, holds } => {
+                let drawn = lane.drawn_awake(at.0);
+                let kind = if !runs { 2 } else { usize::from(!holds) };
+                lane.unmet.met_awake(at.0, kind, apart, drawn);
+                if holds {
+                    self.met_holding(id, apart);
+                }
+            }
             EventKind::SwitchIn => {
                 let waited = lane.state == State::WaitingGil;
+                if lane.unmet.is_met_awake() {
+                    let drawn = lane.drawn_awake(at.0);
+                    lane.unmet.drawn_by(drawn, lane.preempted);
+                }
                 lane.unmet.woke(at.0, at.0.saturating_sub(lane.column.open_at()), waited);
                 lane.preempted = false;
                 let first = !std::mem::replace(&mut lane.had_core, true);
@@ -162,7 +177,7 @@ impl Trace {
         self.locks[lock.index()].holders.held_until(at, &mut held);
         // What it had waited before it was stopped is part of this wait.
         let since = at.saturating_sub(std::mem::take(&mut lane.waited));
-        lane.wait = Some(Wait { lock, since, held });
+        lane.wait = Some(Wait { lock, since, held, by_looks: false });
     }
 
     fn end_wait(&mut self, at: u64, id: LaneId, halted: bool) {
@@ -177,9 +192,28 @@ impl Trace {
                 known.waited(span, stands_for);
             }
             known.holders.held_until(at, &mut self.held);
-            lane.charge(&self.held, stands_for);
+            lane.charge(&self.held);
             lane.wait = None;
         }
+    }
+
+    /// A look met it asleep: if it waits, from now on looks charge that to whom they meet holding the lock.
+    fn met_waiting(&mut self, id: LaneId, apart: Nanos) {
+        let lane = &mut self.lanes[id.index()];
+        let Some(wait) = lane.wait.as_mut().filter(|wait| !wait.by_looks) else { return };
+        wait.by_looks = true;
+        let (lock, holders) = (wait.lock, &mut self.locks[wait.lock.index()].holders);
+        if let Some(holder) = holders.now().filter(|holder| *holder != id) {
+            lane.charge_one(lock, holders.number(holder), apart);
+        }
+    }
+
+    /// A look met it holding its lock: it is charged with those that looks met waiting for that.
+    fn met_holding(&mut self, id: LaneId, apart: Nanos) {
+        let Some(lock) = self.lanes[id.index()].holds else { return };
+        let number = self.locks[lock.index()].holders.number(id);
+        let waits = |lane: &&mut Lane| lane.wait.as_ref().is_some_and(|wait| wait.lock == lock && wait.by_looks);
+        self.lanes.iter_mut().filter(waits).for_each(|lane| lane.charge_one(lock, number, apart));
     }
 
     fn taken(&mut self, at: Nanos, id: LaneId, lock: LockId) {
@@ -314,9 +348,9 @@ impl Trace {
                 // Nobody held the lock in the gap as far as is known, so this charges what was before it.
                 let held = &mut self.held;
                 self.locks[lock.index()].holders.held_until(to, held);
-                lane.charge(held, 1.0);
+                lane.charge(held);
                 lane.wait =
-                    lane.wait.take().map(|wait| Wait { since: wait.since + (to - from), held: held.clone(), lock });
+                    lane.wait.take().map(|wait| Wait { since: wait.since + (to - from), held: held.clone(), ..wait });
             }
         }
     }

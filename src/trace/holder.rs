@@ -183,7 +183,7 @@ impl Holders {
         Some(from)
     }
 
-    fn number(&mut self, lane: LaneId) -> u16 {
+    pub(super) fn number(&mut self, lane: LaneId) -> u16 {
         if self.numbers.len() <= lane.index() {
             self.numbers.resize(lane.index() + 1, None);
         }

@@ -112,6 +112,8 @@ pub(super) struct Wait {
     pub(super) since: u64,
     /// How long each had held the lock by then.
     pub(super) held: Vec<u64>,
+    /// Whether looks meet it, and charge it to those that they meet holding the lock.
+    pub(super) by_looks: bool,
 }
 
 /// A lane and its events.
@@ -231,10 +233,23 @@ impl Lane {
         }
     }
 
-    /// Nothing of a wait, which stands for so many, remains unbooked: charges each holder what it held since the wait began.
-    pub(super) fn charge(&mut self, held: &[u64], stands_for: f64) {
-        let Some(wait) = &self.wait else { return };
-        let lock = wait.lock;
+    /// Nothing of a wait remains unbooked: charges each holder what it held since the wait began, unless looks do.
+    pub(super) fn charge(&mut self, held: &[u64]) {
+        let Some(wait) = self.wait.take_if(|wait| !wait.by_looks) else { return };
+        let sums = self.charged_for(wait.lock, held.len());
+        for (number, (sum, held)) in sums.iter_mut().zip(held).enumerate() {
+            *sum += held.saturating_sub(wait.held.get(number).copied().unwrap_or(0));
+        }
+        self.wait = Some(wait);
+    }
+
+    /// A look met it waiting, and this one holding the lock.
+    pub(super) fn charge_one(&mut self, lock: LockId, number: u16, span: Nanos) {
+        self.charged_for(lock, usize::from(number) + 1)[usize::from(number)] += span.0;
+    }
+
+    /// What it has charged to the first so many holders of a lock, at least.
+    fn charged_for(&mut self, lock: LockId, holders: usize) -> &mut Vec<u64> {
         let entry = match self.charged.iter().position(|(charged, _)| *charged == lock) {
             Some(entry) => entry,
             None => {
@@ -243,10 +258,7 @@ impl Lane {
             }
         };
         let sums = &mut self.charged[entry].1;
-        sums.resize(sums.len().max(held.len()), 0);
-        for (number, (sum, held)) in sums.iter_mut().zip(held).enumerate() {
-            let charge = held.saturating_sub(wait.held.get(number).copied().unwrap_or(0));
-            *sum += if stands_for > 1.0 { (charge as f64 * stands_for) as u64 } else { charge };
-        }
+        sums.resize(sums.len().max(holders), 0);
+        sums
     }
 }

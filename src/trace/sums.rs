@@ -2,26 +2,25 @@
 
 use super::crowd::MEMBERS;
 use super::lane::by_state;
-use super::unmet::settle;
 use super::{Blame, Distribution, Ledger, LockStats, Trace};
 use crate::event::{LaneId, LockId, Nanos, State};
 
-/// Sums over the run so far. What waited and was met by no look is among what waited (see the `unmet` module), though
-/// no cell shows it.
+/// Sums over the run so far. Where looks are all there is, what none of them met is in them as those that did tell (see the
+/// `unmet` module), though no cell shows it.
 impl Trace {
     /// How long a lane was in each state; adds up to [`Trace::elapsed`].
     pub fn lane_ledger(&self, lane: LaneId) -> Ledger {
         let column = &self.lanes[lane.index()].column;
         let mut ledger = Ledger(by_state(column.total()));
         ledger.0[column.open().state().index()] += self.now - Nanos(column.open_at());
-        settle(&mut ledger, self.lanes[lane.index()].unmet.ever());
+        self.lanes[lane.index()].unmet.ever().settle(&mut ledger);
         ledger
     }
 
     /// The same within a window.
     pub fn lane_ledger_between(&self, lane: LaneId, from: Nanos, to: Nanos) -> Ledger {
         let mut ledger = Ledger(self.lane_window(lane, from, to, 1)[0].states);
-        settle(&mut ledger, self.lanes[lane.index()].unmet.between(from.0, to.0));
+        self.lanes[lane.index()].unmet.between(from.0, to.0).settle(&mut ledger);
         ledger
     }
 
@@ -36,7 +35,7 @@ impl Trace {
             add(&std::array::from_fn::<_, { State::COUNT }, _>(|state| Nanos(to[state] - from[state])));
         }
         let beyond = self.workers.iter().skip(MEMBERS);
-        beyond.for_each(|lane| settle(&mut sum, self.lanes[lane.index()].unmet.ever()));
+        beyond.for_each(|lane| self.lanes[lane.index()].unmet.ever().settle(&mut sum));
         sum
     }
 
@@ -119,7 +118,7 @@ impl Trace {
                     .iter()
                     .find(|(lock, _)| *lock == id)
                     .map_or(Vec::new(), |(_, charged)| charged.clone());
-                if let Some(wait) = lane.wait.as_ref().filter(|wait| wait.lock == id) {
+                if let Some(wait) = lane.wait.as_ref().filter(|wait| wait.lock == id && !wait.by_looks) {
                     let mut held = Vec::new();
                     lock.holders.held_until(self.now.0, &mut held);
                     charged.resize(charged.len().max(held.len()), 0);

@@ -1,23 +1,27 @@
-//! Waits that no look met.
+//! What no look met, where looks are all there is.
 //!
 //! # The problem
 //! Where a lock is only looked at, a wait is known to be one if a look met its
 //! sleeper. Records tell how long each sleep lasted, but one that lasts a third of
 //! the time between two looks is met once in three times. What was met, summed up,
 //! is the less of the truth the shorter the waits are: half of those of half a
-//! millisecond, a tenth of those of a tenth.
+//! millisecond, a tenth of those of a tenth. In the same way who is awake for
+//! less than that is often met by no look, and then nobody knows whether it held the lock.
 //!
 //! # The choice
 //! Looks come at instants that hang on nothing a thread does, so a sleep of a third
 //! that was met stands for three: for itself, and for two that were not (Horvitz and
 //! Thompson). So the sleeps that no look met, which records do tell of, are waits in the
 //! proportion in which those that were met speak for them. Which are met is a matter of
-//! lot, which gives the margin. In the same way
-//! a wait counts three times where it is charged to those who held the lock, and among
-//! the waits of the lock.
+//! lot, which gives the margin. In the same way such a wait counts three times among the waits
+//! of the lock.
+//!
+//! Who is met awake was so, by the same right, for as long as looks are apart: holding the lock
+//! or not, on a core or not. The sums of that take the place of what was drawn from
+//! one look to the next. And who waits while another is met holding the lock charges him with that time.
 //!
 //! Nothing is drawn of this: on its lane a sleep that no look met stays one of no known
-//! reason. Only sums take from these what they add to the waits.
+//! reason, and what nobody knows unknown. Only sums are made of it.
 //!
 //! # Not chosen
 //! To divide the unexplained time as the explained: long sleeps are met always, so
@@ -26,6 +30,7 @@
 use std::collections::VecDeque;
 use std::ops::Sub;
 
+use super::lane::{Lane, by_state};
 use super::{Count, Estimate, Ledger, Trace};
 use crate::event::{LaneId, Nanos, State};
 
@@ -35,7 +40,7 @@ const MOST: f64 = 1000.0;
 const APART: u64 = 500_000_000;
 const KEPT: usize = 128;
 
-/// The sleeps of one lane that no look met, and those that were met and speak for them.
+/// What looks met of one lane, and what none did.
 #[derive(Default)]
 pub(super) struct Unmet {
     /// Of the sleep that it is in: how long before the look that met it the one before was.
@@ -45,26 +50,62 @@ pub(super) struct Unmet {
     sums: Sums,
     /// What the sums were, in the order of time.
     marks: VecDeque<(u64, Sums)>,
+    /// What had been drawn when a look met it awake, since when it has not slept.
+    met_at: Option<Awake>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Sums {
+pub(super) struct Sums {
     /// How long it slept and was not met.
     slept: u64,
     /// For how much of that the waits speak that were met, and all sleeps that were.
     waits: Count,
     all: Count,
+    /// For how long it was awake, by the looks that met it, and how much of that was drawn after them.
+    awake: Awake,
+    drawn: Awake,
+}
+
+/// Nanoseconds that a lane ran with its lock, ran without, and had no core though it was awake.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Awake([u64; 3]);
+
+/// These as states.
+const AWAKE: [State; 3] = [State::Running, State::Native, State::WaitingCore];
+
+impl Awake {
+    fn zip(self, other: Awake, of: fn(u64, u64) -> u64) -> Awake {
+        Awake(std::array::from_fn(|kind| of(self.0[kind], other.0[kind])))
+    }
 }
 
 impl Sub for Sums {
     type Output = Sums;
 
     fn sub(self, before: Sums) -> Sums {
-        Sums { slept: self.slept - before.slept, waits: self.waits - before.waits, all: self.all - before.all }
+        Sums {
+            slept: self.slept - before.slept,
+            waits: self.waits - before.waits,
+            all: self.all - before.all,
+            awake: self.awake.zip(before.awake, u64::saturating_sub),
+            drawn: self.drawn.zip(before.drawn, u64::saturating_sub),
+        }
     }
 }
 
 impl Sums {
+    /// So much that was said to have been slept for no known reason was waiting, and so much that is unknown, or was drawn
+    /// from one look to the next, was what looks say.
+    pub(super) fn settle(self, ledger: &mut Ledger) {
+        move_time(ledger, State::Sleeping, State::WaitingGil, Nanos(self.waiting().ns as u64));
+        for (kind, state) in AWAKE.into_iter().enumerate() {
+            let (awake, drawn) = (Nanos(self.awake.0[kind]), Nanos(self.drawn.0[kind]));
+            // Nanoseconds do not go below zero: of the two one is nothing.
+            move_time(ledger, state, State::Unknown, drawn - awake);
+            move_time(ledger, State::Unknown, state, awake - drawn);
+        }
+    }
+
     /// How much of what was slept unmet was waiting.
     fn waiting(self) -> Estimate {
         Estimate::part(Nanos(self.slept), self.waits, self.all)
@@ -96,6 +137,27 @@ impl Unmet {
         self.mark(at);
     }
 
+    /// A look met it awake, when so much of it had been drawn.
+    pub(super) fn met_awake(&mut self, at: u64, kind: usize, apart: Nanos, drawn: Awake) {
+        self.drawn_by(drawn, true);
+        self.sums.awake.0[kind] += apart.0;
+        self.mark(at);
+    }
+
+    /// So much of it has been drawn by now. What comes after is drawn by the same look, or by another.
+    pub(super) fn drawn_by(&mut self, drawn: Awake, goes_on: bool) {
+        if let Some(before) = self.met_at.take() {
+            let since = drawn.zip(before, u64::saturating_sub);
+            self.sums.drawn = self.sums.drawn.zip(since, u64::saturating_add);
+        }
+        self.met_at = goes_on.then_some(drawn);
+    }
+
+    /// Whether a look met it awake since it slept.
+    pub(super) fn is_met_awake(&self) -> bool {
+        self.met_at.is_some()
+    }
+
     /// Its wait is over: for how many it stands.
     pub(super) fn waited(&mut self) -> f64 {
         self.stands_for.take().unwrap_or(1.0)
@@ -118,23 +180,31 @@ impl Unmet {
         later.checked_sub(1).and_then(|last| self.marks.get(last)).or_else(first).map_or(Sums::default(), |(_, it)| *it)
     }
 
-    /// How much of what it slept unmet was waiting, between two instants.
-    pub(super) fn between(&self, from: u64, to: u64) -> Estimate {
-        (self.by(to) - self.by(from)).waiting()
+    /// Between two instants.
+    pub(super) fn between(&self, from: u64, to: u64) -> Sums {
+        self.by(to) - self.by(from)
     }
 
-    /// The same, of all its life.
-    pub(super) fn ever(&self) -> Estimate {
-        self.sums.waiting()
+    /// Of all its life.
+    pub(super) fn ever(&self) -> Sums {
+        self.sums
     }
 }
 
-/// So much that was said to have been slept for no known reason was waiting.
-pub(super) fn settle(ledger: &mut Ledger, waiting: Estimate) {
-    let slept = &mut ledger.0[State::Sleeping.index()];
-    let moved = Nanos(waiting.ns as u64).min(*slept);
-    *slept = *slept - moved;
-    ledger.0[State::WaitingGil.index()] += moved;
+fn move_time(ledger: &mut Ledger, from: State, to: State, span: Nanos) {
+    let moved = span.min(ledger.0[from.index()]);
+    ledger.0[from.index()] = ledger.0[from.index()] - moved;
+    ledger.0[to.index()] += moved;
+}
+
+impl Lane {
+    /// How much has been drawn by `at` of what it is awake.
+    pub(super) fn drawn_awake(&self, at: u64) -> Awake {
+        let states = by_state(self.column.total());
+        let open =
+            |state| if self.column.open().state() == state { at.saturating_sub(self.column.open_at()) } else { 0 };
+        Awake(AWAKE.map(|state| states[state.index()].0 + open(state)))
+    }
 }
 
 impl Trace {
@@ -144,7 +214,7 @@ impl Trace {
         let unmet = &self.lanes[lane.index()].unmet;
         // Where nothing speaks for them it is nothing, or all.
         let of_none = || Nanos(unmet.sums.slept);
-        let off = if unmet.sums.all.sum > 0.0 { Nanos(unmet.ever().off() as u64) } else { of_none() };
+        let off = if unmet.sums.all.sum > 0.0 { Nanos(unmet.sums.waiting().off() as u64) } else { of_none() };
         (unmet.sums.slept > 0).then_some(off)
     }
 }
@@ -293,5 +363,36 @@ mod tests {
         assert!(waits == 0.0 && slept > 0.9e9, "{waits} {slept}");
         let (waits, slept) = share(0, now / 2);
         assert!(waits > 2.4e9 && slept < 0.1e9, "{waits} {slept}");
+    }
+
+    #[test]
+    fn who_is_met_awake_was_so_for_as_long_as_looks_are_apart_whatever_was_drawn() {
+        let mut trace = trace();
+        let mut tell = |at: u64, kind| trace.append(&event(at * US, WAITER, kind));
+        let state = |to| EventKind::State { to, detail: Detail::None };
+        // Each millisecond it is awake for 400 µs, in the first half of which it holds its lock, and sleeps. Every fifth time a
+        // look meets it in either half, and what follows is drawn by that.
+        for turn in 0..1000 {
+            let now = turn * 1000;
+            tell(now, EventKind::SwitchIn);
+            tell(now, state(State::Unknown));
+            for (half, to) in [(0, State::Running), (1, State::Native)] {
+                let at = now + half * 200 + 50;
+                if turn % 5 == half {
+                    tell(at, state(to));
+                    tell(at, EventKind::MetAwake { apart: Nanos(1000 * US), runs: true, holds: half == 0 });
+                }
+            }
+            tell(now + 400, EventKind::SwitchOut { preempted: false });
+            tell(now + 400, state(State::Io));
+        }
+        trace.advance(Nanos(1_000_000 * US));
+        let told = trace.lane_ledger(WAITER).0;
+        let ms = |state: State| told[state.index()].0 / (1000 * US);
+        // Drawn were 70 ms and 30 ms: what comes after a look is not what came before it.
+        assert_eq!((ms(State::Running), ms(State::Native), ms(State::Io)), (200, 200, 600), "{told:?}");
+        assert_eq!(told.iter().copied().sum::<Nanos>(), trace.elapsed());
+        let whole = trace.lane_ledger_between(WAITER, Nanos::ZERO, trace.now());
+        assert_eq!(whole, trace.lane_ledger(WAITER));
     }
 }

@@ -8,6 +8,9 @@ use crate::event::{CoreId, Detail, EventKind, LockId, Nanos, State};
 use super::super::doing;
 use super::{Awake, Thread};
 
+/// So shortly before a look a core is lost to whoever looks.
+pub const DISPLACED: Nanos = Nanos::from_micros(300);
+
 /// Why a thread sleeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
@@ -136,7 +139,7 @@ impl Thread {
     }
 
     /// Whether nothing but looks tells what it sleeps in.
-    pub(super) fn is_known_by_looks(&self) -> bool {
+    pub fn is_known_by_looks(&self) -> bool {
         matches!(self.awake, Awake::Undecided { .. }) && !self.boots
     }
 
@@ -145,6 +148,16 @@ impl Thread {
         let sleep = self.sleep.as_ref().filter(|sleep| self.is_known_by_looks() && sleep.recorded && sleep.since <= at);
         if sleep.is_some_and(|sleep| !matches!(sleep.reason, None | Some(Reason::Unknown))) {
             self.push(at, CoreId::UNKNOWN, EventKind::Met { apart });
+        }
+    }
+
+    /// It was awake as its lock was looked at, so long after the look before.
+    pub fn met_awake(&mut self, at: Nanos, apart: Nanos) {
+        if self.is_known_by_looks() && self.sleep.is_none() {
+            // Who has just lost its core has lost it to the one who looks, at an instant that hangs on nothing it did.
+            let is_displaced = self.preempted.is_some_and(|since| since + DISPLACED > at);
+            let (runs, holds) = (self.on_core.is_some() || is_displaced, self.holds.is_some());
+            self.push(at, CoreId::UNKNOWN, EventKind::MetAwake { apart, runs, holds });
         }
     }
 
