@@ -2,12 +2,62 @@
 //!
 //! A script that starts its work at its top level, not under `if __name__ == "__main__":`, does all of it again when it is
 //! imported, and may never come back. Which of its statements that are is seen in its source: calls whose value nobody
-//! keeps, loops, `with` blocks, a command line that is read, imports relative to a package. What else is assigned (`app = Flask(__name__)`) is taken for a definition.
+//! keeps, loops, `with` blocks, a command line that is read, imports relative to a package. What else is assigned
+//! (`app = Flask(__name__)`) is taken for a definition.
+
+use std::path::Path;
 
 use ruff_python_ast::{BoolOp, CmpOp, Expr, Stmt};
 
+/// A longer file is not read to see what importing it does.
+const LONGEST_SOURCE: u64 = 2 << 20;
+
+/// What whoever is told to import a script has to know of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Script {
+    /// Whether it is in the current folder, where `compare --call` looks for it.
+    pub is_here: bool,
+    /// What importing it does.
+    pub importing: Importing,
+}
+
+/// What importing a file does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Importing {
+    /// It could not be read.
+    #[default]
+    Unknown,
+    /// It only defines.
+    Defines,
+    /// It runs the program.
+    Runs,
+}
+
+impl Script {
+    /// Looks at a file, as its code objects name it.
+    pub fn look(file: &str) -> Script {
+        let folder = Path::new(file).parent().filter(|folder| !folder.as_os_str().is_empty());
+        let is_here = folder.is_none_or(|folder| std::env::current_dir().is_ok_and(|here| here == folder));
+        Script { is_here, importing: Importing::of(file) }
+    }
+}
+
+impl Importing {
+    /// By the file's source.
+    fn of(file: &str) -> Importing {
+        // What a name leads to may be anything, also what is never read to its end.
+        let is_small = std::fs::metadata(file).is_ok_and(|about| about.is_file() && about.len() <= LONGEST_SOURCE);
+        let source = is_small.then(|| std::fs::read_to_string(file).ok()).flatten();
+        match source.and_then(|source| runs_when_imported(&source)) {
+            None => Importing::Unknown,
+            Some(false) => Importing::Defines,
+            Some(true) => Importing::Runs,
+        }
+    }
+}
+
 /// Whether a file does something when it is imported; none of what is no Python of a version that is known.
-pub fn runs_when_imported(source: &str) -> Option<bool> {
+fn runs_when_imported(source: &str) -> Option<bool> {
     let parsed = ruff_python_parser::parse_module(source).ok()?;
     Some(parsed.syntax().body.iter().any(runs))
 }
@@ -53,7 +103,27 @@ fn asks_for_main(condition: &Expr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::runs_when_imported;
+    use super::*;
+
+    #[test]
+    fn a_script_is_here_if_its_folder_is_the_current_one_and_is_read_if_it_is_a_file_of_some_length() {
+        let folder = tempfile::tempdir().unwrap();
+        let looked = |source: &str| {
+            let path = folder.path().join("svc.py");
+            std::fs::write(&path, source).unwrap();
+            Script::look(&path.to_string_lossy())
+        };
+        let apart = |importing| Script { is_here: false, importing };
+        assert_eq!(looked("def scan():\n    pass\n"), apart(Importing::Defines));
+        assert_eq!(looked("scan()\n"), apart(Importing::Runs));
+        assert_eq!(looked("print 'two'\n"), apart(Importing::Unknown));
+        assert_eq!(looked(&" \n".repeat(2 << 20)), apart(Importing::Unknown));
+        assert_eq!(Script::look("/dev/zero"), apart(Importing::Unknown));
+        let here = std::env::current_dir().unwrap().join("missing.py");
+        for file in ["missing.py", &here.to_string_lossy()] {
+            assert_eq!(Script::look(file), Script { is_here: true, importing: Importing::Unknown }, "{file}");
+        }
+    }
 
     #[test]
     fn a_script_runs_when_imported_unless_it_asks_whether_it_is_the_program() {
