@@ -299,6 +299,68 @@ fn a_frozen_picture_tells_one_wait_and_names_the_keys_for_it() {
     });
 }
 
+/// Two threads hold the lock nearly all the time, by turns, and make two others wait, and one another; two do nothing.
+fn two_culprits() -> Trace {
+    let mut log = TraceBuilder::new().lock("GIL");
+    let rounds = |mut log: TraceBuilder, name, spans: [(LaneState, u64); 4]| {
+        log = log.lane(name);
+        for (state, span) in std::iter::repeat_n(spans, 8).flatten() {
+            log = if span > 0 { log.state(state, ms(span)) } else { log };
+        }
+        log
+    };
+    let (runs, waits, sleeps) = (LaneState::Running, LaneState::WaitingGil, LaneState::Io);
+    log = rounds(log, "render", [(runs, 45), (sleeps, 55), (sleeps, 0), (sleeps, 0)]);
+    log = rounds(log, "encode", [(sleeps, 5), (waits, 40), (runs, 45), (sleeps, 10)]);
+    log = rounds(log, "http-1", [(sleeps, 10), (waits, 80), (runs, 5), (sleeps, 5)]);
+    log = rounds(log, "http-2", [(sleeps, 10), (waits, 85), (runs, 5), (sleeps, 0)]);
+    for name in ["pool-1", "pool-2"] {
+        log = log.lane(name).state(sleeps, ms(800));
+    }
+    log.build()
+}
+
+#[test]
+fn whoever_makes_others_wait_nearly_as_much_as_the_first_is_named_however_small_the_screen() {
+    let drawn = |size, by_function| {
+        let (mut state, _) = watched(size, false, true);
+        let log = two_culprits();
+        let mut places = Places::default();
+        for step in 1..80 {
+            for (lane, function) in ["Report.render", "encode_pages", "answer", "answer"].into_iter().enumerate() {
+                let (lane, at) = (LaneId(lane as u32), log.begin_at() + ms(step * 10 + 2));
+                if log.span_at(lane, at).is_some_and(|span| span.state == LaneState::Running) {
+                    let file = format!("/srv/app/{}.py", function.split('.').next_back().unwrap_or_default());
+                    let (function, file) = (function.into(), file.as_str().into());
+                    let place = Place { function, file, line: Some(7), task: None, caller: None };
+                    places.looked(Look { at, lane, place: Some(place), counts: 1.0 });
+                }
+            }
+        }
+        places.settle(&log);
+        state.watch = Default::default();
+        state.watch.by_function = by_function;
+        state.watch.read(&log, &places);
+        state.view.axis.from = log.begin_at();
+        state.view.until = log.now();
+        update(&mut state, Some(&log), Action::Freeze);
+        (state, log)
+    };
+    for (size, by_function) in [((80, 24), false), ((80, 24), true), ((80, 22), false), ((120, 36), false)] {
+        let (state, log) = drawn(size, by_function);
+        let text = text(&draw(&state, Some(&log)));
+        let table = text.split("most kept waiting").next().unwrap_or_default();
+        let named = if by_function { ["Report.rend", "encode_pag"] } else { ["a render", "b encode"] };
+        assert!(named.iter().all(|name| table.contains(name)), "{size:?}\n{text}");
+        // Who waits is there, too.
+        assert!(text.contains("http-2     ") && text.contains("http-1     "), "{text}");
+    }
+    check("watch-culprits", |size| {
+        let (state, log) = drawn(size, false);
+        (state, Some(log))
+    });
+}
+
 /// A thread for each request: most have ended, some have their maker's name for a while; two workers live.
 fn requests() -> Trace {
     let mut log = TraceBuilder::new().lock("GIL").lane("main").state(LaneState::Io, ms(800));

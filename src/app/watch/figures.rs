@@ -50,6 +50,15 @@ pub struct Figures {
     pub span: Nanos,
 }
 
+impl Figures {
+    /// How many of the first two holders are worth a name wherever one is told: the first, and the second if it is not far
+    /// behind.
+    pub fn culprits(&self) -> usize {
+        let [first, second, ..] = &*self.holders else { return self.holders.len() };
+        if second.waiting > 0.0 && second.waiting * 3.0 >= first.waiting { 2 } else { 1 }
+    }
+}
+
 /// How often all threads but one were made to stand still.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stops {

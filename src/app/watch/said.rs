@@ -71,7 +71,7 @@ impl Watch {
     /// The two functions during which others waited most, if the second is not far behind.
     fn said_of_functions(&self, most: &Holder) -> String {
         let what = |holder: &Holder| foreign(holder.place.as_ref().unwrap_or(&holder.name));
-        let next = self.figures.holders.get(1).filter(|next| next.waiting * 3.0 >= most.waiting);
+        let next = self.figures.holders.get(1).filter(|_| self.figures.culprits() > 1);
         let not_seen = "looks do not tell in which function the lock was held";
         let next = next.map(|next| match next.name.is_empty() {
             true => format!("; of {:.0}% {not_seen}", next.waiting * 100.0),
