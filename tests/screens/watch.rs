@@ -442,6 +442,10 @@ fn the_python_processes_to_choose_from() {
             row(4242, "python3 api.py --port 8000", Ok("3.13.1")),
             row(17, "", Err(why)),
             row(4250, "python3 \u{1b}[2Jworker.py", Ok("3.11.2")),
+            Candidate {
+                in_part: Some("Python 3.8.18 is not known to gilscope: only its threads and cores are seen".to_owned()),
+                ..row(4300, "python3.8 /srv/legacy/nightly_report.py --all --since yesterday", Ok("3.8.18"))
+            },
         ];
         hear(&mut state, None, News::Pythons(rows));
         update(&mut state, None, Action::ToEnd);
@@ -450,7 +454,7 @@ fn the_python_processes_to_choose_from() {
 }
 
 #[test]
-fn of_a_python_that_is_seen_in_part_it_is_said_before_it_is_chosen() {
+fn a_python_that_is_seen_in_part_is_marked_and_why_is_said_before_it_is_chosen() {
     let mut state = super::fixtures::lab("threads", 4);
     hear(&mut state, None, News::Resized(100, 24));
     update(&mut state, None, Action::ShowWatch);
@@ -462,8 +466,14 @@ fn of_a_python_that_is_seen_in_part_it_is_said_before_it_is_chosen() {
     };
     let why = "Python 3.8.18 is not known to gilscope: only its threads and cores are seen";
     hear(&mut state, None, News::Pythons(vec![row(10, "3.13.1", None), row(20, "3.8.18", Some(why))]));
-    assert!(!text(&draw(&state, None)).contains("threads and cores"));
+    let drawn = text(&draw(&state, None));
+    let marked: Vec<&str> = drawn.lines().filter(|line| line.contains("threads and cores only")).collect();
+    assert!(marked.len() == 1 && marked[0].contains("3.8.18") && !drawn.contains(why), "{drawn}");
     update(&mut state, None, Action::ScrollDown);
     assert!(text(&draw(&state, None)).contains(why));
     assert_eq!(update(&mut state, None, Action::RunOrStop), [gilscope::app::Effect::Attach(20)]);
+    hear(&mut state, None, News::Resized(60, 15));
+    assert!(
+        text(&draw(&state, None)).lines().any(|line| line.contains("3.8.18") && line.trim_end().ends_with("in part"))
+    );
 }
