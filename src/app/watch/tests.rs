@@ -324,7 +324,7 @@ fn of_a_program_that_is_stopped_that_is_said_in_place_of_how_its_lock_does() {
         (note, said(&state, &log))
     };
     let (note, text) = seen(vec![7], None);
-    assert_eq!(note, "after 0.0 s: process 7 is stopped by SIGSTOP");
+    assert_eq!(note, "process 7 is stopped by SIGSTOP");
     assert_eq!(text, "api.py is stopped: nothing of it runs until it is continued (kill -CONT 7).");
     let (note, text) = seen(Vec::new(), Some(ms(9)));
     assert_eq!(note, "sampled, since it is", "what is over does not hide what is so");
