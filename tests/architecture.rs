@@ -105,6 +105,42 @@ fn no_room_uses_one_below_it() {
     assert!(wrong.is_empty(), "upward edges: {wrong:#?}");
 }
 
+/// The rooms that neither read nor change anything but what they are given.
+const PURE: &[&str] = &["event", "text", "model", "trace", "insight", "report", "app", "ui"];
+
+/// What nobody needs who is only told things: the machine, and clocks.
+const WORLD: &[&str] = &[
+    "std::fs",
+    "std::env",
+    "std::net",
+    "std::process",
+    "std::thread",
+    "Instant::now",
+    "SystemTime",
+    "clock::",
+    "rustix::",
+];
+
+#[test]
+fn rooms_that_are_told_everything_ask_the_machine_nothing() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&src, &mut files);
+    let mut wrong = Vec::new();
+    for file in files.iter().filter(|file| room(file, &src).is_some_and(|room| PURE.contains(&room.as_str()))) {
+        for (number, line) in fs::read_to_string(file).expect("a source file can be read").lines().enumerate() {
+            let is_code = !line.trim_start().starts_with("//");
+            wrong.extend(
+                WORLD
+                    .iter()
+                    .filter(|word| is_code && line.contains(**word))
+                    .map(|word| format!("{}:{} uses {word}", file.display(), number + 1)),
+            );
+        }
+    }
+    assert!(wrong.is_empty(), "they are told, or return an effect: {wrong:#?}");
+}
+
 #[test]
 fn both_spellings_of_a_use_are_read() {
     assert_eq!(rooms_named("use crate::event::{Nanos, State};"), ["event"]);

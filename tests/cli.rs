@@ -90,6 +90,8 @@ fn what_makes_no_sense_is_refused_before_any_work_with_a_sentence_that_helps() {
         (&["watch", "--jsn", "x.py"], "--jsn is no option of gilscope watch. Is --json meant?"),
         (&["watch", "--for", "1s", "--no-functons", "x.py", "--json"], "Is --no-functions meant?"),
         (&["watch", "--verbose", "x.py"], "gilscope watch SCRIPT.py --verbose"),
+        (&["watch", "--for", "0s", "-c", "pass"], "in 0s nothing can be observed"),
+        (&["attach", "1", "--for", "0ms"], "in 0ms nothing can be observed"),
     ];
     refused::all_are_refused(gilscope, cases);
 }

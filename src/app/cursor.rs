@@ -258,5 +258,9 @@ fn blame(state: &State, log: &Trace, lane: LaneId, span: Span, at: Nanos) -> Str
         let also = if text.is_empty() { "; meanwhile held by" } else { "; before or after by" };
         text += &format!("{also} {}", parts.join(", "));
     }
+    // Who has no lane, or was not seen to take it, has no name; and the lock may have been free.
+    if text.is_empty() && state.origin.program.is_some() {
+        text += "; it is not known who held it meanwhile, if anyone did";
+    }
     text
 }

@@ -1,11 +1,13 @@
 //! What the runtime tells the state.
 
+use std::sync::Arc;
+
 use crate::event::Nanos;
 use crate::insight::Facts;
 use crate::program::Printed;
 use crate::session::{BASELINE_AT_MOST, Comparison, Length};
 use crate::trace::Trace;
-use crate::workload::ArgValue;
+use crate::workload::{ArgValue, Script};
 
 use super::choice::ModelChoice;
 use super::compare::Screen;
@@ -62,6 +64,8 @@ pub enum News {
     Attached,
     /// How the program that is watched does.
     Observed(Box<Observation>),
+    /// The script in this file was looked at.
+    Script(Arc<str>, Script),
     /// What the program that is watched printed so far; told at once while one types into it.
     Printed(Printed),
     /// What the run on the screen comes from is known.
@@ -109,7 +113,8 @@ pub fn hear(state: &mut State, log: Option<&Trace>, news: News) -> Vec<Effect> {
             }
         }
         News::Attached => picker::attached(state),
-        News::Observed(seen) => watch::observed(state, log, *seen),
+        News::Observed(seen) => effects = watch::observed(state, log, *seen),
+        News::Script(file, script) => watch::looked_at(state, file, script),
         News::Began => began(state, log),
         News::Ended(ending) => effects = ended(state, log, ending),
         News::BaselineBegan if matches!(state.phase, Phase::Baseline { .. }) => {

@@ -1,6 +1,7 @@
 //! What the picture is of, and how it is known: the same of a run in the lab and of a real program that is watched.
 
 use crate::engine::{self, Description, Status, TOO_OFTEN};
+use crate::event::Nanos;
 use crate::trace::{CoreEvidence, Evidence, Trace};
 
 use super::words::{foreign, tenths};
@@ -126,7 +127,11 @@ fn instead((status, program): (&Status, &engine::Program), had_lock: bool) -> Op
 /// to be done.
 fn note(status: &Status) -> Option<(String, bool)> {
     let last = |is_over: bool| status.alarms.iter().rfind(|alarm| alarm.until.is_some() == is_over);
-    let timed = |alarm: &engine::Alarm| format!("after {}: {}", tenths(alarm.at), alarm.text);
+    let timed = |alarm: &engine::Alarm| match tenths(alarm.at) {
+        // Nothing was before that could be told.
+        at if at == tenths(Nanos::ZERO) => alarm.text.clone(),
+        at => format!("after {at}: {}", alarm.text),
+    };
     let [alarm, over] = [false, true].map(|is_over| last(is_over).map(timed));
     let cores = status.switch_records_refused.as_ref().map(|why| format!("core times not known: {why}"));
     // Beside how often it is taken, so much is enough.
@@ -157,12 +162,13 @@ fn script(command: &[String]) -> String {
 mod tests {
     use super::*;
     use crate::engine::Alarm;
-    use crate::event::Nanos;
 
     #[test]
     fn an_alarm_says_when_it_was() {
         let alarm = Alarm { at: Nanos::from_millis(9_340), until: None, text: "the GIL came back".to_owned() };
-        let status = Status { alarms: vec![alarm], reason: Some("other".to_owned()), ..Status::default() };
+        let mut status = Status { alarms: vec![alarm], reason: Some("other".to_owned()), ..Status::default() };
         assert_eq!(note(&status), Some(("after 9.3 s: the GIL came back".to_owned(), false)));
+        status.alarms[0].at = Nanos::from_millis(3);
+        assert_eq!(note(&status), Some(("the GIL came back".to_owned(), false)), "nothing was before");
     }
 }

@@ -3,6 +3,8 @@
 mod choose;
 mod look;
 
+use std::sync::Arc;
+
 use crossterm::event::KeyEvent;
 
 use crate::event::Nanos;
@@ -46,6 +48,8 @@ pub enum Effect {
     ExactOnce,
     /// Attach to this process: `News::Attached`, or `News::Message` if it cannot be.
     Attach(u32),
+    /// Look at the script in this file: `News::Script`.
+    LookAtScript(Arc<str>),
     /// Hand this key to the program that is watched.
     Press(KeyEvent),
     /// Leave the program that is watched; it runs on.

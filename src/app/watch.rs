@@ -13,10 +13,14 @@ mod said;
 mod typing;
 mod work;
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use crate::event::{LaneId, Nanos};
 use crate::program::Printed;
 use crate::session::{Places, Wants};
 use crate::trace::Trace;
+use crate::workload::Script;
 
 use super::action::{Action, Group};
 use super::axis::{self, Axis};
@@ -28,7 +32,7 @@ use super::view::Zoom;
 use super::words::{foreign, span};
 use panel::By;
 
-pub use figures::{Also, Call, Figures, Holder, Importing, LATELY, Stops, place_words};
+pub use figures::{Also, Call, Figures, Holder, LATELY, Stops, place_words};
 pub use panel::Reading;
 pub use rows::{Kind, Life, Row};
 pub use said::said;
@@ -113,6 +117,8 @@ pub struct Watch {
     pub leaving: bool,
     /// Up to when waits longer than the limit have been looked for.
     looked: Nanos,
+    /// What is known of the scripts that a person may be told to import, by file; of one just asked for nothing.
+    scripts: HashMap<Arc<str>, Script>,
     history: figures::History,
 }
 
@@ -135,14 +141,29 @@ impl Watch {
         found.min_by_key(|(_, at, _)| *at)
     }
 
+    /// Whose script is to be looked at before a person is told to import it, each once: that of who makes most wait.
+    fn script_to_look_at(&mut self) -> Option<Effect> {
+        let call = self.figures.holders.first()?.call.as_ref()?;
+        let is_new = !self.scripts.contains_key(&call.file);
+        is_new.then(|| {
+            self.scripts.insert(Arc::clone(&call.file), Script::default());
+            Effect::LookAtScript(Arc::clone(&call.file))
+        })
+    }
+
     /// The letter of a lane in the lock's row: those who make most wait come first. None for those without one.
     pub fn letter(&self, lane: LaneId) -> Option<char> {
         ('a'..='z').nth(*self.figures.places.get(&lane)?)
     }
 }
 
+/// A script has been looked at.
+pub fn looked_at(state: &mut State, file: Arc<str>, script: Script) {
+    state.watch.scripts.insert(file, script);
+}
+
 /// Takes in how the program does.
-pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) {
+pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) -> Vec<Effect> {
     let Observation { origin, gil_disabled, places, wants, output, lock_held, .. } = seen;
     let Observation { cores_busy, native_busy, work, ended, .. } = seen;
     if origin.is_sampled() && state.view.zoom == Zoom::Turns {
@@ -160,7 +181,7 @@ pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) {
     if !state.is_frozen() {
         state.watch.at_work.show();
     }
-    let Some(log) = log else { return };
+    let Some(log) = log else { return Vec::new() };
     // While the picture stands still the figures do, too: they are of what it shows. What has ended changes no more.
     if state.view.frozen.is_none() || ended.is_some() {
         (state.watch.wants, state.watch.cores_busy) = (wants, cores_busy);
@@ -200,6 +221,7 @@ pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) {
             state.view.until = log.now();
         }
     }
+    state.watch.script_to_look_at().into_iter().collect()
 }
 
 /// Whether leaving would end a program that we started and that still runs: then it is asked first.
@@ -230,11 +252,12 @@ pub fn update(state: &mut State, log: Option<&Trace>, action: Action) -> Option<
             point::pick(state, log, action == Action::ScrollDown);
         }
         (Action::NextHandoff | Action::PreviousHandoff, Some(log)) => {
-            hold_still(state, log);
+            let effects = hold_still(state, log);
             point::to_wait(state, log, action == Action::NextHandoff);
+            return Some(effects);
         }
         (Action::Freeze, Some(log)) if state.view.frozen.is_none() && state.view.cursor.is_none() => {
-            hold_still(state, log);
+            let effects = hold_still(state, log);
             let wait = point::longest_wait(state, log);
             let (lane, at) = match wait {
                 Some((lane, at)) => (Some(lane), at),
@@ -242,6 +265,7 @@ pub fn update(state: &mut State, log: Option<&Trace>, action: Action) -> Option<
             };
             state.view.picked = lane;
             point::put_cursor(state, log, at);
+            return Some(effects);
         }
         (Action::NextTrigger, log) => {
             let next = LIMITS.iter().position(|limit| Some(*limit) == watch.freeze_over).map_or(0, |at| at + 1);
@@ -255,12 +279,13 @@ pub fn update(state: &mut State, log: Option<&Trace>, action: Action) -> Option<
 }
 
 /// Stops a live picture, and the figures with it, which are read once more: they are of the same instant.
-fn hold_still(state: &mut State, log: &Trace) {
+fn hold_still(state: &mut State, log: &Trace) -> Vec<Effect> {
     if state.phase == Phase::Running && state.view.frozen.is_none() {
         state.view.freeze(log);
         let places = std::mem::take(&mut state.watch.places);
         state.watch.read(log, &places);
     }
+    state.watch.script_to_look_at().into_iter().collect()
 }
 
 fn change(state: &mut State, action: Action) -> Option<Vec<Effect>> {

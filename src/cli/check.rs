@@ -185,7 +185,7 @@ pub fn check(options: &Check) -> Result<ExitCode> {
             writeln!(out, "{}", crate::text::printable(&sentence))?;
         }
         for alarm in &found.alarms {
-            complain(&format_args!("after {}: {}", alarm.at, crate::text::printable(&alarm.text)));
+            complain(&crate::text::printable(&alarm.to_string()));
         }
     }
     out.flush()?;

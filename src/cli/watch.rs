@@ -35,7 +35,7 @@ pub const OWN_FAILURE: u8 = 125;
 pub struct Reporting {
     /// Observe for so long, then report; without it until the program ends by itself. A program that watch started is
     /// ended then, with all that it made; one that was there runs on
-    #[arg(long = "for", value_name = "SPAN", value_parser = parse_duration)]
+    #[arg(long = "for", value_name = "SPAN", value_parser = some_time)]
     span: Option<Nanos>,
     /// Report as JSON (schema gilscope.run/1)
     #[arg(long, conflicts_with = "csv")]
@@ -49,6 +49,14 @@ pub struct Reporting {
     /// Do not look in which functions the lock is held: fifty looks a second fewer into the program's memory
     #[arg(long)]
     no_functions: bool,
+}
+
+/// Reads for how long is observed.
+fn some_time(text: &str) -> Result<Nanos, String> {
+    match parse_duration(text)? {
+        Nanos::ZERO => Err(format!("in {text} nothing can be observed: write for example 10s")),
+        span => Ok(span),
+    }
 }
 
 impl Reporting {

@@ -1,5 +1,7 @@
 //! What the observer says.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::event::{Event, LaneId, LockId, Nanos};
@@ -234,6 +236,16 @@ pub struct Alarm {
     pub until: Option<Nanos>,
     /// In a sentence.
     pub text: String,
+}
+
+impl fmt::Display for Alarm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.at {
+            // Nothing was before.
+            Nanos::ZERO => f.write_str(&self.text),
+            at => write!(f, "after {at}: {}", self.text),
+        }
+    }
 }
 
 impl Status {

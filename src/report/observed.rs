@@ -243,7 +243,7 @@ pub(super) fn footing(report: &Report, out: &mut impl Write) -> io::Result<()> {
     ran_in(report, out)?;
     waited_for(report, out)?;
     for alarm in &status.alarms {
-        writeln!(out, "\n! after {}: {}", alarm.at, printable(&alarm.text))?;
+        writeln!(out, "\n! {}", printable(&alarm.to_string()))?;
     }
     if let Some(why) = &status.switch_records_refused {
         let queued: Nanos = report.lanes.iter().filter_map(|lane| lane.runqueue_ns).sum();

@@ -16,7 +16,7 @@ use crate::observe::pythons::Listing;
 use crate::session::{Comparer, Director, Miniature, Notice, Record, Run, Stage};
 use crate::trace::{self, Trace};
 use crate::ui;
-use crate::workload::{self, Workload};
+use crate::workload::{self, Script, Workload};
 
 use super::Wish;
 use super::lines::Lines;
@@ -280,6 +280,10 @@ impl World {
                     }
                     Err(why) => self.hear(News::Message(why.to_string())),
                 },
+                Effect::LookAtScript(file) => {
+                    let script = Script::look(&file);
+                    self.hear(News::Script(file, script));
+                }
                 Effect::LeaveWatched => {
                     if let Some(mut run) = self.watched.take() {
                         run.stop();

@@ -27,7 +27,7 @@ mod values;
 
 pub use arguments::ArgumentError;
 pub use call::{NoCall, call};
-pub use importing::runs_when_imported;
+pub use importing::{Importing, Script};
 pub use imports::imports;
 pub use load::{LoadError, bundled, load, load_for_cpython};
 pub use values::{Wanted, Wants, tell_port, values, wants};

@@ -55,6 +55,7 @@ fn one_that_is_stopped_when_it_is_attached_to_is_said_to_be() {
     signal(pid, rustix::process::Signal::STOP);
     std::thread::sleep(Duration::from_millis(100));
     let output = gilscope(&["attach", &pid.to_string(), "--json", "--for", "600ms"]);
+    let table = gilscope(&["attach", &pid.to_string(), "--for", "300ms"]);
     running.kill().and_then(|()| running.wait()).expect("it is our child");
     let report = json(&output);
     sound(&report);
@@ -65,4 +66,7 @@ fn one_that_is_stopped_when_it_is_attached_to_is_said_to_be() {
         assert!(state(lane, "stopped") > 0.8 * nanos(&report["elapsed_ns"]), "{lane:#}");
     }
     assert!(nanos(&report["locks"][0]["held_ns"]) < 0.2 * nanos(&report["elapsed_ns"]), "{report:#}");
+    // Nothing was before.
+    let said = String::from_utf8_lossy(&table.stdout);
+    assert!(said.contains(&format!("\n! process {pid} is stopped by ")), "{said}");
 }

@@ -301,6 +301,68 @@ fn a_frozen_picture_tells_one_wait_and_names_the_keys_for_it() {
     });
 }
 
+/// Two threads hold the lock nearly all the time, by turns, and make two others wait, and one another; two do nothing.
+fn two_culprits() -> Trace {
+    let mut log = TraceBuilder::new().lock("GIL");
+    let rounds = |mut log: TraceBuilder, name, spans: [(LaneState, u64); 4]| {
+        log = log.lane(name);
+        for (state, span) in std::iter::repeat_n(spans, 8).flatten() {
+            log = if span > 0 { log.state(state, ms(span)) } else { log };
+        }
+        log
+    };
+    let (runs, waits, sleeps) = (LaneState::Running, LaneState::WaitingGil, LaneState::Io);
+    log = rounds(log, "render", [(runs, 45), (sleeps, 55), (sleeps, 0), (sleeps, 0)]);
+    log = rounds(log, "encode", [(sleeps, 5), (waits, 40), (runs, 45), (sleeps, 10)]);
+    log = rounds(log, "http-1", [(sleeps, 10), (waits, 80), (runs, 5), (sleeps, 5)]);
+    log = rounds(log, "http-2", [(sleeps, 10), (waits, 85), (runs, 5), (sleeps, 0)]);
+    for name in ["pool-1", "pool-2"] {
+        log = log.lane(name).state(sleeps, ms(800));
+    }
+    log.build()
+}
+
+#[test]
+fn whoever_makes_others_wait_nearly_as_much_as_the_first_is_named_however_small_the_screen() {
+    let drawn = |size, by_function| {
+        let (mut state, _) = watched(size, false, true);
+        let log = two_culprits();
+        let mut places = Places::default();
+        for step in 1..80 {
+            for (lane, function) in ["Report.render", "encode_pages", "answer", "answer"].into_iter().enumerate() {
+                let (lane, at) = (LaneId(lane as u32), log.begin_at() + ms(step * 10 + 2));
+                if log.span_at(lane, at).is_some_and(|span| span.state == LaneState::Running) {
+                    let file = format!("/srv/app/{}.py", function.split('.').next_back().unwrap_or_default());
+                    let (function, file) = (function.into(), file.as_str().into());
+                    let place = Place { function, file, line: Some(7), task: None, caller: None };
+                    places.looked(Look { at, lane, place: Some(place), counts: 1.0 });
+                }
+            }
+        }
+        places.settle(&log);
+        state.watch = Default::default();
+        state.watch.by_function = by_function;
+        state.watch.read(&log, &places);
+        state.view.axis.from = log.begin_at();
+        state.view.until = log.now();
+        update(&mut state, Some(&log), Action::Freeze);
+        (state, log)
+    };
+    for (size, by_function) in [((80, 24), false), ((80, 24), true), ((80, 22), false), ((120, 36), false)] {
+        let (state, log) = drawn(size, by_function);
+        let text = text(&draw(&state, Some(&log)));
+        let table = text.split("most kept waiting").next().unwrap_or_default();
+        let named = if by_function { ["Report.rend", "encode_pag"] } else { ["a render", "b encode"] };
+        assert!(named.iter().all(|name| table.contains(name)), "{size:?}\n{text}");
+        // Who waits is there, too.
+        assert!(text.contains("http-2     ") && text.contains("http-1     "), "{text}");
+    }
+    check("watch-culprits", |size| {
+        let (state, log) = drawn(size, false);
+        (state, Some(log))
+    });
+}
+
 /// A thread for each request: most have ended, some have their maker's name for a while; two workers live.
 fn requests() -> Trace {
     let mut log = TraceBuilder::new().lock("GIL").lane("main").state(LaneState::Io, ms(800));
@@ -382,6 +444,10 @@ fn the_python_processes_to_choose_from() {
             row(4242, "python3 api.py --port 8000", Ok("3.13.1")),
             row(17, "", Err(why)),
             row(4250, "python3 \u{1b}[2Jworker.py", Ok("3.11.2")),
+            Candidate {
+                in_part: Some("Python 3.8.18 is not known to gilscope: only its threads and cores are seen".to_owned()),
+                ..row(4300, "python3.8 /srv/legacy/nightly_report.py --all --since yesterday", Ok("3.8.18"))
+            },
         ];
         hear(&mut state, None, News::Pythons(rows));
         update(&mut state, None, Action::ToEnd);
@@ -390,7 +456,7 @@ fn the_python_processes_to_choose_from() {
 }
 
 #[test]
-fn of_a_python_that_is_seen_in_part_it_is_said_before_it_is_chosen() {
+fn a_python_that_is_seen_in_part_is_marked_and_why_is_said_before_it_is_chosen() {
     let mut state = super::fixtures::lab("threads", 4);
     hear(&mut state, None, News::Resized(100, 24));
     update(&mut state, None, Action::ShowWatch);
@@ -402,8 +468,14 @@ fn of_a_python_that_is_seen_in_part_it_is_said_before_it_is_chosen() {
     };
     let why = "Python 3.8.18 is not known to gilscope: only its threads and cores are seen";
     hear(&mut state, None, News::Pythons(vec![row(10, "3.13.1", None), row(20, "3.8.18", Some(why))]));
-    assert!(!text(&draw(&state, None)).contains("threads and cores"));
+    let drawn = text(&draw(&state, None));
+    let marked: Vec<&str> = drawn.lines().filter(|line| line.contains("threads and cores only")).collect();
+    assert!(marked.len() == 1 && marked[0].contains("3.8.18") && !drawn.contains(why), "{drawn}");
     update(&mut state, None, Action::ScrollDown);
     assert!(text(&draw(&state, None)).contains(why));
     assert_eq!(update(&mut state, None, Action::RunOrStop), [gilscope::app::Effect::Attach(20)]);
+    hear(&mut state, None, News::Resized(60, 15));
+    assert!(
+        text(&draw(&state, None)).lines().any(|line| line.contains("3.8.18") && line.trim_end().ends_with("in part"))
+    );
 }

@@ -1,14 +1,12 @@
 //! The figures of the Watch screen: who holds the lock, who is kept waiting, of late.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::event::{LaneId, LockId, Nanos, State};
 use crate::observe::place::Place;
 use crate::session::{Held, HeldIn, Looks, Places, held_by_lane, ran_by_lane};
 use crate::trace::{Distribution, Trace};
-use crate::workload::runs_when_imported;
 
 use super::Watch;
 use super::functions;
@@ -50,6 +48,15 @@ pub struct Figures {
     pub idle: Vec<Life>,
     /// How much time the tables are of.
     pub span: Nanos,
+}
+
+impl Figures {
+    /// How many of the first two holders are worth a name wherever one is told: the first, and the second if it is not far
+    /// behind.
+    pub fn culprits(&self) -> usize {
+        let [first, second, ..] = &*self.holders else { return self.holders.len() };
+        if second.waiting > 0.0 && second.waiting * 3.0 >= first.waiting { 2 } else { 1 }
+    }
 }
 
 /// How often all threads but one were made to stand still.
@@ -95,41 +102,8 @@ pub struct Holder {
 pub struct Call {
     /// How `compare --call` names it: `svc:scan`.
     pub target: String,
-    /// Whether it is in the current folder, where that looks for it.
-    pub is_here: bool,
     /// Its file.
-    file: Arc<str>,
-    /// What importing that does, once it has been looked at: only of the first row, of which it is said.
-    pub importing: Importing,
-}
-
-/// A longer file is not read to see what importing it does.
-const LONGEST_SOURCE: u64 = 2 << 20;
-
-/// What importing a file does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Importing {
-    /// It could not be read.
-    #[default]
-    Unknown,
-    /// It only defines.
-    Defines,
-    /// It runs the program.
-    Runs,
-}
-
-impl Importing {
-    /// By the file's source.
-    fn of(file: &str) -> Importing {
-        // What a name leads to may be anything, also what is never read to its end.
-        let is_small = std::fs::metadata(file).is_ok_and(|about| about.is_file() && about.len() <= LONGEST_SOURCE);
-        let source = is_small.then(|| std::fs::read_to_string(file).ok()).flatten();
-        match source.and_then(|source| runs_when_imported(&source)) {
-            None => Importing::Unknown,
-            Some(false) => Importing::Defines,
-            Some(true) => Importing::Runs,
-        }
-    }
+    pub file: Arc<str>,
 }
 
 /// A second place.
@@ -160,8 +134,6 @@ pub(super) struct History {
     sums: VecDeque<Sums>,
     /// Who has ended so long ago that no figure is of them.
     past: HashSet<LaneId>,
-    /// What importing files does, each looked at once.
-    importing: HashMap<Arc<str>, Importing>,
 }
 
 impl Watch {
@@ -207,10 +179,6 @@ impl Watch {
             true => functions::held_in(places, &told, now - from),
             false => threads.into_iter().map(|(holder, _)| holder).collect(),
         };
-        if let Some(call) = self.figures.holders.first_mut().and_then(|first| first.call.as_mut()) {
-            let known = self.history.importing.entry(Arc::clone(&call.file));
-            call.importing = *known.or_insert_with_key(|file| Importing::of(file));
-        }
         self.places.clone_from(places);
     }
 
@@ -328,7 +296,7 @@ pub fn place_words(place: &Place) -> String {
 }
 
 /// How `compare --call` names the function, or its caller outside of the standard library: a function of a module, for a
-/// method or what stands in a function cannot be called from outside. And whether it is in the current folder.
+/// method or what stands in a function cannot be called from outside.
 pub(super) fn call(place: &Place) -> Option<Call> {
     let (function, file) = match &place.caller {
         Some(caller) => (&caller.function, &caller.file),
@@ -337,14 +305,8 @@ pub(super) fn call(place: &Place) -> Option<Call> {
     };
     let module = file.rsplit('/').next()?.strip_suffix(".py")?;
     let is_name = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_');
-    let folder = Path::new(&**file).parent().filter(|folder| !folder.as_os_str().is_empty());
-    let is_here = folder.is_none_or(|folder| std::env::current_dir().is_ok_and(|here| here == folder));
-    (is_name(module) && is_name(function) && module != "__init__").then(|| Call {
-        target: format!("{module}:{function}"),
-        is_here,
-        file: Arc::clone(file),
-        importing: Importing::Unknown,
-    })
+    (is_name(module) && is_name(function) && module != "__init__")
+        .then(|| Call { target: format!("{module}:{function}"), file: Arc::clone(file) })
 }
 
 fn last_name(function: &str) -> &str {

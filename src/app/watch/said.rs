@@ -5,8 +5,9 @@ use crate::app::state::State;
 use crate::app::words::foreign;
 use crate::program::last_words;
 use crate::trace::Trace;
+use crate::workload::Importing;
 
-use super::{Holder, Importing, Watch};
+use super::{Call, Holder, Watch};
 
 /// From this share of the time on it is said what keeps threads from running without a GIL.
 const WORTH_SAYING: f64 = 0.05;
@@ -42,7 +43,7 @@ impl Watch {
             (_, None) if log.lanes().len() == 0 => "No Python has been seen in it so far.".to_owned(),
             (_, None) if !log.has_gil() => "No GIL has been found in it: its threads and cores are seen.".to_owned(),
             (Some(most), _) if self.by_function => self.said_of_functions(most),
-            (Some(most), _) => said_of_thread(most),
+            (Some(most), _) => self.said_of_thread(most),
             (None, Some(held)) if held < 0.5 => {
                 "The lock is free most of the time: nobody waits long for it.".to_owned()
             }
@@ -70,7 +71,7 @@ impl Watch {
     /// The two functions during which others waited most, if the second is not far behind.
     fn said_of_functions(&self, most: &Holder) -> String {
         let what = |holder: &Holder| foreign(holder.place.as_ref().unwrap_or(&holder.name));
-        let next = self.figures.holders.get(1).filter(|next| next.waiting * 3.0 >= most.waiting);
+        let next = self.figures.holders.get(1).filter(|_| self.figures.culprits() > 1);
         let not_seen = "looks do not tell in which function the lock was held";
         let next = next.map(|next| match next.name.is_empty() {
             true => format!("; of {:.0}% {not_seen}", next.waiting * 100.0),
@@ -84,6 +85,38 @@ impl Watch {
         format!("{share} of all waiting fell while the lock was held in {}{next}.", what(most))
     }
 
+    /// During whose holds others waited, where, and what to try about it.
+    fn said_of_thread(&self, most: &Holder) -> String {
+        let share = most.waiting * 100.0;
+        let place = match (&most.place, &most.also) {
+            (Some(place), Some(also)) => {
+                let (place, other) = (foreign(place), foreign(&also.place));
+                let first = estimated(also.first, also.off);
+                format!(", {first} of that in {place}, {:.0}% in {other}", also.share * 100.0)
+            }
+            (Some(place), None) => format!(", mostly in {}", foreign(place)),
+            (None, _) => String::new(),
+        };
+        let name = foreign(&most.name);
+        let name = match most.folded {
+            Some(count) => format!("one of {count} ended threads {name}"),
+            None => name,
+        };
+        let script = |call: &Call| self.scripts.get(&call.file).copied().unwrap_or_default();
+        let advice = match most.call.as_ref().map(|call| (call, script(call))) {
+            _ if most.holds <= 0.5 => String::new(),
+            Some((call, script)) if script.importing != Importing::Runs => {
+                let place = if script.is_here { "" } else { " in its folder" };
+                let unless = if script.importing == Importing::Unknown { ", if importing it runs nothing" } else { "" };
+                let command = foreign(&format!("gilscope compare --call {} -m threads,processes", call.target));
+                format!(" Try{place}{unless}: {command}")
+            }
+            _ if most.folded.is_none() => " Try: compare with it as a process.".to_owned(),
+            _ => String::new(),
+        };
+        format!("{share:.0}% of all waiting fell while {name} held the lock{place}.{advice}")
+    }
+
     /// What a program that did not end well last said.
     fn last_words(&self) -> String {
         let well = self.ended.as_deref().is_none_or(|how| how == "exit status 0");
@@ -95,34 +128,4 @@ impl Watch {
 /// A share that looks tell, and how far it may be off: `66% ±4`.
 fn estimated(share: f64, off: f64) -> String {
     format!("{:.0}% ±{:.0}", share * 100.0, (off * 100.0).ceil())
-}
-
-fn said_of_thread(most: &Holder) -> String {
-    let share = most.waiting * 100.0;
-    let place = match (&most.place, &most.also) {
-        (Some(place), Some(also)) => {
-            let (place, other) = (foreign(place), foreign(&also.place));
-            let first = estimated(also.first, also.off);
-            format!(", {first} of that in {place}, {:.0}% in {other}", also.share * 100.0)
-        }
-        (Some(place), None) => format!(", mostly in {}", foreign(place)),
-        (None, _) => String::new(),
-    };
-    let name = foreign(&most.name);
-    let name = match most.folded {
-        Some(count) => format!("one of {count} ended threads {name}"),
-        None => name,
-    };
-    let advice = match &most.call {
-        _ if most.holds <= 0.5 => String::new(),
-        Some(call) if call.importing != Importing::Runs => {
-            let place = if call.is_here { "" } else { " in its folder" };
-            let unless = if call.importing == Importing::Unknown { ", if importing it runs nothing" } else { "" };
-            let command = foreign(&format!("gilscope compare --call {} -m threads,processes", call.target));
-            format!(" Try{place}{unless}: {command}")
-        }
-        _ if most.folded.is_none() => " Try: compare with it as a process.".to_owned(),
-        _ => String::new(),
-    };
-    format!("{share:.0}% of all waiting fell while {name} held the lock{place}.{advice}")
 }

@@ -219,13 +219,11 @@ fn a_function_that_can_be_called_by_its_name_is_given_as_it_is_called() {
     let called = |function: &str, file: &str, by: Option<(&str, &str)>| {
         let caller = by.map(|(function, file)| Caller { function: function.into(), file: file.into(), line: None });
         let call = figures::call(&Place { caller: caller.map(Into::into), ..place(function, file, 1) });
-        call.map(|call| (call.target, call.is_here))
+        call.map(|call| (call.target, call.file.to_string()))
     };
-    let named = |is_here| Some(("svc:scan".to_owned(), is_here));
-    let here = std::env::current_dir().unwrap().join("svc.py");
-    assert_eq!(called("scan", "/srv/svc.py", None), named(false));
-    assert_eq!(called("scan", &here.to_string_lossy(), None), named(true));
-    assert_eq!(called("match", "/lib/python3.14/re/__init__.py", Some(("scan", "svc.py"))), named(true));
+    let named = |file: &str| Some(("svc:scan".to_owned(), file.to_owned()));
+    assert_eq!(called("scan", "/srv/svc.py", None), named("/srv/svc.py"));
+    assert_eq!(called("match", "/lib/python3.14/re/__init__.py", Some(("scan", "svc.py"))), named("svc.py"));
     for (function, file) in [("H.do_GET", "svc.py"), ("<module>", "svc.py"), ("f", "<string>"), ("f", "/a/my-svc.py")] {
         assert_eq!(called(function, file, None), None, "{function} {file}");
     }
@@ -233,26 +231,29 @@ fn a_function_that_can_be_called_by_its_name_is_given_as_it_is_called() {
 }
 
 #[test]
-fn a_script_that_runs_when_it_is_imported_is_not_to_be_imported() {
-    let folder = tempfile::tempdir().unwrap();
-    let said = |source: Option<&str>| {
-        let path = folder.path().join("svc.py");
-        let _ = std::fs::remove_file(&path);
-        if let Some(source) = source {
-            std::fs::write(&path, source).unwrap();
-        }
-        let log = log();
-        let (mut watch, mut places) = (Watch::default(), Places::default());
-        places.saw(log.begin_at() + ms(20), LaneId(0), place("scan", &path.to_string_lossy(), 2), 2);
-        watch.read(&log, &places);
-        sentence(&watch, &log)
+fn a_script_is_looked_at_once_before_anybody_is_told_to_import_it() {
+    use crate::workload::{Importing, Script};
+    let (log, file) = (log(), Arc::<str>::from("/srv/svc.py"));
+    let mut state = watching(&log);
+    let tell = |state: &mut State| {
+        let mut places = Places::default();
+        places.saw(log.begin_at() + ms(20), LaneId(0), place("scan", &file, 2), 2);
+        hear(state, Some(&log), News::Observed(Box::new(Observation { places, ..Observation::default() })))
     };
-    let defines = "def scan():\n    pass\n";
-    let guarded = said(Some(&format!("{defines}if __name__ == '__main__':\n    scan()\n")));
-    assert!(guarded.contains("Try in its folder: gilscope compare --call svc:scan "), "{guarded}");
-    let runs = said(Some(&format!("{defines}while True:\n    scan()\n")));
+    assert_eq!(tell(&mut state), [Effect::LookAtScript(Arc::clone(&file))]);
+    assert_eq!(tell(&mut state), []);
+    let mut said = |is_here, importing| {
+        hear(&mut state, Some(&log), News::Script(Arc::clone(&file), Script { is_here, importing }));
+        assert_eq!(tell(&mut state), [], "it was told");
+        sentence(&state.watch, &log)
+    };
+    let defines = said(false, Importing::Defines);
+    assert!(defines.contains("Try in its folder: gilscope compare --call svc:scan "), "{defines}");
+    let here = said(true, Importing::Defines);
+    assert!(here.contains("Try: gilscope compare --call svc:scan "), "{here}");
+    let runs = said(false, Importing::Runs);
     assert!(!runs.contains("--call") && runs.ends_with("Try: compare with it as a process."), "{runs}");
-    let unread = said(None);
+    let unread = said(false, Importing::Unknown);
     assert!(unread.contains("Try in its folder, if importing it runs nothing: gilscope compare --call"), "{unread}");
 }
 
@@ -323,7 +324,7 @@ fn of_a_program_that_is_stopped_that_is_said_in_place_of_how_its_lock_does() {
         (note, said(&state, &log))
     };
     let (note, text) = seen(vec![7], None);
-    assert_eq!(note, "after 0.0 s: process 7 is stopped by SIGSTOP");
+    assert_eq!(note, "process 7 is stopped by SIGSTOP");
     assert_eq!(text, "api.py is stopped: nothing of it runs until it is continued (kill -CONT 7).");
     let (note, text) = seen(Vec::new(), Some(ms(9)));
     assert_eq!(note, "sampled, since it is", "what is over does not hide what is so");

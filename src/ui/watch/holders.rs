@@ -51,8 +51,8 @@ pub fn render(state: &State, canvas: &mut Canvas) {
     // Without a lock several run at a time.
     let held = |held: f64| if runs { format!("{held:.1}×") } else { percent(held) };
     let rows = usize::from(height - 2);
-    // With room for one alone, whoever is first says more than all together.
-    let named = if all.len() > rows { (rows - 1).max(1) } else { all.len() };
+    // Whoever makes others wait says more than all others together.
+    let named = if all.len() > rows { (rows - 1).max(watch.figures.culprits().min(rows)) } else { all.len() };
     for (index, holder) in all.iter().take(named).enumerate() {
         let y = 2 + index as u16;
         if let Some(letter) = watch.letter(holder.lane).filter(|_| !watch.by_function) {

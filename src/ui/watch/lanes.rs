@@ -139,6 +139,13 @@ pub fn render(state: &State, log: &Trace, canvas: &mut Canvas) {
     cursor(state, &picture, height, canvas);
 }
 
+/// With how many rows all those have one that did something lately, beside the locks, the heading and the last line.
+pub fn least(state: &State, log: &Trace) -> u16 {
+    let locks = log.gils().filter(|(_, info)| info.of_workers).count() + log.worlds().count();
+    let busy = state.watch.figures.rows.iter().filter(|row| row.kind != Kind::Idle).count();
+    u16::try_from(2 + locks + busy).unwrap_or(u16::MAX)
+}
+
 /// The signs of waiting that are in the picture above row `bottom`, and what they mean: those first that say least by
 /// themselves.
 fn signs(canvas: &Canvas, picture: &Picture, bottom: u16) -> Vec<String> {

@@ -38,6 +38,9 @@ pub(super) use meters::busy;
 /// Rows of the table of holders: those with a name of their own, and all others.
 const MOST_HOLDERS: u16 = 6;
 
+/// With so many rows the lanes show the lock and two of them, between their heading and their last line.
+const LEAST_LANES: u16 = 5;
+
 /// Draws the Watch screen.
 pub fn render(state: &State, log: Option<&Trace>, canvas: &mut Canvas) {
     let (width, height) = (canvas.width(), canvas.height());
@@ -85,9 +88,12 @@ pub fn render(state: &State, log: Option<&Trace>, canvas: &mut Canvas) {
     if let Some(reading) = state.watch.reading {
         return output::render(state, reading, &mut canvas.part(0, rest, width, room));
     }
-    // The holders get up to two fifths of what is left, their rule and heading included.
-    let wanted = (state.watch.figures.holders.len() as u16).min(MOST_HOLDERS) + 2;
-    let table = if room >= 8 { wanted.min(room * 2 / 5).max(3) } else { 0 };
+    // The holders get up to two fifths of what is left, their rule and heading included. More if the second would be among
+    // the others for idle lanes, or if it makes the others wait nearly as much as the first.
+    let holders = state.watch.figures.holders.len() as u16;
+    let least = if state.watch.figures.culprits() > 1 { LEAST_LANES } else { lanes::least(state, log) };
+    let two = (2 + holders.min(3)).min(room.saturating_sub(least));
+    let table = if room >= 8 { (2 + holders.min(MOST_HOLDERS)).min(two.max(room * 2 / 5)).max(3) } else { 0 };
     let is_any = log.has_gil() || state.watch.figures.runs;
     let table = if !is_any || state.view.big { 0 } else { table };
     holders::render(state, &mut canvas.part(0, rest, width, table));

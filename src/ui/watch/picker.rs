@@ -8,13 +8,19 @@ use super::super::canvas::{Canvas, wrapped};
 use super::super::theme::Ink;
 use super::rule;
 
+/// What stands behind a Python of which little is to be seen; the second where there is little room. Why stands below.
+const IN_PART: [&str; 2] = ["threads and cores only", "in part"];
+
+/// Narrower, there is room for the shorter.
+const ROOM_FOR_MARK: u16 = 72;
+
 /// The longest reason that is shown in a row; whole it stands below.
 const SENTENCE: usize = 4;
 
 /// ```text
 /// ─ Python processes ────────────────────────────────────────────────
 /// ▸  4242  3.13.1   python api.py --port 8000
-///    4250  3.11.2   python worker.py
+///    4250  3.8.18   python worker.py                threads and cores only
 ///      17  no       process 17 belongs to root: observe it as that user
 /// ```
 pub fn render(state: &State, canvas: &mut Canvas) {
@@ -54,7 +60,14 @@ pub fn render(state: &State, canvas: &mut Canvas) {
             Err(why) if row.command.is_empty() => why.as_str(),
             _ => from_its_name(&row.command),
         };
-        canvas.text_to(21, y, width, &foreign(words), ink);
+        let mark = match (&row.in_part, width) {
+            (None, _) => "",
+            (Some(_), ..ROOM_FOR_MARK) => IN_PART[1],
+            (Some(_), _) => IN_PART[0],
+        };
+        let end = width.saturating_sub(mark.chars().count() as u16 + 1);
+        canvas.text_to(21, y, if mark.is_empty() { width } else { end - 1 }, &foreign(words), ink);
+        canvas.text(end, y, mark, Ink::Waits);
     }
     for (y, line) in (height.saturating_sub(below) + 1..height).zip(&reason) {
         canvas.text(1, y, line, Ink::Waits);

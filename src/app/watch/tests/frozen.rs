@@ -1,6 +1,7 @@
 //! A picture that stands still, by itself or because it was told to.
 
 use super::*;
+use crate::app::Program;
 
 #[test]
 fn frozen_the_wait_pointed_at_is_told_with_who_held_the_lock_and_where() {
@@ -26,6 +27,19 @@ fn frozen_the_wait_pointed_at_is_told_with_who_held_the_lock_and_where() {
     state.watch.places.saw(log.begin_at() + ms(96), LaneId(0), place("later", "/srv/x.py", 1), 0);
     state.view.cursor = Some(log.begin_at() + ms(85));
     assert!(said(&state, &log).contains("hog (seen 11.0 ms after in later (x.py:1))"), "{}", said(&state, &log));
+}
+
+#[test]
+fn of_a_wait_during_which_nobody_is_known_to_have_held_the_lock_that_is_said() {
+    let log = TraceBuilder::new().lock("GIL").lane("first").waiting(ms(90)).running(ms(10)).build();
+    let mut state = watching(&log);
+    state.origin.program = Some(Program::default());
+    act(&mut state, Some(&log), Action::Freeze);
+    let text = said(&state, &log);
+    assert!(
+        text.ends_with("first waits for the GIL, 90.0 ms; it is not known who held it meanwhile, if anyone did"),
+        "{text}"
+    );
 }
 
 #[test]
