@@ -6,6 +6,9 @@ use crate::trace::{CoreEvidence, Evidence, Trace};
 
 use super::words::{foreign, tenths};
 
+/// So many looks tell how much a sampled lock is held: a thousand a second, of three seconds.
+const LOOKS: f64 = 3000.0;
+
 /// What the run on the screen comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
@@ -95,6 +98,16 @@ impl Origin {
     /// Whether figures are samples, and so have a margin.
     pub fn is_sampled(&self) -> bool {
         self.evidence == Evidence::Sampled
+    }
+
+    /// How far a share of the last seconds may be off: not at all where all was recorded. By as many looks as those
+    /// seconds have, with 95 %; in whole per cents.
+    pub fn off(&self, share: f64) -> f64 {
+        if !self.is_sampled() {
+            return 0.0;
+        }
+        let off = 1.96 * (share * (1.0 - share) / LOOKS).sqrt();
+        (off * 100.0).ceil().max(1.0) / 100.0
     }
 }
 

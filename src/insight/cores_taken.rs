@@ -15,6 +15,10 @@ use crate::event::{LaneId, Nanos, State};
 /// Of the core time the run wanted, so much was taken by others: less is the usual noise of a machine.
 const TAKEN: f64 = 0.15;
 
+/// And they lacked one for so much of the run, all lanes together: a part of the time in which threads are awake that
+/// nearly always sleep is nothing that the run takes longer for.
+const OF_RUN: f64 = 0.05;
+
 /// So many moments are looked at, spread evenly; fewer where there are many lanes.
 const LOOKS: usize = 512;
 
@@ -25,7 +29,7 @@ pub(super) const INSIGHT: Insight = Insight { id: "cores-taken", of: Of::AnyProg
 
 fn find(facts: &Facts) -> Option<Said> {
     let without = facts.share_awake(State::WaitingCore);
-    if without < TAKEN {
+    if without < TAKEN || facts.at_once(&[State::WaitingCore]) < OF_RUN {
         return None;
     }
     let lanes: Vec<LaneId> = facts.trace.lanes().map(|(lane, _)| lane).collect();

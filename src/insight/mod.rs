@@ -20,6 +20,7 @@ mod lost_updates;
 mod memory_multiplied;
 mod native_outside;
 mod oversubscribed;
+mod own_lock_bound;
 mod pickling;
 mod start_up;
 mod stop_the_world;
@@ -97,6 +98,7 @@ pub const ALL: &[Insight] = &[
     convoy::INSIGHT,
     start_up::INSIGHT,
     pickling::INSIGHT,
+    own_lock_bound::INSIGHT,
     lock_bound::INSIGHT,
     stop_the_world::INSIGHT,
     free_threads_contending::INSIGHT,

@@ -1,5 +1,6 @@
 //! Each diagnosis on both sides: a log in which it holds, and one in which it does not.
 
+mod own_lock;
 mod rules;
 
 use std::collections::BTreeMap;
@@ -444,6 +445,15 @@ fn cores_were_taken_by_others_only_where_ours_left_some_free() {
     assert!(sentence.ends_with("was on 1.1 of 2."), "{sentence}");
     let little = workers(2, true, &[(State::Running, 100), (State::WaitingCore, 10)]);
     assert!(!ids(&little).contains(&"cores-taken"));
+    // Of a time awake that is a hundredth of the run a third is nothing, and of a tenth it is something.
+    let asleep =
+        |times: u64| workers(2, true, &[(State::Running, 2 * times), (State::WaitingCore, times), (State::Io, 297)]);
+    let of_program = |trace: &Trace| {
+        let mut facts = Facts::new(trace, 4, ms(5));
+        facts.is_program = true;
+        find(&facts).iter().any(|finding| finding.id == "cores-taken")
+    };
+    assert_eq!((of_program(&asleep(1)), of_program(&asleep(11))), (false, true));
 }
 
 #[test]

@@ -324,3 +324,45 @@ print(said['sleeper'], said['spinner'])
         assert!((on_cpu - said).abs() < 0.08 * said + 0.01, "{name}: {on_cpu} of {said}: {:#}", named(&report, name));
     }
 }
+
+/// Four threads that each work under one lock again and again, and a pool of four that is given little to do.
+const QUEUE: &str = "import threading, time
+from concurrent.futures import ThreadPoolExecutor
+def work(ms):
+    end = time.thread_time() + ms / 1000
+    while time.thread_time() < end: pass
+def queue(lock, end):
+    while time.monotonic() < end:
+        with lock: work(2)
+        time.sleep(0.001)
+end = time.monotonic() + 2
+if kind == 'queue':
+    lock = threading.Lock()
+    threads = [threading.Thread(target=queue, args=(lock, end)) for _ in range(4)]
+    for t in threads: t.start()
+    for t in threads: t.join()
+else:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(time.sleep, [0.05] * 4))
+        while time.monotonic() < end:
+            done = pool.submit(work, 1)
+            if kind == 'results': done.result()
+            else: time.sleep(0.004)
+";
+
+#[test]
+fn a_queue_for_a_lock_of_the_program_s_own_is_told_and_idle_workers_are_none() {
+    let Some(python) = python().filter(|_| exactly()) else { return };
+    let found = |kind: &str| {
+        let report = watch(&python, &format!("kind = '{kind}'\n{QUEUE}"));
+        sound(&report);
+        let insights = report["insights"].as_array().expect("there may be some").clone();
+        insights.into_iter().find(|it| it["id"] == "own-lock-bound")
+    };
+    // A loaded machine does not give them the cores they need each time.
+    let told = (0..5).find_map(|_| found("queue")).expect("it is told in one of several runs");
+    assert!(told["sentence"].as_str().is_some_and(|it| it.starts_with("4 threads take turns")), "{told}");
+    for kind in ["idle", "results"] {
+        assert_eq!(found(kind), None, "{kind}");
+    }
+}

@@ -1,6 +1,7 @@
 //! What the Watch screen says of a program, in a sentence or two.
 
 use crate::app::cursor;
+use crate::app::origin::Origin;
 use crate::app::state::State;
 use crate::app::words::foreign;
 use crate::program::last_words;
@@ -25,14 +26,14 @@ fn unsaid(state: &State, log: &Trace) -> String {
         (None, Some(pointed)) => pointed,
         (None, None) => match state.origin.instead.clone().filter(|_| state.watch.ended.is_none()) {
             Some(instead) => instead,
-            None => state.watch.sentence(log),
+            None => state.watch.sentence(log, &state.origin),
         },
     }
 }
 
 impl Watch {
     /// What is to be said of it all, in a sentence or two; what is foreign in it is kept apart.
-    pub(super) fn sentence(&self, log: &Trace) -> String {
+    pub(super) fn sentence(&self, log: &Trace, origin: &Origin) -> String {
         if let Some(how) = &self.ended {
             let seen = if log.lanes().len() == 0 { " No Python has been seen in it." } else { "" };
             return format!("The program has ended: {how}.{seen}{}", self.last_words());
@@ -44,7 +45,7 @@ impl Watch {
             (_, None) if !log.has_gil() => "No GIL has been found in it: its threads and cores are seen.".to_owned(),
             (Some(most), _) if self.by_function => self.said_of_functions(most),
             (Some(most), _) => self.said_of_thread(most),
-            (None, Some(held)) if held < 0.5 => {
+            (None, Some(held)) if held + origin.off(held) < 0.5 => {
                 "The lock is free most of the time: nobody waits long for it.".to_owned()
             }
             (None, _) => "No one thread makes the others wait.".to_owned(),

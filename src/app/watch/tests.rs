@@ -4,14 +4,16 @@ mod frozen;
 
 use super::super::{ModelChoice, News, hear, update as act};
 use super::*;
+use crate::app::Origin;
 use crate::event::State as LaneState;
 use crate::observe::parking::Wanted;
 use crate::observe::place::Place;
 use crate::session::{Experiment, Wants};
+use crate::trace::Evidence;
 use crate::trace::testing::TraceBuilder;
 
 fn sentence(watch: &Watch, log: &Trace) -> String {
-    super::super::Wording::Plain.say(&watch.sentence(log)).into_owned()
+    super::super::Wording::Plain.say(&watch.sentence(log, &Origin::default())).into_owned()
 }
 
 fn ms(millis: u64) -> Nanos {
@@ -57,6 +59,22 @@ fn those_kept_waiting_most_come_first_and_those_who_did_nothing_are_folded() {
     assert_eq!(order, [&active[..], &[("sleeper", Kind::Idle)]].concat());
     assert_eq!(watch.figures.held, Some(1.0));
     assert_eq!(watch.figures.wait.max, ms(100), "whoever waits still has waited longest");
+}
+
+#[test]
+fn a_lock_is_free_most_of_the_time_only_if_it_is_with_the_margin_of_its_looks() {
+    let said = |held: u64, evidence| {
+        let log = TraceBuilder::new().lock("GIL").lane("one").running(ms(held)).state(LaneState::Io, ms(1000 - held));
+        let (log, mut watch) = (log.build(), Watch::default());
+        watch.read(&log, &Places::default());
+        watch.sentence(&log, &Origin { evidence, ..Origin::default() })
+    };
+    let (free, neither) = ("The lock is free most of the time", "No one thread makes the others wait");
+    assert!(said(490, Evidence::Exact).starts_with(free));
+    assert!(said(510, Evidence::Exact).starts_with(neither));
+    // Of so many looks as three seconds have it may be 51 % as well.
+    assert!(said(490, Evidence::Sampled).starts_with(neither));
+    assert!(said(470, Evidence::Sampled).starts_with(free));
 }
 
 fn place(function: &str, file: &str, line: u32) -> Place {

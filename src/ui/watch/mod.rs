@@ -302,15 +302,10 @@ fn rule(canvas: &mut Canvas, y: u16, heading: &str, right: &str) {
     }
 }
 
-/// So many looks tell how much a sampled lock is held: a thousand a second, of three seconds.
-const LOOKS: f64 = 3000.0;
-
 /// A share with its margin, where it is a sample.
 fn share(state: &State, share: f64) -> String {
-    if !state.origin.is_sampled() {
-        return percent(share);
+    match state.origin.off(share) {
+        0.0 => percent(share),
+        off => format!("{} ±{:.0}", percent(share), off * 100.0),
     }
-    // By as many looks as the last seconds have, with 95 %; in whole per cents.
-    let off = 1.96 * (share * (1.0 - share) / LOOKS).sqrt();
-    format!("{} ±{:.0}", percent(share), (off * 100.0).ceil().max(1.0))
 }

@@ -1,0 +1,93 @@
+//! Threads that queue for a lock of the program's own, and those that wait in one since they have nothing to do.
+
+use super::*;
+
+const ROUNDS: u64 = 40;
+
+/// What is found in a program of these lanes, each of which does the same again and again after so many milliseconds.
+fn found(lock: bool, lanes: &[(u64, &[(State, u64)])]) -> Option<Finding> {
+    let mut builder = TraceBuilder::new();
+    if lock {
+        builder = builder.lock("GIL");
+    }
+    for (index, (first, states)) in lanes.iter().enumerate() {
+        builder = builder.lane(&format!("Thread-{index}"));
+        if *first > 0 {
+            builder = builder.state(State::WaitingLock, ms(*first));
+        }
+        for (state, millis) in (0..ROUNDS).flat_map(|_| *states) {
+            builder = builder.state(*state, ms(*millis));
+        }
+    }
+    let trace = builder.build();
+    let mut facts = Facts::new(&trace, 4, ms(5));
+    facts.is_program = true;
+    find(&facts).into_iter().find(|finding| finding.id == "own-lock-bound")
+}
+
+#[test]
+fn those_who_hand_a_lock_from_one_to_the_next_are_bound_by_it() {
+    let queue = |turn: &[(State, u64)], threads: u64| {
+        let under: u64 = turn.iter().map(|(_, millis)| millis).sum();
+        let mut states = turn.to_vec();
+        states.extend([(State::Io, 1), (State::WaitingLock, under * (threads - 1) - 1)]);
+        found(true, &(0..threads).map(|thread| (under * thread, &*states)).collect::<Vec<_>>())
+    };
+    let finding = queue(&[(State::Running, 2)], 8).expect("it holds");
+    assert!(
+        finding
+            .sentence
+            .starts_with("8 threads take turns under a lock of the program's own: they waited for such locks 8"),
+        "{finding:?}"
+    );
+    assert!(finding.sentence.ends_with("(2.00 ms on average)."), "{finding:?}");
+    // Whoever sleeps under the lock has his turn all the same; he runs when he lets it go.
+    let sleeping = [(State::Running, 1), (State::Io, 4), (State::Running, 1)];
+    assert!(queue(&sleeping, 3).is_some_and(|it| it.sentence.starts_with("3 threads")));
+    // Of two it is not known whether they hand each other work.
+    assert_eq!(queue(&[(State::Running, 5)], 2), None);
+}
+
+#[test]
+fn who_is_woken_and_finds_the_lock_taken_again_waits_on() {
+    // Each of the others is woken in each turn of 9 ms, and asks for no GIL.
+    let mut states = vec![(State::Running, 9)];
+    for _ in 0..3 {
+        states.extend([(State::WaitingLock, 4), (State::Native, 1), (State::WaitingLock, 4)]);
+    }
+    let lanes: Vec<_> = (0..4).map(|thread| (9 * thread, &*states)).collect();
+    assert!(found(true, &lanes).is_some_and(|it| it.sentence.starts_with("4 threads take turns")));
+}
+
+#[test]
+fn idle_workers_queue_for_nothing() {
+    let (work, wait) = (State::Running, State::WaitingLock);
+    let of_eight = |own: u64, period: u64, from: u64| -> Vec<(u64, Vec<(State, u64)>)> {
+        (0..8).map(|worker| (from + worker * period, vec![(work, own), (wait, 8 * period - own)])).collect()
+    };
+    let among = |others: &[(u64, &[(State, u64)])], workers: &[(u64, Vec<(State, u64)>)]| {
+        let workers = workers.iter().map(|(first, states)| (*first, &**states));
+        found(true, &others.iter().copied().chain(workers).collect::<Vec<_>>())
+    };
+    // Work comes from one that sleeps in between, or computes all the time but for what others do.
+    assert_eq!(among(&[(0, &[(work, 1), (State::Io, 9)])], &of_eight(2, 10, 1)), None);
+    assert_eq!(among(&[(0, &[(work, 8), (State::WaitingGil, 2)])], &of_eight(2, 10, 8)), None);
+    // Or from one that waits for the result each time.
+    assert_eq!(among(&[(0, &[(work, 2), (wait, 2)])], &of_eight(2, 4, 2)), None);
+    // They look for it themselves, each 16 ms.
+    assert_eq!(among(&[], &of_eight(1, 2, 1)), None);
+}
+
+#[test]
+fn those_who_have_work_done_by_others_or_meet_at_a_barrier_queue_for_nothing() {
+    let (work, wait) = (State::Running, State::WaitingLock);
+    let pairs = [0, 1, 2, 3].map(|pair| [(pair, [(work, 3), (wait, 3)]), (pair + 3, [(work, 3), (wait, 3)])]);
+    let lanes: Vec<_> = pairs.iter().flatten().map(|(first, states)| (*first, &states[..])).collect();
+    assert_eq!(found(false, &lanes), None);
+    // Whoever comes last changes.
+    let meets = [0, 1, 2, 3].map(|thread| {
+        let rounds = (0..4).map(|round| (thread + round) % 4 + 1);
+        rounds.flat_map(|late| [(work, late), (wait, 5 - late)]).collect::<Vec<_>>()
+    });
+    assert_eq!(found(false, &meets.iter().map(|states| (0, &**states)).collect::<Vec<_>>()), None);
+}
