@@ -12,6 +12,7 @@ use super::lock::Mode;
 use super::notice::Notice;
 use super::observed::{Process, Stage};
 use super::process;
+use super::tracked::Tracked;
 use super::watch::Watcher;
 
 /// How the helpers of `multiprocessing` are started (Lib/multiprocessing/resource_tracker.py, forkserver.py), and what they
@@ -20,6 +21,9 @@ const HELPERS: [(&str, &str); 2] = [
     ("from multiprocessing.resource_tracker import main", "resource tracker"),
     ("from multiprocessing.forkserver import main", "forkserver"),
 ];
+
+/// As many makers of makers are looked through for one with a lane.
+const MOST_ABOVE: usize = 64;
 
 /// What a program is called that helps others, by its command line.
 fn helper_name(command: &[String]) -> Option<&'static str> {
@@ -128,9 +132,17 @@ impl Watcher {
     pub(super) fn parent_of(&self, tid: u32) -> Option<LaneId> {
         let tracked = self.threads.get(&tid)?;
         // It may have got its lane since; if it has ended its number may be another's by now, of one who is younger.
-        let maker = tracked.maker.and_then(|maker| self.threads.get(&maker));
-        let maker = maker.filter(|maker| maker.met_at <= tracked.met_at);
-        maker.and_then(|maker| maker.lane.or(maker.parent)).or(tracked.parent)
+        let maker_of = |made: &Tracked| {
+            let maker = made.maker.and_then(|maker| self.threads.get(&maker));
+            maker.filter(|maker| maker.met_at <= made.met_at)
+        };
+        let makers = std::iter::successors(maker_of(tracked), |maker| maker_of(maker)).take(MOST_ABOVE);
+        let above = makers.clone().find_map(|maker| maker.lane.or(maker.parent)).or(tracked.parent);
+        // Of a thread that was there before it may not be known yet that it is Python's: then it is its process.
+        above.or_else(|| {
+            let of_process = |maker: &Tracked| self.threads.get(&maker.pid).and_then(|first| first.lane);
+            makers.filter(|maker| maker.pid != tracked.pid).find_map(of_process)
+        })
     }
 }
 

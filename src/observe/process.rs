@@ -159,6 +159,12 @@ pub fn last_number() -> Option<u32> {
     text("/proc/loadavg").ok()?.split_ascii_whitespace().last()?.parse().ok()
 }
 
+/// Whose child a process is.
+pub fn parent(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
+}
+
 /// Whether a process has had children that have ended: the kernel adds to its own what those that it waited for had in page
 /// faults, without which nobody lives.
 pub fn had_children(pid: u32) -> bool {
@@ -331,6 +337,7 @@ mod tests {
         assert!(has_begun_to_end("7 (a) Z 1") && !has_begun_to_end(""));
         assert!(has_begun_to_end("7 (a) R 1 7 7 0 -1 4194308 4") && !has_begun_to_end("7 (a) R 1 7 7 0 -1 4194304 4"));
         assert!(threads(pid).contains(&pid) && !command(pid).is_empty());
+        assert_eq!((parent(pid), parent(u32::MAX >> 2)), (Some(std::os::unix::process::parent_id()), None));
         assert_eq!(maps(u32::MAX >> 2), Err(Trouble::NoSuchProcess(u32::MAX >> 2)));
     }
 

@@ -324,8 +324,8 @@ impl Watcher {
                 tracked.thread.explain(at, reason);
             }
             None if records => tracked.thread.found_runnable(at),
-            None if tracked.thread.holds().is_none() => tracked.thread.found_awake(at),
-            None => {}
+            // Also who has kept the lock while he slept.
+            None => tracked.thread.found_awake(at),
         }
         let is_awake = reason.is_none() && !records;
         if let Some(what) = what

@@ -82,13 +82,18 @@ impl Watcher {
 
     /// Follows the children of those that are followed, and theirs, of whose births nobody has told.
     fn adopt_children(&mut self, at: Nanos) {
-        let mut parents: Vec<u32> = self.processes.keys().copied().collect();
+        let mut parents: Vec<u32> = self.processes.keys().copied().chain(self.keeper).collect();
         while let Some(parent) = parents.pop() {
+            let is_keeper = self.keeper == Some(parent);
             let children = kin::children_by_maker(parent).into_iter();
             let new = children.filter(|(pid, _)| !self.processes.contains_key(pid) && !process::is_zombie(*pid));
             let new: Vec<(u32, u32)> = new.take(MOST_CHILDREN).collect();
-            let command = if new.is_empty() { Vec::new() } else { process::command(parent) };
+            let copied = if is_keeper { self.root } else { parent };
+            let command = if new.is_empty() { Vec::new() } else { process::command(copied) };
             for (child, maker) in new {
+                if !is_keeper {
+                    self.track(parent, maker, at, false);
+                }
                 self.cover(child);
                 let is_copy = process::command(child) == command;
                 self.adopt(child, at, Some((maker, is_copy)));
@@ -120,7 +125,10 @@ impl Watcher {
         let pythons =
             self.processes.values().filter(|process| process.stage == Stage::Python).map(|process| process.pid);
         for pid in pythons.collect::<Vec<_>>() {
-            process::threads(pid).into_iter().for_each(|tid| self.track(pid, tid, now, false));
+            // One that has ended keeps its number until it is waited for: it would be new each time.
+            let new = |tid: &u32| !self.threads.contains_key(tid) && process::is_alive(pid, *tid);
+            let new: Vec<u32> = process::threads(pid).into_iter().filter(new).collect();
+            new.into_iter().for_each(|tid| self.track(pid, tid, now, false));
         }
     }
 
@@ -150,6 +158,7 @@ impl Watcher {
     /// Watches a process that we have started and that does not execute its program yet.
     pub fn await_program(&mut self, command: Vec<String>) {
         self.program.command = command;
+        self.keeper = process::parent(self.root);
         self.cover(self.root);
         self.adopt(self.root, self.began, None);
     }

@@ -102,6 +102,8 @@ pub(super) enum Item {
 /// See the [module](self).
 pub struct Watcher {
     pub(super) root: u32,
+    /// Who keeps it, if we started it: whatever loses its parent becomes his child, and none of his own is anything else.
+    pub(super) keeper: Option<u32>,
     pub(super) recorder: Recorder,
     pub(super) processes: BTreeMap<u32, Process>,
     pub(super) threads: HashMap<u32, Tracked>,
@@ -173,6 +175,7 @@ impl Watcher {
         let began = Monotonic.now();
         Watcher {
             root,
+            keeper: None,
             recorder: Recorder::default(),
             processes: BTreeMap::new(),
             threads: HashMap::new(),

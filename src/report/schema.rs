@@ -231,7 +231,7 @@ pub struct Lane {
     /// What it was to the run.
     pub role: Role,
     /// The lane that made it; null for the first. Of a real program: of a thread null if it was there before, of a process
-    /// the nearest lane above it if what made it has none.
+    /// the nearest lane above it if what made it has none, and null if that had ended before anybody looked.
     pub parent: Option<LaneId>,
     /// Its process.
     pub pid: Option<u32>,

@@ -340,3 +340,58 @@ os.execv('/bin/sh', ['sh', '-c', 'sleep 0.7; exec \"$0\" -c \"import time; time.
         assert!(state(main, "io") > 0.8e9, "both slept: {records}: {main:#}");
     }
 }
+
+#[test]
+fn one_that_has_ended_and_is_not_waited_for_has_one_lane_and_not_one_more_each_time_it_is_looked() {
+    let Some(python) = python() else { return };
+    // The second is a copy of its maker, the first executes Python anew.
+    let code = "import os, subprocess, sys, time
+child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(0.5)'])
+if os.fork() == 0:
+    time.sleep(0.5)
+    os._exit(0)
+time.sleep(2.5)
+";
+    let Some(report) = watch_refused(&python, code) else { return };
+    sound(&report);
+    assert_eq!(lanes(&report).len(), 3, "{:#}", report["lanes"]);
+}
+
+#[test]
+fn who_has_lost_his_parent_before_anybody_looked_is_seen_all_the_same() {
+    let Some(python) = python() else { return };
+    // The shell leaves it behind and ends at once.
+    let code = "import os, subprocess, sys, time
+subprocess.run(['sh', '-c', '\"$0\" -c \"import time; time.sleep(1.5)\" &', sys.executable])
+time.sleep(2)
+";
+    let Some(report) = watch_refused(&python, code) else { return };
+    sound(&report);
+    let orphans = lanes(&report).iter().filter(|lane| lane["pid"] != report["pid"]);
+    assert_eq!(orphans.filter(|lane| lane["end"] == "done").count(), 1, "{:#}", report["lanes"]);
+}
+
+#[test]
+fn a_process_has_a_lane_above_it_though_the_thread_that_made_it_is_not_known_yet() {
+    let Some(python) = python() else { return };
+    let code = "import os, subprocess, sys, threading, time
+def make():
+    if os.fork() == 0:
+        time.sleep(0.8)
+        os._exit(0)
+    subprocess.run(['sh', '-c', '\"$0\" -c \"import time; time.sleep(0.8)\"; true', sys.executable])
+time.sleep(0.5)
+threads = [threading.Thread(target=make) for _ in range(3)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+";
+    let Some(report) = watch_refused(&python, code) else { return };
+    sound(&report);
+    let all = lanes(&report);
+    let children: Vec<_> = all.iter().filter(|lane| lane["pid"] != report["pid"]).collect();
+    assert_eq!(children.len(), 6, "{:#}", report["lanes"]);
+    for child in children {
+        let above = all.iter().find(|lane| lane["id"] == child["parent"]);
+        assert!(above.is_some_and(|above| above["pid"] == report["pid"]), "{child:#}");
+    }
+}

@@ -479,3 +479,19 @@ fn short_sleeps_are_looked_at_as_often_as_a_lock_that_is_only_looked_at() {
     // Looks a millisecond apart meet six of ten, looks three milliseconds apart meet two of ten.
     assert!(told > 0.38 * (told + unseen), "{told} ns of its sleeps have a reason, {unseen} have none: {sleeper:#}");
 }
+
+#[test]
+fn who_sleeps_with_the_lock_and_then_computes_with_it_sleeps_no_longer() {
+    let Some(python) = python() else { return };
+    // A function of `PyDLL` keeps the lock. Nobody wants it, so it is never dropped afterwards.
+    let code = "import ctypes, time
+ctypes.PyDLL(None).usleep(500_000)
+end = time.thread_time() + 1
+while time.thread_time() < end: pass
+";
+    let Some(report) = watch_refused(&python, code) else { return };
+    sound(&report);
+    let main = named(&report, "main");
+    let asleep = state(main, "io") + state(main, "sleeping");
+    assert!(asleep > 0.0 && state(main, "running") > asleep, "it slept half as long as it computed: {main:#}");
+}
