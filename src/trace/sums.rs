@@ -4,6 +4,7 @@ use super::crowd::MEMBERS;
 use super::lane::by_state;
 use super::{Blame, Distribution, Ledger, LockStats, Trace};
 use crate::event::{LaneId, LockId, Nanos, State};
+use crate::model::LockKind;
 
 /// Sums over the run so far. Where looks are all there is, what none of them met is in them as those that did tell (see the
 /// `unmet` module), though no cell shows it.
@@ -102,7 +103,16 @@ impl Trace {
         let within = |at: Nanos| at.max(self.begin_at()).min(self.now).0;
         let (before, until) = (holders.held_at(within(from)), holders.held_at(within(to)));
         let held = until.into_iter().zip(before).map(|(until, before)| Nanos(until.saturating_sub(before)));
-        held.enumerate().map(|(number, held)| (holders.lane(number), held)).collect()
+        // Where looks are all there is, it held it for as long as they met it running so.
+        let is_gil = self.locks[lock.index()].info.kind == LockKind::Gil;
+        let by_looks = |id: LaneId, held: Nanos| {
+            let lane = Some(&self.lanes[id.index()]).filter(|lane| is_gil && lane.info.lock == Some(lock));
+            lane.map_or(held, |lane| lane.unmet.between(within(from), within(to)).held(held))
+        };
+        held.enumerate()
+            .map(|(number, held)| (holders.lane(number), held))
+            .map(|(id, held)| (id, by_looks(id, held)))
+            .collect()
     }
 
     /// Who waited while who held the lock: each waiter charges each nanosecond of its waiting to the holder of that

@@ -106,6 +106,11 @@ impl Sums {
         }
     }
 
+    /// For how long it held its lock, of which so much was drawn.
+    pub(super) fn held(self, drawn: Nanos) -> Nanos {
+        Nanos((drawn.0 + self.awake.0[0]).saturating_sub(self.drawn.0[0]))
+    }
+
     /// How much of what was slept unmet was waiting.
     fn waiting(self) -> Estimate {
         Estimate::part(Nanos(self.slept), self.waits, self.all)

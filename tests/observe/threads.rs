@@ -325,7 +325,8 @@ print(said['sleeper'], said['spinner'])
     }
 }
 
-/// Four threads that each work under one lock again and again, and a pool of four that is given little to do.
+/// Four threads that each do something under one lock that leaves the GIL alone, again and again, and a pool of four that is
+/// given little to do.
 const QUEUE: &str = "import threading, time
 from concurrent.futures import ThreadPoolExecutor
 def work(ms):
@@ -333,8 +334,8 @@ def work(ms):
     while time.thread_time() < end: pass
 def queue(lock, end):
     while time.monotonic() < end:
-        with lock: work(2)
-        time.sleep(0.001)
+        with lock: time.sleep(0.002)
+        work(0.2)
 end = time.monotonic() + 2
 if kind == 'queue':
     lock = threading.Lock()
