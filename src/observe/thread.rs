@@ -296,7 +296,7 @@ impl Thread {
         let unseen = unseen.map(|sleep| (sleep.since, sleep.follows, sleep.runnable));
         // Of a new process it is not known what it does before it was looked at.
         let is_first = self.awake == Awake::Unknown && (self.state, self.detail) == (State::Starting, Detail::Fork);
-        let is_unmet = self.is_known_by_looks() && self.sleep.as_ref().is_some_and(|sleep| sleep.reason.is_none());
+        let is_unmet = self.sleep.as_ref().is_some_and(|sleep| sleep.reason.is_none() && self.is_told_by_looks(sleep));
         self.close_sleep(at);
         if slept.is_some() && !unseen.is_some_and(|(_, follows, _)| follows) {
             self.give_up();

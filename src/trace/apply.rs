@@ -200,7 +200,9 @@ impl Trace {
     /// A look met it asleep: if it waits, from now on looks charge that to whom they meet holding the lock.
     fn met_waiting(&mut self, id: LaneId, apart: Nanos) {
         let lane = &mut self.lanes[id.index()];
-        let Some(wait) = lane.wait.as_mut().filter(|wait| !wait.by_looks) else { return };
+        // Where each hold is recorded, that tells more.
+        let is_sampled = lane.is_sampled();
+        let Some(wait) = lane.wait.as_mut().filter(|wait| is_sampled && !wait.by_looks) else { return };
         wait.by_looks = true;
         let (lock, holders) = (wait.lock, &mut self.locks[wait.lock.index()].holders);
         if let Some(holder) = holders.now().filter(|holder| *holder != id) {
@@ -232,7 +234,7 @@ impl Trace {
         let known = &mut self.locks[lock.index()];
         let is_end = |wait: &&Wait| wait.lock == lock && !before_begin;
         if let Some(wait) = lane.wait.as_ref().filter(is_end).filter(|_| !lane.is_sampled()) {
-            known.wait.add(clipped.saturating_sub(wait.since));
+            known.wait.add_times(clipped.saturating_sub(wait.since), lane.unmet.stands_for().round() as u64);
         }
         let handoff = known.holders.take(clipped, id, false, !before_begin);
         known.since = clipped;

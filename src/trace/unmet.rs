@@ -20,6 +20,9 @@
 //! or not, on a core or not. The sums of that take the place of what was drawn from
 //! one look to the next. And who waits while another is met holding the lock charges him with that time.
 //!
+//! Of a lock that is watched each wait is known by what is recorded of it, save the first sleep after a drop (see
+//! `observe/thread/hindsight.rs`): of these looks tell in the same way.
+//!
 //! Nothing is drawn of this: on its lane a sleep that no look met stays one of no known
 //! reason, and what nobody knows unknown. Only sums are made of it.
 //!
@@ -163,7 +166,12 @@ impl Unmet {
         self.met_at.is_some()
     }
 
-    /// Its wait is over: for how many it stands.
+    /// For how many its wait stands.
+    pub(super) fn stands_for(&self) -> f64 {
+        self.stands_for.unwrap_or(1.0)
+    }
+
+    /// The same, of a wait that is over.
     pub(super) fn waited(&mut self) -> f64 {
         self.stands_for.take().unwrap_or(1.0)
     }

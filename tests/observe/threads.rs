@@ -325,6 +325,36 @@ print(said['sleeper'], said['spinner'])
     }
 }
 
+/// One works in C without the lock, and never sleeps but for want of it; the other has it for milliseconds at a time.
+const WORKS_WITHOUT: &str = "import hashlib, threading, time
+data, end = bytes(6000000), time.monotonic() + 4
+def native():
+    while time.monotonic() < end: hashlib.sha256(data)
+def hog():
+    while time.monotonic() < end:
+        until = time.thread_time() + 0.003
+        while time.thread_time() < until: pass
+        time.sleep(0.002)
+threads = [threading.Thread(target=f, name=f.__name__) for f in (native, hog)]
+for t in threads: t.start()
+for t in threads: t.join()
+";
+
+#[test]
+fn who_works_without_the_lock_and_wants_it_back_waits_for_it_though_no_look_met_most_of_these_waits() {
+    let Some(python) = python().filter(|_| exactly()) else { return };
+    let report = watch(&python, WORKS_WITHOUT);
+    sound(&report);
+    assert_eq!(report["observer"]["engine"], "exact", "{}", report["observer"]);
+    let lane = named(&report, "native");
+    let life = nanos(&report["elapsed_ns"]) - state(lane, "unborn") - state(lane, "done");
+    let truth = life - nanos(&lane["on_cpu_ns"]) - nanos(&lane["runqueue_ns"]);
+    let (waits, off) = (state(lane, "waiting_gil"), nanos(&lane["waiting_gil_off_ns"]));
+    assert!(truth > 0.05 * life && off > 0.0, "{lane:#}");
+    assert!(waits + off > 0.7 * truth - 0.02 * life, "{waits} ±{off} of {truth}: {lane:#}");
+    assert!(waits - off < 1.3 * truth + nanos(&lane["runqueue_ns"]), "{waits} ±{off} of {truth}: {lane:#}");
+}
+
 /// Four threads that each do something under one lock that leaves the GIL alone, again and again, and a pool of four that is
 /// given little to do.
 const QUEUE: &str = "import threading, time

@@ -22,7 +22,8 @@
 //! All of it is needed. A sleep in a system call whose end happens to be the moment of a drop is the first one since its
 //! thread dropped the lock, unless native code makes several such calls in a row. So the first sleep after a drop stays
 //! one of no known reason, also where it was a wait of one who made a call that did not sleep and has lost the lock by
-//! then (of one who was made to drop it see [`super::request`]). And so does a wait whose thread was woken and then queued for a core: no record tells when
+//! then (of one who was made to drop it see [`super::request`]); sums tell how many of them were waits, by those that looks
+//! met (`trace/unmet.rs`). And so does a wait whose thread was woken and then queued for a core: no record tells when
 //! it was woken, and to count each sleep that came before a wait as one would make waits of calls.
 //!
 //! What is told of a lane is held back until that is decided: a moment, or as long as the sleep that follows.

@@ -138,14 +138,22 @@ impl Thread {
         self.enter(since, to, detail);
     }
 
-    /// Whether nothing but looks tells what it sleeps in.
+    /// Whether nothing but looks tells what this sleep is. Of the first after a drop of a lock that is watched that is so, too: it
+    /// may be one that the lock was dropped for, or a wait of one who worked without it.
+    pub(super) fn is_told_by_looks(&self, sleep: &Sleep) -> bool {
+        let is_first = self.awake == Awake::Native && !sleep.follows && self.holds.is_none() && !self.boots;
+        self.is_known_by_looks() || is_first
+    }
+
+    /// Whether nothing but looks tells what it does.
     pub fn is_known_by_looks(&self) -> bool {
         matches!(self.awake, Awake::Undecided { .. }) && !self.boots
     }
 
     /// The look at `at` was the first to meet it in its sleep, so long after the one before.
     pub fn met(&mut self, at: Nanos, apart: Nanos) {
-        let sleep = self.sleep.as_ref().filter(|sleep| self.is_known_by_looks() && sleep.recorded && sleep.since <= at);
+        let sleep =
+            self.sleep.as_ref().filter(|sleep| self.is_told_by_looks(sleep) && sleep.recorded && sleep.since <= at);
         if sleep.is_some_and(|sleep| !matches!(sleep.reason, None | Some(Reason::Unknown))) {
             self.push(at, CoreId::UNKNOWN, EventKind::Met { apart });
         }

@@ -448,7 +448,7 @@ fn a_new_process_is_starting_until_it_has_a_core_and_then_what_it_turns_out_to_h
 }
 
 #[test]
-fn whether_a_look_met_it_is_told_of_a_sleep_where_looks_are_all_there_is() {
+fn whether_a_look_met_it_is_told_of_a_sleep_of_which_looks_are_all_there_is() {
     let kinds = |awake: Awake| {
         let mut thread = Thread::new(Nanos(0), false, awake);
         thread.switch_in(Nanos(10), CORE);
@@ -470,5 +470,6 @@ fn whether_a_look_met_it_is_told_of_a_sleep_where_looks_are_all_there_is() {
     };
     let by_looks = Awake::Undecided { interval: Nanos::from_millis(5) };
     assert_eq!(kinds(by_looks), [(30, EventKind::Met { apart: Nanos(25) }), (60, EventKind::Unmet)]);
-    assert_eq!(kinds(Awake::Native), []);
+    // Of a lock that is watched, where it was the first after a drop: of the second it tells what happened to the lock.
+    assert_eq!(kinds(Awake::Native), [(30, EventKind::Met { apart: Nanos(25) })]);
 }
