@@ -177,6 +177,9 @@ fn locks(report: &Report, out: &mut impl Write) -> io::Result<()> {
 /// So many cores are told of that threads without lanes used.
 const WORTH_TELLING: f64 = 0.02;
 
+/// A margin of so many per cent is told: what is less is lost in rounding.
+const WORTH_A_MARGIN: f64 = 0.5;
+
 /// Of so many looks at a lock one is at the threads, too.
 const LOOKS_PER_THREAD: u64 = 3;
 
@@ -222,8 +225,9 @@ fn lanes(report: &Report, out: &mut impl Write) -> io::Result<()> {
             None => share(State::WaitingCore),
         };
         let of_lock = |state: State| if is_seen(lane) { share(state) } else { "?".to_owned() };
-        let waits = match lane.waiting_gil_off_ns.map(|off| (off.0 as f64 * 100.0 / lived.max(1) as f64).ceil()) {
-            Some(off) => format!("{} ±{off:.0}", of_lock(State::WaitingGil)),
+        let off = lane.waiting_gil_off_ns.map(|off| off.0 as f64 * 100.0 / lived.max(1) as f64);
+        let waits = match off.filter(|off| *off >= WORTH_A_MARGIN) {
+            Some(off) => format!("{} ±{:.0}", of_lock(State::WaitingGil), off.ceil()),
             None => of_lock(State::WaitingGil),
         };
         let runs = match lane.on_cpu_ns {

@@ -193,7 +193,7 @@ fn where_no_records_tell_of_births_short_children_are_looked_for_and_it_is_said_
 time.sleep(0.1)
 for _ in range(20):
     if os.fork() == 0:
-        end = time.monotonic() + 0.03
+        end = time.monotonic() + 0.05
         while time.monotonic() < end: pass
         os._exit(0)
     os.wait()
