@@ -202,7 +202,7 @@ for _ in range(20):
     let Some(report) = run(code) else { return };
     sound(&report);
     assert!(said(&report), "{:#}", report["observer"]);
-    assert!(lanes(&report).len() > 1 + 10, "most of them are seen: {:#}", report["lanes"]);
+    assert!(lanes(&report).len() > 1 + 16, "nearly all of them are seen: {:#}", report["lanes"]);
     let alone = run("import time\ntime.sleep(0.5)").expect("it was refused before");
     assert!(!said(&alone), "{:#}", alone["observer"]);
 }
