@@ -12,6 +12,13 @@ use super::thread::{Awake, Reason};
 use super::tracked::Tracked;
 use super::watch::{Item, Watcher};
 
+/// What told that a lock has changed hands.
+#[derive(Clone, Copy)]
+enum Witness {
+    Record,
+    Look,
+}
+
 impl Watcher {
     /// Tells the machines all that is older than the horizon.
     pub(super) fn tell(&mut self, horizon: Nanos) {
@@ -26,7 +33,7 @@ impl Watcher {
                     let mut changes = Vec::new();
                     self.locks[lock].looked(from, state, holder, &mut |change| changes.push(change));
                     let is_as_before = changes.is_empty();
-                    changes.into_iter().for_each(|change| self.change(lock, at, change));
+                    changes.into_iter().for_each(|change| self.change(lock, at, change, Witness::Look));
                     if !self.locks[lock].is_gil() {
                         continue;
                     }
@@ -137,7 +144,7 @@ impl Watcher {
                     self.first_event.get_or_insert(at);
                     let mut changes = Vec::new();
                     self.locks[lock].hit(at, tid, &mut |change| changes.push(change));
-                    changes.into_iter().for_each(|change| self.change(lock, at, change));
+                    changes.into_iter().for_each(|change| self.change(lock, at, change, Witness::Record));
                 }
             }
             What::Born { maker, parent } => {
@@ -222,8 +229,9 @@ impl Watcher {
         }
     }
 
-    fn change(&mut self, lock: usize, at: Nanos, change: Change) {
+    fn change(&mut self, lock: usize, at: Nanos, change: Change, by: Witness) {
         let (id, is_gil) = (self.locks[lock].id, self.locks[lock].is_gil());
+        let is_watched = self.locks[lock].mode == Mode::Exact;
         match change {
             Change::Dropped(tid) if !is_gil => {
                 if let Some(tracked) = self.threads.get_mut(&tid) {
@@ -260,7 +268,10 @@ impl Watcher {
                 if let Some(past) = self.locks[lock].past() {
                     tracked.thread.takes_after(at, tid, past);
                 }
-                tracked.thread.take(at, id);
+                match by {
+                    Witness::Look if is_watched => tracked.thread.found_holding(at, id),
+                    _ => tracked.thread.take(at, id),
+                }
                 // Who enters a subinterpreter needs its lock from then on; the first thread is at home in the main one.
                 let lanes_lock = self.processes.get(&pid).and_then(|process| process.lanes_lock);
                 if let Some(lane) =

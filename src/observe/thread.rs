@@ -20,6 +20,7 @@
 //! Nothing is guessed: the reason of the sleep before, at the same place in the
 //! program, may not be that of a short one after it.
 
+mod beginning;
 mod doubt;
 mod hindsight;
 mod request;
@@ -159,34 +160,6 @@ impl Thread {
         self.wants
     }
 
-    /// What it did so far was this, save while it had not run yet and from its first sleep on; if nobody has heard of it.
-    pub fn was_awake(&mut self, to: State, detail: Detail) {
-        let begins = EventKind::State { to: State::Starting, detail: Detail::Fork };
-        if self.out.first().is_none_or(|first| first.at != self.since || first.kind != begins) {
-            return;
-        }
-        let is_switch = |kind| matches!(kind, EventKind::SwitchIn | EventKind::SwitchOut { preempted: true });
-        let Some(after) = self.out.iter().skip(1).position(|event| !is_switch(event.kind)) else { return };
-        let unknown = EventKind::State { to: State::Unknown, detail: Detail::None };
-        let (until_then, rest) = self.out.split_at_mut(after + 2);
-        if let Some(first) = until_then.last_mut().filter(|event| event.kind == unknown) {
-            first.kind = EventKind::State { to, detail };
-            if rest.iter().all(|event| is_switch(event.kind)) {
-                (self.state, self.detail) = (to, detail);
-            }
-        }
-    }
-
-    /// Nobody has looked what its program did once it was loaded, and nobody will.
-    pub fn was_never_seen(&mut self) {
-        let loads = EventKind::State { to: State::Starting, detail: Detail::Exec };
-        let unknown = EventKind::State { to: State::Unknown, detail: Detail::None };
-        self.out.iter_mut().filter(|event| event.kind == loads).for_each(|event| event.kind = unknown);
-        if (self.state, self.detail) == (State::Starting, Detail::Exec) {
-            (self.state, self.detail, self.boots) = (State::Unknown, Detail::None, false);
-        }
-    }
-
     /// Whether it is known to wait for a lock.
     pub fn is_waiting(&self) -> bool {
         self.wants.is_some()
@@ -207,48 +180,31 @@ impl Thread {
         self.ended
     }
 
-    /// A program is loaded in it, or its interpreter is set up, from now on: until it first takes a lock, or it is known
-    /// what it does.
-    pub fn boot(&mut self, at: Nanos, phase: Detail) {
-        if self.has_ended() {
-            return;
-        }
-        self.give_up();
-        self.had_it();
-        if !self.boots {
-            // Who executes a program is awake.
-            self.close_sleep(at);
-            // What it was born for was this.
-            self.was_awake(State::Starting, Detail::Fork);
-        }
-        if let Some(world) = self.stops {
-            self.start_world(at, world);
-        }
-        // What held its program before does not hold for the next.
-        self.drop_unseen(at);
-        self.wants = None;
-        if !matches!(self.state, State::Unborn | State::Unknown | State::Starting) {
-            self.enter(at, State::Unknown, Detail::None);
-        }
-        self.enter(at, State::Starting, phase);
-        self.boots = true;
-    }
-
-    /// Whether a program is being loaded in it, or its interpreter set up.
-    pub fn is_booting(&self) -> bool {
-        self.boots
-    }
-
     /// It took a lock.
     pub fn take(&mut self, at: Nanos, lock: LockId) {
         self.doubt_taking(at);
         self.close_sleep(at);
+        self.holds_from(at, lock, State::Running);
+    }
+
+    /// A look tells that it holds a lock, which each write to is recorded of from now on. Who sleeps, as is recorded, sleeps with it.
+    pub fn found_holding(&mut self, at: Nanos, lock: LockId) {
+        let sleeps = self.sleep.as_ref().is_some_and(|sleep| sleep.recorded && sleep.since < at);
+        if !sleeps || self.boots || self.state == State::WaitingGil {
+            return self.take(at, lock);
+        }
+        // What it sleeps in was not seen before it was known that it does.
+        self.explain(at, Reason::Unknown);
+        self.holds_from(at, lock, self.state);
+    }
+
+    fn holds_from(&mut self, at: Nanos, lock: LockId, to: State) {
         self.give_up();
         self.sleeps = 0;
         (self.holds, self.wants, self.boots) = (Some(lock), None, false);
         (self.took, self.had, self.is_new) = (at, None, false);
-        (self.state, self.detail) = (State::Running, Detail::None);
-        self.push(at, CoreId::UNKNOWN, EventKind::Take { lock, to: State::Running });
+        (self.state, self.detail) = (to, Detail::None);
+        self.push(at, CoreId::UNKNOWN, EventKind::Take { lock, to });
     }
 
     /// It dropped the lock it holds.
@@ -377,24 +333,6 @@ impl Thread {
         self.enter(at, self.awake_state(), Detail::None);
     }
 
-    /// From now on it is known what it is while awake: its lock is watched.
-    pub fn reveal(&mut self, at: Nanos, awake: Awake) {
-        self.awake = awake;
-        let boots = std::mem::take(&mut self.boots);
-        if let Some(sleep) = self.sleep.as_mut().filter(|_| boots) {
-            // As far as it was part of setting up it is told.
-            sleep.since = at.max(sleep.since);
-            let since = sleep.since;
-            if let Some(reason) = sleep.reason.take() {
-                self.explain(since, reason);
-            }
-        }
-        let starts = self.state == State::Starting && !boots;
-        if self.sleep.is_none() && self.holds.is_none() && !starts && !self.has_ended() {
-            self.wake(at);
-        }
-    }
-
     /// It was seen, awake, to run Python or native code, where there is no lock that would tell.
     pub fn seen(&mut self, at: Nanos, awake: Awake) {
         self.had_it();
@@ -428,26 +366,6 @@ impl Thread {
     pub fn tell(&mut self, lane: LaneId, say: &mut dyn FnMut(Event)) {
         let told = self.decided();
         self.out.drain(..told).for_each(|event| say(Event { lane, ..event }));
-    }
-
-    /// Forgets what has happened: it is no thread of Python's so far, and if it becomes one it begins then.
-    pub fn forget(&mut self) {
-        self.give_up();
-        self.had_it();
-        self.out.clear();
-    }
-
-    /// It becomes a thread of Python's at `at`, after what it did before was forgotten.
-    pub fn begin_late(&mut self, at: Nanos) {
-        self.since = at;
-        self.give_up();
-        self.had_it();
-        self.out.clear();
-        let (state, detail) = (self.state, self.detail);
-        self.push(at, CoreId::UNKNOWN, EventKind::State { to: State::Unknown, detail: Detail::None });
-        if !matches!(state, State::Unknown | State::Unborn) {
-            self.push(at, CoreId::UNKNOWN, EventKind::State { to: state, detail });
-        }
     }
 }
 

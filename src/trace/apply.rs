@@ -114,7 +114,8 @@ impl Trace {
             }
             EventKind::SwitchOut { preempted } => {
                 lane.had_core = true;
-                lane.preempted = preempted && lane.state.on_core();
+                // Also of one whose state is not known: it may turn out, before it has a core again, to hold the lock.
+                lane.preempted = preempted;
                 self.show(at, id);
                 self.sit(at, id, None);
             }

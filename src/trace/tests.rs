@@ -117,6 +117,21 @@ fn a_lane_that_is_done_is_on_no_core_whatever_the_kernel_still_says_of_it() {
 }
 
 #[test]
+fn who_turns_out_to_hold_the_lock_while_the_kernel_has_taken_its_core_waits_for_a_core() {
+    let (mut trace, one, _, lock) = two_threads();
+    trace.begin(MS(1));
+    trace.append(&event(one, MS(1), EventKind::State { to: State::Unknown, detail: Detail::None }));
+    trace.append(&event(one, MS(1), EventKind::SwitchIn));
+    trace.append(&event(one, MS(3), EventKind::SwitchOut { preempted: true }));
+    trace.append(&event(one, MS(5), EventKind::Take { lock, to: State::Running }));
+    trace.append(&event(one, MS(8), EventKind::SwitchIn));
+    trace.end(MS(10));
+    let ledger = trace.lane_ledger(one).0;
+    let shares = [State::Unknown, State::WaitingCore, State::Running].map(|state| ledger[state.index()]);
+    assert_eq!(shares, [MS(4), MS(3), MS(2)]);
+}
+
+#[test]
 fn a_suspended_program_is_unknown_and_goes_on_as_it_was() {
     let (mut trace, one, two, lock) = two_threads();
     trace.begin(MS(1));

@@ -40,6 +40,24 @@ fn a_sleep_is_told_from_its_beginning_once_somebody_looked() {
 }
 
 #[test]
+fn who_is_found_holding_a_lock_in_his_sleep_sleeps_with_it_until_he_has_a_core() {
+    let mut thread = Thread::new(Nanos(0), true, Awake::Unknown);
+    thread.switch_in(Nanos(10), CORE);
+    thread.switch_out(Nanos(20), CORE, false);
+    thread.found_holding(Nanos(30), GIL);
+    assert_eq!(thread.holds(), Some(GIL));
+    thread.switch_in(Nanos(70), CORE);
+    thread.drop_lock(Nanos(80));
+    let told = states(&mut thread);
+    let expected = [(20, State::Sleeping), (30, State::Sleeping), (70, State::Running), (80, State::Unknown)];
+    assert_eq!(told[told.len() - 4..], expected, "{told:?}");
+    // Of one who is awake it tells that he runs.
+    let mut thread = watched();
+    thread.found_holding(Nanos(30), GIL);
+    assert_eq!(states(&mut thread), [(30, State::Running)]);
+}
+
+#[test]
 fn a_sleep_nobody_saw_is_off_core_for_a_reason_nobody_knows() {
     let mut thread = watched();
     thread.take(Nanos(10), GIL);

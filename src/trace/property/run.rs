@@ -169,7 +169,7 @@ impl Run {
             }
             12 => {
                 let preempted = number > 60;
-                lane.preempted = preempted && lane.state.on_core();
+                lane.preempted = preempted;
                 lane.had_core = true;
                 self.event(index, EventKind::SwitchOut { preempted });
                 self.show(index);
