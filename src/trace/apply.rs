@@ -105,6 +105,10 @@ impl Trace {
                 }
                 lane.unmet.woke(at.0, at.0.saturating_sub(lane.column.open_at()), waited);
                 lane.preempted = false;
+                if waited {
+                    self.charge_for_others(at, id);
+                }
+                let lane = &mut self.lanes[id.index()];
                 let first = !std::mem::replace(&mut lane.had_core, true);
                 if first {
                     self.born_without_core(at, id);
@@ -195,6 +199,18 @@ impl Trace {
             known.holders.held_until(at, &mut self.held);
             lane.charge(&self.held);
             lane.wait = None;
+        }
+    }
+
+    /// Its sleep is over, in which it waited for a lock that is watched, and of which only looks told: it charges for those that
+    /// no look met, too, whoever held the lock meanwhile.
+    fn charge_for_others(&mut self, at: Nanos, id: LaneId) {
+        let at = self.clip(at);
+        let lane = &mut self.lanes[id.index()];
+        let others = lane.unmet.stands_for() - 1.0;
+        if let Some(wait) = lane.wait.as_ref().filter(|_| others > 0.0 && !lane.is_sampled()) {
+            self.locks[wait.lock.index()].holders.held_until(at, &mut self.held);
+            lane.charge_times(&self.held, others);
         }
     }
 

@@ -235,10 +235,16 @@ impl Lane {
 
     /// Nothing of a wait remains unbooked: charges each holder what it held since the wait began, unless looks do.
     pub(super) fn charge(&mut self, held: &[u64]) {
+        self.charge_times(held, 1.0);
+    }
+
+    /// The same as if it had waited so often.
+    pub(super) fn charge_times(&mut self, held: &[u64], times: f64) {
         let Some(wait) = self.wait.take_if(|wait| !wait.by_looks) else { return };
         let sums = self.charged_for(wait.lock, held.len());
         for (number, (sum, held)) in sums.iter_mut().zip(held).enumerate() {
-            *sum += held.saturating_sub(wait.held.get(number).copied().unwrap_or(0));
+            let since = held.saturating_sub(wait.held.get(number).copied().unwrap_or(0));
+            *sum += if times == 1.0 { since } else { (since as f64 * times) as u64 };
         }
         self.wait = Some(wait);
     }

@@ -21,7 +21,8 @@
 //! one look to the next. And who waits while another is met holding the lock charges him with that time.
 //!
 //! Of a lock that is watched each wait is known by what is recorded of it, save the first sleep after a drop (see
-//! `observe/thread/hindsight.rs`): of these looks tell in the same way.
+//! `observe/thread/hindsight.rs`): of these looks tell in the same way, and one that was met charges whoever held the lock
+//! meanwhile for those that were not, too.
 //!
 //! Nothing is drawn of this: on its lane a sleep that no look met stays one of no known
 //! reason, and what nobody knows unknown. Only sums are made of it.
@@ -344,6 +345,21 @@ mod tests {
         trace.advance(Nanos(3_000 * US));
         assert_eq!(trace.lane_ledger(WAITER).0[State::WaitingGil.index()], Nanos(2_000 * US));
         assert_eq!((trace.waiting_off(WAITER), trace.lock_stats(GIL).wait.count), (None, 1));
+    }
+
+    #[test]
+    fn where_the_lock_is_watched_a_wait_that_was_met_charges_the_holder_for_those_that_were_not() {
+        let mut trace = trace();
+        trace.lane_mut(WAITER).evidence = Evidence::Exact;
+        trace.lane_mut(HOLDER).evidence = Evidence::Exact;
+        for turn in 0..10 {
+            let now = turn * 1_000 * US;
+            sleep(&mut trace, now, 100 * US, true, (turn == 4).then_some((now + 50 * US, 1_000 * US)));
+        }
+        trace.advance(Nanos(10_000 * US));
+        let told = trace.lane_ledger(WAITER).0[State::WaitingGil.index()];
+        assert_eq!(told, Nanos(1_000 * US));
+        assert_eq!(trace.blame().iter().map(|it| (it.holder, it.ns)).collect::<Vec<_>>(), [(HOLDER, told)]);
     }
 
     #[test]
