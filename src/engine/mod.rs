@@ -118,6 +118,15 @@ pub enum Signal {
         /// Since when.
         at: Nanos,
     },
+    /// From then on it is known who holds a lock, if anybody, or nobody knows whether anybody does.
+    LockKnown {
+        /// Which.
+        lock: LockId,
+        /// Since when.
+        at: Nanos,
+        /// Whether it is known.
+        known: bool,
+    },
     /// How the observing goes.
     Observing(Box<Status>),
     /// What is observed.

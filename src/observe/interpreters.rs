@@ -1,6 +1,8 @@
 //! The interpreters of the observed processes: whether there is one, what locks there are, and which threads are Python's.
 
-use crate::clock::{Clock, Monotonic};
+use std::collections::BTreeMap;
+
+use crate::clock::{self, Clock, Monotonic};
 use crate::event::{CoreId, Detail, Nanos};
 use crate::model::{LockKind, LockPlan};
 use crate::perf::{Record, Subject, What};
@@ -108,9 +110,11 @@ impl Watcher {
         let Some(process) = self.processes.get_mut(&pid) else { return };
         process.walked_at = now;
         let Some(runtime) = process.runtime.clone() else { return };
+        let begin = clock::on_cpu();
         process.walked_from = runtime.first_interpreter(&Remote(pid));
         let walked = runtime.walk(&process.walk_ahead.look(&Remote(pid)));
-        process.walk_lasts = Monotonic.now() - now;
+        // On a core: on a busy machine it is late, not dear.
+        process.walk_lasts = clock::on_cpu() - begin;
         let Ok(interpreters) = walked else {
             if process.stage == Stage::Python && !self.recorder.is_on() {
                 // Nobody tells that it has executed another program.
@@ -141,15 +145,20 @@ impl Watcher {
             // It is being made: again at the next pass.
             process.walked_from = None;
         }
+        if process.stage == Stage::Python && interpreters.len() > process.interpreters.len() {
+            // What it does first are its imports: a lock that is taken hundreds of times. Others may follow.
+            self.pace.born(now);
+        }
         process.interpreters = interpreters.iter().map(|interpreter| interpreter.address).collect();
-        let mut locks: Vec<(u64, i64)> = Vec::new();
+        // A lock that several interpreters share is called after the first of them; the list begins with the last.
+        let mut locks: BTreeMap<u64, (i64, usize)> = BTreeMap::new();
         for interpreter in &interpreters {
-            if let Some(lock) = interpreter.lock
-                && !locks.iter().any(|(known, _)| *known == lock)
-            {
-                locks.push((lock, interpreter.id));
+            if let Some(lock) = interpreter.lock {
+                let (id, sharers) = locks.entry(lock).or_insert((interpreter.id, 0));
+                (*id, *sharers) = ((*id).min(interpreter.id), *sharers + 1);
             }
         }
+        let mut locks: Vec<_> = locks.into_iter().map(|(lock, (id, sharers))| (lock, id, sharers)).collect();
         if locks.is_empty() || runtime.free_threaded && !runtime.is_initialized(&Remote(pid)) {
             return;
         }
@@ -180,7 +189,7 @@ impl Watcher {
                 return;
             }
         }
-        locks.sort_by_key(|(_, id)| *id);
+        locks.sort_by_key(|(_, id, _)| *id);
         let first_walk = process.stage == Stage::Waiting;
         process.stage = Stage::Python;
         if first_walk {
@@ -189,8 +198,14 @@ impl Watcher {
         }
         self.count(pid);
         self.is_other_than_told(pid, now);
-        for (address, id) in locks {
+        let several = interpreters.len() > 1;
+        for (address, id, sharers) in locks {
             self.meet_lock(pid, &runtime, address, id, first_walk, now);
+            if let Some(lock) = self.locks.iter_mut().find(|lock| lock.pid == pid && lock.address == address) {
+                // Up to 3.12, who runs code in a subinterpreter does so under the thread state of its maker.
+                lock.holder_is_vague |= (id != 0 || sharers > 1) && runtime.version.minor <= 12;
+                lock.is_of_several |= several;
+            }
         }
         if runtime.free_threaded {
             self.meet_worlds(pid, &interpreters, now);
@@ -257,9 +272,7 @@ impl Watcher {
             let lanes = self.threads.values().filter(|tracked| tracked.pid == pid).filter_map(|tracked| tracked.lane);
             self.notices.extend(lanes.map(|lane| Notice::Needs { lane, lock: lock_id }));
         }
-        let mut lock = Lock::new(lock_id, pid, address, word);
-        // Up to 3.12, who runs code in a subinterpreter does so under the thread state of its maker.
-        lock.holder_is_vague = id != 0 && runtime.version.minor <= 12;
+        let lock = Lock::new(lock_id, pid, address, word);
         let watched = self.locks.iter().filter(|it| it.pid == pid && it.mode == Mode::Exact);
         let watched: usize = watched.map(|lock| lock.words).sum();
         let watchpoints = match () {
@@ -294,6 +307,8 @@ impl Watcher {
         });
         self.by_word.extend(words.into_iter().map(|word| ((pid, word), index)));
         self.locks.push(lock);
+        // It may have been held all the while.
+        self.say_whether_known(index, self.upto);
     }
 
     fn note_python(&mut self, pid: u32, runtime: &Runtime) {

@@ -89,6 +89,10 @@ pub struct Lock {
     pub holder_is_vague: bool,
     /// Whether it is held by a thread that cannot be named.
     pub is_nameless: bool,
+    /// Whether a thread may have several thread states that take it: CPython counts those as others, and they are one.
+    pub is_of_several: bool,
+    /// Whether it was last said that it is known who holds it.
+    said_known: bool,
     /// When it was last looked at.
     pub looked_at: Nanos,
     /// When who was awake was last met by such a look, as long as it is only looked at.
@@ -155,6 +159,8 @@ impl Lock {
             new_until: Nanos::ZERO,
             holder_is_vague: false,
             is_nameless: false,
+            is_of_several: false,
+            said_known: true,
             looked_at: Nanos::ZERO,
             met_at: None,
             bear_until: Nanos::ZERO,
@@ -291,6 +297,17 @@ impl Lock {
         }
     }
 
+    /// Whether it is known who holds it, if anybody.
+    pub fn is_known(&self) -> bool {
+        self.mode != Mode::Exact || self.settled && !self.is_nameless
+    }
+
+    /// The same, if that is news.
+    pub fn says_known(&mut self) -> Option<bool> {
+        let known = self.is_known();
+        (std::mem::replace(&mut self.said_known, known) != known).then_some(known)
+    }
+
     /// Who holds it, where each take and drop is recorded.
     pub fn recorded_holder(&self) -> Option<u32> {
         self.holder.filter(|_| self.mode == Mode::Exact && self.settled)
@@ -311,9 +328,7 @@ impl Lock {
         let known = exact && self.settled && from >= self.new_until;
         let holder = match () {
             // Who wrote last to a lock that is held has taken it.
-            () if exact && seen.locked && self.holder_is_vague => self.last_writer,
-            // Nobody was seen to write, so nobody is known.
-            () if !exact && self.holder_is_vague => None,
+            () if exact && seen.locked && self.holder_is_vague => self.last_writer.or(holder),
             () => holder,
         };
         let holds = if seen.locked { holder } else { None };
@@ -340,7 +355,7 @@ impl Lock {
                 self.switches += more;
                 self.switches_seen += self.handoffs - ours;
                 let unseen = more.saturating_sub(self.handoffs - ours);
-                if unseen > 0 {
+                if unseen > 0 && !(exact && self.is_of_several) {
                     self.missed += if known { unseen } else { 0 };
                     say(Change::Unseen(unseen));
                 }

@@ -113,6 +113,15 @@ pub enum Notice {
         /// Since when.
         at: Nanos,
     },
+    /// From then on it is known who holds a lock, if anybody, or nobody knows whether anybody does.
+    LockKnown {
+        /// Which.
+        lock: LockId,
+        /// Since when.
+        at: Nanos,
+        /// Whether it is known.
+        known: bool,
+    },
     /// How the observing goes.
     Status(Box<Status>),
     /// What is observed.

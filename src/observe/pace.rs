@@ -13,7 +13,7 @@
 //! - While sleeps come and go unexplained, and not just one now and then, as
 //!   often as seems bearable. Waits for a watched lock need no look: what the
 //!   lock does tells of them afterwards ([`super::thread`]).
-//! - The same after a process was born, for a while: the next one may live for some milliseconds only.
+//! - The same after a process or an interpreter was born, for a while: the next one may live for some milliseconds only.
 //! - Otherwise seldom, yet sooner than an interpreter can start: of a child that
 //!   ends before anybody has looked at it nothing can be told.
 //! - At once when a ring is half full: nothing is to be lost.
@@ -57,7 +57,7 @@ pub struct Pace {
     whole: Nanos,
     /// Whether there are passes that are mere looks at locks.
     looks: bool,
-    /// The last birth of a process.
+    /// The last birth of a process or an interpreter.
     born: Nanos,
     /// When a sleep was last over whose reason nobody knows, and how much such time has added up by then.
     unexplained: (Nanos, Nanos),
@@ -86,7 +86,7 @@ impl Pace {
         whole
     }
 
-    /// A process was born.
+    /// A process was born, or an interpreter.
     pub fn born(&mut self, at: Nanos) {
         self.born = self.born.max(at);
     }

@@ -29,11 +29,13 @@ impl Watcher {
             match item {
                 Item::Record(record) => self.tell_record(record),
                 Item::Lock { lock, from, state, holder } => {
+                    let holder = self.may_be_holder(lock, holder);
                     let was_settled = self.locks[lock].settled;
                     let mut changes = Vec::new();
                     self.locks[lock].looked(from, state, holder, &mut |change| changes.push(change));
                     let is_as_before = changes.is_empty();
                     changes.into_iter().for_each(|change| self.change(lock, at, change, Witness::Look));
+                    self.say_whether_known(lock, at);
                     if !self.locks[lock].is_gil() {
                         continue;
                     }
@@ -72,11 +74,39 @@ impl Watcher {
         }
     }
 
+    /// Says whether it is known who holds a lock, if that is news.
+    pub(super) fn say_whether_known(&mut self, lock: usize, at: Nanos) {
+        let (lock, id) = (&mut self.locks[lock], Watcher::lock_id(lock));
+        self.notices.extend(lock.says_known().map(|known| Notice::LockKnown { lock: id, at, known }));
+    }
+
+    /// Who holds a lock by a look that named this thread, if the thread state it has read may be another thread's: it, if nothing
+    /// speaks against it; else the only one of whom nothing does.
+    fn may_be_holder(&self, lock: usize, named: Option<u32>) -> Option<u32> {
+        let lock = &self.locks[lock];
+        if !lock.holder_is_vague {
+            return named;
+        }
+        if !self.recorder.is_on() {
+            return None;
+        }
+        let may = |tracked: &Tracked| {
+            let is_seen = tracked.asleep.is_none() || tracked.looked_at > Nanos::ZERO;
+            let is_of_it = tracked.pid == lock.pid && tracked.lane.is_some() && is_seen;
+            is_of_it && tracked.thread.may_hold(lock.id)
+        };
+        if named.and_then(|tid| self.threads.get(&tid)).is_some_and(may) {
+            return named;
+        }
+        let mut candidates = self.threads.iter().filter(|(_, tracked)| may(tracked)).map(|(tid, _)| *tid);
+        candidates.next().filter(|_| candidates.next().is_none())
+    }
+
     /// While a lock is held by a thread that cannot be named, nothing is known of those that hold none: each may be the one.
     /// And while one is only looked at, each may be it until the next look.
     fn tell_what_is_known(&mut self, pid: u32, at: Nanos) {
         let its = || self.gils().filter(|lock| lock.pid == pid);
-        let unknown = its().any(|lock| lock.is_nameless);
+        let unknown = its().any(|lock| !lock.is_known());
         let interval = its().find(|lock| lock.mode != Mode::Exact).map(Lock::interval);
         let Some(process) = self.processes.get_mut(&pid) else { return };
         if (process.holder_unknown, process.looked_at_only) == (unknown, interval) {

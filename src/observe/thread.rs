@@ -160,6 +160,11 @@ impl Thread {
         self.wants
     }
 
+    /// Whether it may hold this lock, awake: it holds no other, and does not sleep.
+    pub fn may_hold(&self, lock: LockId) -> bool {
+        self.holds.is_none_or(|held| held == lock) && self.sleep.is_none() && !self.has_ended()
+    }
+
     /// Whether it is known to wait for a lock.
     pub fn is_waiting(&self) -> bool {
         self.wants.is_some()

@@ -243,6 +243,7 @@ impl Record {
             }
             Signal::Halt { process, at, stopped } => self.trace.halt(process, at, stopped),
             Signal::LockGone { lock, at } => self.trace.lock_gone(lock, at),
+            Signal::LockKnown { lock, at, known } => self.trace.lock_known(lock, at, known),
             Signal::Observing(status) => self.description.observing = Some(*status),
             Signal::Program(program) => self.description.program = Some(*program),
             Signal::Dropped { lane, events } => self.trace.note_dropped(lane, events),

@@ -23,6 +23,10 @@ impl Trace {
                 let at = self.clip(at);
                 self.locks[lock.index()].holders.end(at);
             }
+            Happening::LockKnown(lock, known) => {
+                let at = self.clip(at);
+                self.locks[lock.index()].holders.set_known(at, known);
+            }
         }
     }
 

@@ -66,6 +66,8 @@ pub(super) struct Holders {
     last: Option<LaneId>,
     /// Whether what it is told is not shown: whoever has it can do nothing with it, or it is not there.
     hidden: Option<Holding>,
+    /// What it is while nobody is known to have it: free, or not observed.
+    unheld: Holding,
 }
 
 impl Holders {
@@ -77,6 +79,7 @@ impl Holders {
             now: None,
             last: None,
             hidden: None,
+            unheld: Holding::FREE,
         }
     }
 
@@ -115,8 +118,16 @@ impl Holders {
     /// Nobody has it from `at` on; if that is before what is recorded, from then on.
     pub(super) fn free(&mut self, at: u64, counted: bool) {
         self.now = None;
-        let free = self.hidden.unwrap_or(Holding::FREE);
+        let free = self.hidden.unwrap_or(self.unheld);
         if counted { self.column.push(at, free) } else { self.column.revise(at, free) }
+    }
+
+    /// From `at` on whoever has it is known, or nobody knows whether anybody does.
+    pub(super) fn set_known(&mut self, at: u64, known: bool) {
+        self.unheld = if known { Holding::FREE } else { Holding::UNKNOWN };
+        if self.hidden.is_none() && self.now.is_none() && self.column.open().key() != self.unheld.key() {
+            self.column.push(at, self.unheld);
+        }
     }
 
     /// From `at` on nobody does anything with it, whoever has it: its process is stopped.
@@ -139,7 +150,7 @@ impl Holders {
     /// From `at` on it is as it was told.
     pub(super) fn go_on(&mut self, at: u64) {
         if self.hidden.take_if(|hidden| *hidden == Holding::UNKNOWN).is_some() {
-            let holding = self.now.map_or(Holding::FREE, |lane| Holding::new(self.number(lane), false, false));
+            let holding = self.now.map_or(self.unheld, |lane| Holding::new(self.number(lane), false, false));
             self.column.push(at, holding);
         }
     }

@@ -116,6 +116,8 @@ enum Happening {
     Halt(u32, bool),
     /// A lock is no more.
     LockGone(LockId),
+    /// It is known who holds a lock, or nobody knows.
+    LockKnown(LockId, bool),
 }
 
 struct Lock {

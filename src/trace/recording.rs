@@ -78,6 +78,14 @@ impl Trace {
         }
     }
 
+    /// From `at` on it is known who holds a lock, if anybody, or nobody knows whether anybody does: while nobody is seen to hold
+    /// it, it is not free, but not observed.
+    pub fn lock_known(&mut self, lock: LockId, at: Nanos, known: bool) {
+        if !self.ended && lock.index() < self.locks.len() {
+            self.pending.push((at, Happening::LockKnown(lock, known)));
+        }
+    }
+
     /// A process is stopped by a signal or a debugger since `at`, or goes on: see the `halt` module.
     pub fn halt(&mut self, process: u32, at: Nanos, stopped: bool) {
         if !self.ended {

@@ -132,6 +132,28 @@ fn who_turns_out_to_hold_the_lock_while_the_kernel_has_taken_its_core_waits_for_
 }
 
 #[test]
+fn a_lock_of_which_nobody_knows_who_holds_it_is_not_free() {
+    let (mut trace, one, _, lock) = two_threads();
+    trace.begin(MS(1));
+    trace.lock_known(lock, MS(1), false);
+    trace.append(&event(one, MS(3), EventKind::Take { lock, to: State::Running }));
+    trace.lock_known(lock, MS(3), true);
+    trace.append(&event(
+        one,
+        MS(5),
+        EventKind::Drop { lock, to: State::Native, detail: Detail::None, requested: false },
+    ));
+    trace.lock_known(lock, MS(7), false);
+    trace.lock_known(lock, MS(8), true);
+    trace.end(MS(10));
+    let stats = trace.lock_stats(lock);
+    assert_eq!((stats.held, stats.free), (MS(2), MS(4)));
+    let row = trace.lock_window(lock, MS(1), MS(10), 9);
+    let unknown: Vec<bool> = row.iter().map(|cell| cell.unknown > Nanos::ZERO).collect();
+    assert_eq!(unknown, [true, true, false, false, false, false, true, false, false]);
+}
+
+#[test]
 fn a_suspended_program_is_unknown_and_goes_on_as_it_was() {
     let (mut trace, one, two, lock) = two_threads();
     trace.begin(MS(1));

@@ -51,6 +51,74 @@ fn isolated_subinterpreters_have_locks_of_their_own_and_the_fifth_lock_is_sample
 }
 
 #[test]
+fn who_never_drops_the_lock_of_its_interpreter_is_known_to_hold_it_though_nothing_is_recorded_of_it() {
+    let code = "import threading, time
+try: import _interpreters as it
+except ImportError: import _xxsubinterpreters as it
+def work():
+    mine = it.create()
+    (it.exec if hasattr(it, 'exec') else it.run_string)(mine, 'while True: pass')
+for name in ('one', 'two'): threading.Thread(target=work, name=name, daemon=True).start()
+time.sleep(0.5)
+print('up', flush=True)
+time.sleep(60)";
+    let mut asked = false;
+    for python in pythons() {
+        let able =
+            "import sys; sys.exit(sys.version_info < (3, 12) or not getattr(sys, '_is_gil_enabled', lambda: True)())";
+        let able = Command::new(&python).args(["-c", able]).status();
+        if !exactly() || !able.is_ok_and(|status| status.success()) {
+            continue;
+        }
+        asked = true;
+        let running = start(&python, code);
+        let pid = running.0.id().to_string();
+        let report = json(&gilscope(&["attach", &pid, "--for", "1s", "--json"]));
+        sound(&report);
+        let elapsed = nanos(&report["elapsed_ns"]);
+        for name in ["one", "two"] {
+            let lane = named(&report, name);
+            assert!(share(lane, &["running", "waiting_core"]) > 0.6, "{}: {lane:#}", python.display());
+        }
+        let own = |lock: &&Value| lock["name"].as_str().is_some_and(|name| name.contains("interpreter"));
+        for lock in report["locks"].as_array().into_iter().flatten().filter(own) {
+            assert!(nanos(&lock["held_ns"]) > 0.6 * elapsed, "{}: {lock:#}", python.display());
+            // Before it was looked at it was not free, but unknown.
+            assert!(nanos(&lock["free_ns"]) < 0.005 * elapsed, "{}: {lock:#}", python.display());
+        }
+    }
+    if !asked {
+        eprintln!("skipped: no CPython 3.12 or later with a GIL found, or no watchpoints");
+    }
+}
+
+#[test]
+fn one_thread_that_enters_interpreters_by_turns_hands_no_lock_over_to_itself() {
+    let code = "try: import _interpreters as it
+except ImportError: import _xxsubinterpreters as it
+import time
+mine = [it.create() for _ in range(2)]
+run = it.exec if hasattr(it, 'exec') else it.run_string
+for turn in range(4):
+    for one in mine: run(one, 'import time\\nend = time.monotonic() + 0.1\\nwhile time.monotonic() < end: pass')
+    end = time.monotonic() + 0.05
+    while time.monotonic() < end: pass";
+    for python in pythons() {
+        let able =
+            "import sys; sys.exit(sys.version_info < (3, 12) or not getattr(sys, '_is_gil_enabled', lambda: True)())";
+        let able = Command::new(&python).args(["-c", able]).status();
+        if !exactly() || !able.is_ok_and(|status| status.success()) {
+            continue;
+        }
+        let report = watch(&python, code);
+        sound(&report);
+        for lock in report["locks"].as_array().into_iter().flatten() {
+            assert_eq!(lock["handoffs"], 0, "{}: {lock:#}", python.display());
+        }
+    }
+}
+
+#[test]
 fn each_worker_of_a_pool_of_interpreters_has_a_lock_of_its_own() {
     let folder = tempfile::tempdir().expect("a folder");
     let module =

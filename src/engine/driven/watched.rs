@@ -300,6 +300,7 @@ impl Watched {
             }
             Notice::Halt { process, at, stopped } => say(Signal::Halt { process, at, stopped }),
             Notice::LockGone { lock, at } => say(Signal::LockGone { lock, at }),
+            Notice::LockKnown { lock, at, known } => say(Signal::LockKnown { lock, at, known }),
             Notice::Status(status) => say(Signal::Observing(status)),
             Notice::Program(program) => say(Signal::Program(program)),
             // The script says when the run begins and ends; what is behind its end is not told.

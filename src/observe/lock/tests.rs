@@ -55,6 +55,29 @@ fn the_time_of_cpythons_own_count_is_known_and_looks_are_counted_where_there_is_
 }
 
 #[test]
+fn a_thread_with_several_thread_states_hands_the_lock_to_nobody_when_it_uses_another() {
+    for (several, missed) in [(false, 2), (true, 0)] {
+        let mut lock = settled();
+        lock.is_of_several = several;
+        let said = look(&mut lock, 9_000_000, state(true, 7), 7);
+        assert_eq!((said.len(), lock.missed), (usize::from(!several), missed), "several: {several}");
+    }
+}
+
+#[test]
+fn whether_its_holder_is_known_is_said_once() {
+    let mut lock = Lock::new(LockId(0), 1, 4096, 4112);
+    lock.watch();
+    assert_eq!((lock.says_known(), lock.says_known()), (Some(false), None), "nobody has looked");
+    lock.looked(Nanos(1_000_000), state(true, 5), None, &mut |_| {});
+    assert_eq!(lock.says_known(), None, "held, and nobody knows by whom");
+    look(&mut lock, 2_000_000, state(true, 5), 7);
+    assert_eq!((lock.says_known(), lock.says_known()), (Some(true), None));
+    lock.records_lost();
+    assert_eq!(lock.says_known(), Some(false));
+}
+
+#[test]
 fn how_much_it_is_held_is_what_was_recorded_and_of_the_rest_the_share_of_the_looks_that_met_it_held() {
     const MS: u64 = 1_000_000;
     let mut lock = settled();
@@ -151,13 +174,18 @@ fn one_with_a_vague_name_that_held_it_before_it_was_watched_is_known_by_what_it_
     let mut lock = Lock::new(LockId(1), 1, 4096, 4112);
     lock.holder_is_vague = true;
     lock.watch();
-    assert_eq!(look(&mut lock, 1_000_000, state(true, 5), 7), [], "7 made the thread state, and is not here");
+    let mut said = Vec::new();
+    lock.looked(Nanos(1_000_000), state(true, 5), None, &mut |change| said.push(change));
+    assert_eq!(said, [], "who made the thread state is asleep");
     assert!(!lock.settled && lock.look);
     assert_eq!(lock.meant(7), None);
     assert_eq!((hit(&mut lock, 2_000_000, 8), hit(&mut lock, 2_000_100, 8)), (vec![], vec![]));
     assert_eq!(look(&mut lock, 9_000_000, state(true, 5), 7), [Change::Taken(8)]);
     assert_eq!(hit(&mut lock, 10_000_000, 8), [Change::Dropped(8)]);
     assert_eq!(lock.missed, 0);
+    // Of whom nothing speaks against, it is believed.
+    lock.watch();
+    assert_eq!(look(&mut lock, 20_000_000, state(true, 5), 9), [Change::Taken(9)]);
 }
 
 #[test]
