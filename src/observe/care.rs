@@ -242,6 +242,9 @@ impl Watcher {
         };
         self.tell_of_missed_births(now);
         self.last_pass(now);
+        if ended.is_some() {
+            self.tell_who_lives_on(now);
+        }
         let mut left: Vec<(u32, Tracked)> = self.threads.drain().collect();
         left.sort_by_key(|(tid, _)| *tid);
         let root_ended = left.iter().find(|(tid, _)| *tid == self.root).and_then(|(_, it)| it.thread.ended_at());

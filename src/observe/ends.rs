@@ -9,13 +9,20 @@
 //! its parent has asked; before, the kernel tells it as long as nobody has. A process's first thread ends as its process
 //! does, and its end is told once that is known. Of other threads it is told that they are done, unless a signal ended
 //! them with all of their process. Where nobody tells how a process ended, that is what is said.
+//!
+//! What a program leaves running is left alone, and named when the program has ended, once those have had a moment that
+//! end with it.
 
+use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::time::Duration;
 
+use crate::clock::{Clock, Monotonic};
 use crate::event::Nanos;
 use crate::interp::signal_name;
+use crate::program::descendants;
 
 use super::notice::{ENDED_SOMEHOW, Notice};
 use super::process;
@@ -27,6 +34,13 @@ const MOST_LIVES: usize = 1024;
 const PATIENCE: Nanos = Nanos::from_millis(200);
 /// Threads that a signal ends together do so within this.
 const TOGETHER: Nanos = Nanos::from_millis(20);
+
+/// Who is about to end when its maker has ended gets so long: a pool's workers, who tidies up behind them.
+const LEAVING: Nanos = Nanos::from_millis(300);
+/// How often it is looked whether they have.
+const LOOKED: Duration = Duration::from_millis(5);
+/// So many of those that live on are named in a sentence.
+const NAMED: usize = 8;
 
 const DONE: &str = "done";
 pub(super) const STILL_RUNNING: &str = "still running";
@@ -75,6 +89,31 @@ impl Watcher {
         self.notices.extend(together.map(|lane| Notice::LaneEnded { lane, how: how.to_owned() }));
     }
 
+    /// Says which processes live on, now that the program has ended: a daemon has left it on purpose, and its end is not ours
+    /// to bring about.
+    pub(super) fn tell_who_lives_on(&mut self, at: Nanos) {
+        self.program.left_running = self.who_lives_on();
+        if let Some(text) = lives_on(&self.program.left_running) {
+            self.alarm(at, text);
+        }
+    }
+
+    /// The observed processes that are still there, and what descends from them. Some are just about to end.
+    fn who_lives_on(&self) -> Vec<u32> {
+        let until = Monotonic.now() + LEAVING;
+        let lives = |pid: &u32| process::threads(*pid).into_iter().any(|tid| process::is_alive(*pid, tid));
+        loop {
+            let mut living: BTreeSet<u32> = self.processes.keys().copied().filter(lives).collect();
+            let below: Vec<u32> = living.iter().flat_map(|pid| descendants(*pid)).filter(lives).collect();
+            living.extend(below);
+            living.remove(&self.root);
+            if living.is_empty() || Monotonic.now() >= until {
+                return living.into_iter().collect();
+            }
+            std::thread::sleep(LOOKED);
+        }
+    }
+
     /// How a thread ended that was there until the program ended, which `how` tells of; how it is, if its process goes on.
     pub(super) fn last_word(&self, tid: u32, pid: u32, how: &str) -> String {
         let is_first = tid == pid;
@@ -102,9 +141,36 @@ pub(super) fn in_words(status: ExitStatus) -> String {
     }
 }
 
+/// That these processes live on, in a sentence; none if there are none.
+fn lives_on(pids: &[u32]) -> Option<String> {
+    let named: Vec<String> = pids.iter().take(NAMED).map(u32::to_string).collect();
+    let more = match pids.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let named = named.join(", ");
+    match pids.len() {
+        0 => None,
+        1 => Some(format!("the program has ended, but one process of it lives on, which is left alone: pid {named}")),
+        count => Some(format!(
+            "the program has ended, but {count} processes of it live on, which are left alone: pids {named}{more}"
+        )),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_many_that_live_on_it_is_said_how_many_and_some_are_named() {
+        assert_eq!(lives_on(&[]), None);
+        let said = |pids: &[u32]| lives_on(pids).unwrap_or_default();
+        assert!(said(&[7]).ends_with("one process of it lives on, which is left alone: pid 7"));
+        let many: Vec<u32> = (1..=10).collect();
+        assert!(said(&many).contains("10 processes of it live on"), "{}", said(&many));
+        assert!(said(&many).ends_with("pids 1, 2, 3, 4, 5, 6, 7, 8 and 2 more"), "{}", said(&many));
+    }
 
     #[test]
     fn an_end_is_told_as_the_kernel_tells_it() {

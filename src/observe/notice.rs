@@ -149,6 +149,8 @@ pub struct Program {
     pub end: Option<String>,
     /// Whether gilscope asked it to end.
     pub ended_by_gilscope: bool,
+    /// The processes of it that lived on when it had ended, and were left alone.
+    pub left_running: Vec<u32>,
 }
 
 /// An interpreter.

@@ -51,6 +51,7 @@ pub fn report(record: &Record, workload: Option<&Workload>, machine: &engine::ma
         exit_status: program.and_then(|program| program.exit_status),
         program_end: program.and_then(|program| program.end.clone()),
         ended_by_gilscope: program.is_some_and(|program| program.ended_by_gilscope),
+        left_running: program.map(|program| program.left_running.clone()).unwrap_or_default(),
         observer: record.description.observing.clone(),
         end,
         failure,

@@ -25,7 +25,7 @@ pub struct HeldIn {
     pub file: String,
     /// The line where it was seen last; null where it has none.
     pub line: Option<u32>,
-    /// The asyncio task it ran in when it was last seen (3.14 and later); null if there was none.
+    /// The asyncio task in which it was held longest (3.14 and later); null if it was seen in none.
     pub task: Option<String>,
     /// Every asyncio task it was seen in, the most waited for first, eight at most.
     pub tasks: Vec<InTask>,
@@ -99,7 +99,7 @@ pub struct RanIn {
     pub file: String,
     /// The line where it was seen last; null where it has none.
     pub line: Option<u32>,
-    /// The asyncio task it ran in when it was last seen (3.14 and later); null if there was none.
+    /// The asyncio task in which it ran longest (3.14 and later); null if it was seen in none.
     pub task: Option<String>,
     /// If that is the standard library, the nearest caller that is not; null otherwise.
     pub caller: Option<Caller>,

@@ -38,6 +38,8 @@ pub struct Report {
     pub program_end: Option<String>,
     /// Whether it did not end by itself: gilscope asked it to.
     pub ended_by_gilscope: bool,
+    /// The processes of it that lived on when it had ended; they were left alone.
+    pub left_running: Vec<u32>,
     /// How it was observed, and what that cost; null for the miniature.
     pub observer: Option<Status>,
     /// How it ended: `ended`, `stopped` or `failed`.

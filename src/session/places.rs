@@ -140,7 +140,6 @@ struct Seen {
     /// How many lanes have been put together here.
     lanes: usize,
     line: Option<u32>,
-    task: Option<Arc<str>>,
     caller: Option<Arc<Caller>>,
     looks: u64,
     sum: Sum,
@@ -193,7 +192,7 @@ impl Places {
         }
         let key = (seen_as, who, Function::of(&place));
         let seen = self.rows.entry(key).or_insert_with(|| Seen::new(lane));
-        (seen.line, seen.task, seen.caller) = (place.line, place.task.clone(), place.caller.clone());
+        (seen.line, seen.caller) = (place.line, place.caller.clone());
         (seen.lock, seen.looks) = (lock, seen.looks + 1);
         seen.sum.add(at, weight);
         if let Some(task) = &place.task {
@@ -264,7 +263,6 @@ impl Seen {
             lock: None,
             lanes: 1,
             line: None,
-            task: None,
             caller: None,
             looks: 0,
             sum: Sum::default(),
@@ -291,7 +289,7 @@ impl Seen {
     /// Another lane in the same function.
     fn take_in(&mut self, other: Seen) {
         if other.sum.at() >= self.sum.at() {
-            (self.lane, self.line, self.task, self.caller) = (other.lane, other.line, other.task, other.caller);
+            (self.lane, self.line, self.caller) = (other.lane, other.line, other.caller);
         }
         (self.lanes, self.looks, self.lock) = (self.lanes + other.lanes, self.looks + other.looks, other.lock);
         self.sum.take_in(&other.sum);

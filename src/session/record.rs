@@ -122,7 +122,8 @@ impl Record {
 
     /// The workers' time on cores divided by the run's length: by the kernel's sums where every worker has them, else
     /// by the time its lanes were in states that need a core. Where only the sum over all processes is known, by that. Of
-    /// a real program its threads without lanes count, too, and those that ended before anybody saw them.
+    /// a real program its threads without lanes count, too, and those that ended before anybody saw them; of an experiment
+    /// only what its workers did in the run, where that is known.
     pub fn cores_busy(&self) -> f64 {
         let elapsed = self.trace.elapsed();
         if elapsed == Nanos::ZERO {
@@ -131,6 +132,8 @@ impl Record {
         let workers = self.description.lanes.iter().filter(|lane| lane.role == Role::Worker);
         let by_kernel: Option<Vec<Nanos>> =
             workers.map(|lane| self.accounts.get(lane.id.index())?.as_ref()?.on_cpu).collect();
+        let is_told = self.experiment.is_some() && by_kernel.is_some();
+        let all = if is_told { Nanos::ZERO } else { self.cpu_of_all() };
         let on_core: Nanos = match by_kernel {
             _ if self.cpu_time.is_some() => self.cpu_time.unwrap_or_default(),
             Some(sums) => sums.into_iter().sum(),
@@ -140,7 +143,7 @@ impl Record {
             }
         };
         let native = if self.cpu_time.is_some() { Nanos::ZERO } else { self.native_cpu() };
-        (on_core + native).max(self.cpu_of_all()).0 as f64 / elapsed.0 as f64
+        (on_core + native).max(all).0 as f64 / elapsed.0 as f64
     }
 
     /// How long all threads of a real program were on cores.

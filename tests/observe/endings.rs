@@ -230,6 +230,42 @@ fn what_a_program_leaves_running_when_it_ends_by_itself_runs_on() {
 }
 
 #[test]
+fn what_lives_on_when_a_program_has_ended_is_named() {
+    let Some(python) = python() else { return };
+    // A daemon, which is nobody's child any more, and a child without Python; and one that ends with the program.
+    let code = "import os, subprocess, sys
+quiet = dict(stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+ends = subprocess.Popen([sys.executable, '-c', 'import sys; sys.stdin.read()'], **{**quiet, 'stdin': subprocess.PIPE})
+if sys.argv[1] == 'leaves':
+    child = subprocess.Popen(['sleep', '1000'], start_new_session=True, **quiet)
+    numbers, told = os.pipe()
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            for fd in range(3): os.dup2(os.open('/dev/null', os.O_RDWR), fd)
+            os.write(told, str(os.getpid()).encode())
+            os.execvp('sleep', ['sleep', '1000'])
+        os._exit(0)
+    os.wait()
+    print(child.pid, os.read(numbers, 20).decode(), flush=True)
+";
+    let python = python.display().to_string();
+    let report = json(&gilscope(&["watch", "--json", "--python", &python, "-c", code, "leaves"]));
+    let mut pids: Vec<u32> =
+        report["output"].as_str().unwrap_or_default().split_whitespace().filter_map(|pid| pid.parse().ok()).collect();
+    pids.sort_unstable();
+    let are_there = pids.iter().all(is_there);
+    pids.iter().for_each(|pid| signal(*pid, rustix::process::Signal::KILL));
+    assert!(pids.len() == 2 && are_there, "{pids:?}: {report:#}");
+    assert_eq!(report["left_running"], serde_json::json!(pids), "{report:#}");
+    let alarms = report["observer"]["alarms"].to_string();
+    assert!(alarms.contains("2 processes of it live on") && alarms.contains(&pids[1].to_string()), "{alarms}");
+    let report = json(&gilscope(&["watch", "--json", "--python", &python, "-c", code, "leaves nothing"]));
+    assert_eq!(report["left_running"], serde_json::json!([]), "{report:#}");
+    assert!(!report["observer"]["alarms"].to_string().contains("on, which"), "{report:#}");
+}
+
+#[test]
 fn nothing_of_a_program_is_left_when_gilscope_is_killed() {
     let Some(python) = python() else { return };
     // One that ends when it is asked to, with a grandchild in a session of its own; and one that will not hear.

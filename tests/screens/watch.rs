@@ -348,7 +348,8 @@ fn whoever_makes_others_wait_nearly_as_much_as_the_first_is_named_however_small_
         update(&mut state, Some(&log), Action::Freeze);
         (state, log)
     };
-    for (size, by_function) in [((80, 24), false), ((80, 24), true), ((80, 22), false), ((120, 36), false)] {
+    let roomy = [((80, 24), false), ((80, 24), true), ((80, 22), false), ((120, 36), false)];
+    for (size, by_function) in roomy.into_iter().chain([((60, 15), false), ((60, 15), true)]) {
         let (state, log) = drawn(size, by_function);
         let text = text(&draw(&state, Some(&log)));
         let table = text.split("most kept waiting").next().unwrap_or_default();

@@ -13,7 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::clock::{Clock, Monotonic};
-use crate::engine::{Accounts, AccountsEvidence, Signal};
+use crate::engine::{Accounts, AccountsEvidence, Signal, Status};
 use crate::event::{CoreId, Detail, Event, EventKind, LaneId, Line, Nanos, State};
 use crate::model::{LanePlan, LockKind, Plan, Pool, Role};
 use crate::observe::Observer;
@@ -24,6 +24,9 @@ use crate::observe::trouble::Trouble;
 const DELAY: Nanos = Nanos::from_millis(100);
 /// So much is held back at most while not every worker has spoken: about 200 MB. Whoever speaks later is no worker.
 const MOST_HELD: usize = 2 << 20;
+
+/// So many nanoseconds lie inside of a switch at most; what else the kernel has booked has another reason.
+const SWITCH: f64 = 50_000.0;
 
 /// The observer of a driven run.
 pub(super) struct Watched {
@@ -43,6 +46,10 @@ pub(super) struct Watched {
     processes: BTreeSet<u32>,
     begun: Option<Nanos>,
     ended: Option<Nanos>,
+    told_until: Nanos,
+    /// What the kernel had booked when it was last read, and how much of it for each switch beyond what records tell.
+    booked: Nanos,
+    a_switch: f64,
     over: bool,
 }
 
@@ -53,11 +60,38 @@ struct Lane {
     on_cpu: Nanos,
     voluntary: u64,
     involuntary: u64,
+    life: Life,
     how: Option<String>,
     /// Until when it is being started up, as the script tells.
     starts_until: Option<Nanos>,
     /// What it is to the observer.
     state: Option<(State, Detail)>,
+}
+
+/// What records tell of a lane from when it was first seen on, of which the run is a part.
+#[derive(Default)]
+struct Life {
+    on_core: Option<Nanos>,
+    on_cpu: Nanos,
+    switches: u64,
+}
+
+impl Life {
+    fn count(&mut self, at: Nanos, kind: EventKind) {
+        match kind {
+            EventKind::SwitchIn => self.on_core = Some(at),
+            EventKind::SwitchOut { .. } | EventKind::State { to: State::Done, .. } => {
+                self.on_cpu = self.on_cpu_until(at);
+                self.on_core = None;
+                self.switches += 1;
+            }
+            _ => {}
+        }
+    }
+
+    fn on_cpu_until(&self, at: Nanos) -> Nanos {
+        self.on_cpu + self.on_core.map_or(Nanos::ZERO, |since| at - since)
+    }
 }
 
 impl Lane {
@@ -130,6 +164,9 @@ impl Watched {
             processes: BTreeSet::from([pid]),
             begun: None,
             ended: None,
+            told_until: Nanos::ZERO,
+            booked: Nanos::ZERO,
+            a_switch: 0.0,
             over: false,
         })
     }
@@ -222,9 +259,11 @@ impl Watched {
             if let Some(since) = lane.on_core.take() {
                 lane.on_cpu += end - since.max(self.begun.unwrap_or_default());
             }
+            let inside = self.a_switch * (lane.voluntary + lane.involuntary) as f64;
+            let on_cpu = lane.on_cpu + Nanos(inside as u64);
             let lane_id = crate::event::LaneId(index as u32);
             let accounts = Accounts {
-                on_cpu: records.then_some(lane.on_cpu),
+                on_cpu: records.then_some(on_cpu),
                 evidence: records.then_some(AccountsEvidence::SwitchRecords),
                 runqueue: None,
                 voluntary: records.then_some(lane.voluntary),
@@ -236,7 +275,26 @@ impl Watched {
         }
     }
 
+    /// Records leave out what lies inside of a switch, the kernel's sums do not. But those are of all that the processes did
+    /// before the run and after it, too, and end with the last time that they could be read: so it is only taken from them
+    /// how much there is for a switch.
+    fn compare_with_booked(&mut self, status: &Status) {
+        if status.cpu_ns <= self.booked {
+            return;
+        }
+        self.booked = status.cpu_ns;
+        let recorded: Nanos = self.lanes.iter().map(|lane| lane.life.on_cpu_until(self.told_until)).sum();
+        let switches: u64 = self.lanes.iter().map(|lane| lane.life.switches).sum();
+        let inside = self.booked - status.native_cpu_ns - recorded;
+        self.a_switch = (inside.0 as f64 / switches.max(1) as f64).min(SWITCH);
+    }
+
     fn tell_one(&mut self, notice: Notice, say: &mut dyn FnMut(Signal)) {
+        if let Notice::Event(event) = &notice
+            && let Some(lane) = self.lanes.get_mut(event.lane.index())
+        {
+            lane.life.count(event.at, event.kind);
+        }
         match notice {
             Notice::Lane(plan) => self.next = Some(plan),
             Notice::Born { lane, pid, tid } => {
@@ -276,6 +334,7 @@ impl Watched {
             }
             Notice::Sampled(lane) => say(Signal::LaneSampled(lane)),
             Notice::Upto(at) => {
+                self.told_until = at;
                 let at = self.ended.map_or(at, |end| at.min(end));
                 for (id, lane) in self.lanes.iter_mut().enumerate() {
                     lane.has_started(LaneId(id as u32), at, say);
@@ -301,7 +360,10 @@ impl Watched {
             Notice::Halt { process, at, stopped } => say(Signal::Halt { process, at, stopped }),
             Notice::LockGone { lock, at } => say(Signal::LockGone { lock, at }),
             Notice::LockKnown { lock, at, known } => say(Signal::LockKnown { lock, at, known }),
-            Notice::Status(status) => say(Signal::Observing(status)),
+            Notice::Status(status) => {
+                self.compare_with_booked(&status);
+                say(Signal::Observing(status));
+            }
             Notice::Program(program) => say(Signal::Program(program)),
             // The script says when the run begins and ends; what is behind its end is not told.
             Notice::Began(_)

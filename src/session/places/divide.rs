@@ -20,7 +20,7 @@ const NEARLY_ALL: f64 = 0.9;
 pub struct HeldIn {
     /// By whom; the lane during whose holds there others waited longest, where several were there and that is known of them.
     pub lane: LaneId,
-    /// Where it was seen last.
+    /// Where it was seen last; its task is the one in which the lock was held there longest, whenever that was.
     pub place: Place,
     /// How often it was seen there, in all.
     pub looks: u64,
@@ -334,16 +334,13 @@ impl<'a> Row<'a> {
             let (waited, held) = (b.waited.ns.total_cmp(&a.waited.ns), b.held.ns.total_cmp(&a.held.ns));
             waited.then(held).then_with(|| a.task.cmp(&b.task))
         });
+        // Of equals the one that stands first.
+        let task = self.tasks.iter().rev().max_by(|a, b| a.held.ns.total_cmp(&b.held.ns));
+        let task = task.map(|it| Arc::clone(&it.task));
         let (name, file) = (Arc::clone(&function.name), Arc::clone(&function.file));
         Some(HeldIn {
             lane: seen.lane,
-            place: Place {
-                function: name,
-                file,
-                line: seen.line,
-                task: seen.task.clone(),
-                caller: seen.caller.clone(),
-            },
+            place: Place { function: name, file, line: seen.line, task, caller: seen.caller.clone() },
             looks: self.looks,
             held,
             waited,

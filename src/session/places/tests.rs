@@ -225,6 +225,24 @@ fn a_function_is_not_charged_to_the_task_it_was_seen_in_last_but_to_each_by_its_
 }
 
 #[test]
+fn the_task_of_a_function_is_the_one_in_which_it_was_held_longest_not_the_one_it_was_seen_in_last() {
+    let mut places = Places::default();
+    // Most of it in bulk, while nobody waits; then a moment in each of two others, for which others wait.
+    for step in 1..=100_u64 {
+        let (task, waiting) = match step {
+            1..=90 => ("bulk", 0),
+            91..=96 => ("small", 2),
+            _ => ("last", 1),
+        };
+        let place = Place { task: Some(task.into()), ..place("handler") };
+        places.saw(Nanos::from_millis(step * 20), LaneId(step as u32 % 2), place, waiting);
+    }
+    let rows = places.divide(&log(&[(0, 500, 100), (1, 500, 100)]), Looks::Ever);
+    assert_eq!((rows.len(), &*rows[0].tasks[0].task), (1, "small"), "most waited for: {rows:?}");
+    assert_eq!(rows[0].place.task.as_deref(), Some("bulk"), "{rows:?}");
+}
+
+#[test]
 fn of_functions_that_were_given_up_nobody_else_gets_the_part() {
     let mut places = Places::default();
     for step in 1..=MOST_ROWS as u64 {

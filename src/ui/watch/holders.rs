@@ -8,6 +8,14 @@ use super::super::canvas::Canvas;
 use super::super::theme::Ink;
 use super::rule;
 
+/// Less than this share is not told where there is little room.
+const HARDLY: f64 = 0.005;
+/// So much of a name is shown there.
+const MOST_NAME: u16 = 14;
+
+/// What one is called that no look met.
+const NOT_SEEN: &str = "not seen";
+
 /// ```text
 ///   thread     holding the lock in      holds   of all waiting
 /// a report-1   render    pdf.py:212      71%   ████████████████████  78%
@@ -16,17 +24,17 @@ use super::rule;
 /// Without a lock, by function: in which threads ran, and how many at a time.
 pub fn render(state: &State, canvas: &mut Canvas) {
     let (width, height) = (canvas.width(), canvas.height());
-    if height < 3 {
-        return;
+    match height {
+        0 => return,
+        1 | 2 => return line(state, canvas),
+        _ => {}
     }
     let watch = &state.watch;
     let seconds = watch.figures.span.as_secs_f64();
     let runs = watch.figures.runs;
-    let lately = match (state.view.frozen.filter(|_| watch.ended.is_none()), runs) {
-        (Some(_), false) => format!("who made others wait · {seconds:.0} s before the freeze"),
-        (Some(_), true) => format!("where threads ran · {seconds:.0} s before the freeze"),
-        (None, false) => format!("who makes others wait · last {seconds:.0} s"),
-        (None, true) => format!("where threads run · last {seconds:.0} s"),
+    let lately = match is_frozen(state) {
+        true => format!("{} · {seconds:.0} s before the freeze", what_it_tells(state)),
+        false => format!("{} · last {seconds:.0} s", what_it_tells(state)),
     };
     rule(canvas, 0, &lately, "");
     let all = &watch.figures.holders;
@@ -60,8 +68,7 @@ pub fn render(state: &State, canvas: &mut Canvas) {
         }
         let count = holder.folded.map(|count| format!(" ×{count}")).unwrap_or_default();
         let end = (2 + name).saturating_sub(count.chars().count() as u16);
-        let name_words = if holder.name.is_empty() { "not seen".to_owned() } else { foreign(&holder.name) };
-        let x = canvas.text_to(3, y, end, &name_words, Ink::Text);
+        let x = canvas.text_to(3, y, end, &shown_name(holder), Ink::Text);
         canvas.text(x, y, &count, Ink::Text);
         let place_words = holder.place.clone().unwrap_or_default();
         let words = match &holder.task {
@@ -82,6 +89,55 @@ pub fn render(state: &State, canvas: &mut Canvas) {
         let y = 2 + named as u16;
         canvas.text(3, y, &format!("{} others", others.len()), Ink::Dim);
         figures(canvas, y, holds, bar, room, (held(sum(|it| it.holds)), sum(|it| it.waiting)));
+    }
+}
+
+/// In a line, where there is no room for a table: those of whom anything is to be told, as far as they fit.
+fn line(state: &State, canvas: &mut Canvas) {
+    let width = canvas.width();
+    let mut x = canvas.text(1, 0, &format!("{}:", what_it_tells(state)), Ink::Dim) + 1;
+    for (index, holder) in told(state) {
+        let letter = state.watch.letter(holder.lane).filter(|_| !state.watch.by_function);
+        let name = shown_name(holder);
+        let share = percent(holder.waiting);
+        let length = if holder.name.is_empty() { NOT_SEEN.len() } else { holder.name.chars().count() };
+        let end = x + 2 * u16::from(letter.is_some()) + (length as u16).min(MOST_NAME);
+        if usize::from(end) + 1 + share.chars().count() >= usize::from(width) {
+            return;
+        }
+        if let Some(letter) = letter {
+            canvas.set(x, 0, letter, Ink::Lane(index));
+            x += 2;
+        }
+        x = canvas.text_to(x, 0, end, &name, Ink::Text) + 1;
+        x = canvas.text(x, 0, &share, Ink::Waits) + 2;
+    }
+}
+
+/// Whether there is anything to be told in a line: the first alone the sentence names, as long as it is of all of it.
+pub fn has_line(state: &State) -> bool {
+    let is_said = state.view.frozen.is_none() && state.watch.ended.is_none();
+    told(state).count() > usize::from(is_said)
+}
+
+fn shown_name(holder: &Holder) -> String {
+    if holder.name.is_empty() { NOT_SEEN.to_owned() } else { foreign(&holder.name) }
+}
+
+fn told(state: &State) -> impl Iterator<Item = (usize, &Holder)> {
+    state.watch.figures.holders.iter().enumerate().filter(|(_, holder)| holder.waiting >= HARDLY)
+}
+
+fn is_frozen(state: &State) -> bool {
+    state.view.frozen.is_some() && state.watch.ended.is_none()
+}
+
+fn what_it_tells(state: &State) -> &'static str {
+    match (is_frozen(state), state.watch.figures.runs) {
+        (true, false) => "who made others wait",
+        (true, true) => "where threads ran",
+        (false, false) => "who makes others wait",
+        (false, true) => "where threads run",
     }
 }
 

@@ -38,6 +38,11 @@ pub(super) use meters::busy;
 /// Rows of the table of holders: those with a name of their own, and all others.
 const MOST_HOLDERS: u16 = 6;
 
+/// With so many rows for holders and lanes the holders have their table, ...
+const ROOM_FOR_TABLE: u16 = 8;
+/// ... and with so many one line, beside which the lanes show the lock and two of them.
+const ROOM_FOR_LINE: u16 = LEAST_LANES + 1;
+
 /// With so many rows the lanes show the lock and two of them, between their heading and their last line.
 const LEAST_LANES: u16 = 5;
 
@@ -93,7 +98,12 @@ pub fn render(state: &State, log: Option<&Trace>, canvas: &mut Canvas) {
     let holders = state.watch.figures.holders.len() as u16;
     let least = if state.watch.figures.culprits() > 1 { LEAST_LANES } else { lanes::least(state, log) };
     let two = (2 + holders.min(3)).min(room.saturating_sub(least));
-    let table = if room >= 8 { (2 + holders.min(MOST_HOLDERS)).min(two.max(room * 2 / 5)).max(3) } else { 0 };
+    let table = match room {
+        ROOM_FOR_TABLE.. => (2 + holders.min(MOST_HOLDERS)).min(two.max(room * 2 / 5)).max(3),
+        // The letters in the lock's row are to mean something.
+        ROOM_FOR_LINE.. => u16::from(holders::has_line(state)),
+        _ => 0,
+    };
     let is_any = log.has_gil() || state.watch.figures.runs;
     let table = if !is_any || state.view.big { 0 } else { table };
     holders::render(state, &mut canvas.part(0, rest, width, table));
