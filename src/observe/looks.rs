@@ -18,6 +18,9 @@ use super::watch::{Item, UNDECIDED, Watcher};
 
 /// How often a lock that is watched is compared with the lock itself.
 const COMPARED: Nanos = Nanos::from_millis(250);
+/// A write is recorded by the trap that it causes: what a look has seen may be written already and not recorded yet. So it
+/// counts only if no record follows for so long.
+const TRAPPED: Nanos = Nanos::from_micros(200);
 /// How often it is compared once more before the observing ends.
 const LAST_LOOKS: usize = 3;
 /// Where there is no lock, at how many of the threads that run is looked at a time.
@@ -55,7 +58,7 @@ impl Watcher {
             lock.looked_at = from;
             let seen = if lock.is_gil() { process.look(lock.address) } else { process.look_at_world(lock.address) };
             let Some((state, holder)) = seen else { continue };
-            let at = Monotonic.now();
+            let at = Monotonic.now() + if lock.mode == Mode::Exact { TRAPPED } else { Nanos::ZERO };
             self.samples += 1;
             self.pending.push((at, Item::Lock { lock: index, from, state, holder }));
         }

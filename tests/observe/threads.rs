@@ -397,3 +397,26 @@ fn a_queue_for_a_lock_of_the_program_s_own_is_told_and_idle_workers_are_none() {
         assert_eq!(found(kind), None, "{kind}");
     }
 }
+
+/// While it imports, a program takes its lock thousands of times a second: what a look sees then may be of a write whose record
+/// comes after it.
+#[test]
+fn who_computes_after_its_imports_holds_the_lock_then_and_is_no_native_code() {
+    let Some(python) = python() else { return };
+    if !exactly() {
+        return;
+    }
+    let code = "import subprocess, sys
+child = '''import argparse, json, subprocess, time
+end = time.thread_time() + 0.15
+while time.thread_time() < end: pass'''
+for _ in range(8): subprocess.run([sys.executable, '-c', child], check=True)";
+    let report = watch(&python, code);
+    sound(&report);
+    let children: Vec<_> = lanes(&report).iter().filter(|lane| lane["pid"] != report["pid"]).collect();
+    assert_eq!(children.len(), 8, "{:#}", report["lanes"]);
+    for child in children {
+        let (held, native) = (state(child, "running"), state(child, "native"));
+        assert!(held > 0.1e9 && native < 0.6 * held, "{child:#}");
+    }
+}
