@@ -239,12 +239,15 @@ impl Watcher {
                 }
                 return;
             }
+            let mut was_without = !first;
             if let Some(process) = self.processes.get_mut(&pid) {
                 process.dormant = None;
+                was_without |= std::mem::take(&mut process.was_born_without_lock);
             }
-            if !first {
+            if was_without {
                 let text = format!("the GIL came back: process {pid} turned it on, as an extension module can make it");
-                self.alarm(now, text);
+                // It was off before this pass began.
+                self.alarm(Monotonic.now(), text);
                 self.program.python.iter_mut().for_each(|python| python.gil_enabled = Some(true));
                 self.notices.push(Notice::Program(Box::new(self.program.clone())));
             }

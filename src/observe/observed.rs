@@ -70,6 +70,8 @@ pub(super) struct Process {
     pub(super) is_copy: bool,
     /// Whether what it began as was Python: its maker was, when it was born.
     pub(super) was_born_python: bool,
+    /// Whether its maker ran without a lock then.
+    pub(super) was_born_without_lock: bool,
     /// The lock that its maker held when it was born, how often that had been taken, and how often its maker had slept: its
     /// copy of the lock is its own from birth.
     pub(super) born_with: Option<(LockId, u64, u64)>,
@@ -138,6 +140,7 @@ impl Process {
             without_python: None,
             is_copy: false,
             was_born_python: false,
+            was_born_without_lock: false,
             born_with: None,
             halt: Halt::default(),
             since: at,

@@ -205,6 +205,7 @@ impl Watcher {
         let Some(maker) = self.processes.get(&parent) else { return };
         let (runtime, is_python) = (maker.runtime.clone(), maker.stage == Stage::Python);
         let maker_was = maker.is_copy_of_python();
+        let without_lock = maker.dormant.is_some();
         if self.processes.contains_key(&pid) {
             return;
         }
@@ -212,6 +213,7 @@ impl Watcher {
         process.is_copy = true;
         process.life = self.open_life(pid);
         process.was_born_python = is_python || maker_was;
+        process.was_born_without_lock = without_lock;
         if is_python {
             process.maker_mark = runtime.as_ref().and_then(|runtime| runtime.mark(&Remote(parent)));
             process.runtime = runtime;

@@ -61,6 +61,14 @@ PyMODINIT_FUNC PyInit_needs_gil(void) { return PyModule_Create(&def); }
     assert!(alarm.as_str().is_some_and(|text| text.contains("the GIL came back")), "{report:#}");
     assert_eq!(report["python"]["gil_enabled"], true);
     assert_eq!(report["locks"].as_array().map(Vec::len), Some(1));
+    // In a child, before anybody has looked at it.
+    let child = format!(
+        "import os\n{path}\nif os.fork() == 0:\n    import needs_gil\n    {}\nelse: os.wait()",
+        "sum(range(10**7))"
+    );
+    let report = watch(&python, &format!("{spin}{child}"));
+    let alarm = &report["observer"]["alarms"][0]["text"];
+    assert!(alarm.as_str().is_some_and(|text| text.contains("the GIL came back")), "{report:#}");
 }
 
 /// Collects garbage, which stops the world, beside two threads that compute.
