@@ -211,10 +211,10 @@ impl Trace {
     fn charge_for_others(&mut self, at: Nanos, id: LaneId) {
         let at = self.clip(at);
         let lane = &mut self.lanes[id.index()];
-        let others = lane.unmet.stands_for() - 1.0;
-        if let Some(wait) = lane.wait.as_ref().filter(|_| others > 0.0 && !lane.is_sampled()) {
+        let others = lane.unmet.others();
+        if let Some(wait) = lane.wait.as_ref().filter(|_| others > 0 && !lane.is_sampled()) {
             self.locks[wait.lock.index()].holders.held_until(at, &mut self.held);
-            lane.charge_times(&self.held, others);
+            lane.charge_for_others(&self.held, others as f64 / at.saturating_sub(wait.since).max(1) as f64);
         }
     }
 

@@ -1,5 +1,6 @@
 //! One lane: what it was told, and the column of what it was.
 
+use super::charges::Charges;
 use super::column::{Column, Value};
 use super::crowd::Crowd;
 use super::info::{Evidence, LaneInfo};
@@ -142,8 +143,9 @@ pub(super) struct Lane {
     /// The world it has stopped: beside the GIL, which a free-threaded build may have turned on.
     pub(super) stops: Option<LockId>,
     pub(super) wait: Option<Wait>,
-    /// What it has charged so far, by lock and by the holder's number there.
-    pub(super) charged: Vec<(LockId, Vec<u64>)>,
+    /// What it has charged so far, and what its waits that looks met charge for those that no look met.
+    pub(super) charged: Charges,
+    pub(super) for_others: Charges,
     /// What it waited and no look met.
     pub(super) unmet: Unmet,
     pub(super) progress: Points,
@@ -192,7 +194,8 @@ impl Lane {
             holds: None,
             stops: None,
             wait: None,
-            charged: Vec::new(),
+            charged: Charges::default(),
+            for_others: Charges::default(),
             unmet: Unmet::default(),
             progress: Points::default(),
             tasks_started: 0,
@@ -235,36 +238,20 @@ impl Lane {
 
     /// Nothing of a wait remains unbooked: charges each holder what it held since the wait began, unless looks do.
     pub(super) fn charge(&mut self, held: &[u64]) {
-        self.charge_times(held, 1.0);
+        if let Some(wait) = self.wait.as_ref().filter(|wait| !wait.by_looks) {
+            self.charged.add_since(wait, held, 1.0);
+        }
     }
 
-    /// The same as if it had waited so often.
-    pub(super) fn charge_times(&mut self, held: &[u64], times: f64) {
-        let Some(wait) = self.wait.take_if(|wait| !wait.by_looks) else { return };
-        let sums = self.charged_for(wait.lock, held.len());
-        for (number, (sum, held)) in sums.iter_mut().zip(held).enumerate() {
-            let since = held.saturating_sub(wait.held.get(number).copied().unwrap_or(0));
-            *sum += if times == 1.0 { since } else { (since as f64 * times) as u64 };
+    /// So often what each holder held since its wait began is charged for waits that no look met.
+    pub(super) fn charge_for_others(&mut self, held: &[u64], times: f64) {
+        if let Some(wait) = &self.wait {
+            self.for_others.add_since(wait, held, times);
         }
-        self.wait = Some(wait);
     }
 
     /// A look met it waiting, and this one holding the lock.
     pub(super) fn charge_one(&mut self, lock: LockId, number: u16, span: Nanos) {
-        self.charged_for(lock, usize::from(number) + 1)[usize::from(number)] += span.0;
-    }
-
-    /// What it has charged to the first so many holders of a lock, at least.
-    fn charged_for(&mut self, lock: LockId, holders: usize) -> &mut Vec<u64> {
-        let entry = match self.charged.iter().position(|(charged, _)| *charged == lock) {
-            Some(entry) => entry,
-            None => {
-                self.charged.push((lock, Vec::new()));
-                self.charged.len() - 1
-            }
-        };
-        let sums = &mut self.charged[entry].1;
-        sums.resize(sums.len().max(holders), 0);
-        sums
+        self.charged.of(lock, usize::from(number) + 1)[usize::from(number)] += span.0;
     }
 }

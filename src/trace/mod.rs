@@ -21,6 +21,7 @@
 mod apply;
 mod budget;
 mod cell;
+mod charges;
 mod check;
 mod column;
 mod crowd;

@@ -123,11 +123,11 @@ impl Trace {
             let waiter = LaneId(index as u32);
             for (id, lock) in self.locks.iter().enumerate() {
                 let id = LockId(id as u16);
-                let mut charged = lane
-                    .charged
-                    .iter()
-                    .find(|(lock, _)| *lock == id)
-                    .map_or(Vec::new(), |(_, charged)| charged.clone());
+                let (mut charged, others) = (lane.charged.get(id).to_vec(), lane.for_others.get(id));
+                charged.resize(charged.len().max(others.len()), 0);
+                for (sum, ns) in charged.iter_mut().zip(others) {
+                    *sum += (*ns as f64 * lane.unmet.spoken_for()) as u64;
+                }
                 if let Some(wait) = lane.wait.as_ref().filter(|wait| wait.lock == id && !wait.by_looks) {
                     let mut held = Vec::new();
                     lock.holders.held_until(self.now.0, &mut held);

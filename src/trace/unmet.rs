@@ -49,8 +49,8 @@ const KEPT: usize = 128;
 pub(super) struct Unmet {
     /// Of the sleep that it is in: how long before the look that met it the one before was.
     apart: Option<u64>,
-    /// For how many its wait stands.
-    stands_for: Option<f64>,
+    /// How far apart looks were around its wait, if that is longer than it lasted, and how long that was.
+    stands: Option<(u64, u64)>,
     sums: Sums,
     /// What the sums were, in the order of time.
     marks: VecDeque<(u64, Sums)>,
@@ -135,13 +135,13 @@ impl Unmet {
 
     /// Its sleep is over, after so long; whether it waited for its lock.
     pub(super) fn woke(&mut self, at: u64, lasted: u64, waited: bool) {
-        self.stands_for = None;
+        self.stands = None;
         let Some(apart) = self.apart.take().filter(|apart| *apart > lasted) else { return };
         let others = Count::of((apart - lasted) as f64);
         self.sums.all += others;
         if waited {
             self.sums.waits += others;
-            self.stands_for = Some((apart as f64 / lasted.max(1) as f64).min(MOST));
+            self.stands = Some((apart, lasted));
         }
         self.mark(at);
     }
@@ -169,12 +169,24 @@ impl Unmet {
 
     /// For how many its wait stands.
     pub(super) fn stands_for(&self) -> f64 {
-        self.stands_for.unwrap_or(1.0)
+        self.stands.map_or(1.0, |(apart, lasted)| (apart as f64 / lasted.max(1) as f64).min(MOST))
     }
 
     /// The same, of a wait that is over.
     pub(super) fn waited(&mut self) -> f64 {
-        self.stands_for.take().unwrap_or(1.0)
+        let stands_for = self.stands_for();
+        self.stands = None;
+        stands_for
+    }
+
+    /// For how long the others waited for which it stands.
+    pub(super) fn others(&self) -> u64 {
+        self.stands.map_or(0, |(apart, lasted)| apart - lasted)
+    }
+
+    /// How much was slept unmet, for each nanosecond for which those speak that were met.
+    pub(super) fn spoken_for(&self) -> f64 {
+        if self.sums.all.sum > 0.0 { self.sums.slept as f64 / self.sums.all.sum } else { 0.0 }
     }
 
     fn mark(&mut self, at: u64) {
