@@ -223,7 +223,11 @@ impl Record {
                 }
             }
             Signal::LaneNeeds { lane, lock } => {
-                self.trace.lane_mut(lane).lock = Some(lock);
+                let now = self.trace.now();
+                let info = self.trace.lane_mut(lane);
+                if info.lock.replace(lock).is_none() {
+                    info.without_lock_until = Some(now);
+                }
                 if let Some(plan) = self.description.lanes.get_mut(lane.index()) {
                     plan.lock = Some(lock);
                 }
