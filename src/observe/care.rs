@@ -155,7 +155,7 @@ impl Watcher {
 
     /// How the observing goes.
     pub(super) fn take_stock(&mut self, now: Nanos) {
-        let cpu = self.read_sums(now).max(self.spent.sum());
+        let cpu = self.cpu_of_all(now);
         let native_cpu = self.native_cpu(now);
         let native_busy = self.native_busy(now, native_cpu);
         let hits: u64 = self.locks.iter().map(|lock| lock.hits).sum();
