@@ -392,6 +392,8 @@ impl Watcher {
                     () => UNDECIDED,
                 };
                 if thread.since + patience > horizon && !thread.has_ended() {
+                    // It has a lane in any case, if only when it ends.
+                    () if self.processes.get(tid).is_some_and(Process::is_copy_of_python) => BOOTING,
                     upto = upto.min(thread.since);
                 } else {
                     thread.forget();
