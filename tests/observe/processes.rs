@@ -30,6 +30,23 @@ threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
 }
 
 #[test]
+fn a_child_that_has_ended_before_its_lock_was_watched_is_no_reason_to_sample() {
+    let Some(python) = python().filter(|_| exactly()) else { return };
+    let code = "import os
+for _ in range(150):
+    child = os.fork()
+    if child == 0: os._exit(0)
+    os.waitpid(child, 0)
+";
+    let report = watch(&python, code);
+    sound(&report);
+    let said = &report["observer"]["reason"];
+    assert!(!said.as_str().is_some_and(|why| why.contains("has ended")), "{:#}", report["observer"]);
+    let locks = report["locks"].as_array().expect("they are listed");
+    assert!(lanes(&report).len() >= locks.len(), "{report:#}");
+}
+
+#[test]
 fn the_lock_of_a_program_that_was_executed_bears_its_name() {
     let Some(python) = python() else { return };
     let folder = tempfile::tempdir().expect("a folder");
