@@ -28,7 +28,7 @@ const PATIENCE: Nanos = Nanos::from_millis(200);
 /// Threads that a signal ends together do so within this.
 const TOGETHER: Nanos = Nanos::from_millis(20);
 
-const DONE: &str = "done";
+pub(super) const DONE: &str = "done";
 pub(super) const STILL_RUNNING: &str = "still running";
 
 impl Watcher {

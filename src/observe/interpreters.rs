@@ -184,6 +184,11 @@ impl Watcher {
         let first_walk = process.stage == Stage::Waiting;
         process.stage = Stage::Python;
         if first_walk {
+            if pid == self.root {
+                self.forget_our_stop();
+                self.awaits_program = false;
+            }
+            let Some(process) = self.processes.get_mut(&pid) else { return };
             // Without records nobody tells that it has executed another program since it was born.
             process.common_name = process::name(pid, pid).unwrap_or_default();
         }
@@ -282,12 +287,12 @@ impl Watcher {
         // Up to 3.12, who runs code in a subinterpreter does so under the thread state of its maker.
         lock.holder_is_vague = id != 0 && runtime.version.minor <= 12;
         self.follow_lock(lock, vec![word], watchpoints, now);
+        true
     }
 
     /// Follows a lock from now on, by what watches its words or by looking at it, and why.
     pub(super) fn follow_lock(
         &mut self,
-        true
         mut lock: Lock,
         words: Vec<u64>,
         watched: Result<Watchpoints, String>,

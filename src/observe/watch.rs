@@ -124,6 +124,8 @@ pub struct Watcher {
     /// How long threads without a lane were on cores that have ended, and all of them when it was last looked at.
     pub(super) native_by_the_gone: Nanos,
     pub(super) native_before: (Nanos, Nanos),
+    /// Whether it is a program that we started and that is not seen to be Python yet.
+    pub(super) awaits_program: bool,
     /// Why the first process may not be looked into.
     pub(super) blind: Option<String>,
     /// How often processes were stopped.
@@ -176,6 +178,7 @@ impl Watcher {
         Watcher {
             root,
             keeper: None,
+            awaits_program: false,
             recorder: Recorder::default(),
             processes: BTreeMap::new(),
             threads: HashMap::new(),
@@ -389,11 +392,11 @@ impl Watcher {
                 let patience = match () {
                     () if *tid == self.root => Nanos::from_secs(2),
                     () if thread.is_booting() => BOOTING,
+                    // It has a lane in any case, if only when it ends.
+                    () if self.processes.get(tid).is_some_and(Process::is_copy_of_python) => BOOTING,
                     () => UNDECIDED,
                 };
                 if thread.since + patience > horizon && !thread.has_ended() {
-                    // It has a lane in any case, if only when it ends.
-                    () if self.processes.get(tid).is_some_and(Process::is_copy_of_python) => BOOTING,
                     upto = upto.min(thread.since);
                 } else {
                     thread.forget();
