@@ -184,11 +184,6 @@ impl Watcher {
         let first_walk = process.stage == Stage::Waiting;
         process.stage = Stage::Python;
         if first_walk {
-            if pid == self.root {
-                self.forget_our_stop();
-                self.awaits_program = false;
-            }
-            let Some(process) = self.processes.get_mut(&pid) else { return };
             // Without records nobody tells that it has executed another program since it was born.
             process.common_name = process::name(pid, pid).unwrap_or_default();
         }

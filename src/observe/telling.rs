@@ -169,9 +169,6 @@ impl Watcher {
                 }
                 self.call_process(pid);
                 self.boots(pid, at, Detail::Exec);
-                if pid == self.root {
-                    self.forget_our_stop();
-                }
             }
             What::In | What::Out { .. } => {
                 let Some(tracked) = self.threads.get_mut(&tid) else { return };

@@ -163,7 +163,6 @@ impl Watcher {
     pub fn await_program(&mut self, command: Vec<String>) {
         self.program.command = command;
         self.keeper = process::parent(self.root);
-        self.awaits_program = true;
         self.cover(self.root);
         self.adopt(self.root, self.began, None);
     }
@@ -270,13 +269,6 @@ impl Watcher {
             (tracked.parent, tracked.maker) = (parent, maker);
             // What he spent before was told under his own number.
             tracked.booked = Booked::open(pid, pid, true);
-        }
-    }
-
-    /// That a launched program's process stopped itself until it was to execute it is none of the program's sleeps.
-    pub(super) fn forget_our_stop(&mut self) {
-        if let Some(tracked) = self.threads.get_mut(&self.root).filter(|_| self.awaits_program) {
-            tracked.thread.slept.remove(&(libc::SYS_kill as u32));
         }
     }
 

@@ -124,8 +124,6 @@ pub struct Watcher {
     /// How long threads without a lane were on cores that have ended, and all of them when it was last looked at.
     pub(super) native_by_the_gone: Nanos,
     pub(super) native_before: (Nanos, Nanos),
-    /// Whether it is a program that we started and that is not seen to be Python yet.
-    pub(super) awaits_program: bool,
     /// Why the first process may not be looked into.
     pub(super) blind: Option<String>,
     /// How often processes were stopped.
@@ -178,7 +176,6 @@ impl Watcher {
         Watcher {
             root,
             keeper: None,
-            awaits_program: false,
             recorder: Recorder::default(),
             processes: BTreeMap::new(),
             threads: HashMap::new(),
