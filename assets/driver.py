@@ -341,6 +341,9 @@ class Run:
         import sysconfig
         work = getattr(module, "work", None)
         coroutine = getattr(module, "work_async", None) or work
+        missing = getattr(module, "called_missing", None)
+        if missing:
+            return self.say(failed=missing)
         if not callable(work):
             return self.say(failed="%s is not callable, so it cannot be called once a task" % self.name)
         try:

@@ -13,6 +13,15 @@ pub fn printable(text: &str) -> String {
     shown
 }
 
+/// A name that was kept in at most so many bytes, and that is as long: what is left of a character at which it was cut is
+/// none.
+pub fn of_cut(name: &[u8], most: usize) -> String {
+    let cut = name.utf8_chunks().last().map_or(&[][..], |last| last.invalid());
+    let is_begun = std::str::from_utf8(cut).is_err_and(|error| error.error_len().is_none());
+    let whole = if name.len() >= most && is_begun { &name[..name.len() - cut.len()] } else { name };
+    printable(&String::from_utf8_lossy(whole))
+}
+
 /// Whether a character does something instead of being seen.
 pub fn steers(c: char) -> bool {
     c.is_control()
@@ -22,6 +31,16 @@ pub fn steers(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_name_that_was_cut_no_part_of_a_character_is_left() {
+        let name = "é漢字é漢字";
+        assert_eq!(of_cut(&name.as_bytes()[..15], 15), "é漢字é漢");
+        assert_eq!(of_cut(&name.as_bytes()[..13], 13), "é漢字é漢");
+        assert_eq!(of_cut(&name.as_bytes()[..14], 15), "é漢字é漢\u{fffd}", "it was not cut here");
+        assert_eq!(of_cut(b"fifteen bytes \xff", 15), "fifteen bytes \u{fffd}", "nor is that a part of one");
+        assert_eq!(of_cut(b"", 15), "");
+    }
 
     #[test]
     fn what_would_steer_is_spelt_out_and_all_else_stays() {

@@ -267,6 +267,7 @@ fn interpreters_that_cannot_be_used_are_refused_before_any_work() {
     let Some(python) = interpreter() else { return };
     let (folder, file) = folder("wrong.py", "def work(:\n    pass\n");
     fs::write(folder.path().join("heavy.py"), "import a_module_that_is_nowhere\ndef work():\n    pass\n").unwrap();
+    fs::write(folder.path().join("light.py"), "def work():\n    pass\n").unwrap();
     let two = stand_in(folder.path(), "python2", "[ \"$1\" = -I ] && exit 2\nprintf 2.7.18");
     let old = stand_in(folder.path(), "python3.7", "echo 3.7.16 cpython 0 1");
     let other = stand_in(folder.path(), "pypy", "echo 3.10.13 pypy 0 1");
@@ -286,6 +287,8 @@ fn interpreters_that_cannot_be_used_are_refused_before_any_work() {
         (&[&wrong, "--python", &python], "wrong.py"),
         (&["--call", "wrong:work", "--python", &python], "SyntaxError"),
         (&["--call", "heavy:work", "--python", &python], "a_module_that_is_nowhere"),
+        (&["--call", "light:nope", "--python", &python], ": the module light ("),
+        (&["--call", "light:nope", "--python", &python], "light.py) has no function nope"),
         (&["--call", "heavy:work", "--engine", "emulated"], "real CPython"),
         (&["--suite", "notes", "--engine", "cpython"], "miniature"),
     ];

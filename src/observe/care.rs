@@ -86,20 +86,27 @@ impl Watcher {
             }
         }
         ended.sort_unstable();
-        let (records, now) = (self.recorder.is_on(), upto);
         for (_, tid) in ended {
-            let Some(how) = self.word_of_end(tid, upto) else { continue };
-            let Some(tracked) = self.threads.remove(&tid) else { continue };
-            self.booked_by_the_gone += tracked.booked.sums().map_or(Nanos::ZERO, |(on_cpu, _)| on_cpu);
-            if tracked.is_native() {
-                self.native_by_the_gone += tracked.on_cpu_until(now);
+            if let Some(how) = self.word_of_end(tid, upto) {
+                self.let_go(tid, upto, how);
             }
-            if let Some(lane) = tracked.lane {
-                self.notices.push(accounts(lane, &tracked, records, now));
-                self.notices.push(Notice::LaneEnded { lane, how });
-            } else if !tracked.is_turned_away && self.is_only_looked_at(tracked.pid) {
-                self.ended_unseen += 1;
-            }
+        }
+    }
+
+    /// A thread has ended, and this is how: all that is known of it is told.
+    pub(super) fn let_go(&mut self, tid: u32, now: Nanos, how: String) {
+        let Some(mut tracked) = self.threads.remove(&tid) else { return };
+        self.booked_by_the_gone += tracked.booked.sums().map_or(Nanos::ZERO, |(on_cpu, _)| on_cpu);
+        if tracked.is_native() {
+            self.native_by_the_gone += tracked.on_cpu_until(now);
+        }
+        if let Some(lane) = tracked.lane {
+            tracked.thread.decide(now);
+            tracked.thread.tell(lane, &mut |event| self.notices.push(Notice::Event(event)));
+            self.notices.push(accounts(lane, &tracked, self.recorder.is_on(), now));
+            self.notices.push(Notice::LaneEnded { lane, how });
+        } else if !tracked.is_turned_away && self.is_only_looked_at(tracked.pid) {
+            self.ended_unseen += 1;
         }
     }
 
@@ -155,7 +162,7 @@ impl Watcher {
 
     /// How the observing goes.
     pub(super) fn take_stock(&mut self, now: Nanos) {
-        let cpu = self.read_sums(now).max(self.spent.sum());
+        let cpu = self.cpu_of_all(now);
         let native_cpu = self.native_cpu(now);
         let native_busy = self.native_busy(now, native_cpu);
         let hits: u64 = self.locks.iter().map(|lock| lock.hits).sum();

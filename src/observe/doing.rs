@@ -95,6 +95,7 @@ const CALLS: &[(libc::c_long, &str, Detail)] = &[
     (libc::SYS_recvmsg, "recvmsg", Detail::Socket),
     (libc::SYS_sendto, "sendto", Detail::Socket),
     (libc::SYS_sendmsg, "sendmsg", Detail::Socket),
+    (libc::SYS_vfork, "vfork", Detail::Child),
     (libc::SYS_wait4, "wait4", Detail::Child),
     (libc::SYS_waitid, "waitid", Detail::Child),
     (libc::SYS_sched_yield, "sched_yield", Detail::None),
@@ -104,6 +105,9 @@ const CALLS: &[(libc::c_long, &str, Detail)] = &[
     (libc::SYS_mmap, "mmap", Detail::None),
     (libc::SYS_mprotect, "mprotect", Detail::None),
     (libc::SYS_ioctl, "ioctl", Detail::File),
+    (libc::SYS_execve, "execve", Detail::File),
+    // Who sends himself a signal that stops him.
+    (libc::SYS_kill, "kill", Detail::None),
 ];
 
 /// The name of a system call, as in its manual; its number if it is none that often blocks.
@@ -145,6 +149,7 @@ mod tests {
         assert_eq!(parse(""), Doing::Hidden);
         assert!(is_futex(202) && !is_futex(230));
         assert_eq!((call_name(230).as_str(), state_in(230)), ("clock_nanosleep", (State::Io, Detail::Sleep)));
+        assert_eq!([58, 59, 62].map(call_name), ["vfork", "execve", "kill"]);
         assert_eq!(call_name(9999), "system call 9999");
     }
 

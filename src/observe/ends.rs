@@ -42,7 +42,7 @@ const LOOKED: Duration = Duration::from_millis(5);
 /// So many of those that live on are named in a sentence.
 const NAMED: usize = 8;
 
-const DONE: &str = "done";
+pub(super) const DONE: &str = "done";
 pub(super) const STILL_RUNNING: &str = "still running";
 
 impl Watcher {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::clock::{self, Clock, Monotonic};
 use crate::event::{CoreId, Detail, Nanos};
 use crate::model::{LockKind, LockPlan};
-use crate::perf::{Record, Subject, What};
+use crate::perf::{Record, Refused, Subject, What};
 use crate::text::printable;
 
 use super::lock::{Lock, Mode};
@@ -200,7 +200,14 @@ impl Watcher {
         self.is_other_than_told(pid, now);
         let several = interpreters.len() > 1;
         for (address, id, sharers) in locks {
-            self.meet_lock(pid, &runtime, address, id, first_walk, now);
+            let is_there = self.meet_lock(pid, &runtime, address, id, first_walk, now);
+            if !is_there && first_walk {
+                // It is as if nobody had looked at it in time.
+                if let Some(process) = self.processes.get_mut(&pid) {
+                    process.stage = Stage::Waiting;
+                }
+                return;
+            }
             if let Some(lock) = self.locks.iter_mut().find(|lock| lock.pid == pid && lock.address == address) {
                 // Up to 3.12, who runs code in a subinterpreter does so under the thread state of its maker.
                 lock.holder_is_vague |= (id != 0 || sharers > 1) && runtime.version.minor <= 12;
@@ -224,10 +231,11 @@ impl Watcher {
         }
     }
 
-    fn meet_lock(&mut self, pid: u32, runtime: &Runtime, address: u64, id: i64, first: bool, now: Nanos) {
+    /// Follows a lock that may be new; says whether its process is there still.
+    fn meet_lock(&mut self, pid: u32, runtime: &Runtime, address: u64, id: i64, first: bool, now: Nanos) -> bool {
         let word = address + runtime.layout.lock.locked;
         if self.by_word.contains_key(&(pid, word)) {
-            return;
+            return true;
         }
         if runtime.free_threaded {
             if !runtime.is_enabled(&Remote(pid), address) {
@@ -237,7 +245,7 @@ impl Watcher {
                 if first {
                     self.reveal(pid, now);
                 }
-                return;
+                return true;
             }
             let mut was_without = !first;
             if let Some(process) = self.processes.get_mut(&pid) {
@@ -252,7 +260,20 @@ impl Watcher {
                 self.notices.push(Notice::Program(Box::new(self.program.clone())));
             }
         }
-        let Some(process) = self.processes.get_mut(&pid) else { return };
+        let watched = self.locks.iter().filter(|it| it.pid == pid && it.mode == Mode::Exact);
+        let watched: usize = watched.map(|lock| lock.words).sum();
+        let watchpoints = match () {
+            () if !self.recorder.is_on() => Err(self.refused.clone().unwrap_or_default()),
+            () if watched >= MOST_WATCHED => {
+                Err("a thread can be watched for four locks, and this is a fifth".to_owned())
+            }
+            () => match self.recorder.watch(pid, Subject::Word(word)) {
+                // It has ended since: nobody takes its lock any more, and nobody looks at it instead.
+                Err(Refused::Gone(_)) if pid != self.root => return false,
+                watched => watched.map_err(|why| why.to_string()),
+            },
+        };
+        let Some(process) = self.processes.get_mut(&pid) else { return false };
         let number = process.index.unwrap_or_default();
         let name = match (number, id) {
             (0, 0) => "GIL".to_owned(),
@@ -262,11 +283,11 @@ impl Watcher {
         };
         let index = self.locks.len();
         if index >= usize::from(u16::MAX) {
-            return;
+            return true;
         }
         let name = self.unused_lock_name(pid, name);
         let lock_id = Watcher::lock_id(index);
-        let Some(process) = self.processes.get_mut(&pid) else { return };
+        let Some(process) = self.processes.get_mut(&pid) else { return false };
         let is_first_lock = process.lanes_lock.is_none();
         process.lanes_lock.get_or_insert(lock_id);
         let plan = LockPlan { id: lock_id, kind: LockKind::Gil, name, process: number, of_workers: true };
@@ -276,16 +297,8 @@ impl Watcher {
             self.notices.extend(lanes.map(|lane| Notice::Needs { lane, lock: lock_id }));
         }
         let lock = Lock::new(lock_id, pid, address, word);
-        let watched = self.locks.iter().filter(|it| it.pid == pid && it.mode == Mode::Exact);
-        let watched: usize = watched.map(|lock| lock.words).sum();
-        let watchpoints = match () {
-            () if !self.recorder.is_on() => Err(self.refused.clone().unwrap_or_default()),
-            () if watched >= MOST_WATCHED => {
-                Err("a thread can be watched for four locks, and this is a fifth".to_owned())
-            }
-            () => self.recorder.watch(pid, Subject::Word(word)).map_err(|why| why.to_string()),
-        };
         self.follow_lock(lock, vec![word], watchpoints, now);
+        true
     }
 
     /// Follows a lock from now on, by what watches its words or by looking at it, and why.

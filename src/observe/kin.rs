@@ -115,9 +115,15 @@ impl Watcher {
         }
     }
 
-    /// Who made a process has a lane before it: it would pass for its maker's maker's.
+    /// Who made a process has a lane before it: it would pass for its maker's maker's. So has the first thread of a copy of
+    /// Python before the threads that it made.
     pub(super) fn show_maker_of(&mut self, tid: u32) {
         let Some(made) = self.threads.get(&tid) else { return };
+        if tid != made.pid {
+            let pid = made.pid;
+            self.show_unseen_copy(pid);
+            return;
+        }
         let maker = made.maker.and_then(|maker| self.threads.get(&maker));
         let maker = maker.filter(|it| it.pid != made.pid && it.met_at <= made.met_at).map(|it| it.pid);
         // If its copy is Python so is he, whoever made him.
@@ -137,7 +143,11 @@ impl Watcher {
             maker.filter(|maker| maker.met_at <= made.met_at)
         };
         let makers = std::iter::successors(maker_of(tracked), |maker| maker_of(maker)).take(MOST_ABOVE);
-        let above = makers.clone().find_map(|maker| maker.lane.or(maker.parent)).or(tracked.parent);
+        let above = makers
+            .clone()
+            .find_map(|maker| maker.lane)
+            .or_else(|| makers.clone().filter_map(|maker| maker.parent).last());
+        let above = above.or(tracked.parent);
         // Of a thread that was there before it may not be known yet that it is Python's: then it is its process.
         above.or_else(|| {
             let of_process = |maker: &Tracked| self.threads.get(&maker.pid).and_then(|first| first.lane);
@@ -182,6 +192,29 @@ mod tests {
         let lane = |tid: u32| watcher.threads[&tid].lane;
         assert_eq!((watcher.parent_of(child), watcher.parent_of(grandchild)), (lane(first), lane(child)));
         assert!(lane(child).is_some());
+    }
+
+    #[test]
+    fn the_threads_of_a_copy_are_its_first_threads_and_not_its_makers() {
+        let [first, child, thread, native, callback] = [0, 1, 2, 3, 4].map(|it| (1 << 22) + it);
+        let mut watcher = Watcher::new(first, false);
+        watcher.processes.insert(first, Process::new(first, None, Nanos(10)));
+        let mut copy = Process::new(child, None, Nanos(20));
+        (copy.is_copy, copy.was_born_python) = (true, true);
+        watcher.processes.insert(child, copy);
+        watcher.track(first, first, Nanos(10), false);
+        watcher.make_lane(first, Nanos(10));
+        for (at, tid, maker) in [(20, child, first), (30, thread, child), (40, native, child), (50, callback, native)] {
+            watcher.track(child, tid, Nanos(at), true);
+            watcher.made_by(tid, maker);
+        }
+        // It takes the lock before anybody has seen that its maker is Python's.
+        watcher.make_lane(thread, Nanos(60));
+        watcher.make_lane(callback, Nanos(70));
+        let lane = |tid: u32| watcher.threads[&tid].lane;
+        assert!(lane(child).is_some() && lane(native).is_none());
+        assert_eq!(watcher.parent_of(child), lane(first));
+        assert_eq!((watcher.parent_of(thread), watcher.parent_of(callback)), (lane(child), lane(child)));
     }
 
     #[test]

@@ -66,6 +66,8 @@ const UNHEEDED: [i32; 3] = [SIGINT, SIGQUIT, SIGHUP];
 const PATIENCE: Duration = Duration::from_secs(2);
 /// And what it made, after that: a pool's workers, who tidies up behind it.
 const PATIENCE_WITH_OTHERS: Duration = Duration::from_secs(1);
+/// And those of it that ignore the signal, once all others are gone, so long at least: to remove some files takes milliseconds.
+const PATIENCE_WITH_THE_LAST: Duration = Duration::from_millis(500);
 
 /// How often those that were left to the keeper are reaped.
 const REAPED: Timespec = Timespec { tv_sec: 0, tv_nsec: 500_000_000 };
@@ -201,11 +203,14 @@ fn reap(program: Pid) -> Option<WaitStatus> {
 
 /// Asks the program to end, then all that it made, and ends those who do not; how the program ended, which it may have
 /// done before.
+///
+/// Who ignores the signal may be there to tidy up behind the others, as the resource tracker of `multiprocessing` is: it
+/// removes semaphores and shared memory once nobody has its pipe open any more, and ends. It would leave them behind if it
+/// were ended with the rest.
 fn end_all(program: Pid, ended: Option<WaitStatus>) -> Option<WaitStatus> {
     let own = rustix::process::getpid().as_raw_nonzero().get().unsigned_abs();
     let mut ended = ended;
-    let mut wait = |patience: Duration, enough: &dyn Fn(bool) -> bool| {
-        let until = Instant::now() + patience;
+    let mut wait = |until: Instant, enough: &dyn Fn(bool) -> bool| {
         loop {
             ended = reap(program).or(ended);
             if enough(ended.is_some()) || Instant::now() >= until {
@@ -215,24 +220,31 @@ fn end_all(program: Pid, ended: Option<WaitStatus>) -> Option<WaitStatus> {
         }
     };
     let number = program.as_raw_nonzero().get().unsigned_abs();
-    let hears = |pid: u32| !process::ignores(pid, SIGTERM);
+    let hears = |pid: &u32| !process::ignores(*pid, SIGTERM);
+    // Who has ended and is not waited for by its parent is none to wait for.
+    let left = || descendants(own).into_iter().filter(|pid| !process::is_zombie(*pid)).collect::<Vec<u32>>();
     // One that is stopped hears once it goes on.
     let ask = |pids: &[u32]| {
         send(Signal::TERM, pids);
         send(Signal::CONT, pids);
     };
     ask(&[number]);
-    wait(PATIENCE, &|ended| ended || !hears(number));
+    wait(Instant::now() + PATIENCE, &|ended| ended || !hears(&number));
     // The program has heard it: who means to clean up for a while is not to be asked twice.
-    let others: Vec<u32> = descendants(own).into_iter().filter(|pid| *pid != number).collect();
+    let others: Vec<u32> = left().into_iter().filter(|pid| *pid != number).collect();
     ask(&others);
+    let until = Instant::now() + PATIENCE_WITH_OTHERS;
     // Where there are none, the program has had its time.
     if !others.is_empty() {
-        wait(PATIENCE_WITH_OTHERS, &|_| !descendants(own).into_iter().any(hears));
+        wait(until, &|_| !left().iter().any(hears));
+        // The program, if it will not hear, and who has had his time.
+        let had_theirs: Vec<u32> = left().into_iter().filter(|pid| *pid == number || hears(pid)).collect();
+        send(Signal::KILL, &had_theirs);
+        wait(until.max(Instant::now() + PATIENCE_WITH_THE_LAST), &|_| left().is_empty());
     }
     // One that will not hear: how it ended is told as well.
     send(Signal::KILL, &children(own));
-    wait(PATIENCE, &|ended| ended);
+    wait(Instant::now() + PATIENCE, &|ended| ended);
     end_all_below();
     ended
 }

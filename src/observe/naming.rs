@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::clock;
 use crate::event::Nanos;
-use crate::text::printable;
+use crate::text::{of_cut, printable};
 
 use super::notice::Notice;
 use super::observed::Process;
@@ -149,7 +149,7 @@ impl Watcher {
     pub(super) fn thread_renamed(&mut self, tid: u32, name: &[u8; 16]) {
         let Some(tracked) = self.threads.get_mut(&tid) else { return };
         let length = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
-        let name = printable(&String::from_utf8_lossy(&name[..length]));
+        let name = of_cut(&name[..length], process::MOST_OF_NAME);
         tracked.naming.kernel = Some(name).filter(|name| !name.trim().is_empty());
         self.call_lane(tid);
     }

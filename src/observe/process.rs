@@ -9,9 +9,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
 use crate::event::Nanos;
-use crate::text::printable;
+use crate::text::of_cut;
 
 use super::trouble::Trouble;
+
+/// As many bytes of a thread's name the kernel keeps (`TASK_COMM_LEN`, with a zero at its end).
+pub(super) const MOST_OF_NAME: usize = 15;
 
 /// A file that a process has mapped, by its first mapping.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,7 +122,7 @@ pub fn threads(pid: u32) -> Vec<u32> {
 /// What a thread calls itself, made fit to be shown: nothing that steers a terminal.
 pub fn name(pid: u32, tid: u32) -> Option<String> {
     let name = fs::read(format!("/proc/{pid}/task/{tid}/comm")).ok()?;
-    Some(printable(String::from_utf8_lossy(&name).trim_end_matches('\n')))
+    Some(of_cut(name.strip_suffix(b"\n").unwrap_or(&name), MOST_OF_NAME))
 }
 
 /// Whether a process ignores a signal, so that to wait for what it makes of it is to wait in vain.

@@ -5,9 +5,15 @@
 use std::collections::BTreeMap;
 
 use crate::event::Nanos;
+use crate::perf;
+
+use super::watch::Watcher;
 
 /// So much time is looked back on for how many cores are busy now: the kernel counts in hundredths of a second.
 const LATELY: Nanos = Nanos::from_millis(500);
+
+/// What is counted in hundredths of a second tells of nothing shorter: each process's sum may be two of them off.
+const TELLS: Nanos = Nanos::from_secs(1);
 
 /// The sums of all processes.
 #[derive(Debug, Default)]
@@ -62,14 +68,28 @@ impl Spent {
     /// How many cores they had of late, if it is `all` by now; none before it can be told.
     pub(super) fn lately(&mut self, now: Nanos, all: Nanos) -> Option<f64> {
         if let Some(elapsed) = self.whole {
-            return Some(all.0 as f64 / elapsed.0 as f64);
+            return Some(busy(all, elapsed));
         }
         let (since, before) = *self.before.get_or_insert((now, all));
         if now >= since + LATELY {
             self.before = Some((now, all));
-            self.lately = Some(all.0.saturating_sub(before.0) as f64 / (now - since).0 as f64);
+            self.lately = Some(busy(Nanos(all.0.saturating_sub(before.0)), now - since));
         }
         self.lately
+    }
+}
+
+/// How many cores that is; no more than there are, since what is booked late may be of the time before.
+fn busy(all: Nanos, span: Nanos) -> f64 {
+    (all.0 as f64 / span.0.max(1) as f64).min(perf::online_cores().len() as f64)
+}
+
+impl Watcher {
+    /// How long all threads were on cores: those that were seen by the kernel's sums of each, which are exact; all by its
+    /// sums of processes, once those tell.
+    pub(super) fn cpu_of_all(&mut self, now: Nanos) -> Nanos {
+        let (seen, all) = (self.read_sums(now), self.spent.sum());
+        if now >= self.began + TELLS { seen.max(all) } else { seen }
     }
 }
 
@@ -124,7 +144,8 @@ mod tests {
         assert_eq!(spent.lately(ms(1500), ms(800)), Some(1.5));
         assert_eq!(spent.lately(ms(1750), ms(800)), Some(1.5));
         assert_eq!(spent.lately(ms(2000), ms(900)), Some(0.2));
+        assert_eq!(spent.lately(ms(2500), ms(900_000)), Some(perf::online_cores().len() as f64), "there are no more");
         spent.is_over(ms(1500));
-        assert_eq!(spent.lately(ms(2100), ms(900)), Some(0.6), "of all of it");
+        assert_eq!(spent.lately(ms(2600), ms(900)), Some(0.6), "of all of it");
     }
 }

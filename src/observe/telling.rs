@@ -242,17 +242,6 @@ impl Watcher {
         }
     }
 
-    /// Who executes a program does so alone, and as its process's first thread, whichever he was before.
-    fn only_one_is_left(&mut self, pid: u32, at: Nanos) {
-        let others = self.threads.iter().filter(|(tid, tracked)| tracked.pid == pid && **tid != pid);
-        let others: Vec<u32> = others.map(|(tid, _)| *tid).collect();
-        others.into_iter().for_each(|tid| self.end_thread(tid, at));
-        if self.processes.contains_key(&pid) {
-            self.threads.retain(|tid, tracked| *tid != pid || !tracked.thread.has_ended());
-            self.track(pid, pid, at, false);
-        }
-    }
-
     fn boots(&mut self, pid: u32, at: Nanos, phase: Detail) {
         if let Some(tracked) = self.threads.get_mut(&pid).filter(|tracked| at >= tracked.thread.since) {
             tracked.thread.boot(at, phase);
@@ -400,7 +389,7 @@ impl Watcher {
         }
     }
 
-    fn end_thread(&mut self, tid: u32, at: Nanos) {
+    pub(super) fn end_thread(&mut self, tid: u32, at: Nanos) {
         if self.show_unseen_copy(tid) {
             self.tell_unseen_copy(tid);
         } else if self.show_unseen_program(tid)

@@ -3,6 +3,8 @@
 use crate::clock::{self, Clock, Monotonic};
 use crate::event::Nanos;
 
+use super::booked::Booked;
+use super::ends;
 use super::kin;
 use super::memory::Remote;
 use super::notice::Notice;
@@ -248,6 +250,28 @@ impl Watcher {
         }
         self.by_word.retain(|(of, _), _| *of != pid);
         self.find_python(pid);
+    }
+
+    /// Who executes a program does so alone, and as its process's first thread, whichever he was before. If he was another
+    /// the first had ended by then, and it is he who bears its number from now on.
+    pub(super) fn only_one_is_left(&mut self, pid: u32, at: Nanos) {
+        let others = self.threads.iter().filter(|(tid, tracked)| tracked.pid == pid && **tid != pid);
+        let others: Vec<u32> = others.map(|(tid, _)| *tid).collect();
+        others.into_iter().for_each(|tid| self.end_thread(tid, at));
+        if !self.processes.contains_key(&pid) {
+            return;
+        }
+        let first = self.threads.get(&pid).filter(|tracked| tracked.thread.has_ended());
+        let Some((parent, maker)) = first.map(|first| (first.parent, first.maker)) else {
+            return self.track(pid, pid, at, false);
+        };
+        self.let_go(pid, at, ends::DONE.to_owned());
+        self.track(pid, pid, at, false);
+        if let Some(tracked) = self.threads.get_mut(&pid) {
+            (tracked.parent, tracked.maker) = (parent, maker);
+            // What he spent before was told under his own number.
+            tracked.booked = Booked::open(pid, pid, true);
+        }
     }
 
     /// Nobody holds the locks of a process any more, and nobody follows them.

@@ -389,6 +389,8 @@ impl Watcher {
                 let patience = match () {
                     () if *tid == self.root => Nanos::from_secs(2),
                     () if thread.is_booting() => BOOTING,
+                    // It has a lane in any case, if only when it ends.
+                    () if self.processes.get(tid).is_some_and(Process::is_copy_of_python) => BOOTING,
                     () => UNDECIDED,
                 };
                 if thread.since + patience > horizon && !thread.has_ended() {

@@ -158,7 +158,9 @@ impl Places {
     pub fn settle(&mut self, log: &Trace) {
         let due = self.ahead.iter().take_while(|look| look.at <= log.now()).count();
         for look in self.ahead.drain(..due).collect::<Vec<_>>() {
-            let Some(lock) = log.lane(look.lane).lock else {
+            let info = log.lane(look.lane);
+            let lock = info.lock.filter(|_| told::without_lock_until(info).is_none_or(|until| until <= look.at));
+            let Some(lock) = lock else {
                 // Where it waits for a core it does not run: that would be met most where the kernel takes cores away.
                 let runs = log.span_at(look.lane, look.at).is_some_and(|span| match span.state {
                     State::Running => true,

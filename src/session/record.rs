@@ -4,6 +4,7 @@ use crate::engine::sampler::Peaks;
 use crate::engine::{Accounts, Description, ENDED_BY_US, ENDED_SOMEHOW, Signal, Slept, TaskOutcome};
 use crate::event::{LaneId, Nanos, State};
 use crate::model::{LanePlan, Role};
+use crate::perf;
 use crate::trace::{Evidence, LaneInfo, LockInfo, Trace};
 
 use super::{Experiment, Look, Places, Wants};
@@ -122,34 +123,34 @@ impl Record {
 
     /// The workers' time on cores divided by the run's length: by the kernel's sums where every worker has them, else
     /// by the time its lanes were in states that need a core. Where only the sum over all processes is known, by that. Of
-    /// a real program its threads without lanes count, too, and those that ended before anybody saw them; of an experiment
-    /// only what its workers did in the run, where that is known.
+    /// a real program its threads without lanes count, too, and of one that is not driven those that ended before anybody saw
+    /// them: what they were on cores is known since it is observed, and no part of that is a run.
     pub fn cores_busy(&self) -> f64 {
         let elapsed = self.trace.elapsed();
         if elapsed == Nanos::ZERO {
             return 0.0;
         }
+        // Sums that others book may be of more than this time.
+        let most = Nanos(elapsed.0.saturating_mul(perf::online_cores().len() as u64));
         let workers = self.description.lanes.iter().filter(|lane| lane.role == Role::Worker);
         let by_kernel: Option<Vec<Nanos>> =
             workers.map(|lane| self.accounts.get(lane.id.index())?.as_ref()?.on_cpu).collect();
-        let is_told = self.experiment.is_some() && by_kernel.is_some();
-        let all = if is_told { Nanos::ZERO } else { self.cpu_of_all() };
         let on_core: Nanos = match by_kernel {
-            _ if self.cpu_time.is_some() => self.cpu_time.unwrap_or_default(),
+            _ if self.cpu_time.is_some() => self.cpu_time.unwrap_or_default().min(most),
             Some(sums) => sums.into_iter().sum(),
             None => {
                 let ledger = self.trace.ledger();
                 State::ALL.into_iter().filter(|state| state.on_core()).map(|state| ledger.0[state.index()]).sum()
             }
         };
-        let native = if self.cpu_time.is_some() { Nanos::ZERO } else { self.native_cpu() };
-        (on_core + native).max(all).0 as f64 / elapsed.0 as f64
+        let native = if self.cpu_time.is_some() { Nanos::ZERO } else { self.native_cpu().min(most) };
+        (on_core + native).max(self.cpu_of_all().min(most)).0 as f64 / elapsed.0 as f64
     }
 
-    /// How long all threads of a real program were on cores.
+    /// How long all threads of a real program were on cores that is not driven.
     fn cpu_of_all(&self) -> Nanos {
         let observing = self.description.program.as_ref().and(self.description.observing.as_ref());
-        observing.map_or(Nanos::ZERO, |status| status.cpu_ns)
+        observing.filter(|_| self.experiment.is_none()).map_or(Nanos::ZERO, |status| status.cpu_ns)
     }
 
     /// How long threads of a real program that have no lane were on cores.
@@ -226,7 +227,11 @@ impl Record {
                 }
             }
             Signal::LaneNeeds { lane, lock } => {
-                self.trace.lane_mut(lane).lock = Some(lock);
+                let now = self.trace.now();
+                let info = self.trace.lane_mut(lane);
+                if info.lock.replace(lock).is_none() {
+                    info.without_lock_until = Some(now);
+                }
                 if let Some(plan) = self.description.lanes.get_mut(lane.index()) {
                     plan.lock = Some(lock);
                 }

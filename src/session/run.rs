@@ -163,3 +163,34 @@ impl Run {
         self.record
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Signal;
+    use crate::observe::notice::Status;
+    use crate::perf;
+    use crate::session::Launch;
+    use crate::session::testing::{World, workload};
+
+    #[test]
+    fn what_is_booked_of_more_than_a_run_is_none_of_its_cores() {
+        let (mut world, experiment) = (World::default(), Experiment::new("sum", "threads", 2));
+        let source = world.launch(&workload(), &experiment).unwrap();
+        let mut run = Run::new(experiment, source, 1 << 20);
+        run.poll();
+        let mut record = run.record;
+        let (busy, elapsed) = (record.cores_busy(), record.trace.elapsed());
+        // While the interpreter loaded its modules, in ticks.
+        let booked = Status { cpu_ns: Nanos(elapsed.0 * 250), ..Status::default() };
+        record.take_in(Signal::Program(Box::default()));
+        record.take_in(Signal::Observing(Box::new(booked)));
+        assert_eq!(record.cores_busy(), busy);
+        let cores = perf::online_cores().len() as f64;
+        record.take_in(Signal::CpuTime(Nanos(elapsed.0 * 250)));
+        assert_eq!(record.cores_busy(), cores, "there are no more");
+        // Of a program that is watched it is of all that time.
+        (record.experiment, record.cpu_time) = (None, None);
+        assert_eq!(record.cores_busy(), cores);
+    }
+}

@@ -28,6 +28,8 @@ pub struct LaneInfo {
     pub process: u32,
     /// The GIL it needs.
     pub lock: Option<LockId>,
+    /// Until when it had none, if it had none at first: a free-threaded interpreter may get its GIL back.
+    pub without_lock_until: Option<Nanos>,
     /// The lane that made it, where that is known.
     pub parent: Option<LaneId>,
     /// Its process, once that is known.
@@ -54,6 +56,7 @@ impl LaneInfo {
             role,
             process: 0,
             lock,
+            without_lock_until: None,
             parent: None,
             pid: None,
             tid: None,

@@ -38,7 +38,11 @@ pub fn call(target: &str) -> Result<Workload, NoCall> {
          message += \"Start gilscope in the folder it lies in, or choose a Python that has it with --python\"\n    \
          raise ModuleNotFoundError(message, name=error.name) from None\n\
          called_file = getattr(module, \"__file__\", None)\n\
-         work = module.{function}\n"
+         try:\n    \
+         work = module.{function}\n\
+         except AttributeError:\n    \
+         work = None\n    \
+         called_missing = f\"the module {module} ({{called_file or 'built in'}}) has no function {function}\"\n"
     );
     Ok(Workload::of_cpython(target.to_owned(), source, None))
 }
@@ -51,6 +55,7 @@ mod tests {
     fn a_function_is_named_by_its_module_and_nothing_else_gets_into_the_source() {
         let source = call("package.tasks:Worker.run").unwrap().source;
         assert!(source.contains("import_module(\"package.tasks\")") && source.contains("work = module.Worker.run\n"));
+        assert!(source.contains("the module package.tasks ({called_file or 'built in'}) has no function Worker.run"));
         for target in ["tasks", "tasks:", ":run", "tasks.py:run()", "a b:c", "a:b\nimport os", "a\":b", "1a:b"] {
             assert!(call(target).is_err(), "{target}");
         }

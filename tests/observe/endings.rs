@@ -215,6 +215,42 @@ fn one_that_will_not_end_is_killed_and_every_status_says_so() {
     assert!(took[0] + std::time::Duration::from_secs(1) < took[1], "{took:?}");
 }
 
+/// A child that ignores SIGTERM, as the resource tracker of `multiprocessing` does, and tidies up once nobody has the other
+/// end of its pipe any more, which the program and another child have; or that never ends.
+const TIDIES_UP: &str = "import os, signal, sys, time
+reads, writes = os.pipe()
+child = os.fork()
+if child == 0:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.close(writes)
+    while sys.argv[1] == 'never': time.sleep(1)
+    os.read(reads, 1)
+    time.sleep(0.1)
+    os.remove(sys.argv[1])
+    os._exit(0)
+print(child, flush=True)
+other = os.fork()
+if other and sys.argv[2] == 'deaf': signal.signal(signal.SIGTERM, signal.SIG_IGN)
+while True: time.sleep(1)
+";
+
+#[test]
+fn who_tidies_up_behind_a_program_has_the_time_to_and_who_never_ends_has_not() {
+    let Some(python) = python() else { return };
+    let python = python.display().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    for program in ["hears", "deaf"] {
+        let left = folder.path().join(program);
+        std::fs::write(&left, "of the program").unwrap();
+        for what in [left.display().to_string(), "never".to_owned()] {
+            let args = ["watch", "--no-screen", "--for", "700ms", "--python", &python, "-c", TIDIES_UP, &what, program];
+            let output = gilscope(&args);
+            assert!(!is_there(&left_by(&output)), "{program}, {what}: {output:?}");
+        }
+        assert!(!left.exists(), "{program}: it was ended before it could");
+    }
+}
+
 #[test]
 fn what_a_program_leaves_running_when_it_ends_by_itself_runs_on() {
     let Some(python) = python() else { return };

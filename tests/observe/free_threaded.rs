@@ -61,6 +61,9 @@ PyMODINIT_FUNC PyInit_needs_gil(void) { return PyModule_Create(&def); }
     assert!(alarm.as_str().is_some_and(|text| text.contains("the GIL came back")), "{report:#}");
     assert_eq!(report["python"]["gil_enabled"], true);
     assert_eq!(report["locks"].as_array().map(Vec::len), Some(1));
+    // What ran before it did so without a lock.
+    let ran = report["ran_in"].as_array().expect("they are listed").iter();
+    assert!((ran.filter_map(|row| row["ran"].as_f64()).sum::<f64>() - 1.0).abs() < 0.3, "{:#}", report["ran_in"]);
     // In a child, before anybody has looked at it.
     let child = format!(
         "import os\n{path}\nif os.fork() == 0:\n    import needs_gil\n    {}\nelse: os.wait()",

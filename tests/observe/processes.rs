@@ -30,6 +30,45 @@ threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
 }
 
 #[test]
+fn if_another_thread_executes_a_program_the_first_has_ended_and_the_program_has_a_lane_of_its_own() {
+    let Some(python) = python().filter(|_| exactly()) else { return };
+    let code = "import os, sys, threading, time
+def run():
+    time.sleep(0.5)
+    os.execv(sys.executable, [sys.executable, '-c', 'import time; time.sleep(1)'])
+threading.Thread(target=run).start()
+while True: pass
+";
+    let report = watch(&python, code);
+    sound(&report);
+    let firsts: Vec<_> = lanes(&report).iter().filter(|lane| lane["tid"] == report["pid"]).collect();
+    assert_eq!(firsts.len(), 2, "{report:#}");
+    for first in &firsts {
+        assert_eq!(first["end"], "done", "{first:#}");
+        assert!(nanos(&first["on_cpu_ns"]) > 0.0, "{first:#}");
+    }
+    assert!(state(firsts[0], "running") > 0.0 && state(firsts[0], "done") > 0.8e9, "{:#}", firsts[0]);
+    assert!(state(firsts[1], "unborn") > 0.4e9 && state(firsts[1], "io") > 0.6e9, "{:#}", firsts[1]);
+}
+
+#[test]
+fn a_child_that_has_ended_before_its_lock_was_watched_is_no_reason_to_sample() {
+    let Some(python) = python().filter(|_| exactly()) else { return };
+    let code = "import os
+for _ in range(150):
+    child = os.fork()
+    if child == 0: os._exit(0)
+    os.waitpid(child, 0)
+";
+    let report = watch(&python, code);
+    sound(&report);
+    let said = &report["observer"]["reason"];
+    assert!(!said.as_str().is_some_and(|why| why.contains("has ended")), "{:#}", report["observer"]);
+    let locks = report["locks"].as_array().expect("they are listed");
+    assert!(lanes(&report).len() >= locks.len(), "{report:#}");
+}
+
+#[test]
 fn the_lock_of_a_program_that_was_executed_bears_its_name() {
     let Some(python) = python() else { return };
     let folder = tempfile::tempdir().expect("a folder");

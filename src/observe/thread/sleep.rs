@@ -182,7 +182,11 @@ impl Thread {
             self.explain(at, Reason::Unknown);
         }
         let Some(sleep) = self.sleep.take() else { return };
-        if let Some(Reason::Call(call)) = sleep.reason {
+        // Who sleeps in the call that sends a signal is stopped by it, as whom we start is at first: that is no sleep.
+        let is_stop = |call: u32| libc::c_long::from(call) == libc::SYS_kill;
+        if let Some(Reason::Call(call)) = sleep.reason
+            && !is_stop(call)
+        {
             self.slept.entry(call).or_default().add(at - sleep.since);
         }
         if let Some(what) = sleep.what {

@@ -385,6 +385,31 @@ fn a_look_that_finds_no_function_has_its_part_and_nobody_else_gets_it() {
 }
 
 #[test]
+fn what_ran_without_a_lock_did_so_although_the_lock_came_back() {
+    use crate::event::LockId;
+    use crate::trace::testing::TraceBuilder;
+    let ms = Nanos::from_millis;
+    let mut trace = TraceBuilder::new().lane("free").state(State::Running, ms(100)).build();
+    let back = trace.begin_at() + ms(60);
+    let info = trace.lane_mut(LaneId(0));
+    (info.lock, info.without_lock_until) = (Some(LockId(0)), Some(back));
+    let mut places = Places::default();
+    for (at, function) in [(20, "before"), (40, "before"), (50, "early"), (70, "after")] {
+        let at = trace.begin_at() + ms(at);
+        places.looked(Look { at, lane: LaneId(0), place: Some(place(function)), counts: 1.0 });
+    }
+    places.settle(&trace);
+    let ran = ran_by_lane(&trace, trace.begin_at());
+    assert_eq!(ran[&LaneId(0)].held, ms(60));
+    let rows = places.divide_runs(&ran, Looks::Ever);
+    let seen: Vec<_> = rows.iter().map(|row| (&*row.place.function, row.looks, row.held.ns)).collect();
+    assert_eq!(seen, [("before", 2, 40e6), ("early", 1, 20e6)]);
+    let held = places.divide(&log(&[(0, 40, 0)]), Looks::Ever);
+    assert!(held.iter().map(|row| (&*row.place.function, row.held.ns)).eq([("after", 40e6)]), "{held:?}");
+    assert!(ran_by_lane(&trace, back).is_empty(), "since then it has one");
+}
+
+#[test]
 fn where_some_are_left_out_by_lot_the_others_count_for_them() {
     use crate::trace::testing::TraceBuilder;
     let ms = Nanos::from_millis;

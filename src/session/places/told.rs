@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::event::{LaneId, LockId, Nanos, State};
-use crate::trace::Trace;
+use crate::trace::{LaneInfo, Trace};
 
 /// What the log tells of a holder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,9 +33,15 @@ pub fn held_by_lane(
     lanes
 }
 
-/// How long each lane ran from one instant to another that has no lock.
+/// Until when a lane had no lock; none if it always had one.
+pub(super) fn without_lock_until(info: &LaneInfo) -> Option<Nanos> {
+    info.lock.map_or(Some(Nanos::MAX), |_| info.without_lock_until)
+}
+
+/// How long each lane ran from one instant to another without a lock.
 pub fn ran_by_lane(log: &Trace, from: Nanos) -> HashMap<LaneId, Held> {
-    let without = log.lanes().filter(|(_, info)| info.lock.is_none());
-    let ran = |lane| log.lane_ledger_between(lane, from, log.now()).0[State::Running.index()];
-    without.map(|(lane, _)| (lane, Held { held: ran(lane), ..Held::default() })).collect()
+    let without = log.lanes().filter_map(|(lane, info)| Some((lane, without_lock_until(info)?.min(log.now()))));
+    let without = without.filter(|(_, until)| *until > from);
+    let ran = |lane, until| log.lane_ledger_between(lane, from, until).0[State::Running.index()];
+    without.map(|(lane, until)| (lane, Held { held: ran(lane, until), ..Held::default() })).collect()
 }
