@@ -7,7 +7,8 @@
 //!
 //! # The choice
 //! Takes and drops alternate, so one look at the lock in a quiet moment tells
-//! what the next write is; the same look, repeated now and then, shows whether
+//! what the next write is (quiet before it, since a taker's name comes after its write; and after it,
+//! since the record of a write comes after the write); the same look, repeated now and then, shows whether
 //! writes were missed ([`Lock::looked`]). CPython's own count of the lock's
 //! changes of hands (`switch_number`) is the second witness: what it counts
 //! beyond ours was missed, and is said.

@@ -163,7 +163,7 @@ pub struct Lock {
     /// How far that and `free_ns` may be off, more or less, in nineteen of twenty cases; null where each take and drop was
     /// recorded.
     pub held_off_ns: Option<Nanos>,
-    /// How long it was free.
+    /// How long it was free. While nobody knew who held it, if anybody, and while it was not there, is in neither.
     pub free_ns: Nanos,
     /// How often it was taken; null if it was only looked at for some of the time: that looks do not tell. Of the rest of
     /// the time `exact_part` does.
