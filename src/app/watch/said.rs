@@ -13,6 +13,9 @@ use super::{Call, Holder, Watch};
 /// From this share of the time on it is said what keeps threads from running without a GIL.
 const WORTH_SAYING: f64 = 0.05;
 
+/// Who makes others wait is worth a sentence if any of them waits for this share of its time.
+const WORTH_WAITING: f64 = 0.01;
+
 /// What stands below the lanes: something to say once, what the cursor points at, or what is to be said of it all. In the
 /// words that were chosen, to be drawn as it is.
 pub fn said(state: &State, log: &Trace) -> String {
@@ -38,7 +41,9 @@ impl Watch {
             let seen = if log.lanes().len() == 0 { " No Python has been seen in it." } else { "" };
             return format!("The program has ended: {how}.{seen}{}", self.last_words());
         }
-        let most = self.figures.holders.first().filter(|holder| holder.waiting >= 0.2);
+        let rows = &self.figures.rows;
+        let waits = rows.is_empty() || rows.iter().any(|row| row.waits >= WORTH_WAITING);
+        let most = self.figures.holders.first().filter(|holder| waits && holder.waiting >= 0.2);
         match (most, self.figures.held) {
             (_, None) if self.gil_disabled => self.said_without_gil(),
             (_, None) if log.lanes().len() == 0 => "No Python has been seen in it so far.".to_owned(),

@@ -77,6 +77,17 @@ fn a_lock_is_free_most_of_the_time_only_if_it_is_with_the_margin_of_its_looks() 
     assert!(said(470, Evidence::Sampled).starts_with(free));
 }
 
+#[test]
+fn nobody_is_said_to_make_others_wait_who_hardly_wait() {
+    for (waits, said) in [(5, false), (20, true)] {
+        let log = TraceBuilder::new().lock("GIL").lane("hog").running(ms(1000));
+        let log = log.lane("other").waiting(ms(waits)).state(LaneState::Io, ms(1000 - waits)).build();
+        let mut watch = Watch::default();
+        watch.read(&log, &Places::default());
+        assert_eq!(sentence(&watch, &log).contains("of all waiting"), said, "{waits} ms of a second");
+    }
+}
+
 fn place(function: &str, file: &str, line: u32) -> Place {
     Place { function: function.into(), file: file.into(), line: Some(line), task: None, caller: None }
 }
