@@ -337,7 +337,11 @@ impl Lock {
         self.is_nameless = seen.locked && holder.is_none();
         if self.is_nameless {
             self.look = true;
-        } else if holds != self.holder {
+        } else if holds != self.holder || !self.settled {
+            // What a record did not tell is looked at once more, soon: a look may be wrong.
+            self.look |= exact;
+        }
+        if !self.is_nameless && holds != self.holder {
             self.past.begin_anew(from);
             self.missed += u64::from(known);
             self.dropped(say);

@@ -21,6 +21,8 @@ const COMPARED: Nanos = Nanos::from_millis(250);
 /// A write is recorded by the trap that it causes: what a look has seen may be written already and not recorded yet. So it
 /// counts only if no record follows for so long.
 const TRAPPED: Nanos = Nanos::from_micros(200);
+/// The first look at a lock tells all of a child that lives for a moment; if it was wrong after all the next ones tell.
+const TRAPPED_AT_FIRST: Nanos = Nanos::from_micros(60);
 /// How often it is compared once more before the observing ends.
 const LAST_LOOKS: usize = 3;
 /// Where there is no lock, at how many of the threads that run is looked at a time.
@@ -58,7 +60,12 @@ impl Watcher {
             lock.looked_at = from;
             let seen = if lock.is_gil() { process.look(lock.address) } else { process.look_at_world(lock.address) };
             let Some((state, holder)) = seen else { continue };
-            let at = Monotonic.now() + if lock.mode == Mode::Exact { TRAPPED } else { Nanos::ZERO };
+            let trapped = match lock.mode {
+                Mode::Exact if lock.settled => TRAPPED,
+                Mode::Exact => TRAPPED_AT_FIRST,
+                Mode::Sampled { .. } => Nanos::ZERO,
+            };
+            let at = Monotonic.now() + trapped;
             self.samples += 1;
             self.pending.push((at, Item::Lock { lock: index, from, state, holder }));
         }
