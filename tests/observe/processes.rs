@@ -167,7 +167,7 @@ for number in range(40):
 fn what_a_child_does_is_known_that_fails_to_execute_a_program() {
     let code = "import os, subprocess, time
 time.sleep(0.2)
-for number in range(40):
+for number in range(20):
     if number % 2:
         if os.fork() == 0:
             try: os.execv('/no/such/program', ['x'])
@@ -189,10 +189,9 @@ for number in range(40):
     let children = &lanes(&report)[1..];
     let lived = |lane: &Value| nanos(&report["elapsed_ns"]) - state(lane, "unborn") - state(lane, "done");
     let known = |lane: &&Value| state(lane, "unknown") * 2.0 < lived(lane);
-    // They live for two milliseconds, and are looked at each three.
-    assert!(children.iter().filter(known).count() * 5 >= children.len() * 3, "{children:#?}");
-    assert!(children.iter().filter(|lane| state(lane, "running") > 0.0).count() >= 12, "the forked: {children:#?}");
-    assert!(children.iter().filter(|lane| state(lane, "running") == 0.0).count() >= 12, "the others: {children:#?}");
+    assert!(children.iter().filter(known).count() * 4 >= children.len() * 3, "{children:#?}");
+    assert!(children.iter().filter(|lane| state(lane, "running") > 0.0).count() >= 6, "the forked: {children:#?}");
+    assert!(children.iter().filter(|lane| state(lane, "running") == 0.0).count() >= 6, "the others: {children:#?}");
 }
 
 #[test]
