@@ -1,6 +1,7 @@
 //! The interpreters of the observed processes: whether there is one, what locks there are, and which threads are Python's.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::clock::{self, Clock, Monotonic};
 use crate::event::{CoreId, Detail, Nanos};
@@ -262,19 +263,36 @@ impl Watcher {
         }
         let watched = self.locks.iter().filter(|it| it.pid == pid && it.mode == Mode::Exact);
         let watched: usize = watched.map(|lock| lock.words).sum();
-        let watchpoints = match () {
-            () if !self.recorder.is_on() => Err(self.refused.clone().unwrap_or_default()),
-            () if watched >= MOST_WATCHED => {
+        let inherited = self.processes.get(&pid).and_then(|process| process.inherited(word));
+        let is_main = self.processes.get(&pid).is_some_and(|process| process.lanes_lock.is_none());
+        // Of a copy only the main interpreter is left.
+        let subject = if is_main { Subject::WordOfTree(word) } else { Subject::Word(word) };
+        let watchpoints = match inherited {
+            Some(inherited) => Ok(inherited),
+            None if !self.recorder.is_on() => Err(self.refused.clone().unwrap_or_default()),
+            None if watched >= MOST_WATCHED => {
                 Err("a thread can be watched for four locks, and this is a fifth".to_owned())
             }
-            () => match self.recorder.watch(pid, Subject::Word(word)) {
+            None => match self.recorder.watch(pid, subject) {
                 // It has ended since: nobody takes its lock any more, and nobody looks at it instead.
                 Err(Refused::Gone(_)) if pid != self.root => return false,
-                watched => watched.map_err(|why| why.to_string()),
+                watched => watched.map(Arc::new).map_err(|why| why.to_string()),
             },
         };
-        let Some(process) = self.processes.get_mut(&pid) else { return false };
-        let number = process.index.unwrap_or_default();
+        self.add_gil(pid, (address, word), id, watchpoints, now);
+        true
+    }
+
+    /// A GIL is followed from now on, that of the interpreter of this number; its address and that of its word.
+    pub(super) fn add_gil(
+        &mut self,
+        pid: u32,
+        (address, word): (u64, u64),
+        id: i64,
+        watched: Result<Arc<Watchpoints>, String>,
+        now: Nanos,
+    ) -> Option<usize> {
+        let number = self.processes.get(&pid)?.index.unwrap_or_default();
         let name = match (number, id) {
             (0, 0) => "GIL".to_owned(),
             (0, id) => format!("GIL of interpreter {id}"),
@@ -283,11 +301,11 @@ impl Watcher {
         };
         let index = self.locks.len();
         if index >= usize::from(u16::MAX) {
-            return true;
+            return None;
         }
         let name = self.unused_lock_name(pid, name);
         let lock_id = Watcher::lock_id(index);
-        let Some(process) = self.processes.get_mut(&pid) else { return false };
+        let process = self.processes.get_mut(&pid)?;
         let is_first_lock = process.lanes_lock.is_none();
         process.lanes_lock.get_or_insert(lock_id);
         let plan = LockPlan { id: lock_id, kind: LockKind::Gil, name, process: number, of_workers: true };
@@ -297,8 +315,8 @@ impl Watcher {
             self.notices.extend(lanes.map(|lane| Notice::Needs { lane, lock: lock_id }));
         }
         let lock = Lock::new(lock_id, pid, address, word);
-        self.follow_lock(lock, vec![word], watchpoints, now);
-        true
+        self.follow_lock(lock, vec![word], watched, now);
+        Some(index)
     }
 
     /// Follows a lock from now on, by what watches its words or by looking at it, and why.
@@ -306,7 +324,7 @@ impl Watcher {
         &mut self,
         mut lock: Lock,
         words: Vec<u64>,
-        watched: Result<Watchpoints, String>,
+        watched: Result<Arc<Watchpoints>, String>,
         now: Nanos,
     ) {
         let (index, pid) = (self.locks.len(), lock.pid);

@@ -6,10 +6,8 @@
 
 use std::fs;
 
-use crate::event::{Detail, LaneId, State};
+use crate::event::LaneId;
 
-use super::lock::Mode;
-use super::notice::Notice;
 use super::observed::{Process, Stage};
 use super::process;
 use super::tracked::Tracked;
@@ -82,37 +80,6 @@ impl Watcher {
             return self.threads.get(&pid).is_some_and(|it| it.lane.is_some());
         }
         false
-    }
-
-    /// A process was made by a thread that may hold a lock, of which it has a copy then.
-    pub(super) fn note_born_with(&mut self, pid: u32, maker: u32) {
-        let Some(maker) = self.threads.get(&maker) else { return };
-        let held = maker.thread.holds().and_then(|lock| self.locks.get(lock.index()));
-        let held = held.filter(|lock| lock.mode == Mode::Exact && lock.is_gil());
-        if let Some(process) = self.processes.get_mut(&pid) {
-            process.born_with = held.map(|lock| (lock.id, lock.takes, maker.thread.switches.0));
-        }
-    }
-
-    /// What one did that has a lane and has ended before anybody has looked. Whoever is forked by a thread that holds the
-    /// lock holds his copy of it and runs Python, until he first sleeps as far as is known; nobody was there to see him drop
-    /// it. But if his maker slept meanwhile and kept the lock, he borrowed its memory (`vfork`) and was to execute a
-    /// program, which failed: he ran nothing of Python's.
-    pub(super) fn tell_unseen_copy(&mut self, pid: u32) {
-        let Some((lock, takes, sleeps)) = self.processes.get(&pid).and_then(|process| process.born_with) else {
-            return;
-        };
-        let maker = self.threads.get(&pid).and_then(|it| it.maker).and_then(|maker| self.threads.get(&maker));
-        let is_kept = self.locks.get(lock.index()).is_some_and(|lock| lock.takes == takes);
-        let is_lent = maker
-            .is_some_and(|maker| is_kept && maker.thread.holds() == Some(lock) && maker.thread.switches.0 > sleeps);
-        let Some(tracked) = self.threads.get_mut(&pid) else { return };
-        if is_lent {
-            tracked.thread.was_awake(State::Starting, Detail::Fork);
-        } else {
-            tracked.thread.was_awake(State::Running, Detail::None);
-            self.notices.extend(tracked.lane.map(Notice::Sampled));
-        }
     }
 
     /// Who made a process has a lane before it: it would pass for its maker's maker's. So has the first thread of a copy of

@@ -224,6 +224,16 @@ impl Lock {
         self.look = true;
     }
 
+    /// Its process was forked by the thread that held it, of which this is the copy. Says whether that was news: nobody has
+    /// written to it or looked at it so far.
+    pub fn held_from_birth(&mut self, tid: u32) -> bool {
+        let is_news = self.mode == Mode::Exact && !self.settled && self.hits == 0;
+        if is_news {
+            (self.holder, self.last, self.settled) = (Some(tid), Some(tid), true);
+        }
+        is_news
+    }
+
     fn taken(&mut self, tid: u32, say: &mut dyn FnMut(Change)) {
         self.handoffs += u64::from(self.last.is_some_and(|last| last != tid));
         (self.holder, self.last) = (Some(tid), Some(tid));

@@ -32,6 +32,7 @@ mod ahead;
 mod aside;
 mod booked;
 mod care;
+mod copies;
 pub mod doing;
 pub mod elf;
 mod ends;

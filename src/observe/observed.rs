@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use crate::event::{LaneId, LockId, Nanos};
 
@@ -14,6 +15,7 @@ use super::parking::{self, Parked};
 use super::place::task::Tasks;
 use super::place::{FrameLayout, Place, Places};
 use super::process;
+use super::recorder::Watchpoints;
 use super::runtime::{LockState, Runtime};
 use super::thread::Awake;
 use super::world::Worlds;
@@ -75,6 +77,9 @@ pub(super) struct Process {
     /// The lock that its maker held when it was born, how often that had been taken, and how often its maker had slept: its
     /// copy of the lock is its own from birth.
     pub(super) born_with: Option<(LockId, u64, u64)>,
+    /// The watchpoints that it has inherited of its maker, and the word that they are on, which is at the same place in its
+    /// memory.
+    pub(super) inherits: Option<(u64, Arc<Watchpoints>)>,
     /// Whether it is stopped.
     pub(super) halt: Halt,
     /// Since when it is executing its program.
@@ -142,6 +147,7 @@ impl Process {
             was_born_python: false,
             was_born_without_lock: false,
             born_with: None,
+            inherits: None,
             halt: Halt::default(),
             since: at,
             tried_at: Nanos::ZERO,

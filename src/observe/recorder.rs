@@ -49,19 +49,48 @@ impl Covered {
 
 /// The watchpoints on one lock, of all threads that were there when it was armed; those to come inherit them.
 #[derive(Debug, Default)]
-pub struct Watchpoints(Vec<Event>);
+pub struct Watchpoints {
+    events: Vec<Event>,
+    /// From when until when they were opened, if processes to come inherit them, too.
+    of_tree: Option<(Nanos, Nanos)>,
+}
+
+/// What one that was born at some time has of the watchpoints of its maker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inherits {
+    /// On every core.
+    All,
+    /// It was born while they were opened.
+    Some,
+    /// Of none, or its maker's are for threads alone.
+    Nothing,
+}
 
 impl Watchpoints {
     /// These and those.
     pub fn and(mut self, other: Watchpoints) -> Watchpoints {
-        self.0.extend(other.0);
+        self.events.extend(other.events);
         self
+    }
+
+    /// Whether processes to come inherit them, too.
+    pub fn is_of_tree(&self) -> bool {
+        self.of_tree.is_some()
+    }
+
+    /// Whether a process that was born at `at` of one that has them has them, too.
+    pub fn inherits(&self, at: Nanos) -> Inherits {
+        match self.of_tree {
+            Some((_, last)) if at > last => Inherits::All,
+            Some((first, _)) if at >= first => Inherits::Some,
+            _ => Inherits::Nothing,
+        }
     }
 
     /// Whether writes are recorded from now on.
     pub fn enable(&self, on: bool) {
         // One whose thread has ended needs no switching.
-        for event in &self.0 {
+        for event in &self.events {
             let _ = event.enable(on);
         }
     }
@@ -143,6 +172,7 @@ impl Recorder {
     /// Records writes to a word or a byte by all threads of a process.
     pub fn watch(&mut self, pid: u32, subject: Subject) -> Result<Watchpoints, Refused> {
         let mut events = Vec::new();
+        let first = Monotonic.now();
         self.open_on_all(pid, subject, &mut Covered::default(), |recorder, core, event| {
             if let Some(ring) = recorder.rings.get(&core) {
                 event.output_into(ring.event()).map_err(Refused::Other)?;
@@ -150,7 +180,8 @@ impl Recorder {
             }
             Ok(())
         })?;
-        if events.is_empty() { Err(Refused::Gone(pid)) } else { Ok(Watchpoints(events)) }
+        let of_tree = matches!(subject, Subject::WordOfTree(_)).then(|| (first, Monotonic.now()));
+        if events.is_empty() { Err(Refused::Gone(pid)) } else { Ok(Watchpoints { events, of_tree }) }
     }
 
     /// What becomes readable when a ring is half full.
@@ -176,8 +207,24 @@ fn each_on_each_core(tids: &[u32]) -> Vec<(u32, u32)> {
 }
 
 #[cfg(test)]
+impl Watchpoints {
+    /// None at all, as if they had been opened between these instants for processes to come as well.
+    pub fn of_tree_opened(first: Nanos, last: Nanos) -> Watchpoints {
+        Watchpoints { events: Vec::new(), of_tree: Some((first, last)) }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_born_after_they_were_opened_has_them() {
+        let watchpoints = Watchpoints::of_tree_opened(Nanos(10), Nanos(20));
+        let inherits = [9, 10, 20, 21].map(|at| watchpoints.inherits(Nanos(at)));
+        assert_eq!(inherits, [Inherits::Nothing, Inherits::Some, Inherits::Some, Inherits::All]);
+        assert_eq!(Watchpoints::default().inherits(Nanos(21)), Inherits::Nothing);
+    }
 
     #[test]
     fn who_was_born_of_one_that_is_covered_is_covered_and_nobody_else() {

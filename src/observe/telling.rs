@@ -170,7 +170,9 @@ impl Watcher {
     fn tell_record(&mut self, Record { at, pid, tid, core, what }: Record) {
         match what {
             What::Wrote { address } => {
-                if let Some(&lock) = self.by_word.get(&(pid, address)) {
+                let known = self.by_word.get(&(pid, address)).copied().filter(|lock| self.locks[*lock].settled);
+                let known = known.or_else(|| self.lock_of_copy(pid, tid, address, at));
+                if let Some(lock) = known.or_else(|| self.by_word.get(&(pid, address)).copied()) {
                     self.first_event.get_or_insert(at);
                     let mut changes = Vec::new();
                     self.locks[lock].hit(at, tid, &mut |change| changes.push(change));
@@ -302,8 +304,11 @@ impl Watcher {
             }
             Change::Unseen(more) => self.notices.push(Notice::HandOffs { lock: self.locks[lock].id, at, more }),
             Change::TooOften => {
-                if let Some(watchpoints) = &self.watchpoints[lock] {
-                    watchpoints.enable(false);
+                if let Some(watchpoints) = self.watchpoints[lock].clone() {
+                    match watchpoints.is_of_tree() {
+                        true => self.part(watchpoints),
+                        false => watchpoints.enable(false),
+                    }
                 }
                 if is_gil {
                     self.mark_sampled(self.locks[lock].pid);

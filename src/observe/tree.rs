@@ -211,8 +211,10 @@ impl Watcher {
         if self.processes.contains_key(&pid) {
             return;
         }
+        let inherits = self.inherited_of(parent, at);
         let mut process = Process::new(pid, None, at);
         process.is_copy = true;
+        process.inherits = inherits;
         process.life = self.open_life(pid);
         process.was_born_python = is_python || maker_was;
         process.was_born_without_lock = without_lock;

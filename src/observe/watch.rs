@@ -16,6 +16,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 
 use crate::clock::{Clock, Monotonic};
 use crate::event::{Detail, LockId, Nanos};
@@ -109,7 +110,7 @@ pub struct Watcher {
     pub(super) threads: HashMap<u32, Tracked>,
     pub(super) locks: Vec<Lock>,
     pub(super) lock_names: HashSet<String>,
-    pub(super) watchpoints: Vec<Option<Watchpoints>>,
+    pub(super) watchpoints: Vec<Option<Arc<Watchpoints>>>,
     pub(super) by_word: HashMap<(u32, u64), usize>,
     pub(super) files: Files,
     pub(super) lanes: u32,

@@ -15,6 +15,8 @@
 //! subinterpreters one world is exact at a time, and the others are looked at. The debug offsets do not tell where they lie: that is known by the sizes of the structures
 //! around them, and what lies there must look like one.
 
+use std::sync::Arc;
+
 use super::layout::Layout;
 use super::lock::{Lock, Mode};
 use super::memory::{Memory, Remote};
@@ -157,7 +159,7 @@ impl Watcher {
         if !self.recorder.is_on() {
             watched = Err(self.refused.clone().unwrap_or_default());
         }
-        self.follow_lock(lock, words, watched, now);
+        self.follow_lock(lock, words, watched.map(Arc::new), now);
     }
 }
 

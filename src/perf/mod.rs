@@ -90,7 +90,7 @@ impl Refused {
                 }
             }
             Errno::NOENT | Errno::OPNOTSUPP | Errno::NOSPC | Errno::BUSY
-                if matches!(subject, Subject::Word(_) | Subject::Byte(_)) =>
+                if matches!(subject, Subject::Word(_) | Subject::WordOfTree(_) | Subject::Byte(_)) =>
             {
                 Refused::NoWatchpoint
             }
@@ -113,7 +113,9 @@ pub enum Subject {
     /// Writes to the four bytes at this address, by a thread and every thread that it makes. Until it executes another
     /// program.
     Word(u64),
-    /// The same of a single byte.
+    /// The same, and by the processes that they make, whose memory begins as a copy of theirs.
+    WordOfTree(u64),
+    /// Writes to a single byte, as to a [`Subject::Word`].
     Byte(u64),
 }
 
@@ -190,11 +192,14 @@ pub fn open(subject: Subject, tid: u32, core: u32) -> Result<Event, Errno> {
     let attributes = match subject {
         Subject::Switches => Attributes { flags: common | CONTEXT_SWITCH, ..plain },
         Subject::Tree => Attributes { flags: common | CONTEXT_SWITCH | TASK | COMM | COMM_EXEC, ..plain },
-        Subject::Word(address) | Subject::Byte(address) => Attributes {
+        Subject::Word(address) | Subject::WordOfTree(address) | Subject::Byte(address) => Attributes {
             kind: TYPE_BREAKPOINT,
             config: 0,
             sample_period: 1,
-            flags: common | INHERIT_THREAD | REMOVE_ON_EXEC,
+            flags: match subject {
+                Subject::WordOfTree(_) => common | REMOVE_ON_EXEC,
+                _ => common | INHERIT_THREAD | REMOVE_ON_EXEC,
+            },
             bp_type: BREAKPOINT_WRITE,
             config_1: address,
             config_2: if matches!(subject, Subject::Byte(_)) { 1 } else { 4 },

@@ -195,6 +195,70 @@ for number in range(20):
 }
 
 #[test]
+fn forked_processes_are_known_from_birth_and_so_are_those_that_they_fork() {
+    let code = "import os, threading, time
+def work(s):
+    end = time.monotonic() + s
+    while time.monotonic() < end: pass
+def child(depth):
+    threads = [threading.Thread(target=work, args=(0.2,)) for _ in range(2)]
+    for thread in threads: thread.start()
+    if depth and os.fork() == 0: child(depth - 1)
+    work(0.2)
+    for thread in threads: thread.join(1)
+    if depth: os.wait()
+    os._exit(0)
+work(0.1)
+for _ in range(2):
+    if os.fork() == 0: child(2)
+for _ in range(2): os.wait()
+";
+    for python in pythons().iter().filter(|_| exactly()) {
+        let report = watch(python, code);
+        sound(&report);
+        if report["observer"]["records_lost"] != 0 || python.to_string_lossy().ends_with('t') {
+            eprintln!("skipped: the kernel dropped records, or there is no lock");
+            continue;
+        }
+        assert_eq!(report["observer"]["missed"], 0, "{python:?}: {:#}", report["observer"]);
+        let forked: Vec<&Value> = lanes(&report).iter().filter(|lane| lane["name"] != "main").collect();
+        assert_eq!(forked.len(), 18, "{python:?}");
+        let unknown: f64 = forked.iter().map(|lane| state(lane, "unknown")).sum();
+        let running: f64 = forked.iter().map(|lane| state(lane, "running")).sum();
+        assert!(unknown * 50.0 < running, "{python:?}: {unknown} of {running}: {forked:#?}");
+    }
+}
+
+#[test]
+fn a_forked_process_that_takes_its_lock_too_often_is_alone_in_being_sampled() {
+    let code = "import os, time
+def work(s):
+    end = time.monotonic() + s
+    while time.monotonic() < end: pass
+work(0.1)
+if os.fork() == 0:
+    end = time.monotonic() + 0.6
+    while time.monotonic() < end: time.sleep(0)
+    os._exit(0)
+if os.fork() == 0:
+    for _ in range(20): work(0.02); time.sleep(0.005)
+    if os.fork() == 0: work(0.1); os._exit(0)
+    os.wait()
+    os._exit(0)
+os.wait(); os.wait()
+";
+    let Some(python) = python().filter(|_| exactly()) else { return };
+    let report = watch(&python, code);
+    sound(&report);
+    assert!(report["observer"]["guard_trips"].as_u64() >= Some(1), "{:#}", report["observer"]);
+    let evidence = ["main", "process 2", "process 3", "process 4"].map(|name| named(&report, name)["evidence"].clone());
+    assert_eq!(evidence, ["exact", "sampled", "exact", "exact"], "{:#}", report["observer"]);
+    let locks = report["observer"]["locks"].as_array().expect("there are locks");
+    let takes: Vec<u64> = locks.iter().filter_map(|lock| lock["exact_takes"].as_u64()).collect();
+    assert!((20..60).contains(&takes[2]), "each take once: {takes:?}");
+}
+
+#[test]
 fn children_are_followed_where_no_records_tell_of_their_births() {
     let Some(python) = python() else { return };
     let path = python.display().to_string();

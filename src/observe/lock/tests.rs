@@ -205,3 +205,15 @@ fn between_two_looks_hand_offs_are_counted_and_no_owner_is_made_up() {
     assert_eq!(look(&mut lock, 4_000, state(true, 16), 8), [Change::Unseen(10)]);
     assert_eq!((lock.switches, lock.missed), (11, 0));
 }
+
+#[test]
+fn what_is_held_from_birth_is_dropped_and_taken_in_turn_without_a_look() {
+    let mut lock = Lock::new(LockId(0), 1, 4096, 4112);
+    lock.watch();
+    assert!(lock.held_from_birth(7) && !lock.held_from_birth(8), "said once");
+    // It is made anew.
+    assert_eq!([hit(&mut lock, 10, 7), hit(&mut lock, 20, 7)], [[Change::Dropped(7)], [Change::Taken(7)]]);
+    assert_eq!(look(&mut lock, 1_000_000, state(true, 5), 7), []);
+    assert_eq!((lock.takes, lock.handoffs, lock.missed), (1, 0, 0));
+    assert!(!settled().held_from_birth(8), "a look has told");
+}
