@@ -131,6 +131,7 @@ impl Watcher {
         if due {
             self.find_the_ended(now);
             self.tell_of_missed_births(now);
+            self.tell_of_missed_interpreters(now);
         }
         if due || std::mem::take(&mut self.is_news) {
             self.take_stock(now);
@@ -192,7 +193,8 @@ impl Watcher {
             .collect();
         let live: Vec<_> = self.gils().filter(|lock| lock.pid != 0).collect();
         let no_lock_lives = live.is_empty();
-        let considered = if live.is_empty() { self.gils().collect() } else { live };
+        // At the end it is told of all there ever was.
+        let considered = if live.is_empty() || is_over { self.gils().collect() } else { live };
         let exact = considered.iter().filter(|lock| lock.mode == Mode::Exact).count();
         let is_python = self.processes.values().any(|process| process.stage == Stage::Python);
         let is_foreign = self.processes.get(&self.root).is_some_and(|root| root.stage == Stage::Foreign);
@@ -248,6 +250,7 @@ impl Watcher {
             None => ends::STILL_RUNNING.to_owned(),
         };
         self.tell_of_missed_births(now);
+        self.tell_of_missed_interpreters(now);
         self.last_pass(now);
         if ended.is_some() {
             self.tell_who_lives_on(now);

@@ -112,7 +112,7 @@ impl Watcher {
         process.walked_at = now;
         let Some(runtime) = process.runtime.clone() else { return };
         let begin = clock::on_cpu();
-        process.walked_from = runtime.first_interpreter(&Remote(pid));
+        process.walked_from = runtime.head(&Remote(pid));
         let walked = runtime.walk(&process.walk_ahead.look(&Remote(pid)));
         // On a core: on a busy machine it is late, not dear.
         process.walk_lasts = clock::on_cpu() - begin;
@@ -145,10 +145,6 @@ impl Watcher {
         if interpreters.iter().any(|interpreter| interpreter.lock.is_none()) {
             // It is being made: again at the next pass.
             process.walked_from = None;
-        }
-        if process.stage == Stage::Python && interpreters.len() > process.interpreters.len() {
-            // What it does first are its imports: a lock that is taken hundreds of times. Others may follow.
-            self.pace.born(now);
         }
         process.interpreters = interpreters.iter().map(|interpreter| interpreter.address).collect();
         // A lock that several interpreters share is called after the first of them; the list begins with the last.
@@ -183,7 +179,7 @@ impl Watcher {
             // The same, up to 3.10.
             return;
         }
-        if runtime.first_interpreter(&Remote(pid)) != process.walked_from {
+        if runtime.head(&Remote(pid)) != process.walked_from {
             // It has executed another program while it was looked at, or it has one more interpreter.
             process.walked_from = None;
             if process.stage == Stage::Waiting {
@@ -200,6 +196,7 @@ impl Watcher {
         self.count(pid);
         self.is_other_than_told(pid, now);
         let several = interpreters.len() > 1;
+        self.meet_interpreters(pid, &interpreters, now);
         for (address, id, sharers) in locks {
             let is_there = self.meet_lock(pid, &runtime, address, id, first_walk, now);
             if !is_there && first_walk {
@@ -263,6 +260,10 @@ impl Watcher {
         }
         let watched = self.locks.iter().filter(|it| it.pid == pid && it.mode == Mode::Exact);
         let watched: usize = watched.map(|lock| lock.words).sum();
+        if !first {
+            // Who is awake without a lock may have held this one since it was made.
+            self.was_there_before_it_was_met(pid);
+        }
         let inherited = self.processes.get(&pid).and_then(|process| process.inherited(word));
         let is_main = self.processes.get(&pid).is_some_and(|process| process.lanes_lock.is_none());
         // Of a copy only the main interpreter is left.
@@ -314,7 +315,8 @@ impl Watcher {
             let lanes = self.threads.values().filter(|tracked| tracked.pid == pid).filter_map(|tracked| tracked.lane);
             self.notices.extend(lanes.map(|lane| Notice::Needs { lane, lock: lock_id }));
         }
-        let lock = Lock::new(lock_id, pid, address, word);
+        let mut lock = Lock::new(lock_id, pid, address, word);
+        lock.interpreter = id;
         self.follow_lock(lock, vec![word], watched, now);
         Some(index)
     }

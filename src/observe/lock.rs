@@ -69,6 +69,8 @@ pub struct Lock {
     pub kind: LockKind,
     /// The process it lives in.
     pub pid: u32,
+    /// The number of its interpreter, of the first of them if several share it.
+    pub interpreter: i64,
     /// Where it lies.
     pub address: u64,
     /// The word that is watched.
@@ -150,6 +152,7 @@ impl Lock {
             id,
             kind: LockKind::Gil,
             pid,
+            interpreter: 0,
             address,
             word,
             words: 1,

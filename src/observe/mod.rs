@@ -56,6 +56,7 @@ pub mod place;
 pub mod process;
 pub mod pythons;
 pub mod recorder;
+mod remade;
 pub mod runtime;
 mod spent;
 mod telling;

@@ -16,7 +16,8 @@ use super::place::task::Tasks;
 use super::place::{FrameLayout, Place, Places};
 use super::process;
 use super::recorder::Watchpoints;
-use super::runtime::{LockState, Runtime};
+use super::remade::Coming;
+use super::runtime::{Head, LockState, Runtime};
 use super::thread::Awake;
 use super::world::Worlds;
 
@@ -89,8 +90,11 @@ pub(super) struct Process {
     pub(super) walked_at: Nanos,
     /// Its interpreters, as of then.
     pub(super) interpreters: Vec<u64>,
-    /// What the list of interpreters began with then.
-    pub(super) walked_from: Option<u64>,
+    /// How the list of interpreters began then, and until when it still did when it was looked at.
+    pub(super) walked_from: Option<Head>,
+    pub(super) same_until: Nanos,
+    /// The numbers of its interpreters, as of then, and which of all that were made were seen.
+    pub(super) coming: Coming,
     /// How long that took.
     pub(super) walk_lasts: Nanos,
     /// Our numbers of its threads, by its own.
@@ -155,6 +159,8 @@ impl Process {
             walked_at: Nanos::ZERO,
             interpreters: Vec::new(),
             walked_from: None,
+            same_until: Nanos::ZERO,
+            coming: Coming::default(),
             walk_lasts: Nanos::ZERO,
             numbers: HashMap::new(),
             lanes_lock: None,
@@ -200,7 +206,11 @@ impl Process {
         }
         self.head_at = now;
         let memory = Remote(self.pid);
-        self.runtime.as_ref().and_then(|runtime| runtime.first_interpreter(&memory)) != self.walked_from
+        let is_new = self.runtime.as_ref().and_then(|runtime| runtime.head(&memory)) != self.walked_from;
+        if !is_new {
+            self.same_until = now;
+        }
+        is_new
     }
 
     /// Whether it goes on as its maker did, who is Python: so is it then, whether or not anybody has looked.

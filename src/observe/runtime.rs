@@ -60,6 +60,15 @@ pub struct Runtime {
     pub file: PathBuf,
 }
 
+/// How a list of interpreters begins: it is another, if there is one more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Where the first of it lies.
+    pub first: u64,
+    /// How many have been made so far: the number of the next one.
+    pub made: u64,
+}
+
 /// An interpreter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interpreter {
@@ -222,9 +231,13 @@ impl Runtime {
         Err(last)
     }
 
-    /// What the list of interpreters begins with: another, if there is one more.
-    pub fn first_interpreter(&self, memory: &dyn Memory) -> Option<u64> {
-        memory.word(self.address + self.layout.interpreters).ok()
+    /// How the list of interpreters begins, and how many there were.
+    pub fn head(&self, memory: &dyn Memory) -> Option<Head> {
+        // `head`, `main` and `next_id` of `struct pyinterpreters`, which is the same from 3.9 to 3.15.
+        let mut words = [0; 24];
+        memory.read(self.address.checked_add(self.layout.interpreters)?, &mut words).ok()?;
+        let word = |index: usize| words[index * 8..].first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
+        Some(Head { first: word(0)?, made: word(2)? })
     }
 
     fn walk_once(&self, memory: &dyn Memory) -> Result<Vec<Interpreter>, Lost> {

@@ -22,6 +22,7 @@ enum Witness {
 impl Watcher {
     /// Tells the machines all that is older than the horizon.
     pub(super) fn tell(&mut self, horizon: Nanos) {
+        self.told = self.told.max(horizon);
         self.pending.sort_by_key(|(at, _)| *at);
         let due = self.pending.partition_point(|(at, _)| *at <= horizon);
         let rest = self.pending.split_off(due);

@@ -118,6 +118,8 @@ pub struct Watcher {
     pub(super) processes_seen: u32,
     pub(super) began: Nanos,
     pub(super) upto: Nanos,
+    /// Up to when all is told to the machines.
+    pub(super) told: Nanos,
     pub(super) alarms: Vec<Alarm>,
     /// When the sums of threads' times were last read and what they came to, with those of the threads that are gone.
     pub(super) spent: Spent,
@@ -190,6 +192,7 @@ impl Watcher {
             processes_seen: 0,
             began,
             upto: began,
+            told: began,
             alarms: Vec::new(),
             spent: Spent::default(),
             booked_by_the_gone: Nanos::ZERO,

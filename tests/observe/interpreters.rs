@@ -2,19 +2,33 @@
 
 use super::*;
 
+/// What those leave with 0 that have a GIL and interpreters with locks of their own, ...
+const OWN_LOCKS: &str =
+    "import sys; sys.exit(sys.version_info < (3, 12) or not getattr(sys, '_is_gil_enabled', lambda: True)())";
+/// ... and pools of these.
+const POOLS: &str =
+    "import sys; from concurrent.futures import InterpreterPoolExecutor; sys.exit(not sys._is_gil_enabled())";
+
+/// The interpreters that leave with 0 when they execute this, if takes are recorded here.
+fn able(question: &str) -> Vec<PathBuf> {
+    let is_able = |python: &PathBuf| {
+        let asked = Command::new(python).args(["-c", question]).stderr(Stdio::null()).status();
+        asked.is_ok_and(|status| status.success())
+    };
+    let able: Vec<PathBuf> = pythons().into_iter().filter(|python| exactly() && is_able(python)).collect();
+    if able.is_empty() {
+        eprintln!("skipped: no CPython found that can, or no watchpoints");
+    }
+    able
+}
+
 fn main_lane(report: &Value) -> u64 {
     named(report, "main")["id"].as_u64().expect("it has a number")
 }
 
 #[test]
 fn isolated_subinterpreters_have_locks_of_their_own_and_the_fifth_lock_is_sampled() {
-    for python in pythons() {
-        let asked =
-            "import sys; sys.exit(sys.version_info < (3, 12) or not getattr(sys, '_is_gil_enabled', lambda: True)())";
-        let enough = Command::new(&python).args(["-c", asked]).status();
-        if !exactly() || !enough.is_ok_and(|status| status.success()) {
-            continue;
-        }
+    for python in able(OWN_LOCKS) {
         for count in [2, 4] {
             let report = watch(&python, &format!("COUNT = {count}\n{SUBINTERPRETERS}"));
             sound(&report);
@@ -62,15 +76,7 @@ for name in ('one', 'two'): threading.Thread(target=work, name=name, daemon=True
 time.sleep(0.5)
 print('up', flush=True)
 time.sleep(60)";
-    let mut asked = false;
-    for python in pythons() {
-        let able =
-            "import sys; sys.exit(sys.version_info < (3, 12) or not getattr(sys, '_is_gil_enabled', lambda: True)())";
-        let able = Command::new(&python).args(["-c", able]).status();
-        if !exactly() || !able.is_ok_and(|status| status.success()) {
-            continue;
-        }
-        asked = true;
+    for python in able(OWN_LOCKS) {
         let running = start(&python, code);
         let pid = running.0.id().to_string();
         let report = json(&gilscope(&["attach", &pid, "--for", "1s", "--json"]));
@@ -87,8 +93,34 @@ time.sleep(60)";
             assert!(nanos(&lock["free_ns"]) < 0.005 * elapsed, "{}: {lock:#}", python.display());
         }
     }
-    if !asked {
-        eprintln!("skipped: no CPython 3.12 or later with a GIL found, or no watchpoints");
+}
+
+#[test]
+fn interpreters_that_are_made_one_after_the_other_in_one_place_have_locks_of_their_own() {
+    let code = "import threading, time
+try: import _interpreters as it
+except ImportError: import _xxsubinterpreters as it
+def work():
+    for _ in range(12):
+        mine = it.create()
+        (it.exec if hasattr(it, 'exec') else it.run_string)(mine, 'end = 0\\nwhile end < 2_000_000: end += 1')
+        it.destroy(mine)
+time.sleep(0.2)
+worker = threading.Thread(target=work, name='maker')
+worker.start()
+worker.join()";
+    for python in able(OWN_LOCKS) {
+        let report = watch(&python, code);
+        sound(&report);
+        let names: Vec<&str> =
+            report["locks"].as_array().into_iter().flatten().filter_map(|lock| lock["name"].as_str()).collect();
+        assert_eq!(names.len(), 13, "{}: {names:?}", python.display());
+        assert!(names.contains(&"GIL of interpreter 1") && names.contains(&"GIL of interpreter 12"), "{names:?}");
+        let maker = lanes(&report).iter().find(|lane| lane["name"].as_str().is_some_and(|name| name.contains("maker")));
+        let maker = maker.or_else(|| lanes(&report).get(1)).expect("there is a second lane");
+        // It computes; before its lock was met that was said to be native code.
+        assert!(share(maker, &["running", "waiting_core"]) > 0.6, "{}: {maker:#}", python.display());
+        assert!(share(maker, &["native"]) < 0.3, "{}: {maker:#}", python.display());
     }
 }
 
@@ -103,13 +135,7 @@ for turn in range(4):
     for one in mine: run(one, 'import time\\nend = time.monotonic() + 0.1\\nwhile time.monotonic() < end: pass')
     end = time.monotonic() + 0.05
     while time.monotonic() < end: pass";
-    for python in pythons() {
-        let able =
-            "import sys; sys.exit(sys.version_info < (3, 12) or not getattr(sys, '_is_gil_enabled', lambda: True)())";
-        let able = Command::new(&python).args(["-c", able]).status();
-        if !exactly() || !able.is_ok_and(|status| status.success()) {
-            continue;
-        }
+    for python in able(OWN_LOCKS) {
         let report = watch(&python, code);
         sound(&report);
         for lock in report["locks"].as_array().into_iter().flatten() {
@@ -130,15 +156,7 @@ if __name__ == '__main__':
     with InterpreterPoolExecutor(2) as pool:
         list(pool.map(burn, [0.8] * 2))
 ";
-    let mut asked = false;
-    for python in pythons() {
-        let able =
-            "import sys; from concurrent.futures import InterpreterPoolExecutor; sys.exit(not sys._is_gil_enabled())";
-        let able = Command::new(&python).args(["-c", able]).stderr(Stdio::null()).status();
-        if !exactly() || !able.is_ok_and(|status| status.success()) {
-            continue;
-        }
-        asked = true;
+    for python in able(POOLS) {
         let output = Command::new(env!("CARGO_BIN_EXE_gilscope"))
             .args(["watch", "--json", "--python", &python.display().to_string(), "-c", code])
             .env("PYTHONPATH", folder.path())
@@ -167,8 +185,5 @@ if __name__ == '__main__':
             assert!(share_of_life(lane, &["running", "waiting_core"]) > 0.3, "{name}: {lane:#}");
         }
         assert_eq!(own.len(), 3, "{name}: {:#}", report["lanes"]);
-    }
-    if !asked {
-        eprintln!("skipped: no CPython 3.14 or later with a GIL found, or no watchpoints");
     }
 }

@@ -83,6 +83,32 @@ impl Thread {
         }
     }
 
+    /// What it did since, awake and without a lock, is not known, nor what it does: it may have held one of which nobody
+    /// knew.
+    pub fn was_unknown(&mut self, since: Nanos) {
+        let last = self.out.last().map_or(since, |event| since.max(event.at));
+        let from = self.out.partition_point(|event| event.at < since);
+        let mut is_as_before = true;
+        for event in &mut self.out[from..] {
+            match &mut event.kind {
+                EventKind::State { to, .. } | EventKind::Take { to, .. } | EventKind::Drop { to, .. } => {
+                    is_as_before = false;
+                    if *to == State::Native {
+                        *to = State::Unknown;
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.awake = Awake::Unknown;
+        if self.state == State::Native && !self.has_ended() {
+            match is_as_before {
+                true => self.enter(last, State::Unknown, Detail::None),
+                false => self.state = State::Unknown,
+            }
+        }
+    }
+
     /// Forgets what has happened: it is no thread of Python's so far, and if it becomes one it begins then.
     pub fn forget(&mut self) {
         self.give_up();
@@ -109,9 +135,46 @@ impl Thread {
 
 #[cfg(test)]
 mod tests {
-    use crate::event::LaneId;
+    use crate::event::{LaneId, LockId};
 
     use super::*;
+
+    fn states(thread: &mut Thread) -> Vec<(u64, State)> {
+        let mut states = Vec::new();
+        thread.tell(LaneId(0), &mut |event| match event.kind {
+            EventKind::State { to, .. } | EventKind::Take { to, .. } | EventKind::Drop { to, .. } => {
+                states.push((event.at.0, to));
+            }
+            _ => {}
+        });
+        states
+    }
+
+    #[test]
+    fn who_may_have_held_a_lock_of_which_nobody_knew_did_not_run_native_code_as_far_as_is_known() {
+        let thread = || {
+            let mut thread = Thread::new(Nanos(0), false, Awake::Native);
+            thread.switch_in(Nanos(5), CoreId(0));
+            thread.take(Nanos(10), LockId(0));
+            thread.drop_lock(Nanos(20));
+            thread
+        };
+        let mut dropped_since = thread();
+        dropped_since.was_unknown(Nanos(15));
+        assert_eq!(states(&mut dropped_since)[1..], [(10, State::Running), (20, State::Unknown)]);
+        dropped_since.seen(Nanos(30), Awake::Native);
+        assert_eq!(states(&mut dropped_since), [(30, State::Native)], "until it is known again");
+        let mut without_it_before = thread();
+        without_it_before.was_unknown(Nanos(25));
+        assert_eq!(
+            states(&mut without_it_before)[1..],
+            [(10, State::Running), (20, State::Native), (25, State::Unknown)]
+        );
+        let mut holds = thread();
+        holds.take(Nanos(30), LockId(0));
+        holds.was_unknown(Nanos(35));
+        assert_eq!(states(&mut holds).last(), Some(&(30, State::Running)));
+    }
 
     #[test]
     fn who_is_met_late_and_has_lost_its_core_begins_without_one() {
