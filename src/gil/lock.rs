@@ -208,7 +208,7 @@ impl<T: Timer> Gil<T> {
     }
 }
 
-#[cfg(all(test, gilscope_loom))]
+#[cfg(all(test, feature = "loom"))]
 mod model;
-#[cfg(all(test, not(gilscope_loom)))]
+#[cfg(all(test, not(feature = "loom")))]
 mod tests;

@@ -1,6 +1,6 @@
 //! What the lock is built of: the standard library's, or the model checker's.
 
-#[cfg(gilscope_loom)]
+#[cfg(feature = "loom")]
 pub use loom::sync::{Condvar, Mutex, MutexGuard};
-#[cfg(not(gilscope_loom))]
+#[cfg(not(feature = "loom"))]
 pub use std::sync::{Condvar, Mutex, MutexGuard};

@@ -168,7 +168,7 @@ mod tests {
         }
     }
 
-    #[cfg(not(gilscope_loom))]
+    #[cfg(not(feature = "loom"))]
     mod real {
         use super::*;
 
@@ -252,7 +252,7 @@ mod tests {
     }
 
     /// Every interleaving, and every order the memory model allows, of a writer and a reader.
-    #[cfg(gilscope_loom)]
+    #[cfg(feature = "loom")]
     mod model {
         use super::*;
 
