@@ -12,6 +12,7 @@ use gilscope::engine::driven::{self, Driven, Order};
 use gilscope::engine::{Signal, Source, TaskOutcome};
 use gilscope::event::Nanos;
 use gilscope::model;
+use gilscope::program::Program;
 use gilscope::workload;
 
 /// The full path of the tests' python3.
@@ -223,4 +224,26 @@ fn the_guard_kills_what_it_guards_when_its_maker_is_killed() {
         assert!(Instant::now() < end, "the grandchild outlives its maker");
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+#[test]
+fn who_tidies_up_behind_a_program_has_the_time_to_when_that_is_stopped() {
+    let Some(python) = interpreter() else { return };
+    let code = "import multiprocessing, time
+lock = multiprocessing.get_context('spawn').Lock()
+print(lock._semlock.name, flush=True)
+time.sleep(1000)";
+    let command = [python.as_os_str(), "-c".as_ref(), code.as_ref()].map(ToOwned::to_owned);
+    let mut program = Program::start_under(env!("CARGO_BIN_EXE_gilscope").as_ref(), &command, &[]).expect("it starts");
+    let end = Instant::now() + Duration::from_secs(20);
+    while !program.output().ends_with('\n') {
+        assert!(Instant::now() < end && program.poll().is_none(), "it makes no lock: {}", program.errors());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let file = format!("/dev/shm/sem.{}", program.output().trim().trim_start_matches('/'));
+    assert!(std::path::Path::new(&file).exists(), "{file}");
+    let group = program.group();
+    program.stop();
+    assert!(!left(group));
+    assert!(!std::path::Path::new(&file).exists(), "{file} is left behind");
 }

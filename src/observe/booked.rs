@@ -193,10 +193,10 @@ impl Watcher {
 
     /// Reads the sums of all threads; says how long they were on cores, as far as they were seen.
     pub(super) fn read_sums(&mut self, now: Nanos) -> Nanos {
-        let mut all = self.booked_by_the_gone;
+        let mut all = self.spent_by_the_gone;
         for tracked in self.threads.values_mut() {
             tracked.read_sums(now);
-            all += tracked.booked.sums().map_or(Nanos::ZERO, |(on_cpu, _)| on_cpu);
+            all += tracked.on_cpu_until(now);
         }
         all
     }

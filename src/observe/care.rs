@@ -96,7 +96,7 @@ impl Watcher {
     /// A thread has ended, and this is how: all that is known of it is told.
     pub(super) fn let_go(&mut self, tid: u32, now: Nanos, how: String) {
         let Some(mut tracked) = self.threads.remove(&tid) else { return };
-        self.booked_by_the_gone += tracked.booked.sums().map_or(Nanos::ZERO, |(on_cpu, _)| on_cpu);
+        self.spent_by_the_gone += tracked.on_cpu_until(now);
         if tracked.is_native() {
             self.native_by_the_gone += tracked.on_cpu_until(now);
         }
@@ -126,7 +126,8 @@ impl Watcher {
         self.care_for_processes(now);
         self.read_names(now);
         self.read_sums_of_the_young(now);
-        self.locks.iter_mut().filter(|lock| lock.pid != 0).for_each(|lock| lock.span(now));
+        // What came since may have been an end.
+        self.locks.iter_mut().filter(|lock| lock.pid != 0).for_each(|lock| lock.span(self.told));
         let due = self.last_status.is_none_or(|(at, ..)| at + STATUS <= now);
         if due {
             self.find_the_ended(now);
@@ -252,14 +253,17 @@ impl Watcher {
         self.tell_of_missed_births(now);
         self.tell_of_missed_interpreters(now);
         self.last_pass(now);
+        self.threads.values_mut().for_each(|tracked| tracked.read_sums(now));
+        self.spent.is_over(now - self.began);
         if ended.is_some() {
+            // It waits for those that are about to end: what they do meanwhile is not told any more.
             self.tell_who_lives_on(now);
         }
         let mut left: Vec<(u32, Tracked)> = self.threads.drain().collect();
         left.sort_by_key(|(tid, _)| *tid);
         let root_ended = left.iter().find(|(tid, _)| *tid == self.root).and_then(|(_, it)| it.thread.ended_at());
         for (tid, mut tracked) in left {
-            tracked.read_sums(now);
+            self.spent_by_the_gone += tracked.on_cpu_until(now);
             if tracked.is_native() {
                 self.native_by_the_gone += tracked.on_cpu_until(now);
             }
@@ -280,7 +284,6 @@ impl Watcher {
         }
         self.locks.iter_mut().filter(|lock| lock.pid != 0).for_each(|lock| lock.span(now));
         self.last_status = None;
-        self.spent.is_over(now - self.began);
         self.take_stock(now);
         self.program.ended = ended.is_some();
         self.program.end = ended.is_some().then_some(how);
@@ -305,7 +308,11 @@ fn accounts(lane: LaneId, tracked: &Tracked, records: bool, now: Nanos) -> Notic
             Some(_) => Some(AccountsEvidence::Schedstat),
             None => records.then_some(AccountsEvidence::SwitchRecords),
         },
-        runqueue: sums.filter(|_| is_whole).map(|(_, runqueue)| runqueue),
+        // The kernel books a wait for a core when it is over; and what it booked may be of the time before the lane.
+        runqueue: sums
+            .filter(|_| is_whole)
+            .map(|(_, runqueue)| runqueue.max(thread.queued))
+            .filter(|runqueue| *runqueue <= life),
         voluntary: records.then_some(thread.switches.0),
         involuntary: records.then_some(thread.switches.1),
     };

@@ -124,6 +124,7 @@ impl Watcher {
             }
         };
         if self.locks[index].held_from_birth(tid) {
+            self.locks[index].span(at);
             if let Some(tracked) = self.threads.get_mut(&tid) {
                 tracked.thread.was_awake(State::Starting, Detail::Fork);
             }

@@ -41,7 +41,9 @@ use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 use crate::program::pty::{self, PseudoTerminal};
-use crate::program::{KEPT, Output, Tail, children, descendants, end_all_below, guard};
+use crate::program::{
+    KEPT, Output, PATIENCE_WITH_THE_LAST, Tail, children, descendants, end_all_below, guard, ignores, send,
+};
 use crate::text::printable;
 
 use super::process;
@@ -66,8 +68,6 @@ const UNHEEDED: [i32; 3] = [SIGINT, SIGQUIT, SIGHUP];
 const PATIENCE: Duration = Duration::from_secs(2);
 /// And what it made, after that: a pool's workers, who tidies up behind it.
 const PATIENCE_WITH_OTHERS: Duration = Duration::from_secs(1);
-/// And those of it that ignore the signal, once all others are gone, so long at least: to remove some files takes milliseconds.
-const PATIENCE_WITH_THE_LAST: Duration = Duration::from_millis(500);
 
 /// How often those that were left to the keeper are reaped.
 const REAPED: Timespec = Timespec { tv_sec: 0, tv_nsec: 500_000_000 };
@@ -201,12 +201,8 @@ fn reap(program: Pid) -> Option<WaitStatus> {
     ended
 }
 
-/// Asks the program to end, then all that it made, and ends those who do not; how the program ended, which it may have
-/// done before.
-///
-/// Who ignores the signal may be there to tidy up behind the others, as the resource tracker of `multiprocessing` is: it
-/// removes semaphores and shared memory once nobody has its pipe open any more, and ends. It would leave them behind if it
-/// were ended with the rest.
+/// Asks the program to end, then all that it made, and ends those who do not, last of all those who may tidy up behind the
+/// others; how the program ended, which it may have done before.
 fn end_all(program: Pid, ended: Option<WaitStatus>) -> Option<WaitStatus> {
     let own = rustix::process::getpid().as_raw_nonzero().get().unsigned_abs();
     let mut ended = ended;
@@ -220,7 +216,7 @@ fn end_all(program: Pid, ended: Option<WaitStatus>) -> Option<WaitStatus> {
         }
     };
     let number = program.as_raw_nonzero().get().unsigned_abs();
-    let hears = |pid: &u32| !process::ignores(*pid, SIGTERM);
+    let hears = |pid: &u32| !ignores(*pid, SIGTERM);
     // Who has ended and is not waited for by its parent is none to wait for.
     let left = || descendants(own).into_iter().filter(|pid| !process::is_zombie(*pid)).collect::<Vec<u32>>();
     // One that is stopped hears once it goes on.
@@ -247,13 +243,6 @@ fn end_all(program: Pid, ended: Option<WaitStatus>) -> Option<WaitStatus> {
     wait(Instant::now() + PATIENCE, &|ended| ended);
     end_all_below();
     ended
-}
-
-fn send(signal: Signal, pids: &[u32]) {
-    for pid in pids.iter().filter_map(|pid| Pid::from_raw(pid.cast_signed())) {
-        // It may have ended by itself this instant.
-        let _ = rustix::process::kill_process(pid, signal);
-    }
 }
 
 /// Asks a keeper to end its program and all that it made; it does so within a few seconds, and ends as the program ended.

@@ -141,6 +141,8 @@ pub struct Lock {
     pub spans: (Nanos, Nanos),
     /// Up to when that is counted.
     pub spanned: Option<Nanos>,
+    /// Whether its process has ended.
+    is_over: bool,
     /// How often it was written too often.
     pub trips: u64,
 }
@@ -190,6 +192,7 @@ impl Lock {
             lately: Lately::default(),
             spans: (Nanos::ZERO, Nanos::ZERO),
             spanned: None,
+            is_over: false,
             trips: 0,
         }
     }
@@ -400,10 +403,17 @@ impl Lock {
     }
 
     /// Its holder ended or its process did.
-    pub fn abandon(&mut self, tid: u32) {
+    pub fn abandon(&mut self, at: Nanos, tid: u32) {
         if self.holder == Some(tid) {
-            self.holder = None;
+            self.book_held(at);
+            (self.holder, self.held_since) = (None, None);
         }
+    }
+
+    /// Nobody is left who could take it.
+    pub fn end(&mut self, at: Nanos) {
+        self.span(at);
+        self.is_over = true;
     }
 
     /// Books what it was held up to `at`, if that is recorded.
@@ -431,6 +441,9 @@ impl Lock {
 
     /// Books the time up to `at` as followed exactly or by looking.
     pub fn span(&mut self, at: Nanos) {
+        if self.is_over {
+            return;
+        }
         let since = self.spanned.replace(at).unwrap_or(at);
         self.book_held(at);
         match self.mode {

@@ -125,18 +125,6 @@ pub fn name(pid: u32, tid: u32) -> Option<String> {
     Some(of_cut(name.strip_suffix(b"\n").unwrap_or(&name), MOST_OF_NAME))
 }
 
-/// Whether a process ignores a signal, so that to wait for what it makes of it is to wait in vain.
-pub fn ignores(pid: u32, signal: i32) -> bool {
-    let status = text(&format!("/proc/{pid}/status")).unwrap_or_default();
-    (ignored_in(&status) >> (signal - 1)) & 1 == 1
-}
-
-/// The signals that are ignored, a bit each, as `/proc/PID/status` has them.
-fn ignored_in(status: &str) -> u64 {
-    let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
-}
-
 /// The command line of a process; empty if it does not tell.
 pub fn command(pid: u32) -> Vec<String> {
     let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
@@ -399,8 +387,6 @@ mod tests {
         let other = std::thread::spawn(move || of_thread(crate::record::thread_id()));
         assert_eq!((of_thread(pid), other.join().unwrap()), (pid, pid));
         assert_eq!(of_thread(u32::MAX >> 2), u32::MAX >> 2, "nobody has that number");
-        assert_eq!(ignored_in("SigBlk:\t0000000000000001\nSigIgn:\t0000000001005000\n"), 0x100_5000);
-        assert_eq!(ignored_in("Name:\tx\n"), 0);
         assert_eq!(parse_number_inside("Name:\tx\nNSpid:\t4242\t7\n"), Some(7));
     }
 

@@ -48,15 +48,22 @@ impl Spent {
         }
     }
 
-    /// Reads them anew; says how long they were on cores since they were first seen.
+    /// Reads them anew, until it is over; says how long they were on cores since they were first seen.
     pub(super) fn sum(&mut self) -> Nanos {
-        let pids: Vec<u32> = self.processes.keys().copied().collect();
-        pids.into_iter().for_each(|pid| self.read(pid));
+        if self.whole.is_none() {
+            self.read_all();
+        }
         self.gone + self.processes.values().map(|(before, last)| *last - *before).sum::<Nanos>()
     }
 
-    /// From now on it is told how many cores they had in all this time.
+    fn read_all(&mut self) {
+        let pids: Vec<u32> = self.processes.keys().copied().collect();
+        pids.into_iter().for_each(|pid| self.read(pid));
+    }
+
+    /// From now on it is told how many cores they had in all this time; what they spend later is not counted.
     pub(super) fn is_over(&mut self, elapsed: Nanos) {
+        self.read_all();
         self.whole = Some(elapsed).filter(|elapsed| *elapsed > Nanos::ZERO);
     }
 

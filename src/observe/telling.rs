@@ -22,7 +22,9 @@ enum Witness {
 impl Watcher {
     /// Tells the machines all that is older than the horizon.
     pub(super) fn tell(&mut self, horizon: Nanos) {
-        self.told = self.told.max(horizon);
+        if horizon < Nanos::MAX {
+            self.told = self.told.max(horizon);
+        }
         self.pending.sort_by_key(|(at, _)| *at);
         let due = self.pending.partition_point(|(at, _)| *at <= horizon);
         let rest = self.pending.split_off(due);
@@ -234,7 +236,7 @@ impl Watcher {
                             && tracked.thread.is_known_by_looks()
                             && tracked.thread.unresolved().is_some()
                         {
-                            lock.abandon(tid);
+                            lock.abandon(at, tid);
                             tracked.thread.drop_before_sleep();
                         }
                         tracked.thread.switch_in(at, core);
@@ -348,7 +350,7 @@ impl Watcher {
                 let held = tracked.thread.holds().and_then(|held| self.locks.get_mut(held.index()));
                 if let Some(lock) = held.filter(|lock| lock.mode != Mode::Exact && reason != Reason::Unknown) {
                     // It was seen to hold the lock at the last look, and has dropped it since: else it would not sleep.
-                    lock.abandon(tid);
+                    lock.abandon(at, tid);
                     tracked.thread.drop_before_sleep();
                 }
                 let wanted = |wanted: LockId| self.locks.get(wanted.index()).and_then(Lock::past);
@@ -406,14 +408,16 @@ impl Watcher {
         let Some(tracked) = self.threads.get_mut(&tid) else { return };
         tracked.thread.end(at);
         let pid = tracked.pid;
-        self.locks.iter_mut().for_each(|lock| lock.abandon(tid));
+        self.locks.iter_mut().for_each(|lock| lock.abandon(at, tid));
         if let Some(process) = self.processes.get_mut(&pid) {
             process.forget(tid);
         }
         if !self.threads.values().any(|tracked| tracked.pid == pid && !tracked.thread.has_ended()) {
             // The last of its process.
-            let gone = self.locks.iter().filter(|lock| lock.pid == pid).map(|lock| lock.id);
-            self.notices.extend(gone.map(|lock| Notice::LockGone { lock, at }));
+            for lock in self.locks.iter_mut().filter(|lock| lock.pid == pid) {
+                lock.end(at);
+                self.notices.push(Notice::LockGone { lock: lock.id, at });
+            }
         }
     }
 }

@@ -91,6 +91,8 @@ pub struct Thread {
     pub on_cpu: Nanos,
     /// How often it left its core by itself, and although it could have gone on.
     pub switches: (u64, u64),
+    /// How long it was ready to go on and had no core, as far as records tell: since it was born, or lost its core.
+    pub queued: Nanos,
     /// What it slept in.
     pub slept: BTreeMap<u32, Slept>,
     /// What it waited for in locks of the program's own, in words.
@@ -124,6 +126,7 @@ impl Thread {
             preempted: None,
             on_cpu: Nanos::ZERO,
             switches: (0, 0),
+            queued: Nanos::ZERO,
             slept: BTreeMap::new(),
             waited_for: BTreeMap::new(),
             ended: None,
@@ -249,6 +252,11 @@ impl Thread {
 
     /// It came onto a core.
     pub fn switch_in(&mut self, at: Nanos, core: CoreId) {
+        if self.on_core.is_none() && self.sleep.is_none() {
+            let is_first = self.is_new && self.switches == (0, 0);
+            let ready = self.preempted.or(is_first.then_some(self.since)).unwrap_or(at);
+            self.queued += Nanos(at.0.saturating_sub(ready.0));
+        }
         self.on_core = Some(at);
         let slept = self.sleep.as_ref().map(|sleep| sleep.since);
         self.slept_last = slept.map(|since| (since, at)).or(self.slept_last);

@@ -123,7 +123,7 @@ pub struct Watcher {
     pub(super) alarms: Vec<Alarm>,
     /// When the sums of threads' times were last read and what they came to, with those of the threads that are gone.
     pub(super) spent: Spent,
-    pub(super) booked_by_the_gone: Nanos,
+    pub(super) spent_by_the_gone: Nanos,
     /// How long threads without a lane were on cores that have ended, and all of them when it was last looked at.
     pub(super) native_by_the_gone: Nanos,
     pub(super) native_before: (Nanos, Nanos),
@@ -195,7 +195,7 @@ impl Watcher {
             told: began,
             alarms: Vec::new(),
             spent: Spent::default(),
-            booked_by_the_gone: Nanos::ZERO,
+            spent_by_the_gone: Nanos::ZERO,
             native_by_the_gone: Nanos::ZERO,
             native_before: (Nanos::ZERO, Nanos::ZERO),
             blind: None,

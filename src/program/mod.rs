@@ -29,7 +29,7 @@ pub mod pty;
 mod reader;
 mod tail;
 
-pub use below::{children, descendants, end_all_below};
+pub use below::{PATIENCE_WITH_THE_LAST, children, descendants, end_all_below, ignores, send};
 pub use exit::{Exit, reap};
 pub(crate) use exit::{TO_BE_GONE, reap_group};
 pub use lent::Lent;
@@ -166,9 +166,13 @@ impl Program {
 
     fn end(&mut self) {
         // The guard sees its program die and ends the rest. It may have been halted with the group.
-        let until = Instant::now() + TO_BE_GONE;
-        while !self.has_gone() && Instant::now() < until {
-            below::kill_children(self.guard.id());
+        let begun = Instant::now();
+        while !self.has_gone() && begun.elapsed() < TO_BE_GONE {
+            let below = children(self.guard.id());
+            if !below::kill_those_that_heed(&below) && begun.elapsed() > PATIENCE_WITH_THE_LAST {
+                // The program itself may be one that does not.
+                send(Signal::KILL, &below);
+            }
             let _ = rustix::process::kill_process(self.group, Signal::CONT);
             std::thread::sleep(Duration::from_micros(200));
         }

@@ -217,3 +217,16 @@ fn what_is_held_from_birth_is_dropped_and_taken_in_turn_without_a_look() {
     assert_eq!((lock.takes, lock.handoffs, lock.missed), (1, 0, 0));
     assert!(!settled().held_from_birth(8), "a look has told");
 }
+
+#[test]
+fn a_lock_whose_process_has_ended_is_followed_no_longer_and_was_held_to_the_end() {
+    let mut lock = Lock::new(LockId(0), 1, 4096, 4112);
+    lock.watch();
+    lock.held_from_birth(7);
+    lock.span(Nanos(1_000));
+    assert_eq!([hit(&mut lock, 2_000, 7), hit(&mut lock, 3_000, 7)], [[Change::Dropped(7)], [Change::Taken(7)]]);
+    lock.abandon(Nanos(9_000), 7);
+    lock.end(Nanos(9_000));
+    lock.span(Nanos(50_000));
+    assert_eq!((lock.spans, lock.held_exact), ((Nanos(8_000), Nanos::ZERO), Nanos(6_000)));
+}

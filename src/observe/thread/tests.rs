@@ -302,3 +302,14 @@ fn whether_a_look_met_it_is_told_of_a_sleep_of_which_looks_are_all_there_is() {
     // Of a lock that is watched, where it was the first after a drop: of the second it tells what happened to the lock.
     assert_eq!(kinds(Awake::Native), [(30, EventKind::Met { apart: Nanos(25) })]);
 }
+
+#[test]
+fn how_long_it_was_without_a_core_though_it_could_have_gone_on_is_summed_up() {
+    let mut thread = Thread::new(Nanos(100), true, Awake::Native);
+    thread.switch_in(Nanos(130), CoreId(0));
+    thread.switch_out(Nanos(200), CoreId(0), true);
+    thread.switch_in(Nanos(250), CoreId(0));
+    thread.switch_out(Nanos(300), CoreId(0), false);
+    thread.switch_in(Nanos(900), CoreId(0));
+    assert_eq!(thread.queued, Nanos(30 + 50), "since its birth, since it lost its core; and not while it slept");
+}
