@@ -64,6 +64,9 @@ impl Watcher {
                 Item::Attached { tid, attached } => {
                     if let Some(tracked) = self.threads.get_mut(&tid) {
                         let awake = if attached { Awake::Running } else { Awake::Native };
+                        if attached {
+                            tracked.thread.is_attached();
+                        }
                         tracked.thread.seen(at.max(tracked.thread.since), awake);
                     }
                 }

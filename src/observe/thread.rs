@@ -67,6 +67,8 @@ pub struct Thread {
     had: Option<Had>,
     /// Whether it was born and has taken no lock yet.
     is_new: bool,
+    /// Whether anybody has told if it is awake: of one that was there before us that is not known at first.
+    is_met: bool,
     /// The world that it has stopped.
     stops: Option<LockId>,
     wants: Option<LockId>,
@@ -111,6 +113,7 @@ impl Thread {
             took: at,
             had: None,
             is_new: born,
+            is_met: born,
             stops: None,
             wants: None,
             sleep: None,
@@ -210,7 +213,7 @@ impl Thread {
         self.give_up();
         self.sleeps = 0;
         (self.holds, self.wants, self.boots) = (Some(lock), None, false);
-        (self.took, self.had, self.is_new) = (at, None, false);
+        (self.took, self.had, self.is_new, self.is_met) = (at, None, false, true);
         (self.state, self.detail) = (to, Detail::None);
         self.push(at, CoreId::UNKNOWN, EventKind::Take { lock, to });
     }
@@ -257,7 +260,7 @@ impl Thread {
             let ready = self.preempted.or(is_first.then_some(self.since)).unwrap_or(at);
             self.queued += Nanos(at.0.saturating_sub(ready.0));
         }
-        self.on_core = Some(at);
+        (self.on_core, self.is_met) = (Some(at), true);
         let slept = self.sleep.as_ref().map(|sleep| sleep.since);
         self.slept_last = slept.map(|since| (since, at)).or(self.slept_last);
         let may_have_waited = self.holds.is_none() && !self.is_waiting() && !self.boots;
@@ -289,6 +292,7 @@ impl Thread {
     /// It left its core.
     pub fn switch_out(&mut self, at: Nanos, core: CoreId, preempted: bool) {
         let since = self.on_core.take();
+        self.is_met = true;
         self.preempted = preempted.then_some(at);
         self.on_cpu += since.map_or(Nanos::ZERO, |since| at - since);
         self.push(at, core, EventKind::SwitchOut { preempted });
@@ -314,7 +318,7 @@ impl Thread {
             return;
         }
         self.close_sleep(at);
-        self.stops = Some(world);
+        (self.stops, self.is_met) = (Some(world), true);
         // Who sets up an interpreter does so still.
         let (to, detail) = if self.boots { (self.state, self.detail) } else { (State::Running, Detail::None) };
         (self.state, self.detail) = (to, detail);
@@ -340,10 +344,15 @@ impl Thread {
     }
 
     fn wake(&mut self, at: Nanos) {
-        if self.boots {
+        if self.boots || !self.is_met {
             return;
         }
         self.enter(at, self.awake_state(), Detail::None);
+    }
+
+    /// It runs Python, as its thread state says: it is awake.
+    pub fn is_attached(&mut self) {
+        self.is_met = true;
     }
 
     /// It was seen, awake, to run Python or native code, where there is no lock that would tell.

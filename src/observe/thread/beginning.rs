@@ -57,7 +57,7 @@ impl Thread {
             self.enter(at, State::Unknown, Detail::None);
         }
         self.enter(at, State::Starting, phase);
-        self.boots = true;
+        (self.boots, self.is_met) = (true, true);
     }
 
     /// Whether a program is being loaded in it, or its interpreter set up.

@@ -76,6 +76,7 @@ impl Thread {
     /// It is seen to sleep, for this reason, though no record told of the sleep's beginning: it was there before us, or
     /// there are no records.
     pub fn found_asleep(&mut self, at: Nanos, reason: Reason) {
+        self.is_met = true;
         self.doubt_asleep(reason);
         if self.sleep.is_none() {
             self.sleep =
@@ -92,7 +93,7 @@ impl Thread {
 
     /// It is seen awake, and there are no records that would have told.
     pub fn found_awake(&mut self, at: Nanos) {
-        let was_asleep = self.sleep.is_some();
+        let was_asleep = self.sleep.is_some() || !std::mem::replace(&mut self.is_met, true);
         if self.doubt_awake(at) {
             return;
         }
@@ -171,6 +172,9 @@ impl Thread {
 
     /// Somebody looked: it is awake, or about to fall asleep.
     pub fn found_runnable(&mut self, at: Nanos) {
+        if !std::mem::replace(&mut self.is_met, true) && self.sleep.is_none() && self.holds.is_none() {
+            self.wake(at.max(self.since));
+        }
         if let Some(sleep) = self.sleep.as_mut().filter(|sleep| at > sleep.since) {
             sleep.runnable = true;
         }

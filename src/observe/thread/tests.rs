@@ -313,3 +313,21 @@ fn how_long_it_was_without_a_core_though_it_could_have_gone_on_is_summed_up() {
     thread.switch_in(Nanos(900), CoreId(0));
     assert_eq!(thread.queued, Nanos(30 + 50), "since its birth, since it lost its core; and not while it slept");
 }
+
+#[test]
+fn of_one_that_was_there_before_it_is_not_known_whether_it_is_awake_until_somebody_tells() {
+    let mut sleeper = Thread::new(Nanos(0), false, Awake::Unknown);
+    sleeper.reveal(Nanos(10), Awake::Native);
+    sleeper.seen(Nanos(15), Awake::Native);
+    assert_eq!(sleeper.state, State::Unknown, "the lock is known, and not that it is awake");
+    sleeper.found_asleep(Nanos(20), Reason::OwnLock);
+    assert_eq!(sleeper.state, State::WaitingLock);
+    let mut computes = Thread::new(Nanos(0), false, Awake::Unknown);
+    computes.reveal(Nanos(10), Awake::Native);
+    computes.found_runnable(Nanos(20));
+    assert_eq!(computes.state, State::Native);
+    let mut comes = Thread::new(Nanos(0), false, Awake::Native);
+    comes.switch_out(Nanos(10), CoreId(0), true);
+    comes.reveal(Nanos(15), Awake::Native);
+    assert_eq!(comes.state, State::Native, "it lost its core, so it was awake");
+}
