@@ -103,12 +103,12 @@ pub struct Gutters {
 }
 
 impl Gutters {
-    /// Those of the Watch screen, where the kernel's names have up to 15 characters.
+    /// Those of the Watch screen, where the kernel's names have up to 15 characters, and letters stand before them.
     pub fn of_watch(columns: u16) -> Gutters {
         let left = match columns {
-            0..72 => 12,
-            72..110 => 16,
-            _ => 24,
+            0..72 => 13,
+            72..110 => 17,
+            _ => 25,
         };
         let right = 8;
         Gutters { left, cells: columns.saturating_sub(left + right).max(1), right }

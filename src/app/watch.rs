@@ -6,6 +6,7 @@
 
 mod figures;
 mod functions;
+pub mod locks;
 pub mod panel;
 pub mod point;
 pub mod rows;
@@ -16,7 +17,7 @@ mod work;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::event::{LaneId, Nanos};
+use crate::event::{LaneId, LockId, Nanos};
 use crate::program::Printed;
 use crate::session::{Places, Wants};
 use crate::trace::Trace;
@@ -68,8 +69,8 @@ pub struct Observation {
     pub wants: Wants,
     /// What it printed.
     pub output: Printed,
-    /// How much of the time a lock was held of late, 0 to 1, where that is not read from the log.
-    pub lock_held: Option<f64>,
+    /// How much of the time locks were held of late, 0 to 1, where that is not read from the log.
+    pub locks_held: Vec<(LockId, f64)>,
     /// How many cores it has, where that is not read from the log.
     pub cores_busy: Option<f64>,
     /// How many cores threads without a lane had of late.
@@ -93,6 +94,8 @@ pub struct Watch {
     pub places: Places,
     /// What threads were seen to wait for in locks of the program's own, as of these figures.
     pub wants: Wants,
+    /// How much of the time locks are held, 0 to 1, where that is not read from the log, as of these figures.
+    pub locks_held: Vec<(LockId, f64)>,
     /// Whether the table is by function rather than by thread.
     pub by_function: bool,
     /// The picture freezes at a wait longer than this.
@@ -151,6 +154,12 @@ impl Watch {
         })
     }
 
+    /// What those are called that stand in the list and in the table.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let rows = self.figures.rows.iter().map(|row| row.name.as_str());
+        rows.chain(self.figures.holders.iter().map(|holder| holder.name.as_str()))
+    }
+
     /// The letter of a lane in the lock's row: those who make most wait come first. None for those without one.
     pub fn letter(&self, lane: LaneId) -> Option<char> {
         ('a'..='z').nth(*self.figures.places.get(&lane)?)
@@ -164,7 +173,7 @@ pub fn looked_at(state: &mut State, file: Arc<str>, script: Script) {
 
 /// Takes in how the program does.
 pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) -> Vec<Effect> {
-    let Observation { origin, gil_disabled, places, wants, output, lock_held, .. } = seen;
+    let Observation { origin, gil_disabled, places, wants, output, locks_held, .. } = seen;
     let Observation { cores_busy, native_busy, work, ended, .. } = seen;
     if origin.is_sampled() && state.view.zoom == Zoom::Turns {
         // Ten samples a cell.
@@ -185,9 +194,8 @@ pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) -> Ve
     // While the picture stands still the figures do, too: they are of what it shows. What has ended changes no more.
     if state.view.frozen.is_none() || ended.is_some() {
         (state.watch.wants, state.watch.cores_busy) = (wants, cores_busy);
-        state.watch.native_busy = native_busy;
+        (state.watch.native_busy, state.watch.locks_held) = (native_busy, locks_held);
         state.watch.read(log, &places);
-        state.watch.figures.held = lock_held.or(state.watch.figures.held);
     } else {
         // Once it goes on, waits are looked for that come then.
         state.watch.looked = log.now();

@@ -29,9 +29,35 @@ pub fn bytes(value: u64) -> String {
     }
 }
 
+/// A function with its file and line.
+pub type Site<'a> = (&'a str, &'a str, Option<u32>);
+
+/// A place in few words: `render (pdf.py:212)`; of what is the standard library's, who called it, too, and from where:
+/// `scan → match (svc.py:31)`.
+pub fn place((function, file, line): Site, caller: Option<Site>) -> String {
+    let last_name = |function: &str| function.rsplit('.').next().unwrap_or_default().to_owned();
+    let site = |file: &str, line: Option<u32>| {
+        let file = file.rsplit('/').next().unwrap_or_default();
+        line.map_or_else(|| file.to_owned(), |line| format!("{file}:{line}"))
+    };
+    let function = last_name(function);
+    match caller {
+        Some((caller, file, line)) => format!("{} → {function} ({})", last_name(caller), site(file, line)),
+        None => format!("{function} ({})", site(file, line)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_standard_library_does_is_told_with_who_asked_for_it() {
+        let site = ("Pattern.match", "/usr/lib/python3/re/__init__.py", Some(167));
+        assert_eq!(place(site, None), "match (__init__.py:167)");
+        assert_eq!(place(site, Some(("Shop.<locals>.scan", "/srv/svc.py", Some(31)))), "scan → match (svc.py:31)");
+        assert_eq!(place(("<module>", "a.py", None), None), "<module> (a.py)");
+    }
 
     #[test]
     fn what_is_there_is_never_called_nothing() {

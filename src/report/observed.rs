@@ -5,8 +5,9 @@ use std::io::{self, Write};
 
 use crate::engine::{Engine, Slept, Status};
 use crate::event::{LaneId, Nanos};
+use crate::insight::words;
 
-use super::functions::{HeldIn, InTask};
+use super::functions::{Caller, HeldIn, InTask};
 use super::schema::Report;
 use crate::text::printable;
 
@@ -104,7 +105,7 @@ fn held_in(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let looks = report.held_in.iter().map(|row| row.looks).chain(left_out.map(|rest| rest.looks)).sum();
     let named = report.held_in.iter().take(HELD_IN).map(|row| {
         let who = lanes(report, row.lane, row.lane_count);
-        (row.held, row.held_off, who, (&*row.function, &*row.file, row.line), tasks(row))
+        (row.held, row.held_off, who, place((&row.function, &row.file, row.line), row.caller.as_ref()), tasks(row))
     });
     functions(&format!("where the lock was held, by {}", times(looks)), named, out)?;
     let others = report.held_in.iter().skip(HELD_IN).map(|row| (1, row.held));
@@ -120,7 +121,7 @@ fn ran_in(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let named = report.ran_in.iter().take(HELD_IN).map(|row| {
         let who = lanes(report, row.lane, row.lane_count);
         let task = row.task.as_ref().map_or_else(String::new, |task| format!("; task {}", printable(task)));
-        (row.ran, row.ran_off, who, (&*row.function, &*row.file, row.line), task)
+        (row.ran, row.ran_off, who, place((&row.function, &row.file, row.line), row.caller.as_ref()), task)
     });
     functions(&format!("where threads ran, by {}", times(looks)), named, out)?;
     let others = report.ran_in.iter().skip(HELD_IN).map(|row| (1, row.ran));
@@ -129,24 +130,28 @@ fn ran_in(report: &Report, out: &mut impl Write) -> io::Result<()> {
     if report.ran_in.is_empty() { Ok(()) } else { rest(named, others, out) }
 }
 
+/// Where that is, in the words of the screen.
+fn place(site: words::Site, caller: Option<&Caller>) -> String {
+    let caller = caller.map(|it| (&*it.function, &*it.file, it.line));
+    printable(&words::place(site, caller))
+}
+
 fn times(looks: u64) -> String {
     format!("{looks} {}", if looks == 1 { "look" } else { "looks" })
 }
 
 /// Functions with their share, how far that may be off, who was seen there, where that is, and in which tasks.
-fn functions<'a>(
+fn functions(
     heading: &str,
-    rows: impl Iterator<Item = (f64, f64, String, (&'a str, &'a str, Option<u32>), String)>,
+    rows: impl Iterator<Item = (f64, f64, String, String, String)>,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    for (index, (share, off, who, (function, file, line), tasks)) in rows.enumerate() {
+    for (index, (share, off, who, place, tasks)) in rows.enumerate() {
         if index == 0 {
             writeln!(out, "\n{heading}")?;
         }
-        let file = printable(file.rsplit('/').next().unwrap_or_default());
-        let line = line.map_or_else(String::new, |line| format!(":{line}"));
-        let (share, off, function) = (share * 100.0, (off * 100.0).ceil(), printable(function));
-        writeln!(out, "  {share:3.0} % ±{off:<2.0} {who}: {function} ({file}{line}){tasks}")?;
+        let (share, off) = (share * 100.0, (off * 100.0).ceil());
+        writeln!(out, "  {share:3.0} % ±{off:<2.0} {who}: {place}{tasks}")?;
     }
     Ok(())
 }
@@ -260,4 +265,23 @@ pub(super) fn footing(report: &Report, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "\n{count} {} {what}", if count == 1 { one } else { several })?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_function_of_the_standard_library_that_two_call_is_two_places() {
+        let from = |function: &str, line| Caller { function: function.into(), file: "dup.py".into(), line: Some(line) };
+        let rows = [from("caller_one", 5), from("caller_two", 7)].map(|caller| {
+            let site = ("match", "/usr/lib/python3.12/re/__init__.py", Some(167));
+            (0.5, 0.06, "main".to_owned(), place(site, Some(&caller)), String::new())
+        });
+        let mut out = Vec::new();
+        functions("where", rows.into_iter(), &mut out).expect("memory takes it");
+        let text = String::from_utf8(out).expect("it is UTF-8");
+        assert!(text.contains("main: caller_one → match (dup.py:5)\n"), "{text}");
+        assert!(text.contains("main: caller_two → match (dup.py:7)\n"), "{text}");
+    }
 }

@@ -82,6 +82,14 @@ pub struct LockInfo {
     pub of_workers: bool,
 }
 
+impl LockInfo {
+    /// The number of the subinterpreter that it is of; none if it is a main interpreter's.
+    pub fn interpreter(&self) -> Option<&str> {
+        let name = self.name.split_once(" (").map_or(&*self.name, |(name, _)| name);
+        name.rsplit_once("interpreter ").map(|(_, id)| id)
+    }
+}
+
 impl From<&LockPlan> for LockInfo {
     fn from(plan: &LockPlan) -> LockInfo {
         LockInfo { kind: plan.kind, name: plan.name.clone(), process: plan.process, of_workers: plan.of_workers }

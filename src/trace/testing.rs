@@ -25,6 +25,8 @@ pub const BEGIN: Nanos = Nanos::from_secs(1);
 #[derive(Default)]
 pub struct TraceBuilder {
     locks: Vec<LockInfo>,
+    /// Those that come later, and from when to when they are there.
+    late: Vec<(LockInfo, Nanos, Nanos)>,
     lanes: Vec<LaneInfo>,
     events: Vec<Event>,
     at: Nanos,
@@ -48,6 +50,15 @@ impl TraceBuilder {
         self
     }
 
+    /// A lock that is there for a part of the run, from and to so long after the beginning. Such locks are named after those
+    /// that are always there, in the order in which they come.
+    pub fn lock_between(mut self, name: &str, from: Nanos, to: Nanos) -> TraceBuilder {
+        let process = (self.locks.len() + self.late.len()) as u32;
+        let info = LockInfo { kind: LockKind::Gil, name: name.into(), process, of_workers: true };
+        self.late.push((info, BEGIN + from, BEGIN + to));
+        self
+    }
+
     /// The world of a free-threaded interpreter, which lanes stop by [`TraceBuilder::stopping`].
     pub fn world(mut self, name: &str) -> TraceBuilder {
         self.locks.push(LockInfo { kind: LockKind::StopTheWorld, name: name.into(), process: 0, of_workers: true });
@@ -61,7 +72,9 @@ impl TraceBuilder {
 
     /// A lane of another role.
     pub fn lane_as(mut self, name: &str, role: Role) -> TraceBuilder {
-        let lock = self.locks.iter().rposition(|lock| lock.kind == LockKind::Gil).map(|lock| LockId(lock as u16));
+        let last_late = (self.locks.len() + self.late.len()).checked_sub(1).filter(|_| !self.late.is_empty());
+        let lock = last_late.or(self.locks.iter().rposition(|lock| lock.kind == LockKind::Gil));
+        let lock = lock.map(|lock| LockId(lock as u16));
         self.lanes.push(LaneInfo::new(name, role, lock));
         (self.at, self.core, self.line, self.holds) = (BEGIN, CoreId(0), Line::NONE, None);
         self
@@ -183,7 +196,15 @@ impl TraceBuilder {
         // At one instant a lock is dropped before it is taken, whichever lane was described first.
         let mut events = self.events;
         events.sort_by_key(|event| (event.at, matches!(event.kind, EventKind::Take { .. })));
-        events.iter().for_each(|event| trace.append(event));
+        let mut late = self.late.into_iter().peekable();
+        for event in &events {
+            while let Some((lock, from, to)) = late.next_if(|(_, from, _)| *from <= event.at) {
+                trace.advance(from);
+                let lock = trace.add_lock(lock);
+                trace.lock_gone(lock, to);
+            }
+            trace.append(event);
+        }
         trace.advance(self.end);
         if !self.open {
             trace.end(self.end);

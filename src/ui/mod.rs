@@ -8,6 +8,7 @@ pub mod compare;
 pub mod glyphs;
 pub mod lab;
 pub mod layout;
+pub mod names;
 pub mod panels;
 pub mod theme;
 pub mod timeline;

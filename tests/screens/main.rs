@@ -3,6 +3,7 @@
 mod fixtures;
 mod sizes;
 mod watch;
+mod watch_rows;
 
 use std::fmt::Write as _;
 

@@ -12,7 +12,7 @@ use gilscope::trace::{CoreEvidence, Evidence, Trace};
 
 use super::{check, draw, text};
 
-fn ms(millis: u64) -> Nanos {
+pub(super) fn ms(millis: u64) -> Nanos {
     Nanos::from_millis(millis)
 }
 
@@ -54,7 +54,7 @@ fn seen(state: &State, places: Places) -> Observation {
     }
 }
 
-fn watched(size: (u16, u16), sampled: bool, locks: bool) -> (State, Option<Trace>) {
+pub(super) fn watched(size: (u16, u16), sampled: bool, locks: bool) -> (State, Option<Trace>) {
     let mut state = super::fixtures::lab("threads", 4);
     hear(&mut state, None, News::Resized(size.0, size.1));
     let log = log(locks);
@@ -356,7 +356,7 @@ fn whoever_makes_others_wait_nearly_as_much_as_the_first_is_named_however_small_
         let named = if by_function { ["Report.rend", "encode_pag"] } else { ["a render", "b encode"] };
         assert!(named.iter().all(|name| table.contains(name)), "{size:?}\n{text}");
         // Who waits is there, too.
-        assert!(text.contains("http-2     ") && text.contains("http-1     "), "{text}");
+        assert!(text.contains("http-2   ") && text.contains("http-1   "), "{text}");
     }
     check("watch-culprits", |size| {
         let (state, log) = drawn(size, false);

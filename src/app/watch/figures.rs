@@ -4,12 +4,14 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use crate::event::{LaneId, LockId, Nanos, State};
+use crate::insight::words;
 use crate::observe::place::Place;
 use crate::session::{Held, HeldIn, Looks, Places, held_by_lane, ran_by_lane};
 use crate::trace::{Distribution, Trace};
 
 use super::Watch;
 use super::functions;
+use super::locks::{self, MostHeld};
 use super::rows::{self, Life, Row};
 
 /// What the tables are of: this much of the time until now.
@@ -21,8 +23,8 @@ const APART: Nanos = Nanos::from_secs(1);
 /// The figures on the Watch screen.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Figures {
-    /// How much of the time any lock was held, 0 to 1; none if that was not observed, or there is no lock.
-    pub held: Option<f64>,
+    /// The lock that is held most; none if that was not observed, or there is no lock.
+    pub held: Option<MostHeld>,
     /// How long threads waited for a lock, since the beginning.
     pub wait: Distribution,
     /// How often each world was stopped, since the beginning.
@@ -158,7 +160,7 @@ impl Watch {
         self.figures = Figures {
             span: now - from,
             wait: longest_wait(log),
-            held: held(log, from),
+            held: locks::most_held(log, from, &self.locks_held),
             takes_per_second: takes(log),
             stopped: log.worlds().map(|(world, _)| (world, log.lock_stats(world).takes)).collect(),
             stops: self.stops(log, from),
@@ -283,16 +285,10 @@ fn also(rows: &[HeldIn]) -> Option<Also> {
     })
 }
 
-/// A place in few words: `render (pdf.py:212)`; of what is the standard library's, who called it, too:
-/// `scan → match (svc.py:31)`.
+/// A place in few words.
 pub fn place_words(place: &Place) -> String {
-    let function = last_name(&place.function);
-    match &place.caller {
-        Some(caller) => {
-            format!("{} → {function} ({})", last_name(&caller.function), file_words(&caller.file, caller.line))
-        }
-        None => format!("{function} ({})", file_words(&place.file, place.line)),
-    }
+    let caller = place.caller.as_ref().map(|it| (&*it.function, &*it.file, it.line));
+    words::place((&place.function, &place.file, place.line), caller)
 }
 
 /// How `compare --call` names the function, or its caller outside of the standard library: a function of a module, for a
@@ -307,25 +303,6 @@ pub(super) fn call(place: &Place) -> Option<Call> {
     let is_name = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_');
     (is_name(module) && is_name(function) && module != "__init__")
         .then(|| Call { target: format!("{module}:{function}"), file: Arc::clone(file) })
-}
-
-fn last_name(function: &str) -> &str {
-    function.rsplit('.').next().unwrap_or_default()
-}
-
-fn file_words(file: &str, line: Option<u32>) -> String {
-    let file = file.rsplit('/').next().unwrap_or_default();
-    line.map_or_else(|| file.to_owned(), |line| format!("{file}:{line}"))
-}
-
-/// The share of the time in which any lock was held; of several, the most held.
-fn held(log: &Trace, from: Nanos) -> Option<f64> {
-    let cells = log.gils().filter_map(|(lock, _)| log.lock_window(lock, from, log.now(), 1).pop());
-    let shares = cells.filter_map(|cell| {
-        let observed = ((log.now() - from) - (cell.unknown + cell.absent)).0;
-        (observed > 0).then(|| cell.held.0 as f64 / observed as f64)
-    });
-    shares.max_by(f64::total_cmp)
 }
 
 /// Of several locks, that of which most waited. Whoever waits still is among them.

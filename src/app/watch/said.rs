@@ -50,9 +50,10 @@ impl Watch {
             (_, None) if !log.has_gil() => "No GIL has been found in it: its threads and cores are seen.".to_owned(),
             (Some(most), _) if self.by_function => self.said_of_functions(most),
             (Some(most), _) => self.said_of_thread(most),
-            (None, Some(held)) if held + origin.off(held) < 0.5 => {
-                "The lock is free most of the time: nobody waits long for it.".to_owned()
-            }
+            (None, Some(held)) if held.share + origin.off(held.share) < 0.5 => match held.of {
+                1 => "The lock is free most of the time: nobody waits long for it.".to_owned(),
+                of => format!("Of {of} locks none is held most of the time: nobody waits long for one."),
+            },
             (None, _) => "No one thread makes the others wait.".to_owned(),
         }
     }

@@ -57,7 +57,7 @@ fn those_kept_waiting_most_come_first_and_those_who_did_nothing_are_folded() {
     let order: Vec<_> = watch.figures.rows.iter().map(|row| (row.name.as_str(), row.kind)).collect();
     let active = ["second", "first", "hog"].map(|name| (name, Kind::Active));
     assert_eq!(order, [&active[..], &[("sleeper", Kind::Idle)]].concat());
-    assert_eq!(watch.figures.held, Some(1.0));
+    assert_eq!(watch.figures.held.map(|held| held.share), Some(1.0));
     assert_eq!(watch.figures.wait.max, ms(100), "whoever waits still has waited longest");
 }
 

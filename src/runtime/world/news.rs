@@ -1,9 +1,10 @@
 //! What the world brings to the state: what became of runs, what was recorded, what the machine does.
 
 use crate::app::{self, Ending, News};
-use crate::engine::Engine;
 use crate::engine::sampler::Sample;
-use crate::event::Nanos;
+use crate::engine::{Engine, Status};
+use crate::event::{LockId, Nanos};
+use crate::model::LockKind;
 use crate::observe::pythons::Listing;
 use crate::session::{Baseline, Notice, Phase, Record, Stage, is_whole};
 
@@ -128,7 +129,7 @@ impl World {
             places: record.places.clone(),
             wants: record.wants.clone(),
             output: run.printed(),
-            lock_held: observing.and_then(|status| status.held_lately()),
+            locks_held: observing.map(locks_held).unwrap_or_default(),
             cores_busy: observing.and_then(|status| status.cores_busy),
             native_busy: observing.map_or(0.0, |status| status.native_busy),
             work: observing.map(app::watch::Work::of),
@@ -168,6 +169,12 @@ impl World {
 }
 
 /// How the run on the screen ended.
+/// How much of the time those GILs were held of late that are only looked at.
+fn locks_held(status: &Status) -> Vec<(LockId, f64)> {
+    let gils = status.locks.iter().filter(|lock| lock.kind == LockKind::Gil);
+    gils.filter_map(|lock| Some((lock.lock, lock.held_lately?))).collect()
+}
+
 fn ending(record: &Record) -> Ending {
     match &record.phase {
         Phase::Failed(why) => Ending::Failed(why.clone()),

@@ -5,6 +5,7 @@ use crate::app::watch::Holder;
 use crate::app::words::{foreign, percent};
 
 use super::super::canvas::Canvas;
+use super::super::names::fitting;
 use super::super::theme::Ink;
 use super::rule;
 
@@ -21,11 +22,12 @@ const NOT_SEEN: &str = "not seen";
 /// a report-1   render    pdf.py:212      71%   ████████████████████  78%
 ///   9 others                              6%   █                      3%
 /// ```
-/// Without a lock, by function: in which threads ran, and how many at a time.
-pub fn render(state: &State, canvas: &mut Canvas) {
+/// Without a lock, by function: in which threads ran, and how many at a time. Of how many, from the first on, it tells the
+/// letters.
+pub fn render(state: &State, canvas: &mut Canvas) -> usize {
     let (width, height) = (canvas.width(), canvas.height());
     match height {
-        0 => return,
+        0 => return 0,
         1 | 2 => return line(state, canvas),
         _ => {}
     }
@@ -68,7 +70,7 @@ pub fn render(state: &State, canvas: &mut Canvas) {
         }
         let count = holder.folded.map(|count| format!(" ×{count}")).unwrap_or_default();
         let end = (2 + name).saturating_sub(count.chars().count() as u16);
-        let x = canvas.text_to(3, y, end, &shown_name(holder), Ink::Text);
+        let x = canvas.text_to(3, y, end, &shown_name(state, holder, usize::from(end - 3)), Ink::Text);
         canvas.text(x, y, &count, Ink::Text);
         let place_words = holder.place.clone().unwrap_or_default();
         let words = match &holder.task {
@@ -90,20 +92,21 @@ pub fn render(state: &State, canvas: &mut Canvas) {
         canvas.text(3, y, &format!("{} others", others.len()), Ink::Dim);
         figures(canvas, y, holds, bar, room, (held(sum(|it| it.holds)), sum(|it| it.waiting)));
     }
+    if watch.by_function { 0 } else { named }
 }
 
 /// In a line, where there is no room for a table: those of whom anything is to be told, as far as they fit.
-fn line(state: &State, canvas: &mut Canvas) {
+fn line(state: &State, canvas: &mut Canvas) -> usize {
     let width = canvas.width();
+    let mut named = 0;
     let mut x = canvas.text(1, 0, &format!("{}:", what_it_tells(state)), Ink::Dim) + 1;
     for (index, holder) in told(state) {
         let letter = state.watch.letter(holder.lane).filter(|_| !state.watch.by_function);
-        let name = shown_name(holder);
+        let name = shown_name(state, holder, usize::from(MOST_NAME));
         let share = percent(holder.waiting);
-        let length = if holder.name.is_empty() { NOT_SEEN.len() } else { holder.name.chars().count() };
-        let end = x + 2 * u16::from(letter.is_some()) + (length as u16).min(MOST_NAME);
+        let end = x + 2 * u16::from(letter.is_some()) + name.chars().count() as u16;
         if usize::from(end) + 1 + share.chars().count() >= usize::from(width) {
-            return;
+            break;
         }
         if let Some(letter) = letter {
             canvas.set(x, 0, letter, Ink::Lane(index));
@@ -111,7 +114,9 @@ fn line(state: &State, canvas: &mut Canvas) {
         }
         x = canvas.text_to(x, 0, end, &name, Ink::Text) + 1;
         x = canvas.text(x, 0, &share, Ink::Waits) + 2;
+        named = index + 1;
     }
+    if state.watch.by_function { 0 } else { named }
 }
 
 /// Whether there is anything to be told in a line: the first alone the sentence names, as long as it is of all of it.
@@ -120,8 +125,12 @@ pub fn has_line(state: &State) -> bool {
     told(state).count() > usize::from(is_said)
 }
 
-fn shown_name(holder: &Holder) -> String {
-    if holder.name.is_empty() { NOT_SEEN.to_owned() } else { foreign(&holder.name) }
+/// A name in so many columns.
+fn shown_name(state: &State, holder: &Holder, room: usize) -> String {
+    match holder.name.as_str() {
+        "" => NOT_SEEN.to_owned(),
+        name => foreign(&fitting(name, room, state.watch.names())),
+    }
 }
 
 fn told(state: &State) -> impl Iterator<Item = (usize, &Holder)> {

@@ -2,12 +2,14 @@
 
 use crate::app::State;
 use crate::app::watch::Stops;
+use crate::app::watch::locks::MostHeld;
 use crate::app::words::{foreign, percent, sanitised};
 use crate::event::{Nanos, State as LaneState};
 use crate::trace::{CoreEvidence, Trace};
 
 use super::super::canvas::Canvas;
 use super::super::theme::Ink;
+use super::locks::lock_name;
 use super::share;
 
 /// Columns left of the bars.
@@ -24,9 +26,14 @@ pub fn render(state: &State, log: &Trace, rows: u16, canvas: &mut Canvas) {
     canvas.text(1, 0, "LOCK HELD", Ink::Strong);
     match state.watch.figures.held {
         Some(held) => {
+            let (which, share) = (which(log, held, canvas.width()), share(state, held.share));
+            // Of several locks it is to be said of which: the bar gives up the room for that.
+            let taken = which.as_ref().map_or(0, |which| (which.chars().count() + share.chars().count()) as u16 + 3);
+            let width = if taken > RIGHT { width.saturating_sub(taken - RIGHT).max(1) } else { width };
             canvas.row(LEFT, LEFT + width, 0, '·', Ink::Rule);
-            canvas.bar(LEFT, 0, (held * f64::from(width) * 8.0).round() as u32, Ink::Waits);
-            canvas.text(LEFT + width + 2, 0, &share(state, held), Ink::Strong);
+            canvas.bar(LEFT, 0, (held.share * f64::from(width) * 8.0).round() as u32, Ink::Waits);
+            let x = canvas.text(LEFT + width + 2, 0, &share, Ink::Strong);
+            canvas.text(x + 1, 0, &sanitised(&which.unwrap_or_default()), Ink::Text);
         }
         None if state.watch.gil_disabled => _ = canvas.text(LEFT, 0, "GIL disabled: there is none", Ink::Text),
         None => canvas.row(LEFT, LEFT + width, 0, '╱', Ink::Unknown),
@@ -80,6 +87,17 @@ pub fn render(state: &State, log: &Trace, rows: u16, canvas: &mut Canvas) {
         format!("{whole}half {}, one in 100 {}, worst {}{margin}", wait.p50, wait.p99, wait.max)
     };
     sentence(&text, native, canvas);
+}
+
+/// Which lock is meant, where there have been several.
+fn which(log: &Trace, held: MostHeld, width: u16) -> Option<String> {
+    log.gils().nth(1)?;
+    let name = lock_name(log.lock(held.lock), true);
+    Some(match (held.of, width) {
+        (1, _) | (_, ..72) => name,
+        (of, ..110) => format!("{name} of {of} locks"),
+        (of, _) => format!("{name}, the most of {of} locks"),
+    })
 }
 
 /// How many cores the program has. The kernel's sums are of all threads, the lanes only of those that have one.

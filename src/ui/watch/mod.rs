@@ -18,10 +18,13 @@
 
 mod holders;
 mod lanes;
+mod legend;
+mod locks;
 mod meters;
 mod note;
 mod output;
 mod picker;
+mod picture;
 
 use crate::app::watch::panel::{ROOMY, SENTENCE, meter_rows};
 use crate::app::watch::{self, MOMENT, said};
@@ -32,6 +35,7 @@ use crate::trace::Trace;
 use super::canvas::{Canvas, wrapped};
 use super::panels::header::tabs;
 use super::theme::Ink;
+use picture::Picture;
 
 pub(super) use meters::busy;
 
@@ -96,7 +100,9 @@ pub fn render(state: &State, log: Option<&Trace>, canvas: &mut Canvas) {
     // The holders get up to two fifths of what is left, their rule and heading included. More if the second would be among
     // the others for idle lanes, or if it makes the others wait nearly as much as the first.
     let holders = state.watch.figures.holders.len() as u16;
-    let least = if state.watch.figures.culprits() > 1 { LEAST_LANES } else { lanes::least(state, log) };
+    let picture = Picture::of(state, log, width);
+    let one = state.watch.figures.culprits() <= 1;
+    let least = if one { lanes::least(state, log, &picture, room) } else { LEAST_LANES };
     let two = (2 + holders.min(3)).min(room.saturating_sub(least));
     let table = match room {
         ROOM_FOR_TABLE.. => (2 + holders.min(MOST_HOLDERS)).min(two.max(room * 2 / 5)).max(3),
@@ -106,8 +112,8 @@ pub fn render(state: &State, log: Option<&Trace>, canvas: &mut Canvas) {
     };
     let is_any = log.has_gil() || state.watch.figures.runs;
     let table = if !is_any || state.view.big { 0 } else { table };
-    holders::render(state, &mut canvas.part(0, rest, width, table));
-    lanes::render(state, log, &mut canvas.part(0, rest + table, width, room - table));
+    let explained = holders::render(state, &mut canvas.part(0, rest, width, table));
+    lanes::render(state, log, &picture, explained, &mut canvas.part(0, rest + table, width, room - table));
 }
 
 /// What is watched, with what; and what it costs. How many of at most so many rows it takes, which are two at least.
