@@ -243,6 +243,7 @@ impl Watcher {
     pub fn finish(&mut self, ended: Option<Option<ExitStatus>>) {
         if ended.is_none() {
             self.look_a_last_time();
+            self.look_at_threads(Monotonic.now(), true);
         }
         let now = Monotonic.now();
         let records = self.recorder.is_on();

@@ -259,17 +259,6 @@ impl fmt::Display for Alarm {
     }
 }
 
-impl Status {
-    /// How much of the time a lock was held of late, 0 to 1, where locks are only looked at; of several, the most held.
-    pub fn held_lately(&self) -> Option<f64> {
-        self.locks
-            .iter()
-            .filter(|lock| lock.kind == LockKind::Gil)
-            .filter_map(|lock| lock.held_lately)
-            .max_by(f64::total_cmp)
-    }
-}
-
 /// How the observing goes, and what it costs.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Status {

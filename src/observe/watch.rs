@@ -291,7 +291,13 @@ impl Watcher {
     pub(super) fn last_pass(&mut self, at: Nanos) {
         self.collect();
         self.tell(Nanos::MAX);
-        self.threads.values_mut().for_each(|tracked| tracked.thread.decide(Nanos::MAX));
+        for tracked in self.threads.values_mut() {
+            tracked.thread.decide(Nanos::MAX);
+            // Who fell asleep a moment ago does not do any more what he did before.
+            if tracked.thread.unresolved().is_some() {
+                tracked.thread.give_up_on_sleep(at);
+            }
+        }
         self.flush(Nanos::MAX);
         self.upto = self.upto.max(at);
         self.notices.push(Notice::Upto(at));

@@ -137,7 +137,8 @@ impl Unmet {
     pub(super) fn woke(&mut self, at: u64, lasted: u64, waited: bool) {
         self.stands = None;
         let Some(apart) = self.apart.take().filter(|apart| *apart > lasted) else { return };
-        let others = Count::of((apart - lasted) as f64);
+        // It speaks for those that were not; but that it was this sleep which a look met, and no other of all that time, is lot.
+        let others = Count { sum: (apart - lasted) as f64, squares: (apart as f64).powi(2) };
         self.sums.all += others;
         if waited {
             self.sums.waits += others;
