@@ -11,7 +11,7 @@ use super::doing;
 use super::ends;
 use super::lock::{Lock, Mode};
 use super::notice::{ENDED_SOMEHOW, Engine, LockStatus, Notice, Status, TOO_OFTEN};
-use super::observed::Stage;
+use super::observed::{Process, Stage};
 use super::process;
 use super::tracked::Tracked;
 use super::watch::{Item, Watcher};
@@ -140,13 +140,11 @@ impl Watcher {
     }
 
     /// Where records do not tell of an end, or may have been lost, it is found out by looking.
-    fn find_the_ended(&mut self, now: Nanos) {
-        let gone: Vec<u32> = self
-            .processes
-            .keys()
-            .copied()
-            .filter(|pid| *pid != self.root && process::threads(*pid).is_empty())
-            .collect();
+    pub(super) fn find_the_ended(&mut self, now: Nanos) {
+        // Of one whose birth is not told yet no thread is followed so far.
+        let is_told = |it: &&Process| it.since <= self.told && it.pid != self.root;
+        let told = self.processes.values().filter(is_told).map(|it| it.pid);
+        let gone: Vec<u32> = told.filter(|pid| process::threads(*pid).is_empty()).collect();
         for pid in gone {
             // Its last records may still be on their way: a process is forgotten once its threads have ended.
             if !self.threads.values().any(|tracked| tracked.pid == pid) {

@@ -180,7 +180,7 @@ mod tests {
     /// A process whose lock is watched, which its first thread holds or not as it forks.
     fn forks(is_held: bool) -> Watcher {
         let mut watcher = Watcher::new(FIRST, false);
-        (watcher.began, watcher.upto) = (Nanos(0), Nanos(0));
+        (watcher.began, watcher.upto, watcher.told) = (Nanos(0), Nanos(0), Nanos(0));
         let mut first = Process::new(FIRST, Some(0), Nanos(1));
         (first.stage, first.is_followed) = (Stage::Python, true);
         watcher.processes.insert(FIRST, first);
@@ -283,5 +283,18 @@ mod tests {
         assert!(matches!(watcher.locks[1].mode, Mode::Sampled { until: Some(_) }));
         assert_eq!(watcher.locks[0].mode, Mode::Exact);
         assert!(shared.upgrade().is_none());
+    }
+
+    #[test]
+    fn who_has_ended_before_his_birth_is_told_is_not_forgotten_before() {
+        let mut watcher = forks(true);
+        watcher.process_born(COPY, FIRST, Nanos(100));
+        watcher.find_the_ended(Nanos(200));
+        assert!(watcher.processes.contains_key(&COPY), "else it would be met once more when that is told");
+        born(&mut watcher, 100);
+        record(&mut watcher, 250, COPY, COPY, What::Ended);
+        watcher.let_go(COPY, Nanos(300), String::new());
+        watcher.find_the_ended(Nanos(300));
+        assert!(!watcher.processes.contains_key(&COPY));
     }
 }
