@@ -212,3 +212,21 @@ impl TraceBuilder {
         trace
     }
 }
+
+/// A program that forks a hundred times, each child living for 10 ms and computing for all of them; in the last two of them,
+/// which live on, threads wait.
+pub fn forks() -> Trace {
+    let ms = Nanos::from_millis;
+    let mut log = TraceBuilder::new().lock("GIL").lane("main");
+    for _ in 0..100 {
+        log = log.running(ms(2)).state(State::Io, ms(8));
+    }
+    for child in 1..=100 {
+        let end = if child > 98 { ms(1000) } else { ms(child * 10) };
+        log = log.lock_between(&format!("GIL of process {}", child + 1), ms(child * 10 - 10), end);
+        log = log.lane(&format!("process {}", child + 1)).state(State::Unborn, ms(child * 10 - 10));
+        log = log.running(ms(10));
+        log = if child > 98 { log.running(end - ms(child * 10)) } else { log.state(State::Done, ms(1)) };
+    }
+    log.lane("waiter").state(State::Unborn, ms(990)).waiting(ms(10)).live().build()
+}

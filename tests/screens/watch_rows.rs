@@ -4,7 +4,7 @@ use gilscope::app::{Action, State, update};
 use gilscope::event::State as LaneState;
 use gilscope::session::Places;
 use gilscope::trace::Trace;
-use gilscope::trace::testing::TraceBuilder;
+use gilscope::trace::testing::{TraceBuilder, forks};
 
 use super::watch::{ms, watched};
 use super::{check, draw, text};
@@ -17,23 +17,6 @@ fn watching(size: (u16, u16), log: &Trace) -> State {
     state.view.axis.from = log.begin_at();
     state.view.until = log.now();
     state
-}
-
-/// A program that forks a hundred times, each child computing for all its life of 10 ms, the last two longer: in one of these
-/// a thread waits.
-fn forks() -> Trace {
-    let mut log = TraceBuilder::new().lock("GIL").lane("main");
-    for _ in 0..100 {
-        log = log.running(ms(2)).state(LaneState::Io, ms(8));
-    }
-    for child in 1..=100 {
-        let end = if child > 98 { ms(1000) } else { ms(child * 10) };
-        log = log.lock_between(&format!("GIL of process {}", child + 1), ms(child * 10 - 10), end);
-        log = log.lane(&format!("process {}", child + 1)).state(LaneState::Unborn, ms(child * 10 - 10));
-        log = log.running(ms(10));
-        log = if child > 98 { log.running(end - ms(child * 10)) } else { log.state(LaneState::Done, ms(1)) };
-    }
-    log.lane("waiter").state(LaneState::Unborn, ms(990)).waiting(ms(10)).live().build()
 }
 
 #[test]

@@ -107,27 +107,10 @@ pub(super) fn most_held(log: &Trace, from: Nanos, looks: &[(LockId, f64)]) -> Op
 mod tests {
     use super::*;
     use crate::event::State as LaneState;
-    use crate::trace::testing::TraceBuilder;
+    use crate::trace::testing::{TraceBuilder, forks};
 
     fn ms(millis: u64) -> Nanos {
         Nanos::from_millis(millis)
-    }
-
-    /// A process that forks a hundred times, each child living for 10 ms and computing for all of them; in the last two of
-    /// them, which live on, threads wait.
-    fn forks() -> Trace {
-        let mut log = TraceBuilder::new().lock("GIL").lane("main");
-        for _ in 0..100 {
-            log = log.running(ms(2)).state(LaneState::Io, ms(8));
-        }
-        for child in 1..=100 {
-            let end = if child > 98 { ms(1000) } else { ms(child * 10) };
-            log = log.lock_between(&format!("GIL of process {}", child + 1), ms(child * 10 - 10), end);
-            log = log.lane(&format!("process {}", child + 1)).state(LaneState::Unborn, ms(child * 10 - 10));
-            log = log.running(ms(10));
-            log = if child > 98 { log.running(end - ms(child * 10)) } else { log.state(LaneState::Done, ms(1)) };
-        }
-        log.lane("waiter").state(LaneState::Unborn, ms(990)).waiting(ms(10)).live().build()
     }
 
     #[test]
