@@ -11,7 +11,7 @@ use super::lock::{Lock, Mode};
 use super::memory::Remote;
 use super::notice::Notice;
 use super::observed::Process;
-use super::thread::{Awake, Reason};
+use super::thread::{Awake, Came, Reason};
 use super::tracked::Tracked;
 use super::tree::YOUNG;
 use super::watch::{Item, UNDECIDED, Watcher};
@@ -42,7 +42,8 @@ fn gil_at<'a>(locks: &'a [Lock], process: Option<&Process>, futex: u64) -> Optio
 }
 
 impl Watcher {
-    pub(super) fn look_at_locks(&mut self, now: Nanos) {
+    pub(super) fn look_at_locks(&mut self, came: Came) {
+        let now = came.at;
         for index in 0..self.locks.len() {
             let lock = &mut self.locks[index];
             let due = match lock.mode {
@@ -67,7 +68,7 @@ impl Watcher {
             };
             let at = Monotonic.now() + trapped;
             self.samples += 1;
-            self.pending.push((at, Item::Lock { lock: index, from, state, holder }));
+            self.pending.push((at, Item::Lock { lock: index, came, from, state, holder }));
         }
     }
 
@@ -76,7 +77,7 @@ impl Watcher {
     pub(super) fn look_a_last_time(&mut self) {
         for _ in 0..LAST_LOOKS {
             self.locks.iter_mut().for_each(|lock| lock.look = true);
-            self.look_at_locks(Monotonic.now());
+            self.look_at_locks(Came::now(Monotonic.now()));
             // Longer than a lock must have been left alone for a look to count.
             std::thread::sleep(std::time::Duration::from_micros(200));
         }

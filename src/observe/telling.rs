@@ -8,7 +8,7 @@ use super::lock::{Change, Lock, Mode};
 use super::notice::Notice;
 use super::parking::{Parked, Wanted};
 use super::process;
-use super::thread::{Awake, Reason};
+use super::thread::{Awake, Came, Reason};
 use super::tracked::Tracked;
 use super::watch::{Item, Watcher};
 
@@ -31,7 +31,7 @@ impl Watcher {
         for (at, item) in std::mem::replace(&mut self.pending, rest) {
             match item {
                 Item::Record(record) => self.tell_record(record),
-                Item::Lock { lock, from, state, holder } => {
+                Item::Lock { lock, came, from, state, holder } => {
                     let holder = self.may_be_holder(lock, holder);
                     let was_settled = self.locks[lock].settled;
                     let mut changes = Vec::new();
@@ -47,7 +47,7 @@ impl Watcher {
                     if self.locks[lock].settled && !was_settled {
                         self.reveal(self.locks[lock].pid, at);
                     }
-                    self.meet_those_awake(lock, at);
+                    self.meet_those_awake(lock, at, came);
                 }
                 Item::Place { lock, tid, place } => {
                     // Of one that has ended meanwhile the number tells nothing, but who held the lock is recorded.
@@ -151,7 +151,7 @@ impl Watcher {
     }
 
     /// Whoever was awake as its lock was looked at, which is only looked at, was met so.
-    fn meet_those_awake(&mut self, lock: usize, at: Nanos) {
+    fn meet_those_awake(&mut self, lock: usize, at: Nanos, came: Came) {
         let lock = &mut self.locks[lock];
         let (pid, id) = (lock.pid, lock.id);
         let before = std::mem::replace(&mut lock.met_at, (lock.mode != Mode::Exact).then_some(at));
@@ -162,7 +162,7 @@ impl Watcher {
         let its = |tracked: &&mut Tracked| {
             tracked.pid == pid && tracked.lane.is_some() && tracked.needs.or(lanes_lock) == Some(id)
         };
-        self.threads.values_mut().filter(its).for_each(|tracked| tracked.thread.met_awake(at, apart));
+        self.threads.values_mut().filter(its).for_each(|tracked| tracked.thread.met_awake(at, apart, came));
     }
 
     /// Nobody knows what this thread, which is awake, does before its lock is looked at, if that is all that tells of it.

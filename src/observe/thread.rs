@@ -36,7 +36,7 @@ pub use hindsight::Past;
 use hindsight::{AT_ONCE, Unseen};
 use request::Had;
 use sleep::Sleep;
-pub use sleep::{DISPLACED, Reason, Slept};
+pub use sleep::{Came, DISPLACED, Reason, Slept};
 
 /// What a thread is while it is awake and holds no lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,8 +87,8 @@ pub struct Thread {
     /// Whether its program is being loaded or its interpreter set up: it is that, whatever it sleeps in meanwhile.
     boots: bool,
     on_core: Option<Nanos>,
-    /// When it left its core last although it could have gone on.
-    preempted: Option<Nanos>,
+    /// When it left its core last although it could have gone on, and which.
+    preempted: Option<(Nanos, CoreId)>,
     /// How long it was on cores.
     pub on_cpu: Nanos,
     /// How often it left its core by itself, and although it could have gone on.
@@ -257,7 +257,8 @@ impl Thread {
     pub fn switch_in(&mut self, at: Nanos, core: CoreId) {
         if self.on_core.is_none() && self.sleep.is_none() {
             let is_first = self.is_new && self.switches == (0, 0);
-            let ready = self.preempted.or(is_first.then_some(self.since)).unwrap_or(at);
+            let lost = self.preempted.map(|(since, _)| since);
+            let ready = lost.or(is_first.then_some(self.since)).unwrap_or(at);
             self.queued += Nanos(at.0.saturating_sub(ready.0));
         }
         (self.on_core, self.is_met) = (Some(at), true);
@@ -293,7 +294,7 @@ impl Thread {
     pub fn switch_out(&mut self, at: Nanos, core: CoreId, preempted: bool) {
         let since = self.on_core.take();
         self.is_met = true;
-        self.preempted = preempted.then_some(at);
+        self.preempted = preempted.then_some((at, core));
         self.on_cpu += since.map_or(Nanos::ZERO, |since| at - since);
         self.push(at, core, EventKind::SwitchOut { preempted });
         if preempted {

@@ -37,7 +37,7 @@ use super::process;
 use super::recorder::{Recorder, Watchpoints};
 use super::runtime::{Files, LockState};
 use super::spent::Spent;
-use super::thread::{Awake, Thread};
+use super::thread::{Awake, Came, Thread};
 use super::tracked::Tracked;
 
 /// How far what is told lies behind now: longer than it takes a record to be readable.
@@ -56,6 +56,7 @@ pub(super) enum Item {
     Record(Record),
     Lock {
         lock: usize,
+        came: Came,
         from: Nanos,
         state: LockState,
         holder: Option<u32>,
@@ -271,9 +272,10 @@ impl Watcher {
     /// Takes in what is new and says what is known.
     pub fn pass(&mut self) {
         let asked = Monotonic.now();
+        let came = Came::now(asked);
         let whole = self.pace.pass(asked, self.is_sampling() && !self.samples_all());
         self.collect();
-        self.look_at_locks(asked);
+        self.look_at_locks(came);
         if !whole {
             self.look_at_threads(asked, whole);
             return;

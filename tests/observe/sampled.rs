@@ -148,24 +148,25 @@ fn of_short_waits_for_a_sampled_lock_those_count_too_that_no_look_met() {
 /// how long either computed with the lock, by its own CPU time.
 const SHORT_HOLDS: &str = "import hashlib, os, threading, time
 from time import thread_time
-t = time.perf_counter(); sum(range(200000)); size = int(200000 * 0.0003 / (time.perf_counter() - t))
-data, held = bytes(200000), {}
+t = thread_time(); sum(range(200000)); size = int(200000 * 0.0003 / (thread_time() - t))
+data, held = bytes(200000), {'sleeper': 0, 'native': 0}
+# So often is a lock only looked at, for the next ten seconds.
+t = thread_time()
+while thread_time() < t + 0.2: os.stat('/')
 end = time.monotonic() + 4
+def hold(name):
+    t = thread_time()
+    sum(range(size))
+    held[name] += thread_time() - t
 def sleeper():
-    begin = thread_time()
     while time.monotonic() < end:
-        sum(range(size))
+        hold('sleeper')
         for _ in range(2): os.stat('/')
         time.sleep(0.0002)
-    held['sleeper'] = thread_time() - begin
 def native():
-    begin, outside = thread_time(), 0
     while time.monotonic() < end:
-        sum(range(size))
-        t = thread_time()
+        hold('native')
         hashlib.sha256(data)
-        outside += thread_time() - t
-    held['native'] = thread_time() - begin - outside
 def waiter():
     while time.monotonic() < end: time.sleep(0.001)
 threads = [threading.Thread(target=f, name=f.__name__) for f in (sleeper, native, waiter)]

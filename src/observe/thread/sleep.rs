@@ -8,8 +8,31 @@ use crate::event::{CoreId, Detail, EventKind, LockId, Nanos, State};
 use super::super::doing;
 use super::{Awake, Thread};
 
-/// So shortly before a look a core is lost to whoever looks.
+/// So shortly before a look a core is lost to whoever looks, where nothing else tells.
 pub const DISPLACED: Nanos = Nanos::from_micros(300);
+/// A switch from one thread to another is over after so long.
+const SWITCHED: Nanos = Nanos::from_micros(50);
+
+/// When whoever looks came on a core, and on which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Came {
+    /// When.
+    pub at: Nanos,
+    /// On which.
+    pub core: CoreId,
+}
+
+impl Came {
+    /// The thread that calls this has just come.
+    pub fn now(at: Nanos) -> Came {
+        Came { at, core: crate::record::core_now() }
+    }
+
+    /// Whether it took this core from whoever had it until then.
+    fn took(self, core: CoreId, since: Nanos) -> bool {
+        core == self.core && since <= self.at && self.at < since + SWITCHED
+    }
+}
 
 /// Why a thread sleeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,10 +184,11 @@ impl Thread {
     }
 
     /// It was awake as its lock was looked at, so long after the look before.
-    pub fn met_awake(&mut self, at: Nanos, apart: Nanos) {
+    pub fn met_awake(&mut self, at: Nanos, apart: Nanos, came: Came) {
         if self.is_known_by_looks() && self.sleep.is_none() {
-            // Who has just lost its core has lost it to the one who looks, at an instant that hangs on nothing it did.
-            let is_displaced = self.preempted.is_some_and(|since| since + DISPLACED > at);
+            // Who lost its core to the one who looks lost it at an instant that hangs on nothing it did. Who lost it to anybody
+            // else has none: where many want one, such are met much more often.
+            let is_displaced = self.preempted.is_some_and(|(since, core)| came.took(core, since));
             let (runs, holds) = (self.on_core.is_some() || is_displaced, self.holds.is_some());
             self.push(at, CoreId::UNKNOWN, EventKind::MetAwake { apart, runs, holds });
         }

@@ -331,3 +331,25 @@ fn of_one_that_was_there_before_it_is_not_known_whether_it_is_awake_until_somebo
     comes.reveal(Nanos(15), Awake::Native);
     assert_eq!(comes.state, State::Native, "it lost its core, so it was awake");
 }
+
+#[test]
+fn who_loses_its_core_to_the_one_who_looks_runs_and_who_loses_it_to_anybody_else_does_not() {
+    let us = |at: u64| Nanos::from_micros(at);
+    // It loses the first core, and so much later somebody comes on one to look.
+    let runs = |later: u64, core: u16| {
+        let mut thread = Thread::new(us(0), false, Awake::Undecided { interval: Nanos::from_millis(5) });
+        thread.switch_in(us(100), CoreId(0));
+        thread.switch_out(us(500), CoreId(0), true);
+        thread.met_awake(us(600), us(1000), Came { at: us(500 + later), core: CoreId(core) });
+        let mut found = None;
+        thread.tell(LaneId(0), &mut |event| {
+            if let EventKind::MetAwake { runs, .. } = event.kind {
+                found = Some(runs);
+            }
+        });
+        found
+    };
+    assert_eq!(runs(8, 0), Some(true));
+    assert_eq!(runs(80, 0), Some(false), "somebody else had it since");
+    assert_eq!(runs(8, 1), Some(false), "that one was another's");
+}
