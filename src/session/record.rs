@@ -122,9 +122,9 @@ impl Record {
     }
 
     /// The workers' time on cores divided by the run's length: by the kernel's sums where every worker has them, else
-    /// by the time its lanes were in states that need a core. Where only the sum over all processes is known, by that. Of
-    /// a real program its threads without lanes count, too, and of one that is not driven those that ended before anybody saw
-    /// them: what they were on cores is known since it is observed, and no part of that is a run.
+    /// by the time its lanes were in states that need a core. Where only the sum over all processes is known, by that, as of
+    /// a real program that is not driven: what is drawn of it may be what it would do if it had a core. Of one that is driven its
+    /// threads without lanes count, too.
     pub fn cores_busy(&self) -> f64 {
         let elapsed = self.trace.elapsed();
         if elapsed == Nanos::ZERO {
@@ -132,6 +132,9 @@ impl Record {
         }
         // Sums that others book may be of more than this time.
         let most = Nanos(elapsed.0.saturating_mul(perf::online_cores().len() as u64));
+        if let Some(all) = self.cpu_of_all() {
+            return all.min(most).0 as f64 / elapsed.0 as f64;
+        }
         let workers = self.description.lanes.iter().filter(|lane| lane.role == Role::Worker);
         let by_kernel: Option<Vec<Nanos>> =
             workers.map(|lane| self.accounts.get(lane.id.index())?.as_ref()?.on_cpu).collect();
@@ -144,13 +147,14 @@ impl Record {
             }
         };
         let native = if self.cpu_time.is_some() { Nanos::ZERO } else { self.native_cpu().min(most) };
-        (on_core + native).max(self.cpu_of_all().min(most)).0 as f64 / elapsed.0 as f64
+        (on_core + native).0 as f64 / elapsed.0 as f64
     }
 
-    /// How long all threads of a real program were on cores that is not driven.
-    fn cpu_of_all(&self) -> Nanos {
+    /// How long all threads of a real program that is not driven were on cores, once that is known.
+    fn cpu_of_all(&self) -> Option<Nanos> {
         let observing = self.description.program.as_ref().and(self.description.observing.as_ref());
-        observing.filter(|_| self.experiment.is_none()).map_or(Nanos::ZERO, |status| status.cpu_ns)
+        let known = observing.filter(|_| self.experiment.is_none()).map(|status| status.cpu_ns);
+        known.filter(|sum| *sum > Nanos::ZERO)
     }
 
     /// How long threads of a real program that have no lane were on cores.

@@ -192,5 +192,8 @@ mod tests {
         // Of a program that is watched it is of all that time.
         (record.experiment, record.cpu_time) = (None, None);
         assert_eq!(record.cores_busy(), cores);
+        let booked = Status { cpu_ns: Nanos(elapsed.0 / 50), ..Status::default() };
+        record.take_in(Signal::Observing(Box::new(booked)));
+        assert!((record.cores_busy() - 0.02).abs() < 1e-6, "whatever is drawn of it: {}", record.cores_busy());
     }
 }

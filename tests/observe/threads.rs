@@ -67,10 +67,12 @@ for t in threads: t.join()
 #[test]
 fn a_sleeper_sleeps_and_its_call_is_named() {
     for python in pythons() {
-        let report = watch(&python, "import time; time.sleep(1.2)");
+        let report = watch(&python, "import time; t = time.monotonic(); time.sleep(1.2); print(time.monotonic() - t)");
         sound(&report);
         let main = named(&report, "main");
-        assert!(share(main, &["io"]) > 0.6, "{}: {main:#}", python.display());
+        let slept = words_as_numbers(report["output"].as_str().unwrap_or_default())[0] * 1e9;
+        let told = state(main, "io");
+        assert!((0.95 * slept..1.05 * slept).contains(&told), "{}: {told} of {slept}: {main:#}", python.display());
         let calls = main["slept"].as_object().expect("it slept in calls");
         // It was stopped until it was to execute Python, in the call by which it stopped itself.
         assert!(!calls.contains_key("kill"), "{main:#}");
@@ -234,16 +236,25 @@ print(time.process_time() - time.thread_time())
 #[test]
 fn where_threads_are_born_without_a_pause_it_is_said_that_recording_it_slows_them() {
     let Some(python) = python().filter(|_| exactly()) else { return };
+    // How many are born in the first and in the second half of the time.
     let code = "import threading, time
-end = time.monotonic() + 1.5
+end, born = time.monotonic() + 1.5, [0, 0]
 while time.monotonic() < end:
     t = threading.Thread(target=int)
     t.start()
     t.join()
+    born[time.monotonic() > end - 0.75] += 1
+print(*born)
 ";
     let report = watch(&python, code);
     let alarms = report["observer"]["alarms"].to_string();
-    assert!(alarms.contains("are born a second"), "{}", report["observer"]);
+    let born = words_as_numbers(report["output"].as_str().unwrap_or_default());
+    // On a busy machine no program can make so many that it would be slowed by that.
+    if born.iter().all(|half| half / 0.75 > 700.0) {
+        assert!(alarms.contains("are born a second"), "{born:?}: {}", report["observer"]);
+    } else if born.iter().sum::<f64>() / 1.5 < 200.0 {
+        assert!(!alarms.contains("are born a second"), "{born:?}: {}", report["observer"]);
+    }
 }
 
 #[test]
@@ -256,9 +267,12 @@ fn sleeps_that_are_over_before_anybody_looks_are_off_core_and_not_unobserved() {
         watch(&python, "import time\nend = time.time() + 2\nwhile time.time() < end:\n    time.sleep(0.002)\n");
     sound(&report);
     let main = named(&report, "main");
-    let [slept, unseen] = ["sleeping", "unknown"].map(|it| state(main, it) / nanos(&report["elapsed_ns"]));
-    assert!(unseen < 0.15, "{main}");
-    assert!(slept > 0.0 && slept + state(main, "io") / nanos(&report["elapsed_ns"]) > 0.4, "{main}");
+    // Nobody knows what it is before it executes its program.
+    let before = nanos(&report["observer"]["first_event_ns"]);
+    let life = nanos(&report["elapsed_ns"]) - before;
+    let [slept, unseen] = ["sleeping", "unknown"].map(|it| state(main, it));
+    assert!(unseen - before < 0.15 * life, "{main}");
+    assert!(slept > 0.0 && slept + state(main, "io") > 0.4 * life, "{main}");
 }
 
 #[test]
