@@ -100,18 +100,18 @@ impl Timer for WallTimer {
 pub struct Gil<T = WallTimer> {
     /// The standard library's even under the model checker: a hint, whose truth is in the policy.
     breaker: AtomicU32,
-    state: Mutex<State>,
+    pub(super) state: Mutex<State>,
     switched: Condvar,
-    timer: T,
+    pub(super) timer: T,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    policy: Policy,
+pub(super) struct State {
+    pub(super) policy: Policy,
     /// Who waits for the lock, the longest first. Who is woken is out of it already.
-    waiting: VecDeque<Arc<Condvar>>,
+    pub(super) waiting: VecDeque<Arc<Condvar>>,
     /// How many wait on `switched`.
-    held_back: u32,
+    pub(super) held_back: u32,
 }
 
 impl Gil {
@@ -203,12 +203,7 @@ impl<T: Timer> Gil<T> {
     }
 
     /// A thread that panicked under the mutex must not take the others with it: the policy is whole at every step.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-#[cfg(all(test, feature = "loom"))]
-mod model;
-#[cfg(all(test, not(feature = "loom")))]
-mod tests;

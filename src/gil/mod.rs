@@ -19,8 +19,12 @@
 //! interleaving shows.
 
 mod lock;
+#[cfg(test)]
+mod modelled;
 mod policy;
 mod sync;
+#[cfg(test)]
+mod tests;
 
 pub use lock::{Gil, REQUEST, STOP, Timer, WallTimer, Woken};
 pub use policy::{Dropped, Policy, Taken, Wait};

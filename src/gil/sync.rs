@@ -1,6 +1,3 @@
-//! What the lock is built of: the standard library's, or the model checker's.
+//! What the lock is built of: the standard library's. For the model checks [`super::modelled`] has another.
 
-#[cfg(feature = "loom")]
-pub use loom::sync::{Condvar, Mutex, MutexGuard};
-#[cfg(not(feature = "loom"))]
 pub use std::sync::{Condvar, Mutex, MutexGuard};

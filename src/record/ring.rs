@@ -168,7 +168,6 @@ mod tests {
         }
     }
 
-    #[cfg(not(feature = "loom"))]
     mod real {
         use super::*;
 
@@ -252,7 +251,6 @@ mod tests {
     }
 
     /// Every interleaving, and every order the memory model allows, of a writer and a reader.
-    #[cfg(feature = "loom")]
     mod model {
         use super::*;
 

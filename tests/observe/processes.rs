@@ -464,8 +464,8 @@ fn who_has_lost_his_parent_before_anybody_looked_is_seen_all_the_same() {
     let Some(python) = python() else { return };
     // The shell leaves it behind and ends at once.
     let code = "import os, subprocess, sys, time
-subprocess.run(['sh', '-c', '\"$0\" -c \"import time; time.sleep(1.5)\" &', sys.executable])
-time.sleep(2)
+subprocess.run(['sh', '-c', '\"$0\" -c \"import time; time.sleep(0.8)\" &', sys.executable])
+time.sleep(2.5)
 ";
     let Some(report) = watch_refused(&python, code) else { return };
     sound(&report);

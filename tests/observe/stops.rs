@@ -11,13 +11,13 @@ fn a_process_that_is_stopped_holds_nothing_waits_for_nothing_and_is_said_to_be_s
         let pid = running.id();
         std::thread::sleep(Duration::from_millis(300));
         let stopper = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(700));
+            std::thread::sleep(Duration::from_millis(1500));
             signal(pid, rustix::process::Signal::STOP);
             std::thread::sleep(Duration::from_millis(1500));
             signal(pid, rustix::process::Signal::CONT);
         });
         let number = pid.to_string();
-        let args = ["attach", &number, "--json", "--for", "3s"];
+        let args = ["attach", &number, "--json", "--for", "4s"];
         let output = if records { Some(gilscope(&args)) } else { refused(298, &args) };
         stopper.join().expect("it stops and continues it");
         running.kill().and_then(|()| running.wait()).expect("it is our child");

@@ -1,7 +1,9 @@
-use super::*;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
+
+use super::lock::{Gil, REQUEST, STOP};
+use crate::event::{LaneId, Nanos};
 
 fn soon() -> Nanos {
     Nanos::from_micros(200)

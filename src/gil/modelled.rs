@@ -1,10 +1,25 @@
-//! Every interleaving of a few threads. A thread plays the clock: it ends the intervals of all who wait.
+//! Every interleaving of a few threads: the same source once more, over the model checker's mutex and condition variables.
+//! A thread plays the clock: it ends the intervals of all who wait.
 
-use super::*;
+use std::sync::atomic::Ordering;
+
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::sync::atomic::AtomicUsize;
 use loom::thread;
+
+use super::policy;
+use crate::event::{LaneId, Nanos};
+use lock::{Gil, REQUEST, Timer, Woken};
+use sync::{Condvar, MutexGuard};
+
+#[allow(dead_code, reason = "what real time and its users need is not modelled")]
+#[path = "lock.rs"]
+mod lock;
+
+mod sync {
+    pub use loom::sync::{Condvar, Mutex, MutexGuard};
+}
 
 #[derive(Debug, Default)]
 struct Clock {
