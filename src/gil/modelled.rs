@@ -13,6 +13,7 @@ use crate::event::{LaneId, Nanos};
 use lock::{Gil, REQUEST, Timer, Woken};
 use sync::{Condvar, MutexGuard};
 
+#[allow(clippy::duplicate_mod, reason = "that it is the same source is the point")]
 #[allow(dead_code, reason = "what real time and its users need is not modelled")]
 #[path = "lock.rs"]
 mod lock;
