@@ -127,6 +127,15 @@ pub enum Signal {
         /// Whether it is known.
         known: bool,
     },
+    /// A lane has queued for a core so long in all by then, as the kernel has booked.
+    Queued {
+        /// Which.
+        lane: LaneId,
+        /// By when.
+        at: Nanos,
+        /// How long.
+        queued: Nanos,
+    },
     /// How the observing goes.
     Observing(Box<Status>),
     /// What is observed.

@@ -58,7 +58,7 @@ fn find(facts: &Facts) -> Option<Said> {
             percent(without),
             facts.their_time(),
             facts.noun(),
-            mean((on_cores as f64 / looks as f64 + native).min(facts.cores as f64)),
+            mean(facts.booked.unwrap_or(on_cores as f64 / looks as f64 + native).min(facts.cores as f64)),
             facts.cores,
         ),
         "Try: once more when the machine is quiet.",

@@ -38,6 +38,8 @@ pub struct Facts<'a> {
     pub shared: BTreeMap<LockId, usize>,
     /// How long threads without a lane were on cores, of a real program.
     pub native: Nanos,
+    /// How many cores all of it took by the kernel's books, of a real program.
+    pub booked: Option<f64>,
     ledger: Ledger,
 }
 
@@ -64,6 +66,7 @@ impl<'a> Facts<'a> {
             workers,
             shared,
             native: Nanos::ZERO,
+            booked: None,
             ledger,
         }
     }
@@ -77,6 +80,7 @@ impl<'a> Facts<'a> {
             experiment: record.experiment.as_ref(),
             is_program: record.experiment.is_none(),
             native: record.native_cpu(),
+            booked: record.cpu_of_all().map(|_| record.cores_busy()),
             ..facts
         }
     }

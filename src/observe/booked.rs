@@ -6,6 +6,7 @@
 use crate::event::Nanos;
 use crate::record::ThreadTimes;
 
+use super::notice::Notice;
 use super::tracked::Tracked;
 use super::watch::Watcher;
 
@@ -33,6 +34,9 @@ const SWITCH: Nanos = Nanos::from_micros(50);
 /// Up to this part of it the records' sum stands, and up to what ticks make of it.
 const CLOSE: u64 = 50;
 
+/// So much more in the queue for a core is told.
+const TELLING: Nanos = Nanos::from_micros(500);
+
 /// Who has a core is on it for so much of the time at least.
 const QUARTER: u64 = 4;
 
@@ -51,6 +55,8 @@ pub(super) struct Booked {
     /// Since when it is seen whether it queues, its time in the queue until then, and whether it did in the window before.
     window: (Nanos, Nanos),
     queues: bool,
+    /// How long it had queued when that was told last.
+    told: Nanos,
 }
 
 impl Booked {
@@ -68,6 +74,7 @@ impl Booked {
             awake: None,
             window: Default::default(),
             queues: true,
+            told: Nanos::ZERO,
         }
     }
 
@@ -136,6 +143,14 @@ impl Booked {
         (tells && left_out <= SWITCH.0.saturating_mul(switches)).then_some(on_cpu.min(life))
     }
 
+    /// How long it has queued for a core in all, by the kernel's sum or by records that tell of `recorded`, if that is news.
+    fn queued(&mut self, recorded: Nanos) -> Option<Nanos> {
+        let queued = self.sums()?.1.max(recorded);
+        let is_news = queued >= self.told + TELLING;
+        self.told = if is_news { queued } else { self.told };
+        is_news.then_some(queued)
+    }
+
     /// How long it was on cores, and how long it waited for one, since it was first seen.
     pub(super) fn sums(&self) -> Option<(Nanos, Nanos)> {
         let since = |now: Nanos, before: Nanos| Nanos(now.0.saturating_sub(before.0));
@@ -148,6 +163,14 @@ impl Tracked {
     pub(super) fn read_sums(&mut self, now: Nanos) {
         self.booked.recorded = self.thread.on_cpu_until(now);
         self.booked.read(now);
+    }
+
+    /// How long it has queued for a core by now, if that is news.
+    pub(super) fn queued(&mut self, now: Nanos) -> Option<Notice> {
+        let (lane, at) = (self.lane?, self.thread.ended_at().unwrap_or(now));
+        let life = Nanos(at.0.saturating_sub(self.thread.since.0));
+        let queued = self.booked.queued(self.thread.queued).filter(|queued| *queued <= life)?;
+        Some(Notice::Queued { lane, at, queued })
     }
 
     /// A look at its lock has told that it does not hold it, and nothing records whether it is on a core.
@@ -196,6 +219,7 @@ impl Watcher {
         let mut all = self.spent_by_the_gone;
         for tracked in self.threads.values_mut() {
             tracked.read_sums(now);
+            self.notices.extend(tracked.queued(now));
             all += tracked.on_cpu_until(now);
         }
         all

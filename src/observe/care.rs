@@ -103,6 +103,7 @@ impl Watcher {
         if let Some(lane) = tracked.lane {
             tracked.thread.decide(now);
             tracked.thread.tell(lane, &mut |event| self.notices.push(Notice::Event(event)));
+            self.notices.extend(tracked.queued(now));
             self.notices.push(accounts(lane, &tracked, self.recorder.is_on(), now));
             self.notices.push(Notice::LaneEnded { lane, how });
         } else if !tracked.is_turned_away && self.is_only_looked_at(tracked.pid) {
@@ -275,6 +276,7 @@ impl Watcher {
                 tracked.thread.end(now);
                 tracked.thread.tell(lane, &mut |event| self.notices.push(Notice::Event(event)));
             }
+            self.notices.extend(tracked.queued(now));
             self.notices.push(accounts(lane, &tracked, records, now));
             self.notices.push(Notice::LaneEnded { lane, how });
         }

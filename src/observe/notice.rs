@@ -122,6 +122,15 @@ pub enum Notice {
         /// Whether it is known.
         known: bool,
     },
+    /// A lane has queued for a core so long in all by then, as the kernel has booked.
+    Queued {
+        /// Which.
+        lane: LaneId,
+        /// By when.
+        at: Nanos,
+        /// How long.
+        queued: Nanos,
+    },
     /// How the observing goes.
     Status(Box<Status>),
     /// What is observed.

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use crate::engine::{Engine, Slept, Status};
-use crate::event::{LaneId, Nanos};
+use crate::event::{LaneId, Nanos, State};
 use crate::insight::words;
 
 use super::functions::{Caller, HeldIn, InTask};
-use super::schema::Report;
+use super::schema::{Lane, Report};
 use crate::text::printable;
 
 /// What was observed, and how.
@@ -103,14 +103,17 @@ fn lanes(report: &Report, lane: LaneId, count: usize) -> String {
 fn held_in(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let left_out = report.held_in_left_out.as_ref();
     let looks = report.held_in.iter().map(|row| row.looks).chain(left_out.map(|rest| rest.looks)).sum();
-    let named = report.held_in.iter().take(HELD_IN).map(|row| {
+    // The list is in the order of who kept others waiting.
+    let mut rows: Vec<_> = report.held_in.iter().collect();
+    rows.sort_by(|a, b| b.held.total_cmp(&a.held));
+    let named = rows.iter().take(HELD_IN).map(|row| {
         let who = lanes(report, row.lane, row.lane_count);
         (row.held, row.held_off, who, place((&row.function, &row.file, row.line), row.caller.as_ref()), tasks(row))
     });
     functions(&format!("where the lock was held, by {}", times(looks)), named, out)?;
-    let others = report.held_in.iter().skip(HELD_IN).map(|row| (1, row.held));
+    let others = rows.iter().skip(HELD_IN).map(|row| (1, row.held));
     let others = others.chain(left_out.map(|rest| (rest.functions, rest.held)));
-    let named = report.held_in.iter().take(HELD_IN).map(|row| row.held).sum();
+    let named = rows.iter().take(HELD_IN).map(|row| row.held).sum();
     if report.held_in.is_empty() { Ok(()) } else { rest(named, others, out) }
 }
 
@@ -193,7 +196,14 @@ fn held_up(report: &Report, out: &mut impl Write) -> io::Result<()> {
         row.sum += blame.ns;
         *row.by.entry(name(blame.waiter)).or_default() += blame.ns;
     }
-    let all = rows.values().map(|row| row.sum.0).sum::<u64>().max(1) as f64;
+    let charged: Nanos = rows.values().map(|row| row.sum).sum();
+    // Also while it was free, and while no look told who had it.
+    let of_lane = |lane: &Lane| {
+        let of = |state: State| lane.states_ns.get(state.name()).copied().unwrap_or_default();
+        of(State::WaitingGil) + of(State::WaitingWorld)
+    };
+    let waited: Nanos = report.lanes.iter().map(of_lane).sum();
+    let all = waited.max(charged).0.max(1) as f64;
     let mut rows: Vec<_> = rows.into_iter().collect();
     rows.sort_by_key(|(_, row)| std::cmp::Reverse(row.sum));
     for (index, (holder, row)) in rows.iter().take(HELD_UP).enumerate() {
@@ -210,6 +220,11 @@ fn held_up(report: &Report, out: &mut impl Write) -> io::Result<()> {
         let (count, share) = (others.0, others.1.0 as f64 / all * 100.0);
         let what = if count == 1 { "one more thread".to_owned() } else { format!("{count} more threads") };
         writeln!(out, "  {:>10}  {share:3.0} %  {what}", others.1.to_string())?;
+    }
+    let nobody = waited - charged;
+    if !rows.is_empty() && nobody.0 as f64 >= WORTH_A_LINE * all {
+        let share = nobody.0 as f64 / all * 100.0;
+        writeln!(out, "  {:>10}  {share:3.0} %  nobody, or it was not seen who", nobody.to_string())?;
     }
     Ok(())
 }
@@ -257,7 +272,12 @@ pub(super) fn footing(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let missed = [
         (status.missed, "take or drop was", "takes or drops were", "missed and made up for by looking at the lock"),
         (status.records_lost, "record was", "records were", "lost by the kernel: that time is not exact"),
-        (status.guard_trips, "time", "times", "the lock was taken so often that it was sampled for ten seconds"),
+        (
+            status.guard_trips,
+            "time",
+            "times",
+            "the lock was taken so often that it was sampled from then on, for ten seconds at most",
+        ),
         (status.lanes_not_shown, "thread", "threads", "beyond the first 4096 without a lane"),
         (status.ended_unseen, "thread", "threads", "ended before it was seen whether Python ran there: without a lane"),
     ];

@@ -151,7 +151,7 @@ impl Record {
     }
 
     /// How long all threads of a real program that is not driven were on cores, once that is known.
-    fn cpu_of_all(&self) -> Option<Nanos> {
+    pub fn cpu_of_all(&self) -> Option<Nanos> {
         let observing = self.description.program.as_ref().and(self.description.observing.as_ref());
         let known = observing.filter(|_| self.experiment.is_none()).map(|status| status.cpu_ns);
         known.filter(|sum| *sum > Nanos::ZERO)
@@ -256,6 +256,7 @@ impl Record {
             Signal::Halt { process, at, stopped } => self.trace.halt(process, at, stopped),
             Signal::LockGone { lock, at } => self.trace.lock_gone(lock, at),
             Signal::LockKnown { lock, at, known } => self.trace.lock_known(lock, at, known),
+            Signal::Queued { lane, at, queued } => self.trace.lane_queued(lane, at, queued),
             Signal::Observing(status) => self.description.observing = Some(*status),
             Signal::Program(program) => self.description.program = Some(*program),
             Signal::Dropped { lane, events } => self.trace.note_dropped(lane, events),

@@ -27,6 +27,10 @@ impl Trace {
                 let at = self.clip(at);
                 self.locks[lock.index()].holders.set_known(at, known);
             }
+            Happening::Queued(lane, queued) => {
+                let at = self.clip(at);
+                self.lanes[lane.index()].queued.by(at, queued);
+            }
         }
     }
 
@@ -108,6 +112,9 @@ impl Trace {
                     lane.unmet.drawn_by(drawn, lane.preempted);
                 }
                 lane.unmet.woke(at.0, at.0.saturating_sub(lane.column.open_at()), waited);
+                if counted {
+                    lane.queued.woke(lane.column.open().state());
+                }
                 lane.preempted = false;
                 if waited {
                     self.charge_for_others(at, id);

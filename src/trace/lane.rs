@@ -5,6 +5,7 @@ use super::column::{Column, Value};
 use super::crowd::Crowd;
 use super::info::{Evidence, LaneInfo};
 use super::progress::Points;
+use super::queued::Queued;
 use super::unmet::Unmet;
 use crate::event::{CoreId, Detail, Line, LockId, Nanos, State};
 use crate::model::LockKind;
@@ -148,6 +149,8 @@ pub(super) struct Lane {
     pub(super) for_others: Charges,
     /// What it waited and no look met.
     pub(super) unmet: Unmet,
+    /// How long it queued for a core, and what it was woken from.
+    pub(super) queued: Queued,
     pub(super) progress: Points,
     pub(super) tasks_started: u64,
     pub(super) tasks_done: u64,
@@ -197,6 +200,7 @@ impl Lane {
             charged: Charges::default(),
             for_others: Charges::default(),
             unmet: Unmet::default(),
+            queued: Queued::default(),
             progress: Points::default(),
             tasks_started: 0,
             tasks_done: 0,

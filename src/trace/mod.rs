@@ -31,8 +31,10 @@ mod holder;
 mod info;
 mod instant;
 mod lane;
+mod marks;
 mod progress;
 mod queue;
+mod queued;
 mod recording;
 mod stats;
 mod sums;
@@ -119,6 +121,8 @@ enum Happening {
     LockGone(LockId),
     /// It is known who holds a lock, or nobody knows.
     LockKnown(LockId, bool),
+    /// A lane has queued for a core so long in all.
+    Queued(LaneId, Nanos),
 }
 
 struct Lock {

@@ -86,6 +86,13 @@ impl Trace {
         }
     }
 
+    /// By `at` the kernel had booked so much for a lane's queue for a core, in all: see the `queued` module.
+    pub fn lane_queued(&mut self, lane: LaneId, at: Nanos, queued: Nanos) {
+        if !self.ended && lane.index() < self.lanes.len() {
+            self.pending.push((at, Happening::Queued(lane, queued)));
+        }
+    }
+
     /// A process is stopped by a signal or a debugger since `at`, or goes on: see the `halt` module.
     pub fn halt(&mut self, process: u32, at: Nanos, stopped: bool) {
         if !self.ended {

@@ -1,8 +1,8 @@
 //! Sums over the whole run.
 
 use super::crowd::MEMBERS;
-use super::lane::by_state;
-use super::{Blame, Distribution, Ledger, LockStats, Trace};
+use super::lane::{Lane, by_state};
+use super::{Blame, Distribution, Ledger, LockStats, Trace, queued, unmet};
 use crate::event::{LaneId, LockId, Nanos, State};
 use crate::model::LockKind;
 
@@ -11,17 +11,23 @@ use crate::model::LockKind;
 impl Trace {
     /// How long a lane was in each state; adds up to [`Trace::elapsed`].
     pub fn lane_ledger(&self, lane: LaneId) -> Ledger {
-        let column = &self.lanes[lane.index()].column;
-        let mut ledger = Ledger(by_state(column.total()));
-        ledger.0[column.open().state().index()] += self.now - Nanos(column.open_at());
-        self.lanes[lane.index()].unmet.ever().settle(&mut ledger);
+        let lane = &self.lanes[lane.index()];
+        let mut ledger = self.drawn(lane);
+        settle(lane.unmet.ever(), lane.queued.ever(), &mut ledger);
+        ledger
+    }
+
+    fn drawn(&self, lane: &Lane) -> Ledger {
+        let mut ledger = Ledger(by_state(lane.column.total()));
+        ledger.0[lane.column.open().state().index()] += self.now - Nanos(lane.column.open_at());
         ledger
     }
 
     /// The same within a window.
     pub fn lane_ledger_between(&self, lane: LaneId, from: Nanos, to: Nanos) -> Ledger {
         let mut ledger = Ledger(self.lane_window(lane, from, to, 1)[0].states);
-        self.lanes[lane.index()].unmet.between(from.0, to.0).settle(&mut ledger);
+        let lane = &self.lanes[lane.index()];
+        settle(lane.unmet.between(from.0, to.0), lane.queued.between(from.0, to.0), &mut ledger);
         ledger
     }
 
@@ -35,8 +41,12 @@ impl Trace {
             let (from, to) = (crowd.until(begin), crowd.until(self.now.0));
             add(&std::array::from_fn::<_, { State::COUNT }, _>(|state| Nanos(to[state] - from[state])));
         }
-        let beyond = self.workers.iter().skip(MEMBERS);
-        beyond.for_each(|lane| self.lanes[lane.index()].unmet.ever().settle(&mut sum));
+        for lane in self.workers.iter().skip(MEMBERS) {
+            let (drawn, told) = (self.drawn(&self.lanes[lane.index()]), self.lane_ledger(*lane));
+            for (sum, (told, drawn)) in sum.0.iter_mut().zip(told.0.into_iter().zip(drawn.0)) {
+                *sum = (*sum + told) - drawn;
+            }
+        }
         sum
     }
 
@@ -116,11 +126,13 @@ impl Trace {
     }
 
     /// Who waited while who held the lock: each waiter charges each nanosecond of its waiting to the holder of that
-    /// moment. What it waited while nobody held the lock is charged to nobody. By waiter, then by holder.
+    /// moment. What it waited while nobody held the lock is charged to nobody, and where some of its waiting was a queue for a
+    /// core no more than the rest of it is. By waiter, then by holder.
     pub fn blame(&self) -> Vec<Blame> {
         let mut blame = Vec::new();
         for (index, lane) in self.lanes.iter().enumerate() {
             let waiter = LaneId(index as u32);
+            let begin = blame.len();
             for (id, lock) in self.locks.iter().enumerate() {
                 let id = LockId(id as u16);
                 let (mut charged, others) = (lane.charged.get(id).to_vec(), lane.for_others.get(id));
@@ -146,7 +158,31 @@ impl Trace {
                 }));
                 blame[first..].sort_by_key(|blame| blame.holder);
             }
+            if lane.queued.is_known() {
+                self.limit(&mut blame[begin..], &self.lane_ledger(waiter));
+            }
         }
         blame
     }
+
+    /// Of all that one lane charges no more is left than it waited, for either kind of lock.
+    fn limit(&self, blame: &mut [Blame], waited: &Ledger) {
+        for (kind, state) in [(LockKind::Gil, State::WaitingGil), (LockKind::StopTheWorld, State::WaitingWorld)] {
+            let is_its = |it: &&mut Blame| self.locks[it.lock.index()].info.kind == kind;
+            let charged: Nanos = blame.iter_mut().filter(is_its).map(|it| it.ns).sum();
+            let waited = waited.0[state.index()];
+            if charged > waited {
+                let scale = waited.0 as f64 / charged.0 as f64;
+                blame.iter_mut().filter(is_its).for_each(|it| it.ns = Nanos((it.ns.0 as f64 * scale) as u64));
+            }
+        }
+    }
+}
+
+/// Puts into what was drawn what no look met, and then what was a queue for a core.
+fn settle(unmet: unmet::Sums, queued: queued::Sums, ledger: &mut Ledger) {
+    let slept = ledger.0[State::Sleeping.index()].0;
+    unmet.settle(ledger);
+    let waited = slept.saturating_sub(ledger.0[State::Sleeping.index()].0) as f64 / slept.max(1) as f64;
+    queued.settle(waited, ledger);
 }

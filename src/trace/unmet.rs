@@ -31,18 +31,15 @@
 //! To divide the unexplained time as the explained: long sleeps are met always, so
 //! they would speak for short ones that may be of another kind.
 
-use std::collections::VecDeque;
 use std::ops::Sub;
 
 use super::lane::{Lane, by_state};
+use super::marks::Marks;
 use super::{Count, Estimate, Ledger, Trace};
 use crate::event::{LaneId, Nanos, State};
 
 /// For more than so many none stands.
 const MOST: f64 = 1000.0;
-/// How far apart sums are kept from which it is told what was of late, and how many are.
-const APART: u64 = 500_000_000;
-const KEPT: usize = 128;
 
 /// What looks met of one lane, and what none did.
 #[derive(Default)]
@@ -52,8 +49,7 @@ pub(super) struct Unmet {
     /// How far apart looks were around its wait, if that is longer than it lasted, and how long that was.
     stands: Option<(u64, u64)>,
     sums: Sums,
-    /// What the sums were, in the order of time.
-    marks: VecDeque<(u64, Sums)>,
+    marks: Marks<Sums>,
     /// What had been drawn when a look met it awake, since when it has not slept.
     met_at: Option<Awake>,
 }
@@ -191,25 +187,12 @@ impl Unmet {
     }
 
     fn mark(&mut self, at: u64) {
-        match self.marks.back_mut() {
-            Some((last, sums)) if *last / APART == at / APART => *sums = self.sums,
-            _ => self.marks.push_back((at, self.sums)),
-        }
-        if self.marks.len() > KEPT {
-            self.marks.pop_front();
-        }
-    }
-
-    /// What the sums were by then; if that is longer ago than what is kept, the first that is.
-    fn by(&self, at: u64) -> Sums {
-        let later = self.marks.partition_point(|(mark, _)| *mark < at);
-        let first = || self.marks.front().filter(|_| self.marks.len() == KEPT);
-        later.checked_sub(1).and_then(|last| self.marks.get(last)).or_else(first).map_or(Sums::default(), |(_, it)| *it)
+        self.marks.mark(at, self.sums);
     }
 
     /// Between two instants.
     pub(super) fn between(&self, from: u64, to: u64) -> Sums {
-        self.by(to) - self.by(from)
+        self.marks.between(from, to)
     }
 
     /// Of all its life.
@@ -218,7 +201,8 @@ impl Unmet {
     }
 }
 
-fn move_time(ledger: &mut Ledger, from: State, to: State, span: Nanos) {
+/// So much of what is booked for a state is another's, as far as there is so much.
+pub(super) fn move_time(ledger: &mut Ledger, from: State, to: State, span: Nanos) {
     let moved = span.min(ledger.0[from.index()]);
     ledger.0[from.index()] = ledger.0[from.index()] - moved;
     ledger.0[to.index()] += moved;

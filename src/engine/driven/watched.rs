@@ -371,6 +371,8 @@ impl Watched {
             | Notice::Event(_)
             | Notice::HandOffs { .. }
             | Notice::WaitsFor { .. }
+            // It is of what was before the run, too.
+            | Notice::Queued { .. }
             | Notice::Place { .. } => {}
         }
     }

@@ -28,7 +28,7 @@ pub fn render(state: &State, log: &Trace, rows: u16, canvas: &mut Canvas) {
         Some(held) => {
             let (which, share) = (which(log, held, canvas.width()), share(state, held.share));
             // Of several locks it is to be said of which: the bar gives up the room for that.
-            let taken = which.as_ref().map_or(0, |which| (which.chars().count() + share.chars().count()) as u16 + 3);
+            let taken = which.as_ref().map_or(0, |which| (which.chars().count() + share.chars().count()) as u16 + 4);
             let width = if taken > RIGHT { width.saturating_sub(taken - RIGHT).max(1) } else { width };
             canvas.row(LEFT, LEFT + width, 0, '·', Ink::Rule);
             canvas.bar(LEFT, 0, (held.share * f64::from(width) * 8.0).round() as u32, Ink::Waits);
