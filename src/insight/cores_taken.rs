@@ -4,12 +4,15 @@
 //! cores than there are cores, so a lane that waits at such a moment waits for somebody else. The moments are looked at
 //! one by one, since on average a run may have left cores free that it lacked at times.
 //!
+//! Where threads of a real program wait for their lock still more, that is what is to be said first: it says itself that
+//! they lack cores, too.
+//!
 //! Threads without a lane, as a library's own are, are the program's as well. When they were on cores is not known, only
 //! for how long: so each moment for which one of them had a core may be one at which a lane lacked it.
 
 use super::facts::ratio;
 use super::words::{mean, percent};
-use super::{Facts, Insight, Of, Said};
+use super::{Facts, Insight, Of, Said, lock_waits};
 use crate::event::{LaneId, Nanos, State};
 
 /// Of the core time the run wanted, so much was taken by others: less is the usual noise of a machine.
@@ -29,7 +32,7 @@ pub(super) const INSIGHT: Insight = Insight { id: "cores-taken", of: Of::AnyProg
 
 fn find(facts: &Facts) -> Option<Said> {
     let without = facts.share_awake(State::WaitingCore);
-    if without < TAKEN || facts.at_once(&[State::WaitingCore]) < OF_RUN {
+    if without < TAKEN || facts.at_once(&[State::WaitingCore]) < OF_RUN || lock_waits::is_worst(facts) {
         return None;
     }
     let lanes: Vec<LaneId> = facts.trace.lanes().map(|(lane, _)| lane).collect();

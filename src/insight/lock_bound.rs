@@ -19,7 +19,7 @@ const AWAKE: f64 = 0.1;
 
 pub(super) const INSIGHT: Insight = Insight { id: "lock-bound", of: Of::AnyProgram, find };
 
-fn find(facts: &Facts) -> Option<Said> {
+pub(super) fn find(facts: &Facts) -> Option<Said> {
     let waits = facts.share_awake(State::WaitingGil);
     let (mut held, mut life) = (Nanos::ZERO, Nanos::ZERO);
     for lock in facts.shared.keys() {

@@ -15,6 +15,7 @@ mod free_threads_contending;
 mod idle_workers;
 mod io_overlaps;
 mod lock_bound;
+mod lock_waits;
 mod loop_blocked;
 mod lost_updates;
 mod memory_multiplied;
@@ -100,6 +101,7 @@ pub const ALL: &[Insight] = &[
     pickling::INSIGHT,
     own_lock_bound::INSIGHT,
     lock_bound::INSIGHT,
+    lock_waits::INSIGHT,
     stop_the_world::INSIGHT,
     free_threads_contending::INSIGHT,
     oversubscribed::INSIGHT,

@@ -110,7 +110,7 @@ fn held_in(report: &Report, out: &mut impl Write) -> io::Result<()> {
         let who = lanes(report, row.lane, row.lane_count);
         (row.held, row.held_off, who, place((&row.function, &row.file, row.line), row.caller.as_ref()), tasks(row))
     });
-    functions(&format!("where the lock was held, by {}", times(looks)), named, out)?;
+    functions(&format!("where the GIL was held, by {}", times(looks)), named, out)?;
     let others = rows.iter().skip(HELD_IN).map(|row| (1, row.held));
     let others = others.chain(left_out.map(|rest| (rest.functions, rest.held)));
     let named = rows.iter().take(HELD_IN).map(|row| row.held).sum();
@@ -207,7 +207,7 @@ fn held_up(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let mut rows: Vec<_> = rows.into_iter().collect();
     rows.sort_by_key(|(_, row)| std::cmp::Reverse(row.sum));
     for (index, (holder, row)) in rows.iter().take(HELD_UP).enumerate() {
-        let heading = if index == 0 { "\nwho held the lock while others waited\n" } else { "" };
+        let heading = if index == 0 { "\nwho held the GIL while others waited for it\n" } else { "" };
         let times = if row.lanes.len() > 1 { format!(" ×{}", row.lanes.len()) } else { String::new() };
         let share = row.sum.0 as f64 / all * 100.0;
         let most = row.by.iter().max_by_key(|(_, ns)| **ns);

@@ -119,7 +119,8 @@ t.join()
     assert!(charged > 0.5 * state(io, "waiting_gil"), "{report:#}");
     let table = gilscope(&["watch", "--no-screen", "--python", &python.display().to_string(), "-c", code]);
     let table = String::from_utf8_lossy(&table.stdout).into_owned();
-    let most = table.split_once("who held the lock while others waited\n").and_then(|(_, rest)| rest.lines().next());
+    let most =
+        table.split_once("who held the GIL while others waited for it\n").and_then(|(_, rest)| rest.lines().next());
     assert!(most.is_some_and(|line| line.contains("%  main (of it")), "{table}");
 }
 

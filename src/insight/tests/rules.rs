@@ -104,6 +104,32 @@ fn a_program_is_lock_bound_however_many_of_its_threads_sleep() {
 }
 
 #[test]
+fn threads_that_wait_for_a_lock_that_is_free_at_times_are_told_of_with_the_one_who_waits_most() {
+    let found = of_program(&joined(5, 0));
+    assert_eq!(found.iter().map(|it| it.id).collect::<Vec<_>>(), ["lock-waits"]);
+    assert_eq!(
+        found[0].sentence,
+        "Threads wait for the GIL for 48% of their time awake, Thread-2 (spin) the most: 32% of its life. \
+         Thread-2 (spin) held it for 50% of what they waited."
+    );
+    assert!(of_program(&joined(20, 0)).is_empty(), "it is a matter of moments");
+    // They wait for cores as well, and less.
+    let mut builder = TraceBuilder::new().lock("GIL");
+    for thread in 0..3 {
+        builder = builder.lane(&format!("thread {thread}"));
+        for _ in 0..20 {
+            builder = builder.state(State::Io, ms(4)).state(State::WaitingCore, ms(4)).waiting(ms(8)).running(ms(4));
+        }
+    }
+    let found = of_program(&builder.build());
+    assert_eq!(found[0].id, "lock-waits", "{found:?}");
+    assert!(
+        found[0].sentence.contains("wanted a core (!)") && found.iter().all(|it| it.id != "cores-taken"),
+        "{found:?}"
+    );
+}
+
+#[test]
 fn what_a_program_lacks_is_told_of_the_time_in_which_it_was_awake() {
     let asleep = |mut builder: TraceBuilder| {
         for sleeper in 0..20 {
