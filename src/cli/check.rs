@@ -134,7 +134,7 @@ struct Waiter {
     lived_ns: Nanos,
     waited_ns: Nanos,
     /// How far that may be off where short waits are known by lot only, in nineteen of twenty cases; else null.
-    waited_off_ns: Option<Nanos>,
+    waited_margin_ns: Option<Nanos>,
     /// Who held the lock the longest meanwhile.
     waited_for: Option<String>,
     /// How long.
@@ -252,7 +252,7 @@ fn waiter(record: &Record, blame: &[Blame], lane: LaneId) -> Waiter {
         name: name(lane),
         lived_ns: lived,
         waited_ns: ledger.0[State::WaitingGil.index()],
-        waited_off_ns: record.trace.waiting_off(lane),
+        waited_margin_ns: record.trace.waiting_margin(lane),
         waited_for: most.map(|blame| name(blame.holder)),
         waited_for_ns: most.map_or(Nanos::ZERO, |blame| blame.ns),
         slept_unseen_ns: ledger.0[State::Sleeping.index()],
@@ -278,7 +278,7 @@ fn sentence(found: &Found) -> Option<String> {
                 format!(", {} of them while {holder} held it", waiter.waited_for_ns)
             });
             let part = |span: Nanos| span.0 as f64 / waiter.lived_ns.0.max(1) as f64;
-            let (off, unseen) = (waiter.waited_off_ns.map(part), part(waiter.slept_unseen_ns));
+            let (off, unseen) = (waiter.waited_margin_ns.map(part), part(waiter.slept_unseen_ns));
             let unseen = match off {
                 _ if found.ok != Some(true) => String::new(),
                 Some(off) if gil_wait + off > found.max_gil_wait => "; by its margin it may be more".to_owned(),

@@ -149,7 +149,7 @@ fn lock(record: &Record, id: LockId, name: &str, pid: Option<u32>) -> Lock {
         name: name.to_owned(),
         pid,
         held_ns: held,
-        held_off_ns: by_looks.map(|it| Nanos(it.off() as u64)),
+        held_margin_ns: by_looks.map(|it| Nanos(it.off() as u64)),
         free_ns: all - held,
         takes: sampled.is_none().then_some(stats.takes),
         exact_part: sampled
@@ -202,7 +202,7 @@ fn lane(record: &Record, index: usize) -> Lane {
         on_cpu_evidence: accounts.and_then(|accounts| accounts.evidence),
         runqueue_ns: accounts.and_then(|accounts| accounts.runqueue),
         states_ns: states(&record.trace.lane_ledger(id)),
-        waiting_gil_off_ns: record.trace.waiting_off(id),
+        waiting_gil_margin_ns: record.trace.waiting_margin(id),
         slept: record.slept[index].iter().map(|(call, slept)| (call.clone(), *slept)).collect(),
         waited_for: record.waited_for[index].iter().map(|(what, slept)| (what.clone(), *slept)).collect(),
         instructions: progress.map(|progress| progress.instructions),

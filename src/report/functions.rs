@@ -38,11 +38,11 @@ pub struct HeldIn {
     /// Its share of all holding, 0 to 1.
     pub held: f64,
     /// How far that may be off, more or less, in nineteen of twenty cases, as far as that lies with the number of looks.
-    pub held_off: f64,
+    pub held_margin: f64,
     /// Its share of all waiting, 0 to 1: by the looks at which somebody waited.
     pub waited: f64,
     /// How far that may be off, likewise.
-    pub waited_off: f64,
+    pub waited_margin: f64,
 }
 
 /// The part of a function that one lane has.
@@ -108,7 +108,7 @@ pub struct RanIn {
     /// Its share of all running without a GIL, 0 to 1.
     pub ran: f64,
     /// How far that may be off, more or less, in nineteen of twenty cases, as far as that lies with the number of looks.
-    pub ran_off: f64,
+    pub ran_margin: f64,
 }
 
 /// The part of a function that one lane ran in it.
@@ -196,9 +196,9 @@ fn held_in_of(places: &Places, told: &HashMap<LaneId, Held>) -> (Vec<HeldIn>, Op
         caller: row.place.caller.map(|it| caller(&it)),
         looks: row.looks,
         held: row.held.ns / held,
-        held_off: row.held.off() / held,
+        held_margin: row.held.off() / held,
         waited: row.waited.ns / waited,
-        waited_off: row.waited.off() / waited,
+        waited_margin: row.waited.off() / waited,
     };
     let (rows, rest) = cut(places.divide(told, Looks::Ever));
     let left_out = (!rest.is_empty()).then(|| LeftOut {
@@ -229,7 +229,7 @@ pub(super) fn ran_in(record: &Record) -> (Vec<RanIn>, Option<RanLeftOut>) {
         caller: row.place.caller.map(|it| caller(&it)),
         looks: row.looks,
         ran: row.held.ns / all,
-        ran_off: row.held.off() / all,
+        ran_margin: row.held.off() / all,
     };
     let (rows, rest) = cut(record.places.divide_runs(&ran, Looks::Ever));
     let left_out = (!rest.is_empty()).then(|| RanLeftOut {
@@ -276,7 +276,7 @@ mod tests {
         let (all, near) = (3400.0, |one: f64, other: f64| (one - other).abs() < 1e-9);
         assert_eq!((rows.len(), &*rows[0].function, rows[0].looks), (MOST_ROWS, "heavy", 300));
         assert!(near(rows[0].held, 3000.0 / all) && near(rows[0].waited, 3000.0 / all), "{:?}", rows[0]);
-        assert!(rows[0].held_off < 0.05, "{:?}", rows[0]);
+        assert!(rows[0].held_margin < 0.05, "{:?}", rows[0]);
         assert_eq!((rows[0].lane_count, rows[0].lanes.len()), (300, MOST_LANES));
         assert!(
             rows[0].lanes.iter().all(|it| it.looks == 1 && it.held.is_none()),

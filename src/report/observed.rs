@@ -101,6 +101,10 @@ fn lanes(report: &Report, lane: LaneId, count: usize) -> String {
 
 /// Where the lock was held.
 fn held_in(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    // Of one that is stopped all the while looks may tell where, and it held nothing.
+    if report.locks.iter().all(|lock| lock.held_ns == Nanos::ZERO) {
+        return Ok(());
+    }
     let left_out = report.held_in_left_out.as_ref();
     let looks = report.held_in.iter().map(|row| row.looks).chain(left_out.map(|rest| rest.looks)).sum();
     // The list is in the order of who kept others waiting.
@@ -108,7 +112,7 @@ fn held_in(report: &Report, out: &mut impl Write) -> io::Result<()> {
     rows.sort_by(|a, b| b.held.total_cmp(&a.held));
     let named = rows.iter().take(HELD_IN).map(|row| {
         let who = lanes(report, row.lane, row.lane_count);
-        (row.held, row.held_off, who, place((&row.function, &row.file, row.line), row.caller.as_ref()), tasks(row))
+        (row.held, row.held_margin, who, place((&row.function, &row.file, row.line), row.caller.as_ref()), tasks(row))
     });
     functions(&format!("where the GIL was held, by {}", times(looks)), named, out)?;
     let others = rows.iter().skip(HELD_IN).map(|row| (1, row.held));
@@ -124,7 +128,7 @@ fn ran_in(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let named = report.ran_in.iter().take(HELD_IN).map(|row| {
         let who = lanes(report, row.lane, row.lane_count);
         let task = row.task.as_ref().map_or_else(String::new, |task| format!("; task {}", printable(task)));
-        (row.ran, row.ran_off, who, place((&row.function, &row.file, row.line), row.caller.as_ref()), task)
+        (row.ran, row.ran_margin, who, place((&row.function, &row.file, row.line), row.caller.as_ref()), task)
     });
     functions(&format!("where threads ran, by {}", times(looks)), named, out)?;
     let others = report.ran_in.iter().skip(HELD_IN).map(|row| (1, row.ran));

@@ -162,7 +162,7 @@ pub struct Lock {
     pub held_ns: Nanos,
     /// How far that and `free_ns` may be off, more or less, in nineteen of twenty cases; null where each take and drop was
     /// recorded.
-    pub held_off_ns: Option<Nanos>,
+    pub held_margin_ns: Option<Nanos>,
     /// How long it was free. While nobody knew who held it, if anybody, and while it was not there, is in neither.
     pub free_ns: Nanos,
     /// How often it was taken; null if it was only looked at for some of the time: that looks do not tell. Of the rest of
@@ -257,7 +257,7 @@ pub struct Lane {
     pub states_ns: BTreeMap<&'static str, Nanos>,
     /// How far `waiting_gil` among them may be off, in nineteen of twenty cases, to the debit or the credit of `sleeping`: where the lock
     /// was only looked at, a short wait that a look met stands for those that none did. Null where each was recorded.
-    pub waiting_gil_off_ns: Option<Nanos>,
+    pub waiting_gil_margin_ns: Option<Nanos>,
     /// In which system calls it slept, as far as it was seen; observed lanes only.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub slept: BTreeMap<String, Slept>,

@@ -150,7 +150,7 @@ fn locks(report: &Report, out: &mut impl Write) -> io::Result<()> {
         let handoffs = Some(format!("{}{by}", counted(lock.handoffs, "hand-off")));
         let requests = lock.drop_requests.map(|requests| counted(requests, "drop request"));
         let counts: Vec<String> = [takes, handoffs, requests].into_iter().flatten().collect();
-        let off = lock.held_off_ns.map_or_else(String::new, |off| format!(" ±{off}"));
+        let off = lock.held_margin_ns.map_or_else(String::new, |off| format!(" ±{off}"));
         let name = printable(&lock.name);
         writeln!(out, "\n{name}: {}; held {}{off}, free {}{off}", counts.join(", "), lock.held_ns, lock.free_ns)?;
         match &lock.hold_ns {
@@ -225,7 +225,7 @@ fn lanes(report: &Report, out: &mut impl Write) -> io::Result<()> {
             None => share(State::WaitingCore),
         };
         let of_lock = |state: State| if is_seen(lane) { share(state) } else { "?".to_owned() };
-        let off = lane.waiting_gil_off_ns.map(|off| off.0 as f64 * 100.0 / lived.max(1) as f64);
+        let off = lane.waiting_gil_margin_ns.map(|off| off.0 as f64 * 100.0 / lived.max(1) as f64);
         let waits = match off.filter(|off| *off >= WORTH_A_MARGIN) {
             Some(off) => format!("{} ±{:.0}", of_lock(State::WaitingGil), off.ceil()),
             None => of_lock(State::WaitingGil),

@@ -221,7 +221,7 @@ impl Lane {
 impl Trace {
     /// How far the sum of what a lane waited for its lock may be off, in nineteen of twenty cases; none where each wait was
     /// recorded, or a look met it.
-    pub fn waiting_off(&self, lane: LaneId) -> Option<Nanos> {
+    pub fn waiting_margin(&self, lane: LaneId) -> Option<Nanos> {
         let unmet = &self.lanes[lane.index()].unmet;
         // Where nothing speaks for them it is nothing, or all.
         let of_none = || Nanos(unmet.sums.slept);
@@ -316,7 +316,7 @@ mod tests {
             // Waits are up to eight times as short as naps.
             let turns: Vec<(u64, u64)> = turns.into_iter().map(|(wait, nap)| (wait / scale, nap)).collect();
             let (trace, [waited, _]) = looked_at(&turns, &late);
-            let (told, off) = (trace.lane_ledger(WAITER), trace.waiting_off(WAITER).unwrap());
+            let (told, off) = (trace.lane_ledger(WAITER), trace.waiting_margin(WAITER).unwrap());
             let said = told.0[State::WaitingGil.index()];
             let apart = said.0.abs_diff(waited);
             // Thrice the margin, six times the deviation: what is tried is chosen to be beyond it.
@@ -341,7 +341,7 @@ mod tests {
         sleep(&mut trace, 10 * US, 2_000 * US, true, Some((500 * US, 1_000 * US)));
         trace.advance(Nanos(3_000 * US));
         assert_eq!(trace.lane_ledger(WAITER).0[State::WaitingGil.index()], Nanos(2_000 * US));
-        assert_eq!((trace.waiting_off(WAITER), trace.lock_stats(GIL).wait.count), (None, 1));
+        assert_eq!((trace.waiting_margin(WAITER), trace.lock_stats(GIL).wait.count), (None, 1));
     }
 
     #[test]
@@ -367,7 +367,7 @@ mod tests {
         let told = trace.lane_ledger(WAITER);
         assert_eq!(told.0[State::WaitingGil.index()], Nanos::ZERO);
         assert_eq!(told.0[State::Sleeping.index()], Nanos(450 * US));
-        assert_eq!(trace.waiting_off(WAITER), Some(Nanos(450 * US)));
+        assert_eq!(trace.waiting_margin(WAITER), Some(Nanos(450 * US)));
     }
 
     #[test]

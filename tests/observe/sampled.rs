@@ -60,7 +60,7 @@ while time.monotonic() < end: os.stat('/')
     // Before, each sleep ended with a take that was recorded: forty of them, those of its start and those that were too many.
     let part = &lock["exact_part"];
     assert!((0.75e9..1.9e9).contains(&nanos(&part["ns"])) && (41.0..6000.0).contains(&nanos(&part["takes"])), "{lock}");
-    let (apart, off) = (nanos(&lock["looks_apart_ns"]), nanos(&lock["held_off_ns"]));
+    let (apart, off) = (nanos(&lock["looks_apart_ns"]), nanos(&lock["held_margin_ns"]));
     assert!(apart > 1e5 && off > 0.0 && off < nanos(&report["elapsed_ns"]), "{lock}");
     let table = gilscope(&["watch", "--for", "2s", "--python", &python.display().to_string(), "-c", code]);
     let table = String::from_utf8_lossy(&table.stdout).into_owned();
@@ -133,7 +133,7 @@ fn of_short_waits_for_a_sampled_lock_those_count_too_that_no_look_met() {
     let naps = words_as_numbers(report["output"].as_str().unwrap_or_default());
     for (name, napped) in ["one", "two"].into_iter().zip(naps) {
         let lane = named(&report, name);
-        let (waits, off) = (state(lane, "waiting_gil"), nanos(&lane["waiting_gil_off_ns"]));
+        let (waits, off) = (state(lane, "waiting_gil"), nanos(&lane["waiting_gil_margin_ns"]));
         let life = nanos(&report["elapsed_ns"]) - state(lane, "unborn") - state(lane, "done");
         // Off its core for want of the lock, or since a timer was late all the same: by some hundredths, at most.
         let (queued, awake) = (nanos(&lane["runqueue_ns"]), nanos(&lane["on_cpu_ns"]));

@@ -29,7 +29,7 @@ fn two_threads_that_compute_take_turns_and_every_turn_is_seen_whatever_the_versi
         assert!(told["drop_requests"].is_null(), "{name}: nothing tells of them: {told}");
         if exact {
             assert!(nanos(&told["takes"]) >= nanos(&told["handoffs"]), "{name}: a hand-off is a take: {told}");
-            assert!(told["looks_apart_ns"].is_null() && told["held_off_ns"].is_null(), "{name}: {told}");
+            assert!(told["looks_apart_ns"].is_null() && told["held_margin_ns"].is_null(), "{name}: {told}");
         }
         for thread in ["thread 1", "thread 2"] {
             let lane =
@@ -366,7 +366,7 @@ fn who_works_without_the_lock_and_wants_it_back_waits_for_it_though_no_look_met_
     let lane = named(&report, "native");
     let life = nanos(&report["elapsed_ns"]) - state(lane, "unborn") - state(lane, "done");
     let truth = life - nanos(&lane["on_cpu_ns"]) - nanos(&lane["runqueue_ns"]);
-    let (waits, off) = (state(lane, "waiting_gil"), nanos(&lane["waiting_gil_off_ns"]));
+    let (waits, off) = (state(lane, "waiting_gil"), nanos(&lane["waiting_gil_margin_ns"]));
     assert!(truth > 0.05 * life && off > 0.0, "{lane:#}");
     assert!(waits + off > 0.7 * truth - 0.02 * life, "{waits} ±{off} of {truth}: {lane:#}");
     assert!(waits - off < 1.3 * truth + nanos(&lane["runqueue_ns"]), "{waits} ±{off} of {truth}: {lane:#}");

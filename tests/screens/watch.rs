@@ -80,7 +80,7 @@ pub(super) fn watched(size: (u16, u16), sampled: bool, locks: bool) -> (State, O
     state.watch.read(&log, &places);
     state.ran = Some(state.experiment.clone());
     state.phase = gilscope::app::Phase::Running;
-    let work = Work { hits: 28_000, exact: ms(1000), missed: 0, switches: 14_000, unseen: 3_100 };
+    let work = Work { takes: 14_000, exact: ms(1000), missed: 0, switches: 14_000, unseen: 3_100 };
     let seen = Observation { work: Some(work), ..seen(&state, places) };
     hear(&mut state, Some(&log), News::Observed(Box::new(seen)));
     state.figures.cores_busy = 1.0;
@@ -187,8 +187,8 @@ fn below_the_least_size_each_screen_calls_itself_by_its_name() {
 #[test]
 fn a_moment_that_is_watched_exactly_is_said_to_be_at_once_and_then_what_was_seen() {
     let (mut state, log) = watched((120, 36), true, true);
-    let tell = |state: &mut State, hits, exact| {
-        let work = Some(Work { hits, exact: ms(exact), missed: 0, switches: hits / 2, unseen: hits / 8 });
+    let tell = |state: &mut State, hits: u64, exact| {
+        let work = Some(Work { takes: hits / 2, exact: ms(exact), missed: 0, switches: hits / 2, unseen: hits / 8 });
         let seen = Observation { work, ..seen(state, Places::default()) };
         hear(state, log.as_ref(), News::Observed(Box::new(seen)));
         text(&draw(state, log.as_ref()))

@@ -19,9 +19,10 @@ const LEAST: Nanos = Nanos::from_millis(20);
 /// What the observer says of its own work, since the beginning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Work {
-    /// Writes to locks that were seen: each take is one, each drop another.
-    pub hits: u64,
-    /// How long the lock was watched that was watched longest.
+    /// How often locks were taken while they were watched; where some are only looked at now and then, of these alone: others
+    /// that are watched all the while say nothing of them.
+    pub takes: u64,
+    /// How long the one of them was watched that was watched longest.
     pub exact: Nanos,
     /// Takes, drops and hand-offs that must have been, and records that the kernel dropped.
     pub missed: u64,
@@ -34,15 +35,18 @@ pub struct Work {
 impl Work {
     /// As it says itself.
     pub fn of(status: &Status) -> Work {
-        let exact = status.locks.iter().map(|lock| lock.exact_ns).max().unwrap_or_default();
+        let is_any_sampled = status.locks.iter().any(|lock| lock.sampled_ns > Nanos::ZERO);
+        let watched = || status.locks.iter().filter(|lock| !is_any_sampled || lock.sampled_ns > Nanos::ZERO);
+        let exact = watched().map(|lock| lock.exact_ns).max().unwrap_or_default();
+        let takes = watched().map(|lock| lock.exact_takes).sum();
         let switches = status.locks.iter().map(|lock| lock.switch_number).sum();
         let unseen = status.locks.iter().map(|lock| lock.switch_number.saturating_sub(lock.handoffs_seen)).sum();
-        Work { hits: status.hits, exact, missed: status.missed + status.records_lost, switches, unseen }
+        Work { takes, exact, missed: status.missed + status.records_lost, switches, unseen }
     }
 
     /// Takes since then, and how many a second of the time that was watched.
     fn since(&self, before: &Work) -> (u64, Option<f64>) {
-        let takes = self.hits.saturating_sub(before.hits).div_ceil(2);
+        let takes = self.takes.saturating_sub(before.takes);
         let span = self.exact - before.exact;
         (takes, (span >= LEAST).then(|| takes as f64 / span.as_secs_f64()))
     }
@@ -127,6 +131,9 @@ impl AtWork {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::{Engine, LockStatus};
+    use crate::event::LockId;
+    use crate::model::LockKind;
 
     fn ms(millis: u64) -> Nanos {
         Nanos::from_millis(millis)
@@ -139,7 +146,32 @@ mod tests {
     }
 
     fn work(hits: u64, exact: u64, missed: u64) -> Work {
-        Work { hits, exact: ms(exact), missed, switches: hits / 2, unseen: hits / 4 }
+        Work { takes: hits / 2, exact: ms(exact), missed, switches: hits / 2, unseen: hits / 4 }
+    }
+
+    #[test]
+    fn a_lock_that_is_watched_all_the_while_says_nothing_of_those_that_are_not() {
+        let lock = |exact, takes, sampled| LockStatus {
+            lock: LockId(0),
+            kind: LockKind::Gil,
+            engine: Engine::Exact,
+            exact_ns: ms(exact),
+            exact_takes: takes,
+            sampled_ns: ms(sampled),
+            looks: 0,
+            looks_held: 0,
+            exact_held_ns: Nanos::ZERO,
+            held_lately: None,
+            switch_number: 0,
+            handoffs_seen: 0,
+            counted_ns: Nanos::ZERO,
+        };
+        let status = |locks| Status { locks, ..Status::default() };
+        let of = |locks| Work::of(&status(locks));
+        let both = of(vec![lock(5_000, 7, 0), lock(200, 900, 4_800)]);
+        assert_eq!((both.takes, both.exact), (900, ms(200)));
+        let watched = of(vec![lock(5_000, 7, 0), lock(4_000, 90, 0)]);
+        assert_eq!((watched.takes, watched.exact), (97, ms(5_000)));
     }
 
     #[test]
