@@ -12,6 +12,7 @@ use crate::trace::Distribution;
 use unicode_width::UnicodeWidthStr;
 
 use super::schema::{Lane, Report, TaskResult};
+use crate::text::names::fitting;
 use crate::text::printable;
 
 use super::observed;
@@ -199,6 +200,7 @@ fn lanes(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let workers = || report.lanes.iter().filter(|lane| lane.role == Role::Worker);
     let listed: Vec<&Lane> = makers(report).into_iter().chain(workers().take(LISTED)).collect();
     let widest = listed.iter().map(|lane| lane.name.width() + 1).max().unwrap_or(0).clamp(14, NAME);
+    let names = || listed.iter().map(|lane| printable(&lane.name));
     let worker = in_column("worker", widest);
     // That the first started all goes without saying.
     let by = |lane: &Lane| lane.parent.and_then(|parent| report.lanes.iter().find(|it| it.id == parent));
@@ -214,7 +216,7 @@ fn lanes(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let on_core = !listed.iter().any(|lane| is_seen(lane));
     let runs = if on_core { "on core" } else { "runs" };
     writeln!(out, "\n{worker}{:>7}{runs:>8}{:>11}{:>12}{started_by}  end", "tasks", "waits GIL", "wants core")?;
-    for lane in listed {
+    for lane in &listed {
         let lived = lives(&lane.states_ns).into_iter().filter(|(state, _)| *state != State::Stopped);
         let lived: u64 = lived.map(|(_, span)| span.0).sum();
         let share_of = |span: Nanos| format!("{:.0}%", span.0 as f64 * 100.0 / lived.max(1) as f64);
@@ -238,7 +240,7 @@ fn lanes(report: &Report, out: &mut impl Write) -> io::Result<()> {
         writeln!(
             out,
             "{}{:>7}{:>8}{:>11}{:>12}{}  {}",
-            in_column(&printable(&lane.name), widest),
+            in_column(&fitting(&printable(&lane.name), widest - 1, names()), widest),
             tasks,
             runs,
             waits,

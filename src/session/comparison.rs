@@ -272,11 +272,13 @@ impl Row {
     /// left some free, or one run took more than twice as long as another. At most 36 characters.
     pub fn disturbed(&self, cores: usize) -> Option<String> {
         const TAKEN: f64 = 0.2;
+        // Of workers that nearly always sleep that is no part of what it takes.
+        const OF_RUN: f64 = 0.05;
         const APART: f64 = 2.0;
         let run = self.typical()?;
         let waiting = run.share(State::WaitingCore) * run.workers as f64;
         let taken = waiting.min(cores as f64 - run.cores_busy);
-        if taken > (run.cores_busy + waiting) * TAKEN {
+        if taken > (run.cores_busy + waiting) * TAKEN && taken >= OF_RUN {
             return Some("other programs took cores: repeat".to_owned());
         }
         let elapsed = self.elapsed()?;

@@ -8,7 +8,6 @@ pub mod compare;
 pub mod glyphs;
 pub mod lab;
 pub mod layout;
-pub mod names;
 pub mod panels;
 pub mod theme;
 pub mod timeline;

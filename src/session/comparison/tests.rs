@@ -107,6 +107,7 @@ fn a_busy_machine_is_said_of_a_row_and_one_s_own_crowd_is_not() {
     // Eight on two cores keep one another waiting.
     assert_eq!(wanting(8, 2.0, 75).disturbed(2), None);
     assert_eq!(wanting(1, 0.95, 5).disturbed(2), None);
+    assert_eq!(wanting(2, 0.01, 1).disturbed(2), None, "they nearly always sleep");
     let apart = |longest| row("threads", vec![run(20, 1.0), run(25, 1.0), run(longest, 1.0)]).disturbed(2);
     assert_eq!(apart(306).as_deref(), Some("its runs differ 15.3×: repeat"));
     assert_eq!(apart(30), None);

@@ -2,10 +2,10 @@
 
 use crate::app::State;
 use crate::app::watch::Holder;
-use crate::app::words::{foreign, percent};
+use crate::app::words::{foreign, percent, sanitised};
+use crate::text::names::fitting;
 
 use super::super::canvas::Canvas;
-use super::super::names::fitting;
 use super::super::theme::Ink;
 use super::rule;
 
@@ -129,7 +129,7 @@ pub fn has_line(state: &State) -> bool {
 fn shown_name(state: &State, holder: &Holder, room: usize) -> String {
     match holder.name.as_str() {
         "" => NOT_SEEN.to_owned(),
-        name => foreign(&fitting(name, room, state.watch.names())),
+        name => foreign(&fitting(&sanitised(name), room, state.watch.names().map(sanitised))),
     }
 }
 

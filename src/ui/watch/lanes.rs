@@ -1,14 +1,14 @@
 //! The lanes, those first that are kept waiting most, below the rows of their locks.
 
 use crate::app::watch::{Kind, Row};
-use crate::app::words::{foreign, percent};
+use crate::app::words::{foreign, percent, sanitised};
 use crate::app::{State, watch};
 use crate::event::{Nanos, State as LaneState};
+use crate::text::names::fitting;
 use crate::trace::{Ledger, Trace};
 
 use super::super::canvas::Canvas;
 use super::super::glyphs::{self, band_column, lane_column};
-use super::super::names::fitting;
 use super::super::theme::Ink;
 use super::legend::{self, Drawn};
 use super::picture::Picture;
@@ -149,7 +149,7 @@ fn in_sight(heights: &[usize], room: usize, (wanted, picked): (usize, Option<usi
 fn name(state: &State, row: &Row, columns: std::ops::Range<u16>, y: u16, ink: Ink, canvas: &mut Canvas) {
     let count = row.folded().map(|count| format!(" ×{count}")).unwrap_or_default();
     let room = usize::from(columns.end - columns.start).saturating_sub(count.chars().count());
-    let name = fitting(&row.name, room, state.watch.names());
+    let name = fitting(&sanitised(&row.name), room, state.watch.names().map(sanitised));
     let x = canvas.text_to(columns.start, y, columns.end, &foreign(&name), ink);
     canvas.text(x, y, &count, ink);
 }

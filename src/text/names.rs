@@ -2,26 +2,24 @@
 
 use std::collections::HashSet;
 
-use crate::app::words::sanitised;
-
 /// From so many digits on a number at the end of a name is the kernel's number of a thread, which is kept whole.
 const NUMBER: usize = 4;
 
-/// A name in so many columns, safe to draw. It is cut at its end; but what tells names apart often stands there, so one that
+/// A name in so many columns, of which each character takes one. It is cut at its end; but what tells names apart often stands there, so one that
 /// would read like another of `all` is cut in the middle: `worker…er-0`.
-pub fn fitting<'a>(name: &str, room: usize, all: impl Iterator<Item = &'a str>) -> String {
-    let name: Vec<char> = sanitised(name).chars().collect();
+pub fn fitting(name: &str, room: usize, all: impl Iterator<Item = impl AsRef<str>>) -> String {
+    let name: Vec<char> = name.chars().collect();
     if name.len() <= room {
         return name.into_iter().collect();
     }
     let room = room.saturating_sub(1);
     let kept = number(&name).filter(|kept| *kept < room);
     let alike = |other: &str| {
-        let other: Vec<char> = sanitised(other).chars().collect();
+        let other: Vec<char> = other.chars().collect();
         (other.len() > room + 1 && other[..room] == name[..room]).then_some(other)
     };
     // Whoever is among them finds the same ones, and so all are cut at the same place.
-    let mut alike: HashSet<Vec<char>> = all.filter_map(alike).collect();
+    let mut alike: HashSet<Vec<char>> = all.filter_map(|other| alike(other.as_ref())).collect();
     alike.insert(name.clone());
     let differ = |tail: &usize| {
         let cut: HashSet<String> = alike.iter().map(|name| cut(name, room, *tail)).collect();
@@ -84,6 +82,6 @@ mod tests {
     fn a_thread_s_number_is_kept_whole() {
         let names = ["http-request 12345", "http-request 12346"];
         assert_eq!(fitting(names[0], 12, names.into_iter()), "http-… 12345");
-        assert_eq!(fitting("http-request 12", 12, [].into_iter()), "http-reques…");
+        assert_eq!(fitting("http-request 12", 12, [""; 0].into_iter()), "http-reques…");
     }
 }
