@@ -1,3 +1,3 @@
-//! What the lock is built of: the standard library's. For the model checks [`super::modelled`] has another.
+//! What the lock is built of: the standard library's. For the model checks `modelled.rs` has another.
 
 pub use std::sync::{Condvar, Mutex, MutexGuard};
