@@ -68,9 +68,11 @@ impl Record {
         self.experiment.as_ref().map_or(Experiment::DEFAULT_SWITCH_INTERVAL, |experiment| experiment.switch_interval)
     }
 
-    /// How long it lasted for each task.
+    /// How long it lasted for each task. For how long its only worker lacked a core is no part of it: that is what others did.
     pub fn elapsed_each(&self) -> Nanos {
-        Nanos(self.trace.elapsed().0 / self.results.len().max(1) as u64)
+        let is_one = self.description.lanes.iter().filter(|lane| lane.role == Role::Worker).count() == 1;
+        let lacked = if is_one { self.trace.ledger().0[State::WaitingCore.index()] } else { Nanos::ZERO };
+        Nanos((self.trace.elapsed() - lacked).0 / self.results.len().max(1) as u64)
     }
 
     /// How many tasks have ended.
