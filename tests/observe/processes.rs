@@ -250,11 +250,16 @@ os.wait(); os.wait()
     let report = watch(&python, code);
     sound(&report);
     assert!(report["observer"]["guard_trips"].as_u64() >= Some(1), "{:#}", report["observer"]);
-    let evidence = ["main", "process 2", "process 3", "process 4"].map(|name| named(&report, name)["evidence"].clone());
-    assert_eq!(evidence, ["exact", "sampled", "exact", "exact"], "{:#}", report["observer"]);
+    // Which of the two that are forked at nearly the same time is met first is no matter.
+    assert_eq!(named(&report, "main")["evidence"], "exact", "{:#}", report["observer"]);
+    let forked = ["process 2", "process 3", "process 4"].map(|name| named(&report, name)["evidence"].clone());
+    let sampled = forked.iter().filter(|evidence| **evidence == "sampled").count();
+    assert_eq!(sampled, 1, "{forked:?}: {:#}", report["observer"]);
     let locks = report["observer"]["locks"].as_array().expect("there are locks");
-    let takes: Vec<u64> = locks.iter().filter_map(|lock| lock["exact_takes"].as_u64()).collect();
-    assert!((20..60).contains(&takes[2]), "each take once: {takes:?}");
+    let watched = locks.iter().skip(1).filter(|lock| lock["engine"] == "exact");
+    let takes: Vec<u64> = watched.filter_map(|lock| lock["exact_takes"].as_u64()).collect();
+    let most = takes.iter().max().copied().unwrap_or_default();
+    assert!(takes.len() == 2 && (20..60).contains(&most), "each take once: {takes:?}");
 }
 
 #[test]
