@@ -5,6 +5,7 @@
 //! It would leave them behind if it were killed with the rest.
 
 use std::fs;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitOptions};
@@ -38,9 +39,18 @@ pub fn descendants(pid: u32) -> Vec<u32> {
 /// Whether a process ignores a signal, so that to wait for what it makes of it is to wait in vain; or holds it back, as one
 /// does that is about to ignore it.
 pub fn ignores(pid: u32, signal: i32) -> bool {
-    let status = status(pid);
-    ((signals_in(&status, "SigIgn:") | signals_in(&status, "SigBlk:")) >> (signal - 1)) & 1 == 1
+    let is_in = |set: &str| (signals_in(&status(pid), set) >> (signal - 1)) & 1 == 1;
+    // Who handles it just now holds it back, too, for as long as that takes.
+    let holds_back = || is_in("SigBlk:");
+    is_in("SigIgn:")
+        || holds_back() && {
+            thread::sleep(HANDLED);
+            holds_back()
+        }
 }
+
+/// A signal is handled within that time: what handlers of Python's do is to note it.
+const HANDLED: Duration = Duration::from_millis(20);
 
 fn status(pid: u32) -> String {
     fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default()
@@ -95,7 +105,7 @@ pub fn end_all_below() {
         } else if Instant::now() >= until {
             send(Signal::KILL, &left);
         }
-        std::thread::sleep(Duration::from_millis(1));
+        thread::sleep(Duration::from_millis(1));
     }
 }
 
