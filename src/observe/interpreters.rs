@@ -33,6 +33,10 @@ impl Watcher {
         let Some(process) = self.processes.get_mut(&pid) else { return };
         process.tried_at = now;
         process.tries += 1;
+        // Where nothing tells of what it executes.
+        if !self.recorder.is_on() {
+            process.is_copy &= !process::has_executed(pid);
+        }
         let found = match process.runtime.take() {
             Some(runtime) => Ok(runtime),
             None => Runtime::find(pid, &mut self.files),

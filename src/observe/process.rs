@@ -278,6 +278,14 @@ fn has_begun_to_end(stat: &str) -> bool {
     is_dead(stat) || flags_in(stat).is_some_and(|flags| flags & EXITING != 0)
 }
 
+/// Whether a process has executed a program since it was forked: else it goes on with what its maker executed
+/// (`PF_FORKNOEXEC`).
+pub(super) fn has_executed(pid: u32) -> bool {
+    const FORKED: u64 = 0x40;
+    let stat = text(&format!("/proc/{pid}/stat")).unwrap_or_default();
+    flags_in(&stat).is_some_and(|flags| flags & FORKED == 0)
+}
+
 /// Whether it is one of the kernel's own threads (`PF_KTHREAD`).
 pub(super) fn is_of_kernel(pid: u32) -> bool {
     const KERNELS: u64 = 0x0020_0000;
@@ -329,6 +337,7 @@ mod tests {
         assert!(has_begun_to_end("7 (a) R 1 7 7 0 -1 4194308 4") && !has_begun_to_end("7 (a) R 1 7 7 0 -1 4194304 4"));
         assert!(threads(pid).contains(&pid) && !command(pid).is_empty());
         assert_eq!((parent(pid), parent(u32::MAX >> 2)), (Some(std::os::unix::process::parent_id()), None));
+        assert!(has_executed(pid) && !has_executed(u32::MAX >> 2));
         assert_eq!(maps(u32::MAX >> 2), Err(Trouble::NoSuchProcess(u32::MAX >> 2)));
     }
 

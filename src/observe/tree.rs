@@ -90,15 +90,12 @@ impl Watcher {
             let children = kin::children_by_maker(parent).into_iter();
             let new = children.filter(|(pid, _)| !self.processes.contains_key(pid) && !process::is_zombie(*pid));
             let new: Vec<(u32, u32)> = new.take(MOST_CHILDREN).collect();
-            let copied = if is_keeper { self.root } else { parent };
-            let command = if new.is_empty() { Vec::new() } else { process::command(copied) };
             for (child, maker) in new {
                 if !is_keeper {
                     self.track(parent, maker, at, false);
                 }
                 self.cover(child);
-                let is_copy = process::command(child) == command;
-                self.adopt(child, at, Some((maker, is_copy)));
+                self.adopt(child, at, Some(maker));
                 parents.push(child);
             }
         }
@@ -182,20 +179,20 @@ impl Watcher {
         }
     }
 
-    /// Follows a process that was there before; `made` tells by which thread, and whether it is a copy of its maker.
-    fn adopt(&mut self, pid: u32, at: Nanos, made: Option<(u32, bool)>) {
+    /// Follows a process that was there before, and which that thread made.
+    fn adopt(&mut self, pid: u32, at: Nanos, maker: Option<u32>) {
         if self.processes.contains_key(&pid) {
             return;
         }
         let mut process = Process::new(pid, (pid == self.root).then_some(0), at);
-        process.is_copy = made.is_some_and(|(_, is_copy)| is_copy);
+        process.is_copy = maker.is_some() && !process::has_executed(pid);
         process.life = self.open_life(pid);
         self.processes.insert(pid, process);
         self.spent.open(pid, at <= self.began);
         for tid in process::threads(pid) {
             self.track(pid, tid, at, false);
         }
-        if let Some((maker, _)) = made {
+        if let Some(maker) = maker {
             self.made_by(pid, maker);
         }
         self.find_python(pid);

@@ -479,6 +479,20 @@ time.sleep(2.5)
 }
 
 #[test]
+fn what_was_forked_by_another_program_and_executes_python_then_makes_no_python_of_that() {
+    let Some(python) = python() else { return };
+    // The shell forks a copy of itself, which is looked at before it executes Python.
+    let code = "import subprocess, sys, time
+subprocess.run(['sh', '-c', '(sleep 0.3; exec \"$0\" -c \"import time; time.sleep(0.8)\"); true', sys.executable])
+time.sleep(0.3)
+";
+    let Some(report) = watch_refused(&python, code) else { return };
+    sound(&report);
+    let children: Vec<_> = lanes(&report).iter().filter(|lane| lane["pid"] != report["pid"]).collect();
+    assert_eq!(children.len(), 1, "{:#}", report["lanes"]);
+}
+
+#[test]
 fn a_process_has_a_lane_above_it_though_the_thread_that_made_it_is_not_known_yet() {
     let Some(python) = python() else { return };
     let code = "import os, subprocess, sys, threading, time
