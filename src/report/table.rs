@@ -215,7 +215,16 @@ fn lanes(report: &Report, out: &mut impl Write) -> io::Result<()> {
     };
     let on_core = !listed.iter().any(|lane| is_seen(lane));
     let runs = if on_core { "on core" } else { "runs" };
-    writeln!(out, "\n{worker}{:>7}{runs:>8}{:>11}{:>12}{started_by}  end", "tasks", "waits GIL", "wants core")?;
+    // A workload's workers do tasks; a program's have a process, by which others know them.
+    let first = listed.first().and_then(|lane| lane.pid);
+    let several = listed.iter().any(|lane| lane.pid != first);
+    let number = |tasks: &str, pid: &str| match report.experiment {
+        Some(_) => format!("{tasks:>7}"),
+        None if several => format!("{pid:>9}"),
+        None => String::new(),
+    };
+    let heading = number("tasks", "PID");
+    writeln!(out, "\n{worker}{heading}{runs:>8}{:>11}{:>12}{started_by}  end", "waits GIL", "wants core")?;
     for lane in &listed {
         let lived = lives(&lane.states_ns).into_iter().filter(|(state, _)| *state != State::Stopped);
         let lived: u64 = lived.map(|(_, span)| span.0).sum();
@@ -239,9 +248,9 @@ fn lanes(report: &Report, out: &mut impl Write) -> io::Result<()> {
         let tasks = if lane.role == Role::Worker { lane.tasks_done.to_string() } else { String::new() };
         writeln!(
             out,
-            "{}{:>7}{:>8}{:>11}{:>12}{}  {}",
+            "{}{}{:>8}{:>11}{:>12}{}  {}",
             in_column(&fitting(&printable(&lane.name), widest - 1, names()), widest),
-            tasks,
+            number(&tasks, &lane.pid.map_or_else(String::new, |pid| pid.to_string())),
             runs,
             waits,
             queued,
