@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::event::{LaneId, Line, Nanos, State as LaneState};
+use crate::insight::words::place_of;
 use crate::trace::{Span, Trace};
 
 use super::action::Action;
@@ -163,8 +164,7 @@ fn birth(state: &State, log: &Trace, lane: LaneId) -> String {
         text += &format!(" · made by {}", name(state, log, parent));
     }
     let mut steps: Vec<(&str, Nanos)> = Vec::new();
-    let mut at = Some(log.begin_at());
-    while let Some(span) = at.and_then(|at| log.span_at(lane, at)) {
+    for span in log.spans(lane, log.begin_at()) {
         match span.state {
             LaneState::Unborn => {}
             LaneState::Starting | LaneState::WaitingCore => {
@@ -181,7 +181,6 @@ fn birth(state: &State, log: &Trace, lane: LaneId) -> String {
             }
             _ => break,
         }
-        at = log.next_change(lane, span.from);
     }
     if steps.len() > 1 {
         let steps: Vec<String> = steps.into_iter().map(|(step, length)| format!("{step} {length}")).collect();
@@ -217,12 +216,12 @@ fn seen_in(state: &State, log: &Trace, holder: LaneId, at: Nanos) -> String {
 fn seen_between(state: &State, holder: LaneId, (since, until): (Nanos, Nanos), at: Nanos) -> String {
     let places = &state.watch.places;
     if let Some((place, _)) = places.seen_within(holder, since, until, at) {
-        return format!(" in {}", foreign(&watch::place_words(place)));
+        return format!(" in {}", foreign(&place_of(place)));
     }
     match places.seen_within(holder, at - NEARBY, at + NEARBY, at) {
         Some((place, seen)) => {
             let (apart, side) = if seen < at { (at - seen, "before") } else { (seen - at, "after") };
-            format!(" (seen {apart} {side} in {})", foreign(&watch::place_words(place)))
+            format!(" (seen {apart} {side} in {})", foreign(&place_of(place)))
         }
         None => String::new(),
     }

@@ -33,7 +33,7 @@ use super::view::Zoom;
 use super::words::{foreign, span};
 use panel::By;
 
-pub use figures::{Also, Call, Figures, Holder, LATELY, Stops, place_words};
+pub use figures::{Also, Call, Figures, Holder, LATELY, Stops};
 pub use panel::Reading;
 pub use rows::{Kind, Life, Row};
 pub use said::said;

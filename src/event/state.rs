@@ -184,7 +184,7 @@ impl State {
 }
 
 /// What more there is to say of a state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Detail {
@@ -221,11 +221,13 @@ pub enum Detail {
     Send,
     /// I/O: waiting for bytes from a socket.
     Recv,
+    /// I/O: an event loop waits until something is ready (`epoll`).
+    Epoll,
 }
 
 impl Detail {
     /// Every detail.
-    pub const ALL: [Detail; 16] = [
+    pub const ALL: [Detail; 17] = [
         Detail::None,
         Detail::Fork,
         Detail::Exec,
@@ -242,6 +244,7 @@ impl Detail {
         Detail::Child,
         Detail::Send,
         Detail::Recv,
+        Detail::Epoll,
     ];
 
     /// The word for it in JSON and on the screen.
@@ -263,6 +266,7 @@ impl Detail {
             Detail::Child => "child",
             Detail::Send => "send",
             Detail::Recv => "recv",
+            Detail::Epoll => "epoll",
         }
     }
 

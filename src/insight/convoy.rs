@@ -124,30 +124,17 @@ fn find(facts: &Facts) -> Option<Said> {
 /// Whether a thread keeps its lock, core or no core, for intervals on end from where another begins to wait.
 fn keeps(facts: &Facts, holder: LaneId, wait: &Span) -> bool {
     let until = wait.from + Nanos(facts.switch_interval.0 * HEEDS_NOT);
-    let mut at = wait.from;
-    while at < until {
-        match facts.trace.span_at(holder, at) {
-            Some(span) if matches!(span.state, State::Running | State::WaitingCore) && span.to > at => at = span.to,
-            _ => return false,
-        }
-    }
-    wait.to >= until
+    let mut until_then = facts.trace.spans(holder, wait.from).take_while(|span| span.from < until);
+    wait.to >= until && until_then.all(|span| matches!(span.state, State::Running | State::WaitingCore))
 }
 
 fn wake_ups(facts: &Facts, lane: LaneId) -> WakeUps {
     let trace = facts.trace;
     let long = Nanos((facts.switch_interval.0 as f64 * OF_INTERVAL) as u64);
     let mut found = WakeUps { lane, all: 0, long: Vec::new(), waited: Nanos::ZERO };
-    let begin = trace.coarsened_before().unwrap_or(trace.begin_at());
     let mut woke = false;
-    let mut at = Some(begin);
-    for _ in 0..LOOKED_AT {
-        let Some(span) = at.and_then(|at| trace.span_at(lane, at)) else { break };
-        // What is still open may last longer.
-        if span.to >= trace.now() {
-            break;
-        }
-        at = Some(span.to);
+    // What is still open may last longer.
+    for span in facts.spans(lane).take(LOOKED_AT).take_while(|span| span.to < trace.now()) {
         woke = match span.state {
             state if is_asleep(state) => true,
             State::WaitingCore if woke => true,

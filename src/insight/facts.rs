@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::engine::sampler::Peaks;
 use crate::event::{LaneId, LockId, Nanos, State};
 use crate::model::Role;
-use crate::session::{Experiment, Record};
-use crate::trace::{Ledger, Trace};
+use crate::session::{Experiment, Places, Record};
+use crate::trace::{Ledger, Span, Trace};
 
 /// Below this a run says little: it is two switch intervals of CPython.
 const LEAST: Nanos = Nanos::from_millis(10);
@@ -38,6 +38,8 @@ pub struct Facts<'a> {
     pub shared: BTreeMap<LockId, usize>,
     /// How long threads without a lane were on cores, of a real program.
     pub native: Nanos,
+    /// Where the holders of locks were seen, of a real program.
+    pub places: Option<&'a Places>,
     /// How many cores all of it took by the kernel's books, of a real program.
     pub booked: Option<f64>,
     ledger: Ledger,
@@ -66,6 +68,7 @@ impl<'a> Facts<'a> {
             workers,
             shared,
             native: Nanos::ZERO,
+            places: None,
             booked: None,
             ledger,
         }
@@ -80,6 +83,7 @@ impl<'a> Facts<'a> {
             experiment: record.experiment.as_ref(),
             is_program: record.experiment.is_none(),
             native: record.native_cpu(),
+            places: Some(&record.places),
             booked: record.cpu_of_all().map(|_| record.cores_busy()),
             ..facts
         }
@@ -93,6 +97,11 @@ impl<'a> Facts<'a> {
     /// Whether there is enough to judge by.
     pub(super) fn suffice(&self) -> bool {
         self.elapsed() >= LEAST && !self.workers.is_empty() && self.share(State::Unknown) <= MOST_UNKNOWN
+    }
+
+    /// The stretches of a lane from the first that is known.
+    pub(super) fn spans(&self, lane: LaneId) -> impl Iterator<Item = Span> {
+        self.trace.spans(lane, self.trace.coarsened_before().unwrap_or(self.trace.begin_at()))
     }
 
     /// How long it has lasted.

@@ -50,16 +50,14 @@ fn enough_tasks(facts: &Facts, idle: f64) -> Option<Said> {
 
 /// How long a lane had nothing to do before its first task.
 fn before_the_first(facts: &Facts, lane: LaneId) -> Nanos {
-    let (mut at, mut idle) = (Some(facts.trace.begin_at()), Nanos::ZERO);
-    for _ in 0..LOOKED_AT {
-        let Some(span) = at.and_then(|at| facts.trace.span_at(lane, at)) else { break };
+    let mut idle = Nanos::ZERO;
+    for span in facts.trace.spans(lane, facts.trace.begin_at()).take(LOOKED_AT) {
         match span.state {
             State::Idle => idle += span.to - span.from,
             // Its process or thread gets going, and it takes what was sent.
             State::Unborn | State::Starting | State::Unpickling | State::WaitingCore => {}
             _ => break,
         }
-        at = (span.to < facts.trace.now()).then_some(span.to);
     }
     idle
 }

@@ -73,7 +73,9 @@ fn find(facts: &Facts) -> Option<Said> {
 
 /// The stretches in which a lane was ready for long.
 fn long_waits(facts: &Facts, lane: LaneId) -> Vec<Span> {
-    spans(facts, lane, facts.trace.coarsened_before().unwrap_or(facts.trace.begin_at()), facts.trace.now())
+    facts
+        .spans(lane)
+        .take(LOOKED_AT)
         .filter(|span| span.state == State::Ready && span.to - span.from >= SLOW)
         .take(16)
         .collect()
@@ -81,16 +83,12 @@ fn long_waits(facts: &Facts, lane: LaneId) -> Vec<Span> {
 
 /// The longest stretch within a wait in which a lane had the loop, with how much of it lies within.
 fn longest_within(facts: &Facts, lane: LaneId, wait: Span) -> Option<(Span, Nanos)> {
-    spans(facts, lane, wait.from, wait.to)
+    facts
+        .trace
+        .spans(lane, wait.from)
+        .take_while(|span| span.from < wait.to)
+        .take(LOOKED_AT)
         .filter(|span| BUSY.contains(&span.state))
         .map(|span| (span, span.to.min(wait.to) - span.from.max(wait.from)))
         .max_by_key(|(_, overlap)| *overlap)
-}
-
-fn spans<'a>(facts: &'a Facts, lane: LaneId, from: Nanos, to: Nanos) -> impl Iterator<Item = Span> + 'a {
-    let first = facts.trace.span_at(lane, from);
-    std::iter::successors(first, move |span| {
-        (span.to < to).then(|| facts.trace.span_at(lane, span.to)).flatten().filter(|next| next.to > span.to)
-    })
-    .take(LOOKED_AT)
 }

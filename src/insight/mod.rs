@@ -17,6 +17,7 @@ mod io_overlaps;
 mod lock_bound;
 mod lock_waits;
 mod loop_blocked;
+mod loop_kept;
 mod lost_updates;
 mod memory_multiplied;
 mod native_outside;
@@ -96,6 +97,7 @@ pub const ALL: &[Insight] = &[
     cores_taken::INSIGHT,
     lost_updates::INSIGHT,
     loop_blocked::INSIGHT,
+    loop_kept::INSIGHT,
     convoy::INSIGHT,
     start_up::INSIGHT,
     pickling::INSIGHT,

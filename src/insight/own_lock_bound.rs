@@ -168,12 +168,12 @@ fn look(facts: &Facts, lanes: &[LaneId]) -> Seen {
         };
         // Whether nothing has been done since the last wait: who is woken and finds the lock taken again waits on.
         let mut in_vain = false;
-        let mut at = trace.coarsened_before().unwrap_or(trace.begin_at());
-        for looked_at in 1..=LOOKED_AT {
-            let Some(span) = trace.span_at(*lane, at).filter(|span| span.to < until) else { break };
-            at = span.to;
-            if looked_at == LOOKED_AT {
-                until = at;
+        for (index, span) in facts.spans(*lane).take(LOOKED_AT).enumerate() {
+            if span.to >= until {
+                break;
+            }
+            if index + 1 == LOOKED_AT {
+                until = span.to;
             }
             let stretch = Stretch { lane: *lane, from: span.from, to: span.to };
             match (span.state, seen.waits.last_mut()) {

@@ -1,5 +1,6 @@
 //! Each diagnosis on both sides: a log in which it holds, and one in which it does not.
 
+mod loop_kept;
 mod own_lock;
 mod rules;
 

@@ -1,5 +1,7 @@
 //! Figures in sentences.
 
+use crate::observe::place::Place;
+
 /// A number as people say it.
 pub fn number(value: u64) -> String {
     const WORDS: [&str; 10] = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
@@ -45,6 +47,12 @@ pub fn place((function, file, line): Site, caller: Option<Site>) -> String {
         Some((caller, file, line)) => format!("{} → {function} ({})", last_name(caller), site(file, line)),
         None => format!("{function} ({})", site(file, line)),
     }
+}
+
+/// The same of a place that a look has told.
+pub fn place_of(seen: &Place) -> String {
+    let caller = seen.caller.as_ref().map(|it| (&*it.function, &*it.file, it.line));
+    place((&seen.function, &seen.file, seen.line), caller)
 }
 
 #[cfg(test)]

@@ -40,9 +40,8 @@ impl RunSummary {
 
 /// From the order of its birth to the first bytecode of a lane; of one that a forkserver makes, from its fork.
 fn first_work(trace: &Trace, lane: LaneId) -> Option<Nanos> {
-    let mut span = trace.span_at(lane, trace.begin_at())?;
     let mut born = None;
-    loop {
+    for span in trace.spans(lane, trace.begin_at()) {
         match span.state {
             State::Running => return Some(span.from - born.unwrap_or(span.from)),
             State::Done | State::Unknown => return None,
@@ -51,9 +50,8 @@ fn first_work(trace: &Trace, lane: LaneId) -> Option<Nanos> {
                 born.get_or_insert(span.from);
             }
         }
-        let next = trace.next_change(lane, span.from)?;
-        span = trace.span_at(lane, next)?;
     }
+    None
 }
 
 fn profile(trace: &Trace, workers: &[LaneId]) -> Profile {

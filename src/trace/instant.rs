@@ -34,6 +34,14 @@ impl Trace {
         })
     }
 
+    /// The stretches of one state, with one detail, from the one on that `at` falls into.
+    pub fn spans(&self, lane: LaneId, at: Nanos) -> impl Iterator<Item = Span> {
+        std::iter::successors(self.span_at(lane, at), move |span| {
+            let next = (span.to < self.now).then(|| self.span_at(lane, span.to)).flatten();
+            next.filter(|next| next.to > span.to)
+        })
+    }
+
     /// The first change of the lane's state or detail after `at`.
     pub fn next_change(&self, lane: LaneId, at: Nanos) -> Option<Nanos> {
         let column = &self.lanes[lane.index()].column;

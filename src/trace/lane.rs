@@ -10,9 +10,9 @@ use super::unmet::Unmet;
 use crate::event::{CoreId, Detail, Line, LockId, Nanos, State};
 use crate::model::LockKind;
 
-/// One span of a lane, in 32 bits: 5 of state, 4 of detail, 9 of core, 14 of line.
+/// One span of a lane, in 32 bits: 5 of state, 5 of detail, 9 of core, 13 of line.
 ///
-/// Cores from 511 on and lines from 16,384 on are not told in a span.
+/// Cores from 511 on and lines from 8,192 on are not told in a span.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Stretch(u32);
 
@@ -60,14 +60,15 @@ pub(super) fn by_state(sums: &[u64]) -> [Nanos; State::COUNT] {
 }
 
 const NO_CORE: u32 = 511;
-const LINES: u32 = 1 << 14;
+const LINES: u32 = 1 << 13;
 const _: () = assert!(State::COUNT <= 1 << 5, "the bits of a state");
+const _: () = assert!(Detail::ALL.len() <= 1 << 5, "the bits of a detail");
 
 impl Stretch {
     pub(super) fn new(state: State, detail: Detail, core: CoreId, line: Line) -> Stretch {
         let core = u32::from(core.0).min(NO_CORE);
         let line = if line.0 < LINES { line.0 } else { 0 };
-        Stretch(u32::from(KEYS[state.index()]) | (detail as u32) << 5 | core << 9 | line << 18)
+        Stretch(u32::from(KEYS[state.index()]) | (detail as u32) << 5 | core << 10 | line << 19)
     }
 
     pub(super) fn state(self) -> State {
@@ -75,23 +76,23 @@ impl Stretch {
     }
 
     pub(super) fn detail(self) -> Detail {
-        Detail::from_index((self.0 >> 5 & 15) as usize).expect("only details are packed")
+        Detail::from_index((self.0 >> 5 & 31) as usize).expect("only details are packed")
     }
 
     pub(super) fn core(self) -> CoreId {
-        match self.0 >> 9 & NO_CORE {
+        match self.0 >> 10 & NO_CORE {
             NO_CORE => CoreId::UNKNOWN,
             core => CoreId(core as u16),
         }
     }
 
     pub(super) fn line(self) -> Line {
-        Line(self.0 >> 18)
+        Line(self.0 >> 19)
     }
 
     /// Whether both are the same to whoever looks: state and detail.
     pub(super) fn same(self, other: Stretch) -> bool {
-        self.0 & 0x1ff == other.0 & 0x1ff
+        self.0 & 0x3ff == other.0 & 0x3ff
     }
 }
 

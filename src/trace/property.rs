@@ -156,6 +156,13 @@ proptest! {
                     }
                     prop_assert_eq!(trace.holders_during(id, span).into_iter().collect::<BTreeMap<_, _>>(), held);
                 }
+                let spans: Vec<_> = trace.spans(id, Nanos(at as u64)).map(|span| (span.from, span.to, span.state)).collect();
+                let mut at_most = span.map(|span| span.from).unwrap_or(Nanos(BEGIN));
+                for (from, to, state) in &spans {
+                    prop_assert_eq!((*from, *state), (at_most, lane.table[from.0 as usize]));
+                    at_most = *to;
+                }
+                prop_assert_eq!(spans.last().map(|last| last.1), span.map(|_| Nanos(end as u64)));
                 let waits: Vec<Nanos> = (BEGIN as usize..end)
                     .filter(|start| lane.table[*start] == State::WaitingGil)
                     .filter(|start| *start == BEGIN as usize || lane.table[start - 1] != State::WaitingGil)

@@ -217,7 +217,7 @@ impl Watch {
                 lane,
                 name: row.map_or_else(|| self.name(log, lane), |row| row.name.clone()),
                 folded: row.map(|_| lanes.len()),
-                place: first.map(|row| place_words(&row.place)),
+                place: first.map(|row| words::place_of(&row.place)),
                 also: also(&where_held),
                 call: first.and_then(|row| call(&row.place)),
                 task: first.and_then(HeldIn::task_words),
@@ -279,16 +279,10 @@ fn also(rows: &[HeldIn]) -> Option<Also> {
     let off = first.off().max(second.off()) / all;
     (second.ns * 3.0 >= first.ns && second.ns > 0.0).then(|| Also {
         first: first.ns / all,
-        place: place_words(place),
+        place: words::place_of(place),
         share: second.ns / all,
         off,
     })
-}
-
-/// A place in few words.
-pub fn place_words(place: &Place) -> String {
-    let caller = place.caller.as_ref().map(|it| (&*it.function, &*it.file, it.line));
-    words::place((&place.function, &place.file, place.line), caller)
 }
 
 /// How `compare --call` names the function, or its caller outside of the standard library: a function of a module, for a

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use crate::event::{LaneId, Nanos};
+use crate::insight::words;
 use crate::session::{Held, HeldIn, Looks, Places};
 use crate::trace::Estimate;
 
-use super::figures::{Holder, place_words};
+use super::figures::Holder;
 
 /// So much that is in no function is a row of its own.
 const WORTH_A_ROW: f64 = 0.005;
@@ -37,7 +38,7 @@ fn table(rows: &[HeldIn], told: &HashMap<LaneId, Held>, span: Nanos, Shares { al
     let holder = |row: &HeldIn| Holder {
         lane: row.lane,
         name: row.place.function.to_string(),
-        place: Some(place_words(&row.place)),
+        place: Some(words::place_of(&row.place)),
         task: row.task_words(),
         holds: row.held.ns / span,
         waiting: part(row).ns / all.max(1.0),

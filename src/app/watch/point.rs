@@ -99,9 +99,7 @@ pub(super) fn put_cursor(state: &mut State, log: &Trace, at: Nanos) {
 pub(super) fn longest_wait(state: &State, log: &Trace) -> Option<(LaneId, Nanos)> {
     let (from, to) = (state.view.axis.from, state.view.until.min(state.view.axis.to()));
     let waits = |lane: LaneId| {
-        let spans = std::iter::successors(log.span_at(lane, from), |span| {
-            log.span_at(lane, span.to).filter(|next| span.to < to && next.to > span.to)
-        });
+        let spans = log.spans(lane, from).take_while(|span| span.from < to);
         let waits = spans.take(MOST_SPANS).filter(|span| span.state == LaneState::WaitingGil);
         waits.max_by_key(|span| span.to - span.from).map(|span| (lane, span.from.max(from)))
     };
