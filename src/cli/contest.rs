@@ -70,7 +70,7 @@ impl Contests {
                 break;
             }
             if let (Some(sampler), Some(run)) = (&self.sampler, comparer.run()) {
-                sampler.watch(run.pids());
+                sampler.watch(run.processes());
                 sampler.samples().try_iter().for_each(|sample| run.note_sample(&sample));
             }
             comparer.poll(Monotonic.now());

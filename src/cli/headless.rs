@@ -79,7 +79,7 @@ pub(super) fn follow(mut run: Run, following: &Following<'_>, mut each: impl FnM
         thread::sleep(EVERY.min(left).max(Duration::from_millis(1)));
         run.poll();
         if let Some(sampler) = &sampler {
-            sampler.watch(run.pids());
+            sampler.watch(run.processes());
             sampler.samples().try_iter().for_each(|sample| run.note_sample(&sample));
         }
         each(run.record());

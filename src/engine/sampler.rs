@@ -5,7 +5,10 @@
 //! page tables and may take milliseconds. Five times a second, the shortest
 //! interval at which the kernel's tick counters mean anything (sysinfo's
 //! documented minimum); proportional memory once a second, and whenever another
-//! set of processes is to be watched, so that short runs have it too.
+//! set of processes is to be watched, so that short runs have it too. Of
+//! processes that are not ours it is not read at all: while the kernel walks
+//! the page tables of one, 28 µs for each MiB, none of its threads gets memory
+//! from the kernel, and to watch is not to hold up.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -74,11 +77,20 @@ impl Peaks {
     }
 }
 
+/// Of which processes the memory is watched.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Watched {
+    /// Which.
+    pub pids: Vec<u32>,
+    /// Whether they are there for an experiment, and may be held up for a moment.
+    pub are_ours: bool,
+}
+
 /// The sampler's thread. Ends when this is dropped.
 #[derive(Debug)]
 pub struct Sampler {
     samples: Receiver<Sample>,
-    pids: Arc<Mutex<Vec<u32>>>,
+    watched: Arc<Mutex<Watched>>,
     /// Dropped to end the thread.
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -89,22 +101,22 @@ impl Sampler {
     pub fn start() -> std::io::Result<Sampler> {
         let (sender, samples) = bounded(BACKLOG);
         let (stop, stopped) = bounded(0);
-        let pids = Arc::new(Mutex::new(Vec::new()));
-        let watched = Arc::clone(&pids);
+        let watched = Arc::new(Mutex::new(Watched::default()));
+        let to_watch = Arc::clone(&watched);
         let thread = thread::Builder::new().name("sampler".into()).spawn(move || {
             let mut probe = Probe::new();
             while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(PERIOD) {
-                let pids = watched.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let watched = to_watch.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 // Full: nobody looks, and the next sample says as much.
-                let _ = sender.try_send(probe.sample(&pids));
+                let _ = sender.try_send(probe.sample(watched));
             }
         })?;
-        Ok(Sampler { samples, pids, stop: Some(stop), thread: Some(thread) })
+        Ok(Sampler { samples, watched, stop: Some(stop), thread: Some(thread) })
     }
 
     /// Watches the memory of these processes from now on, and of no others.
-    pub fn watch(&self, pids: Vec<u32>) {
-        *self.pids.lock().unwrap_or_else(PoisonError::into_inner) = pids;
+    pub fn watch(&self, watched: Watched) {
+        *self.watched.lock().unwrap_or_else(PoisonError::into_inner) = watched;
     }
 
     /// Where the samples come out.
@@ -129,7 +141,7 @@ struct Probe {
     /// Own time on cores, and when it was read.
     own: (Nanos, Nanos),
     dear_at: Instant,
-    watched: Vec<u32>,
+    watched: Watched,
 }
 
 impl Probe {
@@ -137,10 +149,10 @@ impl Probe {
         let mut system = System::new().ok();
         // What cores do is a difference: this is its first half.
         system.iter_mut().for_each(System::refresh_cpu_usage);
-        Probe { system, own: (own_time(), Monotonic.now()), dear_at: Instant::now(), watched: Vec::new() }
+        Probe { system, own: (own_time(), Monotonic.now()), dear_at: Instant::now(), watched: Watched::default() }
     }
 
-    fn sample(&mut self, pids: &[u32]) -> Sample {
+    fn sample(&mut self, watched: Watched) -> Sample {
         let at = Monotonic.now();
         let (own, before) = std::mem::replace(&mut self.own, (own_time(), at));
         let wall = at - before;
@@ -151,12 +163,13 @@ impl Probe {
         let number = |name: &str| name.strip_prefix("cpu")?.parse().ok().map(CoreId);
         let cores = cpus.filter_map(|cpu| Some((number(cpu.name())?, cpu.usage() / 100.0))).collect();
 
-        let dear = Instant::now() >= self.dear_at || self.watched != pids;
+        let dear = watched.are_ours && (Instant::now() >= self.dear_at || self.watched != watched);
         if dear {
             self.dear_at = Instant::now() + DEAR_PERIOD;
-            self.watched = pids.to_vec();
         }
-        Sample { at, cores, itself, memory: self.memory(pids, dear) }
+        let memory = self.memory(&watched.pids, dear);
+        self.watched = watched;
+        Sample { at, cores, itself, memory }
     }
 
     fn memory(&mut self, pids: &[u32], dear: bool) -> Vec<ProcessMemory> {
@@ -205,13 +218,18 @@ mod tests {
     #[test]
     fn samples_come_until_the_sampler_is_dropped() {
         let sampler = Sampler::start().unwrap();
-        sampler.watch(vec![std::process::id(), u32::MAX >> 1]);
+        let pids = vec![std::process::id(), u32::MAX >> 1];
+        sampler.watch(Watched { pids: pids.clone(), are_ours: true });
         let samples = sampler.samples().clone();
         let sample = samples.recv().unwrap();
         assert_eq!(sample.memory.iter().map(|process| process.pid).collect::<Vec<_>>(), [std::process::id()]);
         assert!(sample.memory[0].rss > Some(0) && sample.memory[0].pss > Some(0));
         assert!(!sample.cores.is_empty() && sample.cores.iter().all(|(_, busy)| (0.0..=1.0).contains(busy)));
         assert!(sample.itself.is_some());
+        sampler.watch(Watched { pids, are_ours: false });
+        // The first may have been on its way.
+        let mut later = samples.iter().skip(1).take(1 + (DEAR_PERIOD.as_millis() / PERIOD.as_millis()) as usize);
+        assert!(later.all(|sample| sample.memory[0].pss.is_none() && sample.memory[0].rss > Some(0)));
         drop(sampler);
         assert!(samples.iter().count() <= BACKLOG);
     }

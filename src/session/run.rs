@@ -2,7 +2,7 @@
 
 use crossterm::event::KeyEvent;
 
-use crate::engine::sampler::{Peaks, Sample};
+use crate::engine::sampler::{Peaks, Sample, Watched};
 use crate::engine::{CoreEvidence, Source};
 use crate::event::{LaneId, Line, Nanos};
 use crate::model::Role;
@@ -88,8 +88,8 @@ impl Run {
     }
 
     /// The processes that do the work.
-    pub fn pids(&self) -> Vec<u32> {
-        self.source.pids()
+    pub fn processes(&self) -> Watched {
+        Watched { pids: self.source.pids(), are_ours: self.record.experiment.is_some() }
     }
 
     /// The line each lane is at, by looking now.

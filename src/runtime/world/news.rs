@@ -154,10 +154,10 @@ impl World {
     }
 
     pub(super) fn look_at_machine(&mut self) {
-        let pids = self.alive().map(|run| run.pids()).unwrap_or_default();
+        let processes = self.alive().map(|run| run.processes()).unwrap_or_default();
         let Some(sampler) = &self.sampler else { return };
         let samples: Vec<Sample> = sampler.samples().try_iter().collect();
-        sampler.watch(pids);
+        sampler.watch(processes);
         for sample in samples {
             if let Some(run) = self.alive() {
                 run.note_sample(&sample);
