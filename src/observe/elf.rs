@@ -1,5 +1,7 @@
 //! What an interpreter's file says of where its runtime lies.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
@@ -75,34 +77,46 @@ fn parse(file: impl Read + Seek) -> Option<Binary> {
 /// How much of a file is read at once.
 const BLOCK: u64 = 64 << 10;
 
-/// A file read in blocks, the last of which is kept: names lie side by side and are asked for one at a time.
+/// A file read in blocks, which are kept: names are asked for one at a time, and those of neighbouring symbols may lie
+/// anywhere in their table.
 struct Blocks<F> {
     file: F,
     at: u64,
-    start: u64,
-    block: Vec<u8>,
+    /// By where they begin.
+    blocks: HashMap<u64, Vec<u8>>,
 }
 
-impl<F> Blocks<F> {
+impl<F: Read + Seek> Blocks<F> {
     fn of(file: F) -> Blocks<F> {
-        Blocks { file, at: 0, start: 0, block: Vec::new() }
+        Blocks { file, at: 0, blocks: HashMap::new() }
     }
 
-    fn kept(&self) -> &[u8] {
-        let from = self.at.checked_sub(self.start).and_then(|from| usize::try_from(from).ok());
-        from.and_then(|from| self.block.get(from..)).unwrap_or_default()
+    fn block(&mut self, start: u64) -> std::io::Result<&[u8]> {
+        Ok(match self.blocks.entry(start) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                self.file.seek(SeekFrom::Start(start))?;
+                // All of it at once, which `read_to_end` would not.
+                let mut block = vec![0; BLOCK as usize];
+                let mut length = 0;
+                while length < block.len() {
+                    match self.file.read(&mut block[length..])? {
+                        0 => break,
+                        more => length += more,
+                    }
+                }
+                block.truncate(length);
+                new.insert(block)
+            }
+        })
     }
 }
 
 impl<F: Read + Seek> Read for Blocks<F> {
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        if self.kept().is_empty() {
-            self.start = self.at - self.at % BLOCK;
-            self.block.clear();
-            self.file.seek(SeekFrom::Start(self.start))?;
-            self.file.by_ref().take(BLOCK).read_to_end(&mut self.block)?;
-        }
-        let kept = self.kept();
+        let within = self.at % BLOCK;
+        let block = self.block(self.at - within)?;
+        let kept = block.get(within as usize..).unwrap_or_default();
         let length = kept.len().min(into.len());
         into[..length].copy_from_slice(&kept[..length]);
         self.at += length as u64;
