@@ -10,7 +10,8 @@
 //! follow one another without a gap, one at a time, and all have theirs. That tells them from those without work: idle
 //! workers are woken by one that waits for no lock, or by the one that has every second turn since it waits for what they
 //! do; where several have work done by others, there are several turns at once; at a barrier one wakes all. And while
-//! nobody works, it is nobody's turn.
+//! nobody works, it is nobody's turn. How long a turn is says nothing: whoever lets a lock go and takes it again at once
+//! nearly always finds it free, and whom he has woken finds it taken.
 //!
 //! # Not chosen
 //! How many wait, and how long: idle threads wait as many and as long. Two that take turns: they may hand each other work.
@@ -129,7 +130,7 @@ fn queue(facts: &Facts, lanes: &[LaneId]) -> Option<Queue> {
     let all: Nanos = shares.values().map(|share| share.1).sum();
     let united = united(&turns);
     let of_united: Nanos = united.iter().map(|(from, to)| *to - *from).sum();
-    let most = shares.values().map(|share| (share.0 as f64 / turns.len() as f64).max(ratio(share.1, all)));
+    let most = shares.values().map(|share| share.0 as f64 / turns.len() as f64);
     let most = most.fold(0.0, f64::max);
     let (mut covered, mut waited) = (Nanos::ZERO, Nanos::ZERO);
     for wait in seen.waits.iter().filter(|wait| shares.contains_key(&wait.lane)) {
@@ -178,6 +179,8 @@ fn look(facts: &Facts, lanes: &[LaneId]) -> Seen {
             let stretch = Stretch { lane: *lane, from: span.from, to: span.to };
             match (span.state, seen.waits.last_mut()) {
                 (State::WaitingLock, Some(last)) if in_vain && last.lane == *lane => last.to = span.to,
+                // Too short for anybody to have looked, and without Python in between: it is in the same call.
+                (State::Sleeping, Some(last)) if in_vain && is_exact && last.lane == *lane => last.to = span.to,
                 (State::WaitingLock, _) => seen.waits.push(stretch),
                 _ => {}
             }
@@ -185,7 +188,7 @@ fn look(facts: &Facts, lanes: &[LaneId]) -> Seen {
                 seen.at_work.push(stretch);
             }
             let is_moment = match is_exact {
-                true => matches!(span.state, State::Native | State::WaitingCore),
+                true => matches!(span.state, State::Native | State::WaitingCore | State::Sleeping),
                 false => works(span.state) && span.to - span.from <= MOMENT || span.state == State::WaitingCore,
             };
             in_vain = span.state == State::WaitingLock || in_vain && is_moment;
@@ -210,10 +213,13 @@ impl Seen {
             let turn = waker.and_then(|waker| Some((waker, *last.get(&waker.lane)?)));
             if let Some((waker, (since, true))) = turn {
                 woke += 1;
-                let is_new = current.get(&waker.lane).is_none_or(|turn| turns[*turn].from != since);
-                if is_new && waker.to > since {
-                    current.insert(waker.lane, turns.len());
-                    turns.push(Stretch { lane: waker.lane, from: since, to: waker.to });
+                match current.get(&waker.lane).filter(|turn| turns[**turn].from == since) {
+                    Some(turn) => turns[*turn].to = waker.to,
+                    None if waker.to > since => {
+                        current.insert(waker.lane, turns.len());
+                        turns.push(Stretch { lane: waker.lane, from: since, to: waker.to });
+                    }
+                    None => {}
                 }
             }
             last.insert(wait.lane, (wait.to, turn.is_some()));

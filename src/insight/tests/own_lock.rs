@@ -60,6 +60,23 @@ fn who_is_woken_and_finds_the_lock_taken_again_waits_on() {
 }
 
 #[test]
+fn a_lock_that_one_keeps_for_long_and_others_shortly_is_one_lock() {
+    let turns = [40, 4, 9, 2];
+    let all: u64 = turns.iter().sum();
+    let states = turns.map(|turn| {
+        // In its own turn it is let go several times, and each time others are woken in vain, shortly after one another.
+        let mut states = vec![(State::Running, turn)];
+        states.extend([(State::WaitingLock, all - turn - 4), (State::Native, 1), (State::Sleeping, 1)]);
+        states.extend([(State::Native, 1), (State::Sleeping, 1)]);
+        states
+    });
+    let first = |thread: usize| turns[..thread].iter().sum();
+    let lanes: Vec<_> = states.iter().enumerate().map(|(thread, states)| (first(thread), &**states)).collect();
+    let found = found(true, &lanes).expect("it holds");
+    assert!(found.sentence.starts_with("4 threads take turns") && found.sentence.contains(" 96% of that"), "{found:?}");
+}
+
+#[test]
 fn idle_workers_queue_for_nothing() {
     let (work, wait) = (State::Running, State::WaitingLock);
     let of_eight = |own: u64, period: u64, from: u64| -> Vec<(u64, Vec<(State, u64)>)> {
