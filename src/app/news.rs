@@ -125,9 +125,7 @@ pub fn hear(state: &mut State, log: Option<&Trace>, news: News) -> Vec<Effect> {
         News::Alone(rate) => {
             state.alone = Some(rate);
             if let Some(log) = log {
-                let cells = gutters(state, Some(log)).cells;
-                let facts = facts(state, log);
-                state.figures.finish(&facts, cells);
+                finish_figures(state, log);
             }
         }
         News::Machine(machine) => {
@@ -212,11 +210,23 @@ fn interval(state: &State) -> Nanos {
 }
 
 /// The run on the screen as the diagnoses see it.
-fn facts<'a>(state: &State, log: &'a Trace) -> Facts<'a> {
+fn facts<'a>(state: &'a State, log: &'a Trace) -> Facts<'a> {
     let mut facts = Facts::new(log, state.machine.cores.len().max(1), interval(state)).beside(state.alone);
     facts.outcome.clone_from(&state.outcome);
-    facts.is_program = state.origin.program.is_some();
+    if state.origin.program.is_some() {
+        facts.is_program = true;
+        (facts.native, facts.booked) = (state.watch.native, state.watch.booked);
+        facts.places = Some(&state.watch.places);
+    }
     facts
+}
+
+/// The figures of the run on the screen, for good.
+fn finish_figures(state: &mut State, log: &Trace) {
+    let cells = gutters(state, Some(log)).cells;
+    let mut figures = std::mem::take(&mut state.figures);
+    figures.finish(&facts(state, log), cells);
+    state.figures = figures;
 }
 
 fn resize(state: &mut State, log: Option<&Trace>) {
@@ -268,9 +278,8 @@ fn ended(state: &mut State, log: Option<&Trace>, ending: Ending) -> Vec<Effect> 
 fn run_ended(state: &mut State, log: Option<&Trace>, ending: Ending) -> Vec<Effect> {
     let elapsed = log.map_or(Nanos::ZERO, Trace::elapsed);
     if let Some(log) = log {
+        finish_figures(state, log);
         let cells = gutters(state, Some(log)).cells;
-        let facts = facts(state, log);
-        state.figures.finish(&facts, cells);
         if state.view.frozen.is_none() {
             state.view.show_whole(log.begin_at(), log.now(), cells);
         }

@@ -29,7 +29,7 @@ const SLOW: Nanos = Nanos::from_millis(100);
 const SLEEPS: usize = 5;
 
 /// So many changes are looked at in all.
-const LOOKED_AT: usize = 100_000;
+const LOOKED_AT: usize = 400_000;
 
 pub(super) const INSIGHT: Insight = Insight { id: "loop-kept", of: Of::AnyProgram, find };
 
@@ -90,8 +90,7 @@ fn find(facts: &Facts) -> Option<Said> {
     };
     Said::with(
         format!(
-            "{} runs an event loop that stood still for {}{often}: for most of that it {by}, while whatever else became \
-             ready waited.",
+            "{} runs an event loop, which stood still for {}{often}: mostly it {by}. Whatever became ready meanwhile waited.",
             printable(&facts.trace.lane(lane).name),
             longest.length(),
         ),

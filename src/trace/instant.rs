@@ -23,22 +23,20 @@ impl Trace {
         while next.as_ref().is_some_and(same) {
             next = next.and_then(|next| column.after(next));
         }
-        let began = column.value(first);
-        Some(Span {
-            from: Nanos(column.start(first)),
-            to: next.map_or(self.now, |next| Nanos(column.start(next))),
-            state: began.state(),
-            detail: began.detail(),
-            line: began.line(),
-            core: began.core(),
-        })
+        let to = next.map_or(self.now, |next| Nanos(column.start(next)));
+        Some(column.value(first).lasting(Nanos(column.start(first)), to))
     }
 
     /// The stretches of one state, with one detail, from the one on that `at` falls into.
     pub fn spans(&self, lane: LaneId, at: Nanos) -> impl Iterator<Item = Span> {
-        std::iter::successors(self.span_at(lane, at), move |span| {
-            let next = (span.to < self.now).then(|| self.span_at(lane, span.to)).flatten();
-            next.filter(|next| next.to > span.to)
+        let first = self.span_at(lane, at);
+        let mut recorded = first.map(|first| self.lanes[lane.index()].column.spans_from(first.from.0).peekable());
+        std::iter::from_fn(move || {
+            let recorded = recorded.as_mut()?;
+            let (from, value) = recorded.next()?;
+            while recorded.next_if(|(_, later)| later.same(value)).is_some() {}
+            let to = recorded.peek().map_or(self.now, |(next, _)| Nanos(*next));
+            Some(value.lasting(Nanos(from), to)).filter(|span| span.to > span.from)
         })
     }
 

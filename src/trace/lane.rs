@@ -1,5 +1,6 @@
 //! One lane: what it was told, and the column of what it was.
 
+use super::cell::Span;
 use super::charges::Charges;
 use super::column::{Column, Value};
 use super::crowd::Crowd;
@@ -88,6 +89,11 @@ impl Stretch {
 
     pub(super) fn line(self) -> Line {
         Line(self.0 >> 19)
+    }
+
+    /// What it says of a stretch of time.
+    pub(super) fn lasting(self, from: Nanos, to: Nanos) -> Span {
+        Span { from, to, state: self.state(), detail: self.detail(), line: self.line(), core: self.core() }
     }
 
     /// Whether both are the same to whoever looks: state and detail.

@@ -4,6 +4,7 @@ use crate::app::cursor;
 use crate::app::origin::Origin;
 use crate::app::state::State;
 use crate::app::words::foreign;
+use crate::insight::Finding;
 use crate::program::last_words;
 use crate::trace::Trace;
 use crate::workload::Importing;
@@ -29,17 +30,22 @@ fn unsaid(state: &State, log: &Trace) -> String {
         (None, Some(pointed)) => pointed,
         (None, None) => match state.origin.instead.clone().filter(|_| state.watch.ended.is_none()) {
             Some(instead) => instead,
-            None => state.watch.sentence(log, &state.origin),
+            None => state.watch.sentence(log, &state.origin, state.figures.insights.first()),
         },
     }
 }
 
 impl Watch {
-    /// What is to be said of it all, in a sentence or two; what is foreign in it is kept apart.
-    pub(super) fn sentence(&self, log: &Trace, origin: &Origin) -> String {
+    /// What is to be said of it all, in a sentence or two; what is foreign in it is kept apart. What was found of the whole
+    /// run is said where no one thread makes the others wait just now, and at the end.
+    pub(super) fn sentence(&self, log: &Trace, origin: &Origin, found: Option<&Finding>) -> String {
+        let found = found.map(|found| [Some(&*found.sentence), found.advice].into_iter().flatten().collect::<Vec<_>>());
+        let found = found.map(|said| said.join(" "));
         if let Some(how) = &self.ended {
             let seen = if log.lanes().len() == 0 { " No Python has been seen in it." } else { "" };
-            return format!("The program has ended: {how}.{seen}{}", self.last_words());
+            let more = Some(self.last_words()).filter(|said| !said.is_empty());
+            let more = more.or(found.map(|found| format!(" {found}"))).unwrap_or_default();
+            return format!("The program has ended: {how}.{seen}{more}");
         }
         let rows = &self.figures.rows;
         let waits = rows.is_empty() || rows.iter().any(|row| row.waits >= WORTH_WAITING);
@@ -50,6 +56,7 @@ impl Watch {
             (_, None) if !log.has_gil() => "No GIL has been found in it: its threads and cores are seen.".to_owned(),
             (Some(most), _) if self.by_function => self.said_of_functions(most),
             (Some(most), _) => self.said_of_thread(most),
+            (None, _) if found.is_some() => found.unwrap_or_default(),
             (None, Some(held)) if held.share + origin.off(held.share) < 0.5 => match held.of {
                 1 => "The lock is free most of the time: nobody waits long for it.".to_owned(),
                 of => format!("Of {of} locks none is held most of the time: nobody waits long for one."),

@@ -6,6 +6,7 @@ use super::super::{ModelChoice, News, hear, update as act};
 use super::*;
 use crate::app::Origin;
 use crate::event::State as LaneState;
+use crate::insight::Finding;
 use crate::observe::parking::Wanted;
 use crate::observe::place::Place;
 use crate::session::{Experiment, Wants};
@@ -13,7 +14,7 @@ use crate::trace::Evidence;
 use crate::trace::testing::TraceBuilder;
 
 fn sentence(watch: &Watch, log: &Trace) -> String {
-    super::super::Wording::Plain.say(&watch.sentence(log, &Origin::default())).into_owned()
+    super::super::Wording::Plain.say(&watch.sentence(log, &Origin::default(), None)).into_owned()
 }
 
 fn ms(millis: u64) -> Nanos {
@@ -67,7 +68,7 @@ fn a_lock_is_free_most_of_the_time_only_if_it_is_with_the_margin_of_its_looks() 
         let log = TraceBuilder::new().lock("GIL").lane("one").running(ms(held)).state(LaneState::Io, ms(1000 - held));
         let (log, mut watch) = (log.build(), Watch::default());
         watch.read(&log, &Places::default());
-        watch.sentence(&log, &Origin { evidence, ..Origin::default() })
+        watch.sentence(&log, &Origin { evidence, ..Origin::default() }, None)
     };
     let (free, neither) = ("The lock is free most of the time", "No one thread makes the others wait");
     assert!(said(490, Evidence::Exact).starts_with(free));
@@ -86,6 +87,26 @@ fn nobody_is_said_to_make_others_wait_who_hardly_wait() {
         watch.read(&log, &Places::default());
         assert_eq!(sentence(&watch, &log).contains("of all waiting"), said, "{waits} ms of a second");
     }
+}
+
+#[test]
+fn what_was_found_of_it_all_is_said_where_nobody_makes_others_wait_and_at_the_end() {
+    let found =
+        Finding { id: "loop-kept", sentence: "It stood still.".into(), advice: Some("Try: it."), command: None };
+    let said = |watch: &Watch, log: &Trace| watch.sentence(log, &Origin::default(), Some(&found));
+    let mut watch = Watch::default();
+    watch.read(&log(), &Places::default());
+    assert!(said(&watch, &log()).contains("of all waiting"), "who makes others wait goes before");
+    let free = TraceBuilder::new().lock("GIL").lane("one").running(ms(10)).state(LaneState::Io, ms(990)).build();
+    let mut watch = Watch::default();
+    watch.read(&free, &Places::default());
+    assert_eq!(said(&watch, &free), "It stood still. Try: it.");
+    watch.ended = Some("exit status 0".to_owned());
+    assert_eq!(said(&watch, &free), "The program has ended: exit status 0. It stood still. Try: it.");
+    watch.ended = Some("exit status 1".to_owned());
+    watch.output = Printed { lines: vec!["Traceback".into(), "ValueError: 7".into()], ..Printed::default() };
+    let said = said(&watch, &free);
+    assert!(said.contains("It said last") && !said.contains("stood still"), "{said}");
 }
 
 fn place(function: &str, file: &str, line: u32) -> Place {

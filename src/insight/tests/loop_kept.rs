@@ -40,7 +40,7 @@ fn seen(times: usize, once: Did) -> Option<String> {
 #[test]
 fn what_stops_a_loop_is_told_with_what_it_did_meanwhile() {
     let computes = seen(10, &[(State::Running, Detail::None, 300)]).expect("it stood still");
-    assert!(computes.starts_with("main runs an event loop that stood still for 300 ms: for most of that it computed,"));
+    assert!(computes.starts_with("main runs an event loop, which stood still for 300 ms: mostly it computed."));
     let sleep = [(State::Running, Detail::None, 5), (State::Io, Detail::Sleep, 200), (State::Running, Detail::None, 5)];
     let sleeps = seen(10, &sleep).expect("it stood still");
     assert!(sleeps.contains("stood still for 210 ms") && sleeps.contains("slept for a set time"), "{sleeps}");

@@ -132,6 +132,8 @@ impl World {
             locks_held: observing.map(locks_held).unwrap_or_default(),
             cores_busy: observing.and_then(|status| status.cores_busy),
             native_busy: observing.map_or(0.0, |status| status.native_busy),
+            native: record.native_cpu(),
+            booked: record.cpu_of_all().map(|_| record.cores_busy()),
             work: observing.map(app::watch::Work::of),
             ended,
         };
