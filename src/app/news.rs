@@ -215,7 +215,7 @@ fn facts<'a>(state: &'a State, log: &'a Trace) -> Facts<'a> {
     facts.outcome.clone_from(&state.outcome);
     if state.origin.program.is_some() {
         facts.is_program = true;
-        (facts.native, facts.booked) = (state.watch.native, state.watch.booked);
+        facts.books = state.watch.books;
         facts.places = Some(&state.watch.places);
     }
     facts

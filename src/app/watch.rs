@@ -18,6 +18,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::event::{LaneId, LockId, Nanos};
+use crate::insight::Books;
 use crate::program::Printed;
 use crate::session::{Places, Wants};
 use crate::trace::Trace;
@@ -75,10 +76,8 @@ pub struct Observation {
     pub cores_busy: Option<f64>,
     /// How many cores threads without a lane had of late.
     pub native_busy: f64,
-    /// How long those were on cores in all.
-    pub native: Nanos,
-    /// How many cores all of it had since it is watched, by the kernel's books; none while that is not known.
-    pub booked: Option<f64>,
+    /// What is known of cores beside what the log tells.
+    pub books: Books,
     /// How the observer gets on, as far as it has said.
     pub work: Option<Work>,
     /// How it ended; none while it runs.
@@ -116,10 +115,8 @@ pub struct Watch {
     pub cores_busy: Option<f64>,
     /// How many cores threads without a lane had of late.
     pub native_busy: f64,
-    /// How long those were on cores in all, and how many cores all of it had, as of these figures.
-    pub native: Nanos,
-    /// See there.
-    pub booked: Option<f64>,
+    /// What is known of cores beside what the log tells, as of these figures.
+    pub books: Books,
     /// How it ended; none while it runs.
     pub ended: Option<String>,
     /// How the observer gets on.
@@ -182,7 +179,7 @@ pub fn looked_at(state: &mut State, file: Arc<str>, script: Script) {
 /// Takes in how the program does.
 pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) -> Vec<Effect> {
     let Observation { origin, gil_disabled, places, wants, output, locks_held, .. } = seen;
-    let Observation { cores_busy, native_busy, native, booked, work, ended, .. } = seen;
+    let Observation { cores_busy, native_busy, books, work, ended, .. } = seen;
     if origin.is_sampled() && state.view.zoom == Zoom::Turns {
         // Ten samples a cell.
         state.view.zoom = Zoom::Cell(SAMPLED_CELL);
@@ -203,7 +200,7 @@ pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) -> Ve
     if state.view.frozen.is_none() || ended.is_some() {
         (state.watch.wants, state.watch.cores_busy) = (wants, cores_busy);
         (state.watch.native_busy, state.watch.locks_held) = (native_busy, locks_held);
-        (state.watch.native, state.watch.booked) = (native, booked);
+        state.watch.books = books;
         state.watch.read(log, &places);
     } else {
         // Once it goes on, waits are looked for that come then.

@@ -77,6 +77,29 @@ impl Peaks {
     }
 }
 
+/// How busy the machine was.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Busy {
+    cores: f64,
+    samples: u32,
+}
+
+impl Busy {
+    /// Takes a sample into account, if it tells.
+    pub fn add(&mut self, sample: &Sample) {
+        if !sample.cores.is_empty() {
+            let all: f64 = sample.cores.iter().map(|(_, busy)| f64::from(*busy)).sum();
+            self.cores += (all - f64::from(sample.itself.unwrap_or_default())).max(0.0);
+            self.samples += 1;
+        }
+    }
+
+    /// On how many cores anybody's work was but our own process's, on average; none without a sample.
+    pub fn mean(&self) -> Option<f64> {
+        (self.samples > 0).then(|| self.cores / f64::from(self.samples))
+    }
+}
+
 /// Of which processes the memory is watched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Watched {
@@ -213,6 +236,21 @@ mod tests {
         // Between two looks one of them held more than both together whenever somebody looked.
         peaks.add(&[ProcessMemory { peak: Some(40), ..process(1, Some(2), Some(1)) }, process(2, Some(3), Some(1))]);
         assert_eq!((peaks.rss, peaks.pss, peaks.processes[&1].rss), (Some(40), Some(11), Some(40)));
+    }
+
+    #[test]
+    fn how_busy_a_machine_is_is_without_ourselves_and_not_known_before_a_sample() {
+        let sample = |cores: &[f32], itself| Sample {
+            cores: cores.iter().map(|busy| (CoreId(0), *busy)).collect(),
+            itself,
+            ..Sample::default()
+        };
+        let mut busy = Busy::default();
+        busy.add(&sample(&[], Some(0.5)));
+        assert_eq!(busy.mean(), None);
+        busy.add(&sample(&[1.0, 0.5], Some(0.25)));
+        busy.add(&sample(&[0.25, 0.0], None));
+        assert_eq!(busy.mean(), Some(0.75));
     }
 
     #[test]

@@ -4,6 +4,9 @@
 //! cores than there are cores, so a lane that waits at such a moment waits for somebody else. The moments are looked at
 //! one by one, since on average a run may have left cores free that it lacked at times.
 //!
+//! And where the rest of the machine was idle nobody took anything: the kernel wakes a thread where he has to wait for who
+//! woke him, and leaves another core idle for a moment.
+//!
 //! Where threads of a real program wait for their lock still more, that is what is to be said first: it says itself that
 //! they lack cores, too.
 //!
@@ -21,6 +24,10 @@ const TAKEN: f64 = 0.15;
 /// And they lacked one for so much of the run, all lanes together: a part of the time in which threads are awake that
 /// nearly always sleep is nothing that the run takes longer for.
 const OF_RUN: f64 = 0.05;
+
+/// Others were on as many cores as were lacked; who is woken often is put where he waits although a core is idle. By
+/// half, since the samples of the machine are of another time than the run, as far as one is longer.
+const OF_LACKED: f64 = 0.5;
 
 /// So many moments are looked at, spread evenly; fewer where there are many lanes.
 const LOOKS: usize = 512;
@@ -50,8 +57,13 @@ fn find(facts: &Facts) -> Option<Said> {
         taken += waiting.min(facts.cores.saturating_sub(on_core));
         on_cores += on_core.min(facts.cores);
     }
-    let native = ratio(facts.native, facts.elapsed());
+    let native = ratio(facts.books.native, facts.elapsed());
     if (taken as f64 - native * looks as f64) < wanted as f64 * TAKEN {
+        return None;
+    }
+    let ours = facts.books.ours.unwrap_or(on_cores as f64 / looks as f64 + native);
+    let (others, lacked) = (facts.books.machine.map(|all| all - ours), taken as f64 / looks as f64 - native);
+    if others.is_some_and(|others| others < lacked * OF_LACKED) {
         return None;
     }
     Said::with(
@@ -61,7 +73,7 @@ fn find(facts: &Facts) -> Option<Said> {
             percent(without),
             facts.their_time(),
             facts.noun(),
-            mean(facts.booked.unwrap_or(on_cores as f64 / looks as f64 + native).min(facts.cores as f64)),
+            mean(ours.min(facts.cores as f64)),
             facts.cores,
         ),
         "Try: once more when the machine is quiet.",

@@ -14,6 +14,28 @@ const LEAST: Nanos = Nanos::from_millis(10);
 /// If more than this share was not observed, what was may not be typical.
 const MOST_UNKNOWN: f64 = 0.25;
 
+/// What the kernel's books say of cores, beside what a log tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Books {
+    /// How long threads without a lane were on cores, of a real program.
+    pub native: Nanos,
+    /// How many cores all of it took on average, of a real program.
+    pub ours: Option<f64>,
+    /// On how many of the machine's cores anybody's work was but gilscope's, if that was sampled.
+    pub machine: Option<f64>,
+}
+
+impl Books {
+    /// Of a run's record.
+    pub fn of(record: &Record) -> Books {
+        Books {
+            native: record.native_cpu(),
+            ours: record.cpu_of_all().map(|_| record.cores_busy()),
+            machine: record.machine.mean(),
+        }
+    }
+}
+
 /// A run as the diagnoses see it.
 pub struct Facts<'a> {
     /// The log.
@@ -36,12 +58,10 @@ pub struct Facts<'a> {
     pub workers: Vec<LaneId>,
     /// The locks that two workers or more share, with how many do.
     pub shared: BTreeMap<LockId, usize>,
-    /// How long threads without a lane were on cores, of a real program.
-    pub native: Nanos,
+    /// What is known of cores beside what the log tells.
+    pub books: Books,
     /// Where the holders of locks were seen, of a real program.
     pub places: Option<&'a Places>,
-    /// How many cores all of it took by the kernel's books, of a real program.
-    pub booked: Option<f64>,
     ledger: Ledger,
 }
 
@@ -67,9 +87,8 @@ impl<'a> Facts<'a> {
             is_program: false,
             workers,
             shared,
-            native: Nanos::ZERO,
+            books: Books::default(),
             places: None,
-            booked: None,
             ledger,
         }
     }
@@ -82,9 +101,8 @@ impl<'a> Facts<'a> {
             outcome: record.outcome.clone(),
             experiment: record.experiment.as_ref(),
             is_program: record.experiment.is_none(),
-            native: record.native_cpu(),
+            books: Books::of(record),
             places: Some(&record.places),
-            booked: record.cpu_of_all().map(|_| record.cores_busy()),
             ..facts
         }
     }

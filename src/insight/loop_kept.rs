@@ -108,36 +108,39 @@ fn stretches(facts: &Facts, lane: LaneId, left: &mut usize) -> Vec<Stretch> {
     // Else short sleeps are not seen, and it may have waited meanwhile.
     let sees_sleeps = facts.trace.lane(lane).core_evidence == CoreEvidence::SwitchRecords;
     let (mut found, mut sleeps) = (Vec::new(), 0);
-    // Since it last waited for events, and what it did since.
+    // Since it last waited for events, or may have, and what it did since.
     let mut since = None;
     let mut did: BTreeMap<Kept, Nanos> = BTreeMap::new();
+    // What counts if it waits for events once more: after its end a loop is none.
+    let mut ahead = Vec::new();
     for span in facts.spans(lane).take(*left) {
         *left -= 1;
-        let length = span.to - span.from;
         let kept = match (span.state, span.detail) {
-            (State::Io, Detail::Epoll) => {
-                sleeps += 1;
-                let most = did.iter().max_by_key(|(_, span)| **span).map(|(kept, _)| *kept);
-                let stretch = since.zip(most).map(|(from, by)| Stretch { from, to: span.from, by });
-                found.extend(stretch.filter(|it| it.length() >= SLOW && it.by != Kept::Waiting));
-                (since, did) = (Some(span.to), BTreeMap::new());
-                continue;
-            }
-            (State::Io, detail) => Kept::Call(detail),
-            (State::WaitingLock, _) => Kept::Lock,
-            (State::Running, _) if sees_sleeps => Kept::Computing,
-            (State::Native, _) if sees_sleeps => Kept::Native,
-            (State::WaitingGil | State::WaitingCore | State::WaitingWorld, _) if sees_sleeps => Kept::Waiting,
-            // It may have waited for events, unseen.
-            _ => {
-                (since, did) = (since.map(|_| span.to), BTreeMap::new());
-                continue;
-            }
+            (State::Io, Detail::Epoll) => None,
+            (State::Io, detail) => Some(Kept::Call(detail)),
+            (State::WaitingLock, _) => Some(Kept::Lock),
+            (State::Running, _) if sees_sleeps => Some(Kept::Computing),
+            (State::Native, _) if sees_sleeps => Some(Kept::Native),
+            (State::WaitingGil | State::WaitingCore | State::WaitingWorld, _) if sees_sleeps => Some(Kept::Waiting),
+            // It may wait for events, unseen.
+            _ => None,
         };
-        if !sees_sleeps {
-            (since, did) = (since.map(|_| span.from), BTreeMap::new());
+        if let Some(kept) = kept {
+            if !sees_sleeps {
+                (since, did) = (since.map(|_| span.from), BTreeMap::new());
+            }
+            *did.entry(kept).or_default() += span.to - span.from;
+            continue;
         }
-        *did.entry(kept).or_default() += length;
+        let most = std::mem::take(&mut did).into_iter().max_by_key(|(_, span)| *span).map(|(kept, _)| kept);
+        let stretch = since.zip(most).map(|(from, by)| Stretch { from, to: span.from, by });
+        ahead.extend(stretch.filter(|it| it.length() >= SLOW && it.by != Kept::Waiting));
+        let waits = span.detail == Detail::Epoll;
+        if waits {
+            sleeps += 1;
+            found.append(&mut ahead);
+        }
+        since = since.or(waits.then_some(span.to)).map(|_| span.to);
     }
     if sleeps < SLEEPS { Vec::new() } else { found }
 }

@@ -30,7 +30,7 @@ pub mod words;
 
 use serde::Serialize;
 
-pub use facts::Facts;
+pub use facts::{Books, Facts};
 
 use crate::session::Experiment;
 use crate::text::printable;

@@ -437,13 +437,20 @@ fn cores_were_taken_by_others_only_where_ours_left_some_free() {
     // Threads of the program's own that have no lane may have been what took it.
     let native = |native| {
         let mut facts = Facts::new(&turns, 2, ms(5));
-        facts.native = native;
+        facts.books.native = native;
         find(&facts)
     };
     let taken = |native_for| native(native_for).into_iter().find(|finding| finding.id == "cores-taken");
     assert_eq!((taken(ms(190)), taken(ms(1000))), (None, None));
     let sentence = taken(ms(20)).expect("a tenth does not explain it").sentence;
     assert!(sentence.ends_with("was on 1.1 of 2."), "{sentence}");
+    // One core was lacked while ours had one: somebody must have had it.
+    let beside = |machine| {
+        let mut facts = Facts::new(&turns, 2, ms(5));
+        facts.books.machine = Some(machine);
+        find(&facts).iter().any(|finding| finding.id == "cores-taken")
+    };
+    assert_eq!((beside(1.9), beside(1.3)), (true, false));
     let little = workers(2, true, &[(State::Running, 100), (State::WaitingCore, 10)]);
     assert!(!ids(&little).contains(&"cores-taken"));
     // Of a time awake that is a hundredth of the run a third is nothing, and of a tenth it is something.

@@ -1,6 +1,6 @@
 //! Everything that a run's source has said so far.
 
-use crate::engine::sampler::Peaks;
+use crate::engine::sampler::{Busy, Peaks};
 use crate::engine::{Accounts, Description, ENDED_BY_US, ENDED_SOMEHOW, Signal, Slept, TaskOutcome};
 use crate::event::{LaneId, Nanos, State};
 use crate::model::{LanePlan, Role};
@@ -58,6 +58,8 @@ pub struct Record {
     pub output_left_out: u64,
     /// The most memory it held.
     pub memory: Peaks,
+    /// How busy the machine was while it ran, if it was sampled.
+    pub machine: Busy,
     /// How far it has come.
     pub phase: Phase,
 }

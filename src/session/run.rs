@@ -2,7 +2,7 @@
 
 use crossterm::event::KeyEvent;
 
-use crate::engine::sampler::{Peaks, Sample, Watched};
+use crate::engine::sampler::{Busy, Peaks, Sample, Watched};
 use crate::engine::{CoreEvidence, Source};
 use crate::event::{LaneId, Line, Nanos};
 use crate::model::Role;
@@ -62,6 +62,7 @@ impl Run {
             output: String::new(),
             output_left_out: 0,
             memory: Peaks::default(),
+            machine: Busy::default(),
             phase: Phase::Booting,
         };
         Run { source, record }
@@ -97,9 +98,12 @@ impl Run {
         self.source.lines()
     }
 
-    /// Notes how much memory the processes hold.
+    /// Notes how much memory the processes hold and, while it runs, how busy the machine is.
     pub fn note_sample(&mut self, sample: &Sample) {
         self.record.memory.add(&sample.memory);
+        if self.record.phase == Phase::Running {
+            self.record.machine.add(sample);
+        }
     }
 
     /// What was printed so far: the last 1 MiB.

@@ -1,6 +1,7 @@
 //! Real interpreters, observed by the real binary: programs whose truth is known.
 
 mod attached;
+mod diagnoses;
 mod endings;
 mod free_threaded;
 mod functions;

@@ -72,9 +72,25 @@ fn nothing_is_said_of_one_that_comes_back_soon_or_is_no_loop_or_whom_others_keep
 }
 
 #[test]
+fn what_a_thread_does_after_its_loop_has_ended_keeps_no_loop() {
+    let mut builder = TraceBuilder::new().lock("GIL").lane("main");
+    for _ in 0..10 {
+        builder = builder.state_with(State::Io, Detail::Epoll, ms(20)).running(ms(2));
+    }
+    builder = builder.running(ms(300)).state_with(State::Sleeping, Detail::None, ms(1)).running(ms(1));
+    let mut trace = builder.build();
+    trace.lane_mut(LaneId(0)).core_evidence = CoreEvidence::SwitchRecords;
+    let mut facts = Facts::new(&trace, 4, ms(5));
+    facts.is_program = true;
+    assert!(!find(&facts).iter().any(|finding| finding.id == "loop-kept"));
+}
+
+#[test]
 fn a_sleep_of_which_nobody_knows_the_reason_may_have_been_a_wait_for_events() {
     let compute = (State::Running, Detail::None, 80);
     assert_eq!(seen(10, &[compute, (State::Sleeping, Detail::None, 1), compute]), None);
+    let said = seen(10, &[(State::Running, Detail::None, 120), (State::Sleeping, Detail::None, 1)]);
+    assert!(said.is_some_and(|said| said.contains("for 120 ms")), "until then it had not");
     let said = seen(10, &[compute, (State::Sleeping, Detail::None, 1), (State::Io, Detail::Child, 120)]);
     assert!(said.is_some_and(|said| said.contains("for 120 ms")), "it has not since");
     // Where sleeps are only looked at, short ones are not seen.

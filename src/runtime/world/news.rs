@@ -4,6 +4,7 @@ use crate::app::{self, Ending, News};
 use crate::engine::sampler::Sample;
 use crate::engine::{Engine, Status};
 use crate::event::{LockId, Nanos};
+use crate::insight::Books;
 use crate::model::LockKind;
 use crate::observe::pythons::Listing;
 use crate::session::{Baseline, Notice, Phase, Record, Stage, is_whole};
@@ -132,8 +133,7 @@ impl World {
             locks_held: observing.map(locks_held).unwrap_or_default(),
             cores_busy: observing.and_then(|status| status.cores_busy),
             native_busy: observing.map_or(0.0, |status| status.native_busy),
-            native: record.native_cpu(),
-            booked: record.cpu_of_all().map(|_| record.cores_busy()),
+            books: Books::of(record),
             work: observing.map(app::watch::Work::of),
             ended,
         };

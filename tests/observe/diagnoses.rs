@@ -1,0 +1,64 @@
+//! What is found of real programs, and what is not.
+
+use super::*;
+
+fn found(report: &Value, id: &str) -> Option<String> {
+    let insights = report["insights"].as_array().expect("there may be some");
+    let found = insights.iter().find(|it| it["id"] == id)?;
+    Some(found["sentence"].as_str().expect("it says something").to_owned())
+}
+
+#[test]
+fn a_loop_that_stands_still_is_told_with_what_it_did_and_one_that_does_not_is_not() {
+    let Some(python) = python() else { return };
+    let code = |blocks: &str| {
+        format!(
+            "import asyncio, time
+async def ticks():
+    while True:
+        await asyncio.sleep(0.01)
+def blocks():
+    {blocks}
+async def main():
+    ticking = asyncio.create_task(ticks())
+    for _ in range(4):
+        await asyncio.sleep(0.3)
+        blocks()
+asyncio.run(main())
+"
+        )
+    };
+    let sleeps = code("time.sleep(0.25)");
+    let computes = code("begun = time.thread_time()\n    while time.thread_time() < begun + 0.25: sum(range(500))");
+    for (code, what) in [(&sleeps, "mostly it slept for a set time"), (&computes, "mostly it computed, in blocks (")] {
+        let said = found(&watch(&python, code), "loop-kept").unwrap_or_else(|| panic!("nothing is said of {what}"));
+        assert!(said.starts_with("main runs an event loop, which stood still for ") && said.contains(what), "{said}");
+    }
+    assert_eq!(found(&watch(&python, &code("pass")), "loop-kept"), None);
+    // Where nothing is recorded, too: so long a sleep is met by every look.
+    if let Some(report) = watch_refused(&python, &sleeps) {
+        let said = found(&report, "loop-kept").expect("it stood still");
+        assert!(said.contains("mostly it slept for a set time"), "{said}");
+    }
+}
+
+#[test]
+fn a_lock_of_the_programs_own_that_is_taken_again_at_once_is_told() {
+    let Some(python) = python().filter(|_| exactly()) else { return };
+    // Whoever lets it go nearly always has it again before one that he has woken is there.
+    let code = "import threading, time
+lock = threading.Lock()
+def work():
+    end = time.monotonic() + 3
+    while time.monotonic() < end:
+        with lock:
+            for _ in range(15000): pass
+threads = [threading.Thread(target=work) for _ in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+";
+    // It is a matter of luck how often it changes hands.
+    let told = (0..8).find_map(|_| found(&watch(&python, code), "own-lock-bound"));
+    let told = told.expect("it is told in one of several runs");
+    assert!(told.contains(" threads take turns under a lock of the program's own"), "{told}");
+}
