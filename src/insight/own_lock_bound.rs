@@ -22,7 +22,7 @@ use super::facts::ratio;
 use super::words::percent;
 use super::{Facts, Insight, Of, Said};
 use crate::event::{LaneId, Nanos, State};
-use crate::trace::Evidence;
+use crate::trace::{Evidence, Ledger};
 
 /// Of two that take turns each may wait for what the other does for it.
 const LANES: usize = 3;
@@ -74,6 +74,10 @@ struct Seen {
     waits: Vec<Stretch>,
     /// When they were at work and could let a lock go, in the order of their beginnings.
     at_work: Vec<Stretch>,
+    /// How long each slept again whom nobody looked at since it was woken in vain.
+    in_vain: BTreeMap<LaneId, Nanos>,
+    /// Until when all were looked at.
+    until: Nanos,
 }
 
 /// Threads that take turns.
@@ -108,13 +112,12 @@ fn find(facts: &Facts) -> Option<Said> {
 }
 
 fn queue(facts: &Facts, lanes: &[LaneId]) -> Option<Queue> {
-    let life = |lane: &LaneId| {
-        let ledger = facts.trace.lane_ledger(*lane).0;
-        let lives: Nanos = State::ALL.into_iter().filter(|it| it.lives()).map(|it| ledger[it.index()]).sum();
-        (ledger[State::WaitingLock.index()], lives)
+    // Who is woken in vain again and again is hardly ever met in the lock.
+    let may_wait = |lane: &&LaneId| {
+        let (ledger, life) = life(facts.trace.lane_ledger(**lane));
+        ratio(ledger.0[State::WaitingLock.index()] + ledger.0[State::Sleeping.index()], life) >= WAITS
     };
-    let waiting = lanes.iter().map(life).filter(|(waited, life)| ratio(*waited, *life) >= WAITS);
-    if waiting.take(LANES).count() < LANES {
+    if lanes.iter().filter(may_wait).take(LANES).count() < LANES {
         return None;
     }
     let seen = look(facts, lanes);
@@ -139,8 +142,12 @@ fn queue(facts: &Facts, lanes: &[LaneId]) -> Option<Queue> {
         covered += within.map(|(from, to)| (*to).min(wait.to) - (*from).max(wait.from)).sum();
         waited += wait.to - wait.from;
     }
-    let lives: Vec<_> = shares.keys().map(life).collect();
-    let waits = ratio(lives.iter().map(|it| it.0).sum(), lives.iter().map(|it| it.1).sum());
+    let lives = shares.keys().map(|lane| {
+        let (ledger, life) = life(facts.trace.lane_ledger_between(*lane, facts.trace.begin_at(), seen.until));
+        (ledger.0[State::WaitingLock.index()] + seen.in_vain.get(lane).copied().unwrap_or_default(), life)
+    });
+    let (asleep, lived) = lives.fold((Nanos::ZERO, Nanos::ZERO), |sum, it| (sum.0 + it.0, sum.1 + it.1));
+    let waits = ratio(asleep, lived);
     let is_one = shares.len() >= LANES
         && turns.len() >= TURNS
         && woke as f64 <= turns.len() as f64 * WAKES
@@ -155,10 +162,16 @@ fn queue(facts: &Facts, lanes: &[LaneId]) -> Option<Queue> {
     (is_one && queue.waits >= WAITS && queue.covered >= COVERED).then_some(queue)
 }
 
+/// What a lane did, and how long it lived.
+fn life(ledger: Ledger) -> (Ledger, Nanos) {
+    let lives = State::ALL.into_iter().filter(|it| it.lives()).map(|it| ledger.0[it.index()]).sum();
+    (ledger, lives)
+}
+
 /// Looks at all lanes for the same time: as long as none has had too many changes.
 fn look(facts: &Facts, lanes: &[LaneId]) -> Seen {
     let trace = facts.trace;
-    let mut seen = Seen { waits: Vec::new(), at_work: Vec::new() };
+    let mut seen = Seen { waits: Vec::new(), at_work: Vec::new(), in_vain: BTreeMap::new(), until: Nanos::ZERO };
     let mut until = trace.now();
     for lane in lanes.iter().take(MOST_LANES) {
         let is_exact = trace.lane(*lane).evidence == Evidence::Exact;
@@ -180,7 +193,10 @@ fn look(facts: &Facts, lanes: &[LaneId]) -> Seen {
             match (span.state, seen.waits.last_mut()) {
                 (State::WaitingLock, Some(last)) if in_vain && last.lane == *lane => last.to = span.to,
                 // Too short for anybody to have looked, and without Python in between: it is in the same call.
-                (State::Sleeping, Some(last)) if in_vain && is_exact && last.lane == *lane => last.to = span.to,
+                (State::Sleeping, Some(last)) if in_vain && is_exact && last.lane == *lane => {
+                    last.to = span.to;
+                    *seen.in_vain.entry(*lane).or_default() += span.to - span.from;
+                }
                 (State::WaitingLock, _) => seen.waits.push(stretch),
                 _ => {}
             }
@@ -194,6 +210,7 @@ fn look(facts: &Facts, lanes: &[LaneId]) -> Seen {
             in_vain = span.state == State::WaitingLock || in_vain && is_moment;
         }
     }
+    seen.until = until;
     seen.waits.retain(|wait| wait.to <= until);
     seen.waits.sort_by_key(|wait| wait.to);
     seen.at_work.sort_by_key(|stretch| stretch.from);
