@@ -20,7 +20,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use crate::clock::{Clock, Monotonic};
-use crate::event::Nanos;
+use crate::event::{LaneId, Nanos};
 use crate::interp::signal_name;
 use crate::program::descendants;
 
@@ -45,7 +45,39 @@ const NAMED: usize = 8;
 pub(super) const DONE: &str = "done";
 pub(super) const STILL_RUNNING: &str = "still running";
 
+/// A thread that has ended, not the first of its process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ended {
+    at: Nanos,
+    lane: LaneId,
+    /// How far its process's first thread had come by then, where records tell.
+    first: Option<Come>,
+}
+
+/// How long a thread has been on cores, and how often it has slept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Come {
+    on_cpu: Nanos,
+    sleeps: u64,
+}
+
+impl Ended {
+    /// Whether it may have ended by what ends its process at `at`, whose first thread has come so far by then: who is killed
+    /// must have a core to die on, and may queue for it for long.
+    fn may_be_together(&self, at: Nanos, first: Option<Come>) -> bool {
+        let queued_since =
+            |(then, now): (Come, Come)| then.sleeps == now.sleeps && now.on_cpu - then.on_cpu <= TOGETHER;
+        self.at + TOGETHER >= at || self.first.zip(first).is_some_and(queued_since)
+    }
+}
+
 impl Watcher {
+    /// How far the first thread of a process has come, where records tell.
+    fn first_of(&self, pid: u32) -> Option<Come> {
+        let thread = &self.threads.get(&pid).filter(|_| self.recorder.is_on())?.thread;
+        Some(Come { on_cpu: thread.on_cpu_until(self.upto), sleeps: thread.switches.0 })
+    }
+
     /// A descriptor of a process that is new to us.
     pub(super) fn open_life(&self, pid: u32) -> Option<OwnedFd> {
         let kept = self.processes.values().filter(|process| process.life.is_some()).count();
@@ -58,9 +90,10 @@ impl Watcher {
         let (pid, at) = (tracked.pid, tracked.thread.ended_at().unwrap_or(upto));
         let Some(lane) = tracked.lane else { return Some(DONE.to_owned()) };
         if tid != pid {
+            let first = self.first_of(pid);
             if let Some(process) = self.processes.get_mut(&pid) {
-                process.ended_lately.retain(|(then, _)| *then + TOGETHER >= at);
-                process.ended_lately.push((at, lane));
+                process.ended_lately.retain(|ended| ended.may_be_together(at, first));
+                process.ended_lately.push(Ended { at, lane, first });
             }
             return Some(DONE.to_owned());
         }
@@ -83,10 +116,12 @@ impl Watcher {
 
     /// A signal ended a process: so it did those of its threads that ended with it.
     pub(super) fn ended_together(&mut self, pid: u32, at: Nanos, how: &str) {
+        let first = self.first_of(pid);
         let process = self.processes.get_mut(&pid);
-        let lanes = process.map(|process| std::mem::take(&mut process.ended_lately)).unwrap_or_default();
-        let together = lanes.into_iter().filter(|(then, _)| *then + TOGETHER >= at).map(|(_, lane)| lane);
-        self.notices.extend(together.map(|lane| Notice::LaneEnded { lane, how: how.to_owned() }));
+        let ended = process.map(|process| std::mem::take(&mut process.ended_lately)).unwrap_or_default();
+        let together = ended.into_iter().filter(|ended| ended.may_be_together(at, first));
+        let word = |ended: Ended| Notice::LaneEnded { lane: ended.lane, how: how.to_owned() };
+        self.notices.extend(together.map(word));
     }
 
     /// Says which processes live on, now that the program has ended: a daemon has left it on purpose, and its end is not ours
@@ -170,6 +205,19 @@ mod tests {
         let many: Vec<u32> = (1..=10).collect();
         assert!(said(&many).contains("10 processes of it live on"), "{}", said(&many));
         assert!(said(&many).ends_with("pids 1, 2, 3, 4, 5, 6, 7, 8 and 2 more"), "{}", said(&many));
+    }
+
+    #[test]
+    fn who_ended_before_its_process_did_so_with_it_if_the_first_thread_has_only_queued_since() {
+        let ms = Nanos::from_millis;
+        let come = |on_cpu, sleeps| Some(Come { on_cpu: ms(on_cpu), sleeps });
+        let ended = |first| Ended { at: ms(100), lane: LaneId(1), first };
+        let first = come(30, 2);
+        assert!(ended(first).may_be_together(ms(110), come(40, 3)), "at nearly the same time");
+        assert!(ended(first).may_be_together(ms(300), come(31, 2)));
+        assert!(!ended(first).may_be_together(ms(300), come(31, 3)), "it was asleep, and lived on");
+        assert!(!ended(first).may_be_together(ms(300), come(90, 2)), "it worked on");
+        assert!(!ended(None).may_be_together(ms(300), None), "nobody knows what it did");
     }
 
     #[test]

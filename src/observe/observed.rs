@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use crate::event::{LaneId, LockId, Nanos};
+use crate::event::{LockId, Nanos};
 
 use super::ahead::Ahead;
+use super::ends::Ended;
 use super::halt::Halt;
 use super::layout::Layout;
 use super::memory::{Memory, Remote};
@@ -119,8 +120,8 @@ pub(super) struct Process {
     pub(super) common_name: String,
     /// A descriptor of it, which tells how it ended, also once its parent has asked.
     pub(super) life: Option<OwnedFd>,
-    /// Its lanes that have ended of late, and when.
-    pub(super) ended_lately: Vec<(Nanos, LaneId)>,
+    /// Its threads that have ended of late.
+    pub(super) ended_lately: Vec<Ended>,
     /// Whether it lives in another namespace of process numbers.
     namespaced: bool,
     /// Reads where its threads are, if its version says how; with the runtime it is for.
