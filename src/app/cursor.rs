@@ -48,7 +48,10 @@ pub fn sentence(state: &State, log: &Trace) -> Option<String> {
     let at = state.view.cursor?;
     let lane = lane(state, log)?;
     let begin = log.begin_at();
-    let name = name(state, log, lane);
+    // Of several processes each is known to others by its number.
+    let other = |pid: &u32| state.origin.program.as_ref().is_some_and(|program| program.pid != *pid);
+    let pid = log.lane(lane).pid.filter(other).map_or_else(String::new, |pid| format!(" (pid {pid})"));
+    let name = format!("{}{pid}", name(state, log, lane));
     let when = instant(at - begin, state.view.axis.cell);
     if let Some(band) = band(state, log) {
         return Some(format!("{when}  {}", mean(state, log, &band, at)));

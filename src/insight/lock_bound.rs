@@ -33,12 +33,14 @@ pub(super) fn find(facts: &Facts) -> Option<Said> {
     let waiters = facts.at_once(&[State::WaitingGil]);
     let rest = contenders(facts, waiters) - 1;
     let time = facts.their_time();
+    // Beside a program's own locks it is to be said which is meant.
+    let lock = if facts.is_program { "GIL" } else { "lock" };
     let mut sentence = match facts.shared.len() {
         1 if waiters > rest as f64 - 0.5 => {
             let wait = if rest == 1 { "waits" } else { "wait" };
-            format!("One thread holds the lock, {} {wait} ({} of all {time})", number(rest), percent(waits))
+            format!("One thread holds the {lock}, {} {wait} ({} of all {time})", number(rest), percent(waits))
         }
-        1 => format!("One thread holds the lock, {} of {rest} wait ({} of {time})", mean(waiters), percent(waits)),
+        1 => format!("One thread holds the {lock}, {} of {rest} wait ({} of {time})", mean(waiters), percent(waits)),
         _ => {
             format!("In each process one thread holds its lock, the others wait: {} of all {time}", percent(waits))
         }

@@ -7,7 +7,9 @@
 //! # The choice
 //! Who sleeps in `epoll` again and again runs a loop; whoever waits for a single socket sleeps in `poll` or `recv`. What
 //! lies between two such sleeps is one callback, or several on end: what became ready meanwhile waited, whichever it was.
-//! So that is what is said, and what it did for most of that time. A sleep in another call is the blocking call that does
+//! So that is what is said, and what it did for most of that time. Whether a loop was running meanwhile is not known: a
+//! program may run one after the other (`asyncio.run`) and do something else in between. What a module does outside of any
+//! function is no callback, save that it is imported by one. A sleep in another call is the blocking call that does
 //! not belong there. Where it was waiting for the lock or for a core most of that time, others did it, and other diagnoses
 //! tell that.
 //!
@@ -19,6 +21,7 @@ use std::collections::BTreeMap;
 use super::words::{number, place_of};
 use super::{Facts, Insight, Of, Said};
 use crate::event::{Detail, LaneId, Nanos, State};
+use crate::observe::place::Place;
 use crate::record::CoreEvidence;
 use crate::text::printable;
 
@@ -44,8 +47,6 @@ enum Kept {
     Call(Detail),
     /// ... or in a lock of the program's own.
     Lock,
-    /// It had to wait: others were at work.
-    Waiting,
 }
 
 /// For how long a loop was kept, and what kept it for most of that.
@@ -66,23 +67,27 @@ fn find(facts: &Facts) -> Option<Said> {
         return None;
     }
     let mut left = LOOKED_AT;
-    let kept = facts.workers.iter().map(|lane| (*lane, stretches(facts, *lane, &mut left)));
-    let (lane, stretches) = kept.max_by_key(|(_, all)| all.iter().map(Stretch::length).sum::<Nanos>())?;
+    let mut kept = Vec::new();
+    for lane in &facts.workers {
+        let mut stretches = stretches(facts, *lane, &mut left);
+        stretches.retain(|it| it.by != Kept::Computing || !seen(facts, *lane, it).is_some_and(is_outside));
+        kept.push((*lane, stretches));
+    }
+    let (lane, stretches) = kept.into_iter().max_by_key(|(_, all)| all.iter().map(Stretch::length).sum::<Nanos>())?;
     let longest = stretches.iter().max_by_key(|stretch| stretch.length())?;
-    let middle = longest.from + Nanos(longest.length().0 / 2);
-    let seen = || facts.places?.seen_within(lane, longest.from, longest.to, middle);
     let by = match longest.by {
-        Kept::Computing => match seen() {
-            Some((place, _)) => format!("computed, in {} as far as was seen", printable(&place_of(place))),
+        Kept::Computing => match seen(facts, lane, longest) {
+            Some(place) => format!("computed, in {} as far as was seen", printable(&place_of(place))),
             None => "computed".to_owned(),
         },
         Kept::Native => "ran C code".to_owned(),
         Kept::Call(Detail::Sleep) => "slept for a set time".to_owned(),
-        Kept::Call(Detail::Child) => "slept until another process ended".to_owned(),
-        Kept::Call(Detail::File) => "slept in a file or a pipe".to_owned(),
-        Kept::Call(_) => "slept in a socket".to_owned(),
-        Kept::Lock => "slept in a lock of the program's own".to_owned(),
-        Kept::Waiting => return None,
+        // Up to 3.10 `time.sleep` is `select` as well.
+        Kept::Call(Detail::Poll) => "slept for a set time or until a socket was ready".to_owned(),
+        Kept::Call(Detail::Child) => "waited for another process to end".to_owned(),
+        Kept::Call(Detail::File) => "waited for a file or a pipe".to_owned(),
+        Kept::Call(_) => "waited for a socket".to_owned(),
+        Kept::Lock => "waited for a lock, a queue or a thread of the program's own".to_owned(),
     };
     let often = match stretches.len() {
         1 => String::new(),
@@ -90,7 +95,8 @@ fn find(facts: &Facts) -> Option<Said> {
     };
     Said::with(
         format!(
-            "{} runs an event loop, which stood still for {}{often}: mostly it {by}. Whatever became ready meanwhile waited.",
+            "{} waits for events as an event loop does, and did not come back to that for {}{often}: mostly it {by}. \
+             Whatever became ready meanwhile waited.",
             printable(&facts.trace.lane(lane).name),
             longest.length(),
         ),
@@ -103,6 +109,17 @@ fn find(facts: &Facts) -> Option<Said> {
     )
 }
 
+/// Where a thread was seen in such a stretch, nearest to its middle.
+fn seen<'a>(facts: &Facts<'a>, lane: LaneId, stretch: &Stretch) -> Option<&'a Place> {
+    let middle = stretch.from + Nanos(stretch.length().0 / 2);
+    facts.places?.seen_within(lane, stretch.from, stretch.to, middle).map(|(place, _)| place)
+}
+
+/// Whether it is outside of any function.
+fn is_outside(place: &Place) -> bool {
+    place.caller.as_ref().map_or(&place.function, |caller| &caller.function).as_ref() == "<module>"
+}
+
 /// For how long a thread did not come to wait for events, if it runs a loop. Of `left` changes no more are looked at.
 fn stretches(facts: &Facts, lane: LaneId, left: &mut usize) -> Vec<Stretch> {
     // Else short sleeps are not seen, and it may have waited meanwhile.
@@ -110,18 +127,19 @@ fn stretches(facts: &Facts, lane: LaneId, left: &mut usize) -> Vec<Stretch> {
     let (mut found, mut sleeps) = (Vec::new(), 0);
     // Since it last waited for events, or may have, and what it did since.
     let mut since = None;
-    let mut did: BTreeMap<Kept, Nanos> = BTreeMap::new();
+    // Nothing: it had to wait, since others were at work.
+    let mut did: BTreeMap<Option<Kept>, Nanos> = BTreeMap::new();
     // What counts if it waits for events once more: after its end a loop is none.
     let mut ahead = Vec::new();
     for span in facts.spans(lane).take(*left) {
         *left -= 1;
         let kept = match (span.state, span.detail) {
             (State::Io, Detail::Epoll) => None,
-            (State::Io, detail) => Some(Kept::Call(detail)),
-            (State::WaitingLock, _) => Some(Kept::Lock),
-            (State::Running, _) if sees_sleeps => Some(Kept::Computing),
-            (State::Native, _) if sees_sleeps => Some(Kept::Native),
-            (State::WaitingGil | State::WaitingCore | State::WaitingWorld, _) if sees_sleeps => Some(Kept::Waiting),
+            (State::Io, detail) => Some(Some(Kept::Call(detail))),
+            (State::WaitingLock, _) => Some(Some(Kept::Lock)),
+            (State::Running, _) if sees_sleeps => Some(Some(Kept::Computing)),
+            (State::Native, _) if sees_sleeps => Some(Some(Kept::Native)),
+            (State::WaitingGil | State::WaitingCore | State::WaitingWorld, _) if sees_sleeps => Some(None),
             // It may wait for events, unseen.
             _ => None,
         };
@@ -132,9 +150,9 @@ fn stretches(facts: &Facts, lane: LaneId, left: &mut usize) -> Vec<Stretch> {
             *did.entry(kept).or_default() += span.to - span.from;
             continue;
         }
-        let most = std::mem::take(&mut did).into_iter().max_by_key(|(_, span)| *span).map(|(kept, _)| kept);
+        let most = std::mem::take(&mut did).into_iter().max_by_key(|(_, span)| *span).and_then(|(kept, _)| kept);
         let stretch = since.zip(most).map(|(from, by)| Stretch { from, to: span.from, by });
-        ahead.extend(stretch.filter(|it| it.length() >= SLOW && it.by != Kept::Waiting));
+        ahead.extend(stretch.filter(|it| it.length() >= SLOW));
         let waits = span.detail == Detail::Epoll;
         if waits {
             sleeps += 1;

@@ -100,14 +100,14 @@ fn find(facts: &Facts) -> Option<Said> {
     let queue = queues.max_by(|one, other| one.waits.total_cmp(&other.waits))?;
     Said::with(
         format!(
-            "{} threads take turns under a lock of the program's own: they waited for such locks {} of their time, and \
-             for {} of that it was the turn of one that had waited itself ({} on average).",
+            "{} threads take turns, as under a lock of the program's own or where each hands work to the next: they waited \
+             for that {} of their time, and for {} of it it was the turn of one that had waited itself (a turn lasts {}).",
             queue.lanes,
             percent(queue.waits),
             percent(queue.covered),
             queue.turn,
         ),
-        "Try: less under that lock, above all no sleep or I/O; or a lock for each of the things it protects.",
+        "Try: less in a turn, above all no sleep or I/O; or a lock for each of the things it protects.",
     )
 }
 

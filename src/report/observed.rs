@@ -33,6 +33,7 @@ pub(super) fn heading(report: &Report, out: &mut impl Write) -> io::Result<()> {
 
 fn how(status: &Status) -> String {
     let engine = match status.engine {
+        Engine::Exact if status.missed > 0 => "EXACT: takes and drops recorded".to_owned(),
         Engine::Exact => "EXACT: every take and drop recorded".to_owned(),
         Engine::Sampled => "SAMPLED 1 kHz".to_owned(),
         Engine::Mixed => "partly EXACT, partly SAMPLED 1 kHz".to_owned(),

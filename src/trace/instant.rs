@@ -36,8 +36,9 @@ impl Trace {
             let (from, value) = recorded.next()?;
             while recorded.next_if(|(_, later)| later.same(value)).is_some() {}
             let to = recorded.peek().map_or(self.now, |(next, _)| Nanos(*next));
-            Some(value.lasting(Nanos(from), to)).filter(|span| span.to > span.from)
+            Some(value.lasting(Nanos(from), to))
         })
+        .filter(|span| span.to > span.from)
     }
 
     /// The first change of the lane's state or detail after `at`.

@@ -395,3 +395,19 @@ fn of_looks_a_wait_that_a_stop_interrupts_is_one_wait_also_if_nothing_more_is_se
     };
     assert_eq!((waits(true), waits(false)), ((1, MS(7)), (1, MS(3))));
 }
+
+#[test]
+fn what_lasts_no_time_does_not_end_what_is_told_of_a_lane() {
+    let (mut trace, one, _, lock) = two_threads();
+    trace.begin(BEGIN);
+    trace.append(&event(one, BEGIN, EventKind::Take { lock, to: State::Running }));
+    let states =
+        [(2, State::Io), (2, State::Native), (5, State::Io), (5, State::Unknown), (5, State::Io), (9, State::Native)];
+    for (at, to) in states {
+        trace.append(&event(one, BEGIN + MS(at), EventKind::State { to, detail: Detail::None }));
+    }
+    trace.end(BEGIN + MS(12));
+    let spans: Vec<_> = trace.spans(one, BEGIN + MS(3)).collect();
+    assert_eq!(spans.last().map(|span| span.to), Some(BEGIN + MS(12)), "{spans:?}");
+    assert!(spans.iter().all(|span| span.to > span.from), "{spans:?}");
+}

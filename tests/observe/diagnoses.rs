@@ -34,7 +34,10 @@ asyncio.run(main())
         let report = watch(&python, code);
         match found(&report, "loop-kept") {
             Some(said) => {
-                assert!(said.starts_with("main runs an event loop, which stood still for "), "{said}");
+                assert!(
+                    said.starts_with("main waits for events as an event loop does, and did not come back to that for "),
+                    "{said}"
+                );
                 assert!(said.contains(what), "{said}");
             }
             // Then mostly it stood still for want of a core.
@@ -67,5 +70,5 @@ for thread in threads: thread.join()
     // It is a matter of luck how often it changes hands.
     let told = (0..5).find_map(|_| found(&watch(&python, code), "own-lock-bound"));
     let told = told.expect("it is told in one of several runs");
-    assert!(told.contains(" threads take turns under a lock of the program's own"), "{told}");
+    assert!(told.contains(" threads take turns, as under a lock of the program's own"), "{told}");
 }

@@ -135,6 +135,19 @@ fn seen(log: &Trace) -> News {
 }
 
 #[test]
+fn of_several_processes_the_one_pointed_at_is_named_with_its_number() {
+    let mut log = log();
+    log.lane_mut(LaneId(0)).pid = Some(7);
+    log.lane_mut(LaneId(1)).pid = Some(9);
+    let mut state = watching(&log);
+    state.view.cursor = Some(log.begin_at() + ms(30));
+    for (lane, named) in [(0, "hog runs"), (1, "first (pid 9) waits for the GIL")] {
+        state.view.picked = Some(LaneId(lane));
+        assert!(said(&state, &log).contains(named), "{}", said(&state, &log));
+    }
+}
+
+#[test]
 fn tab_goes_down_the_list_and_full_stop_to_the_next_wait_of_that_lane() {
     let mut log = TraceBuilder::new().lock("GIL").lane("hog");
     for _ in 0..10 {

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::event::Detail;
+use crate::observe::place::Place;
 use crate::record::CoreEvidence;
+use crate::session::Places;
 
 /// What a thread did between two waits for events, and for how many milliseconds.
 type Did<'a> = &'a [(State, Detail, u64)];
@@ -40,20 +42,48 @@ fn seen(times: usize, once: Did) -> Option<String> {
 #[test]
 fn what_stops_a_loop_is_told_with_what_it_did_meanwhile() {
     let computes = seen(10, &[(State::Running, Detail::None, 300)]).expect("it stood still");
-    assert!(computes.starts_with("main runs an event loop, which stood still for 300 ms: mostly it computed."));
+    assert!(computes.starts_with(
+        "main waits for events as an event loop does, and did not come back to that for 300 ms: mostly it computed."
+    ));
     let sleep = [(State::Running, Detail::None, 5), (State::Io, Detail::Sleep, 200), (State::Running, Detail::None, 5)];
     let sleeps = seen(10, &sleep).expect("it stood still");
-    assert!(sleeps.contains("stood still for 210 ms") && sleeps.contains("slept for a set time"), "{sleeps}");
+    assert!(
+        sleeps.contains("did not come back to that for 210 ms") && sleeps.contains("slept for a set time"),
+        "{sleeps}"
+    );
     for (state, detail, words) in [
-        (State::Io, Detail::Socket, "slept in a socket"),
-        (State::Io, Detail::Poll, "slept in a socket"),
-        (State::Io, Detail::Child, "another process ended"),
+        (State::Io, Detail::Socket, "a socket"),
+        (State::Io, Detail::Poll, "a socket"),
+        (State::Io, Detail::Child, "waited for another process to end"),
         (State::Native, Detail::None, "ran C code"),
-        (State::WaitingLock, Detail::None, "a lock of the program's own"),
+        (State::WaitingLock, Detail::None, "waited for a lock"),
     ] {
         let said = seen(10, &[(state, detail, 150)]).expect("it stood still");
         assert!(said.contains(words), "{said}");
     }
+}
+
+#[test]
+fn what_a_module_does_outside_of_any_function_is_no_callback() {
+    let mut builder = TraceBuilder::new().lock("GIL").lane("main");
+    for _ in 0..6 {
+        builder = builder.state_with(State::Io, Detail::Epoll, ms(20)).running(ms(200));
+    }
+    let mut trace = builder.state_with(State::Io, Detail::Epoll, ms(20)).build();
+    trace.lane_mut(LaneId(0)).core_evidence = CoreEvidence::SwitchRecords;
+    let said = |function: &str| {
+        let mut places = Places::default();
+        for round in 0..6 {
+            let place =
+                Place { function: function.into(), file: "a.py".into(), line: Some(7), task: None, caller: None };
+            places.saw(trace.begin_at() + ms(220 * round + 100), LaneId(0), place, 0);
+        }
+        let mut facts = Facts::new(&trace, 4, ms(5));
+        (facts.is_program, facts.places) = (true, Some(&places));
+        find(&facts).into_iter().find(|finding| finding.id == "loop-kept").map(|finding| finding.sentence)
+    };
+    assert!(said("handle").is_some_and(|said| said.contains("computed, in handle (a.py:7) as far as was seen")));
+    assert_eq!(said("<module>"), None);
 }
 
 #[test]

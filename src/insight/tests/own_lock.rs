@@ -34,13 +34,8 @@ fn those_who_hand_a_lock_from_one_to_the_next_are_bound_by_it() {
         found(true, &(0..threads).map(|thread| (under * thread, &*states)).collect::<Vec<_>>())
     };
     let finding = queue(&[(State::Running, 2)], 8).expect("it holds");
-    assert!(
-        finding
-            .sentence
-            .starts_with("8 threads take turns under a lock of the program's own: they waited for such locks 8"),
-        "{finding:?}"
-    );
-    assert!(finding.sentence.ends_with("(2.00 ms on average)."), "{finding:?}");
+    assert!(finding.sentence.contains(": they waited for that 8"), "{finding:?}");
+    assert!(finding.sentence.ends_with("(a turn lasts 2.00 ms)."), "{finding:?}");
     // Whoever sleeps under the lock has his turn all the same; he runs when he lets it go.
     let sleeping = [(State::Running, 1), (State::Io, 4), (State::Running, 1)];
     assert!(queue(&sleeping, 3).is_some_and(|it| it.sentence.starts_with("3 threads")));
@@ -73,7 +68,7 @@ fn a_lock_that_one_keeps_for_long_and_others_shortly_is_one_lock() {
     let first = |thread: usize| turns[..thread].iter().sum();
     let lanes: Vec<_> = states.iter().enumerate().map(|(thread, states)| (first(thread), &**states)).collect();
     let found = found(true, &lanes).expect("it holds");
-    assert!(found.sentence.starts_with("4 threads take turns") && found.sentence.contains(" 96% of that"), "{found:?}");
+    assert!(found.sentence.starts_with("4 threads take turns") && found.sentence.contains(" 96% of it"), "{found:?}");
 }
 
 #[test]

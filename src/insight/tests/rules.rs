@@ -82,7 +82,7 @@ fn a_program_is_lock_bound_however_many_of_its_threads_sleep() {
         let found = of_program(&joined(0, sleepers));
         let finding = found.iter().find(|it| it.id == "lock-bound").unwrap_or_else(|| panic!("{sleepers}: {found:?}"));
         assert!(
-            finding.sentence.starts_with("One thread holds the lock, one waits (48% of all their time awake)."),
+            finding.sentence.starts_with("One thread holds the GIL, one waits (48% of all their time awake)."),
             "{finding:?}"
         );
     }
@@ -98,7 +98,7 @@ fn a_program_is_lock_bound_however_many_of_its_threads_sleep() {
     }
     let found = of_program(&builder.build());
     assert!(
-        found[0].sentence.starts_with("One thread holds the lock, 1.6 of 20 wait (62% of their time awake)"),
+        found[0].sentence.starts_with("One thread holds the GIL, 1.6 of 20 wait (62% of their time awake)"),
         "{found:?}"
     );
 }
