@@ -280,8 +280,8 @@ impl Watcher {
             self.notices.push(accounts(lane, &tracked, records, now));
             self.notices.push(Notice::LaneEnded { lane, how });
         }
-        if ended.is_some() && how.starts_with("killed") {
-            self.ended_together(self.root, root_ended.unwrap_or(now), &how);
+        if let Some(status) = ended.flatten() {
+            self.ended_together(self.root, root_ended.unwrap_or(now), status);
         }
         self.locks.iter_mut().filter(|lock| lock.pid != 0).for_each(|lock| lock.span(now));
         self.last_status = None;

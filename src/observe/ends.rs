@@ -34,6 +34,8 @@ const MOST_LIVES: usize = 1024;
 const PATIENCE: Nanos = Nanos::from_millis(200);
 /// Threads that a signal ends together do so within this.
 const TOGETHER: Nanos = Nanos::from_millis(20);
+/// The first of a process whose memory is written to a file (`core`) ends when that is done.
+const DUMPED: Nanos = Nanos::from_secs(1);
 
 /// Who is about to end when its maker has ended gets so long: a pool's workers, who tidies up behind them.
 const LEAVING: Nanos = Nanos::from_millis(300);
@@ -64,10 +66,10 @@ pub(super) struct Come {
 impl Ended {
     /// Whether it may have ended by what ends its process at `at`, whose first thread has come so far by then: who is killed
     /// must have a core to die on, and may queue for it for long.
-    fn may_be_together(&self, at: Nanos, first: Option<Come>) -> bool {
+    fn may_be_together(&self, at: Nanos, first: Option<Come>, within: Nanos) -> bool {
         let queued_since =
             |(then, now): (Come, Come)| then.sleeps == now.sleeps && now.on_cpu - then.on_cpu <= TOGETHER;
-        self.at + TOGETHER >= at || self.first.zip(first).is_some_and(queued_since)
+        self.at + within >= at || self.first.zip(first).is_some_and(queued_since)
     }
 }
 
@@ -92,8 +94,9 @@ impl Watcher {
         if tid != pid {
             let first = self.first_of(pid);
             if let Some(process) = self.processes.get_mut(&pid) {
-                process.ended_lately.retain(|ended| ended.may_be_together(at, first));
-                process.ended_lately.push(Ended { at, lane, first });
+                // Those of before are together the less.
+                while process.ended_lately.pop_front_if(|ended| !ended.may_be_together(at, first, DUMPED)).is_some() {}
+                process.ended_lately.push_back(Ended { at, lane, first });
             }
             return Some(DONE.to_owned());
         }
@@ -103,24 +106,25 @@ impl Watcher {
         let life = self.processes.get(&pid).and_then(|process| process.life.as_ref());
         match process::exit_status(pid, life) {
             Some(status) => {
-                let how = in_words(status);
-                if status.signal().is_some() {
-                    self.ended_together(pid, at, &how);
-                }
-                Some(how)
+                self.ended_together(pid, at, status);
+                Some(in_words(status))
             }
             None if at + PATIENCE > upto => None,
             None => Some(ENDED_SOMEHOW.to_owned()),
         }
     }
 
-    /// A signal ended a process: so it did those of its threads that ended with it.
-    pub(super) fn ended_together(&mut self, pid: u32, at: Nanos, how: &str) {
+    /// If a signal ended a process, so it did those of its threads that ended with it.
+    pub(super) fn ended_together(&mut self, pid: u32, at: Nanos, status: ExitStatus) {
+        if status.signal().is_none() {
+            return;
+        }
+        let within = if status.core_dumped() { DUMPED } else { TOGETHER };
         let first = self.first_of(pid);
         let process = self.processes.get_mut(&pid);
         let ended = process.map(|process| std::mem::take(&mut process.ended_lately)).unwrap_or_default();
-        let together = ended.into_iter().filter(|ended| ended.may_be_together(at, first));
-        let word = |ended: Ended| Notice::LaneEnded { lane: ended.lane, how: how.to_owned() };
+        let together = ended.into_iter().filter(|ended| ended.may_be_together(at, first, within));
+        let word = |ended: Ended| Notice::LaneEnded { lane: ended.lane, how: in_words(status) };
         self.notices.extend(together.map(word));
     }
 
@@ -213,11 +217,12 @@ mod tests {
         let come = |on_cpu, sleeps| Some(Come { on_cpu: ms(on_cpu), sleeps });
         let ended = |first| Ended { at: ms(100), lane: LaneId(1), first };
         let first = come(30, 2);
-        assert!(ended(first).may_be_together(ms(110), come(40, 3)), "at nearly the same time");
-        assert!(ended(first).may_be_together(ms(300), come(31, 2)));
-        assert!(!ended(first).may_be_together(ms(300), come(31, 3)), "it was asleep, and lived on");
-        assert!(!ended(first).may_be_together(ms(300), come(90, 2)), "it worked on");
-        assert!(!ended(None).may_be_together(ms(300), None), "nobody knows what it did");
+        assert!(ended(first).may_be_together(ms(110), come(40, 3), TOGETHER), "at nearly the same time");
+        assert!(ended(first).may_be_together(ms(300), come(31, 2), TOGETHER));
+        assert!(!ended(first).may_be_together(ms(300), come(31, 3), TOGETHER), "it was asleep, and lived on");
+        assert!(!ended(first).may_be_together(ms(300), come(90, 2), TOGETHER), "it worked on");
+        assert!(!ended(None).may_be_together(ms(300), None, TOGETHER), "nobody knows what it did");
+        assert!(ended(None).may_be_together(ms(300), None, DUMPED));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One observed process, and what is known of its interpreter.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -120,8 +120,8 @@ pub(super) struct Process {
     pub(super) common_name: String,
     /// A descriptor of it, which tells how it ended, also once its parent has asked.
     pub(super) life: Option<OwnedFd>,
-    /// Its threads that have ended of late.
-    pub(super) ended_lately: Vec<Ended>,
+    /// Its threads that have ended of late, in the order of their ends.
+    pub(super) ended_lately: VecDeque<Ended>,
     /// Whether it lives in another namespace of process numbers.
     namespaced: bool,
     /// Reads where its threads are, if its version says how; with the runtime it is for.
@@ -174,7 +174,7 @@ impl Process {
             lanes: 0,
             common_name: process::name(pid, pid).unwrap_or_default(),
             life: None,
-            ended_lately: Vec::new(),
+            ended_lately: VecDeque::new(),
             namespaced: process::number_inside(pid, pid).is_some_and(|inside| inside != pid),
             places: None,
             names: None,

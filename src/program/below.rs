@@ -40,12 +40,11 @@ pub fn descendants(pid: u32) -> Vec<u32> {
 /// does that is about to ignore it.
 pub fn ignores(pid: u32, signal: i32) -> bool {
     let is_in = |set: &str| (signals_in(&status(pid), set) >> (signal - 1)) & 1 == 1;
-    // Who handles it just now holds it back, too, for as long as that takes.
-    let holds_back = || is_in("SigBlk:");
+    // Who handles it just now holds it back, too, for as long as that takes; who was about to ignore it may do so by then.
     is_in("SigIgn:")
-        || holds_back() && {
+        || is_in("SigBlk:") && {
             thread::sleep(HANDLED);
-            holds_back()
+            is_in("SigBlk:") || is_in("SigIgn:")
         }
 }
 
