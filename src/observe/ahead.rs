@@ -8,7 +8,8 @@
 //! Such chains are nearly the same from one look to the next. Which read followed on which is noted, and with the one that
 //! is asked for those are made, in their order, that followed on it last time. What they brought counts only as long as
 //! exactly these are asked for next; with the first that is not, all the rest is thrown away. So whoever asks gets what he
-//! would get one after the other, only sooner after one another.
+//! would get one after the other, only sooner after one another. Where the chain went elsewhere last time, as where it begins
+//! with a lock that is somebody else's each time, it ends: what follows there is no guess worth its price.
 //!
 //! # Not chosen
 //! To keep what was read for later looks: it changes.
@@ -36,7 +37,14 @@ struct Step {
 /// What followed on what in earlier looks at one process.
 #[derive(Debug, Default)]
 pub struct Ahead {
-    next: HashMap<Step, Step>,
+    next: HashMap<Step, Next>,
+}
+
+/// What followed last, and whether it was the same the time before.
+#[derive(Clone, Copy, Debug)]
+struct Next {
+    step: Step,
+    is_usual: bool,
 }
 
 /// The memory during one look.
@@ -65,19 +73,23 @@ impl Ahead {
         if self.next.len() >= MOST_NOTED && !self.next.contains_key(&before) {
             self.next.clear();
         }
-        self.next.insert(before, step);
+        let was = self.next.insert(before, Next { step, is_usual: true });
+        if let (Some(was), Some(next)) = (was, self.next.get_mut(&before)) {
+            next.is_usual = was.step == step;
+        }
     }
 
     /// What is probably asked for after this.
     fn after(&self, step: Step) -> Vec<Step> {
         let mut found = vec![step];
         while let Some(next) = found.last().and_then(|last| self.next.get(last))
-            && next.length <= LONGEST
+            && next.is_usual
+            && next.step.length <= LONGEST
             && found.len() < MOST_STEPS
             // Of two looks one may have gone the other way.
-            && !found.contains(next)
+            && !found.contains(&next.step)
         {
-            found.push(*next);
+            found.push(next.step);
         }
         found.split_off(1)
     }
@@ -173,6 +185,8 @@ mod tests {
         memory.image.put(0x6000, 0x3000_u64.to_le_bytes());
         // What lies at 0x3000 was read before 0x6000, and is read again after it.
         assert_eq!(looked(&memory, &mut ahead), (Ok(0x5000), 3));
+        // Where it went elsewhere it is not guessed before it has gone there twice.
+        assert_eq!(looked(&memory, &mut ahead), (Ok(0x5000), 2));
         assert_eq!(looked(&memory, &mut ahead), (Ok(0x5000), 1));
         memory.image.set_word(0x2000, 0x3000);
         assert_eq!(looked(&memory, &mut ahead), (Ok(0x5000), 2));

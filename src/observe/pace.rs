@@ -16,6 +16,10 @@
 //! - The same after a process or an interpreter was born, for a while: the next one may live for some milliseconds only.
 //! - Otherwise seldom, yet sooner than an interpreter can start: of a child that
 //!   ends before anybody has looked at it nothing can be told.
+//! - When it is looked where holders are ([`super::instants`]), and hardly else, while all is calm, as where threads
+//!   take turns on the lock and do nothing else: for a while nobody was born and hardly a sleep went unexplained. The
+//!   first few sleeps that do, or the first child, end the calm, and are all that it costs. To wake up is most of what
+//!   watching such a program takes.
 //! - At once when a ring is half full: nothing is to be lost.
 //!
 //! # Not chosen
@@ -37,16 +41,24 @@ const SAMPLED: Nanos = Nanos::from_millis(1);
 const ELSE: Nanos = Nanos::from_millis(3);
 /// How often a pass is made while sleeps go unexplained that are longer: those that are shorter cannot be seen.
 const OFTEN: Nanos = Nanos::from_millis(3);
-/// So much unexplained time in short succession makes it quick.
+/// Unexplained time in short succession: so much of it makes it quick.
 const MUCH: Nanos = Nanos::from_millis(10);
 /// More is not counted: what is over is over.
 const MOST: Nanos = Nanos::from_millis(30);
 /// Of the time one part in so many may go unexplained without any of it adding up.
 const BEARABLE: u64 = 4;
+/// The same over some ten seconds, in which it shows what kind of program it is: so much ends the calm.
+const SOME: Nanos = Nanos::from_millis(20);
+const MOST_LONG: Nanos = Nanos::from_millis(120);
+const NEGLIGIBLE: u64 = 100;
 /// For how long after a birth further ones are looked for often.
 const BROODY: Nanos = Nanos::from_secs(1);
 /// How often else.
 const SELDOM: Nanos = Nanos::from_millis(10);
+/// How often where hardly anything happens that a pass could miss.
+const CALM: Nanos = Nanos::from_millis(40);
+/// For how long nobody must have been born: a program that starts others does so again, and they may be short.
+const QUIET: Nanos = Nanos::from_secs(60);
 
 /// See the [module](self).
 #[derive(Debug, Default)]
@@ -59,8 +71,26 @@ pub struct Pace {
     looks: bool,
     /// The last birth of a process or an interpreter.
     born: Nanos,
-    /// When a sleep was last over whose reason nobody knows, and how much such time has added up by then.
-    unexplained: (Nanos, Nanos),
+    /// Sleeps that are over and whose reason nobody knows: of late, and in a longer time.
+    unexplained: Leaking<BEARABLE>,
+    unexplained_long: Leaking<NEGLIGIBLE>,
+}
+
+/// A sum from which one part in so many of the time that passes leaks away.
+#[derive(Clone, Copy, Debug, Default)]
+struct Leaking<const PARTS: u64> {
+    last: Nanos,
+    sum: Nanos,
+}
+
+impl<const PARTS: u64> Leaking<PARTS> {
+    fn at(&self, now: Nanos) -> Nanos {
+        Nanos(self.sum.0.saturating_sub(now.0.saturating_sub(self.last.0) / PARTS))
+    }
+
+    fn add(&mut self, at: Nanos, span: Nanos, most: Nanos) {
+        (self.last, self.sum) = (self.last.max(at), (self.at(at) + span).min(most));
+    }
 }
 
 /// When the next pass is due, and what may call for it earlier.
@@ -94,15 +124,14 @@ impl Pace {
     /// A sleep was over, and nobody knows its reason.
     pub fn unexplained(&mut self, since: Nanos, until: Nanos) {
         if until > since + OFTEN {
-            let (last, _) = self.unexplained;
-            self.unexplained = (last.max(until), (self.adds_up(until) + (until - since)).min(MOST));
+            self.unexplained.add(until, until - since, MOST);
+            self.unexplained_long.add(until, until - since, MOST_LONG);
         }
     }
 
-    /// How much unexplained time has added up by `now`.
-    fn adds_up(&self, now: Nanos) -> Nanos {
-        let (last, sum) = self.unexplained;
-        Nanos(sum.0.saturating_sub(now.0.saturating_sub(last.0) / BEARABLE))
+    fn is_calm(&self) -> bool {
+        let is_quiet = self.born == Nanos::ZERO || self.born + QUIET <= self.passed;
+        is_quiet && self.unexplained_long.at(self.passed) <= SOME
     }
 
     /// How long it is until the next pass.
@@ -110,7 +139,8 @@ impl Pace {
         let is_broody = self.born != Nanos::ZERO && self.born + BROODY > self.passed;
         let due = match () {
             () if sampling => self.sample_due + SAMPLED,
-            () if is_broody || self.adds_up(self.passed) > MUCH => self.passed + OFTEN,
+            () if is_broody || self.unexplained.at(self.passed) > MUCH => self.passed + OFTEN,
+            () if self.is_calm() => self.passed + CALM,
             () => self.passed + SELDOM,
         };
         // Where every pass is whole, each pause is one that an end must be able to end.
@@ -133,24 +163,25 @@ mod tests {
     fn a_pass_that_is_late_is_made_at_once() {
         let mut pace = Pace::default();
         pace.pass(Nanos(1_000 * MS), false);
-        assert_eq!(pause(&pace, 1_000 * MS, false), 10_000);
-        assert_eq!(pause(&pace, 1_004 * MS, false), 6_000);
+        assert_eq!(pause(&pace, 1_000 * MS, false), 40_000);
+        assert_eq!(pause(&pace, 1_004 * MS, false), 36_000);
         assert_eq!(pause(&pace, 1_050 * MS, false), 0);
     }
 
     #[test]
     fn sleeps_that_go_unexplained_make_it_quick_if_they_add_up_and_could_be_seen() {
-        // Every so many milliseconds a sleep of so many.
-        for (every, lasts, quick) in [(10, 2, false), (50, 5, false), (10, 5, true), (6, 4, true)] {
+        // Every so many milliseconds a sleep of so many; the pause then and a little later, in microseconds.
+        for (every, lasts, soon, later) in
+            [(10, 2, 40_000, 40_000), (50, 5, 40_000, 40_000), (50, 9, 10_000, 10_000), (10, 5, 3_000, 10_000)]
+        {
             let mut pace = Pace::default();
             for end in (1_000..1_200).step_by(every) {
                 pace.unexplained(Nanos((end - lasts) * MS), Nanos(end * MS));
             }
-            pace.pass(Nanos(1_200 * MS), false);
-            let span = if quick { 3_000 } else { 10_000 };
-            assert_eq!(pause(&pace, 1_200 * MS, false), span, "{lasts} ms every {every} ms");
-            pace.pass(Nanos(1_400 * MS), false);
-            assert_eq!(pause(&pace, 1_400 * MS, false), 10_000, "there were none for a while");
+            for (at, span) in [(1_200, soon), (1_400, later), (11_200, 40_000)] {
+                pace.pass(Nanos(at * MS), false);
+                assert_eq!(pause(&pace, at * MS, false), span, "{lasts} ms every {every} ms, at {at} ms");
+            }
         }
     }
 
@@ -158,7 +189,7 @@ mod tests {
     fn after_the_birth_of_a_process_passes_are_quick_for_a_while() {
         let mut pace = Pace::default();
         pace.born(Nanos(1_000 * MS));
-        for (at, span) in [(1_001, 3_000), (1_999, 3_000), (2_001, 10_000)] {
+        for (at, span) in [(1_001, 3_000), (1_999, 3_000), (2_001, 10_000), (60_999, 10_000), (61_000, 40_000)] {
             pace.pass(Nanos(at * MS), false);
             assert_eq!(pause(&pace, at * MS, false), span, "after {} ms", at - 1_000);
         }
