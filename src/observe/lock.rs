@@ -23,6 +23,7 @@ use crate::event::{LockId, Nanos};
 use crate::model::LockKind;
 
 use super::runtime::LockState;
+use super::still::Seen;
 use super::thread::Past;
 pub use guard::Guard;
 use lately::Lately;
@@ -98,6 +99,8 @@ pub struct Lock {
     said_known: bool,
     /// When it was last looked at.
     pub looked_at: Nanos,
+    /// What the last look at it found, if it could be read.
+    pub(super) seen: Option<Seen>,
     /// When who was awake was last met by such a look, as long as it is only looked at.
     pub met_at: Option<Nanos>,
     /// Until then it is watched however often it is written: somebody asked for it.
@@ -168,6 +171,7 @@ impl Lock {
             is_of_several: false,
             said_known: true,
             looked_at: Nanos::ZERO,
+            seen: None,
             met_at: None,
             bear_until: Nanos::ZERO,
             holder: None,

@@ -11,6 +11,8 @@ use super::lock::{Lock, Mode};
 use super::memory::Remote;
 use super::notice::Notice;
 use super::observed::Process;
+use super::runtime::LockState;
+use super::still::{Seen, Wait};
 use super::thread::{Awake, Came, Reason};
 use super::tracked::Tracked;
 use super::tree::YOUNG;
@@ -60,6 +62,11 @@ impl Watcher {
             lock.look = false;
             lock.looked_at = from;
             let seen = if lock.is_gil() { process.look(lock.address) } else { process.look_at_world(lock.address) };
+            let is_certain = |state: &LockState| state.locked && !lock.holder_is_vague;
+            lock.seen = seen.map(|(state, holder)| Seen {
+                number: state.switch_number,
+                holder: holder.filter(|_| is_certain(&state)),
+            });
             let Some((state, holder)) = seen else { continue };
             let trapped = match lock.mode {
                 Mode::Exact if lock.settled => TRAPPED,
@@ -173,7 +180,8 @@ impl Watcher {
         let (processes, locks, records) = (&self.processes, &self.locks, self.recorder.is_on());
         let apart = now - std::mem::replace(&mut self.sleepers_looked_at, now);
         let look = |tracked: &mut Tracked, tid: u32, first: bool, pending: &mut Vec<(Nanos, Item)>| {
-            let doing = tracked.doings.read();
+            let waits = tracked.waits.filter(|_| !records).filter(|(wait, _)| wait.lasts(tid, locks, now));
+            let doing = waits.map_or_else(|| tracked.doings.read(), |(_, doing)| doing);
             let at = Monotonic.now();
             // Who is on the way to its sleep runs still, and is looked at again.
             tracked.looked(at, !records || doing != Doing::Running);
@@ -181,14 +189,18 @@ impl Watcher {
                 tracked.booked.read_often(at);
                 tracked.asleep = if doing == Doing::Running { None } else { tracked.asleep.or(Some(at)) };
             }
-            let parked = match doing {
-                // Read at once: it lies on the sleeper's stack.
-                Doing::In { call, argument } if doing::is_futex(call) && tracked.lane.is_some() => {
-                    let process = processes.get(&tracked.pid);
-                    process.filter(|_| gil_at(locks, process, argument).is_none()).and_then(|it| it.parked(argument))
-                }
+            let process = processes.get(&tracked.pid);
+            let futex = match doing {
+                Doing::In { call, argument } if doing::is_futex(call) => Some(argument),
                 _ => None,
             };
+            let gil = futex.and_then(|futex| gil_at(locks, process, futex));
+            // Read at once: it lies on the sleeper's stack.
+            let parked = futex.filter(|_| gil.is_none() && tracked.lane.is_some());
+            let parked = parked.and_then(|futex| process?.parked(futex));
+            if waits.is_none() {
+                tracked.waits = gil.and_then(|lock| Wait::found(lock, now)).map(|wait| (wait, doing));
+            }
             // Of one who has woken up meanwhile and sleeps again it would be another's.
             let parked = parked.filter(|_| tracked.doings.read() == doing);
             pending.push((at, Item::Doing { tid, doing, parked, first, apart }));

@@ -59,6 +59,7 @@ pub mod recorder;
 mod remade;
 pub mod runtime;
 mod spent;
+mod still;
 mod telling;
 pub mod thread;
 mod tracked;

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -145,9 +145,22 @@ fn parse_number_inside(status: &str) -> Option<u32> {
 }
 
 /// The number that the kernel gave last, to whatever process or thread of all that we see: another one tells that something
-/// was born. The last word of `/proc/loadavg`.
-pub fn last_number() -> Option<u32> {
-    text("/proc/loadavg").ok()?.split_ascii_whitespace().last()?.parse().ok()
+/// was born. The last word of `/proc/loadavg`, which is kept open.
+#[derive(Debug)]
+pub struct LastNumber(Option<File>);
+
+impl LastNumber {
+    /// Where it is to be read, if it is.
+    pub fn open() -> LastNumber {
+        LastNumber(File::open("/proc/loadavg").ok())
+    }
+
+    /// What it is now.
+    pub fn read(&self) -> Option<u32> {
+        let mut text = [0; 128];
+        let length = self.0.as_ref()?.read_at(&mut text, 0).ok()?;
+        std::str::from_utf8(&text[..length]).ok()?.split_ascii_whitespace().last()?.parse().ok()
+    }
 }
 
 /// Whose child a process is.
@@ -374,9 +387,10 @@ mod tests {
 
     #[test]
     fn births_and_children_that_have_ended_leave_their_traces() {
-        let before = last_number().unwrap();
+        let number = LastNumber::open();
+        let before = number.read().unwrap();
         std::process::Command::new("true").status().unwrap();
-        assert_ne!(last_number(), Some(before));
+        assert_ne!(number.read(), Some(before));
         assert!(had_children(std::process::id()));
         assert!(!parse_had_children("7 (a) b) S 1 7 7 0 -1 64 900 0 3 0 1") && !parse_had_children(""));
         assert!(parse_had_children("7 (a) S) S 1 7 7 0 -1 64 900 12 3 0 1"));

@@ -3,8 +3,9 @@
 use crate::event::{LaneId, LockId, Nanos};
 
 use super::booked::Booked;
-use super::doing::Doings;
+use super::doing::{Doing, Doings};
 use super::naming::Naming;
+use super::still::Wait;
 use super::thread::Thread;
 
 /// A thread of an observed process.
@@ -26,6 +27,8 @@ pub(super) struct Tracked {
     pub(super) maker: Option<u32>,
     /// When it was last seen to fall asleep, if it has not been seen to wake since.
     pub(super) asleep: Option<Nanos>,
+    /// Since when it is known to wait for a lock, and in what it sleeps.
+    pub(super) waits: Option<(Wait, Doing)>,
     /// When it was last looked at so that it is known what it slept in.
     pub(super) looked_at: Nanos,
 }

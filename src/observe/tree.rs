@@ -107,7 +107,7 @@ impl Watcher {
             return;
         }
         self.births_due = now + BIRTHS;
-        let last = process::last_number();
+        let last = self.numbers.get_or_insert_with(process::LastNumber::open).read();
         if last.is_some() && last == self.last_number && now < self.births_at + BIRTHS_SELDOM {
             return;
         }

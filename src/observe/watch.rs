@@ -137,6 +137,7 @@ pub struct Watcher {
     /// When that was last done, which number had been given last by then, and whether it is said that some may be missed.
     pub(super) births_at: Nanos,
     pub(super) last_number: Option<u32>,
+    pub(super) numbers: Option<process::LastNumber>,
     pub(super) tells_missed_births: bool,
     /// How many births were recorded, by then when the last status was told, and whether it is said that they are many.
     pub(super) births: u64,
@@ -204,6 +205,7 @@ impl Watcher {
             births_due: Nanos::ZERO,
             births_at: Nanos::ZERO,
             last_number: None,
+            numbers: None,
             tells_missed_births: false,
             births: 0,
             births_before: 0,
@@ -387,6 +389,7 @@ impl Watcher {
             parent: None,
             maker: None,
             asleep: asleep.or((!born).then_some(at)),
+            waits: None,
             looked_at: Nanos::ZERO,
         };
         self.threads.insert(tid, tracked);
