@@ -6,6 +6,10 @@ use crate::trace::{CoreEvidence, Evidence, Trace};
 
 use super::words::{foreign, tenths};
 
+/// Why a lock that is taken too often is sampled, while its program runs, and after that.
+const WOULD_SLOW: &str = "exact would slow it";
+const WOULD_HAVE_SLOWED: &str = "exact would have slowed it";
+
 /// So many looks tell how much a sampled lock is held: a thousand a second, of three seconds.
 const LOOKS: f64 = 3000.0;
 
@@ -95,6 +99,12 @@ impl Origin {
         }
     }
 
+    /// Why not better, of a program that runs or that is over.
+    pub fn note(&self, is_over: bool) -> Option<String> {
+        let would_slow = self.note.as_deref() == Some(WOULD_SLOW);
+        if is_over && would_slow { Some(WOULD_HAVE_SLOWED.to_owned()) } else { self.note.clone() }
+    }
+
     /// Whether figures are samples, and so have a margin.
     pub fn is_sampled(&self) -> bool {
         self.evidence == Evidence::Sampled
@@ -148,7 +158,7 @@ fn note(status: &Status) -> Option<(String, bool)> {
     let [alarm, over] = [false, true].map(|is_over| last(is_over).map(timed));
     let cores = status.switch_records_refused.as_ref().map(|why| format!("core times not known: {why}"));
     // Beside how often it is taken, so much is enough.
-    let brief = |why: &String| if why == TOO_OFTEN { "exact would slow it".to_owned() } else { why.clone() };
+    let brief = |why: &String| if why == TOO_OFTEN { WOULD_SLOW.to_owned() } else { why.clone() };
     let is_news = |text| (text, false);
     let is_reason = |text| (text, true);
     // Of what is as it is for the program's good nothing is to be done.
@@ -183,5 +193,15 @@ mod tests {
         assert_eq!(note(&status), Some(("after 9.3 s: the GIL came back".to_owned(), false)));
         status.alarms[0].at = Nanos::from_millis(3);
         assert_eq!(note(&status), Some(("the GIL came back".to_owned(), false)), "nothing was before");
+    }
+
+    #[test]
+    fn of_a_program_that_is_over_it_is_told_what_would_have_slowed_it() {
+        let status = Status { reason: Some(TOO_OFTEN.to_owned()), ..Status::default() };
+        let of = |text: Option<String>| Origin { note: text, ..Origin::default() };
+        let slowed = of(note(&status).map(|(text, _)| text));
+        assert_eq!(slowed.note(false).as_deref(), Some("exact would slow it"));
+        assert_eq!(slowed.note(true).as_deref(), Some("exact would have slowed it"));
+        assert_eq!(of(Some("other".to_owned())).note(true).as_deref(), Some("other"));
     }
 }

@@ -313,6 +313,7 @@ fn change(state: &mut State, action: Action) -> Option<Vec<Effect>> {
             return Some(vec![Effect::ExactOnce]);
         }
         Action::Big => state.view.big = !state.view.big,
+        Action::ExactOnce if watch.ended.is_some() => state.message = Some("The program has ended.".to_owned()),
         Action::ExactOnce => state.message = Some("It is observed exactly already.".to_owned()),
         Action::ScrollUp | Action::ScrollDown => {
             watch.scroll = step(watch.scroll, action == Action::ScrollDown, watch.figures.rows.len());

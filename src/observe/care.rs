@@ -188,6 +188,7 @@ impl Watcher {
                 held_lately: if is_over { lock.held_in_all() } else { lock.held_lately(now) },
                 switch_number: lock.switches,
                 handoffs_seen: lock.switches_seen,
+                switch_interval_ns: Some(lock.interval()).filter(|interval| *interval > Nanos::ZERO),
                 counted_ns: lock.counted_between.map_or(Nanos::ZERO, |(first, last)| last - first),
             })
             .collect();

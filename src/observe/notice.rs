@@ -245,6 +245,9 @@ pub struct LockStatus {
     pub handoffs_seen: u64,
     /// How long that time was, from the first look to the last: of what lies before and after there is no second count.
     pub counted_ns: Nanos,
+    /// Its switch interval (`sys.setswitchinterval`), as it was when it was last looked at; null if it has none or could not
+    /// be read.
+    pub switch_interval_ns: Option<Nanos>,
 }
 
 /// Something a person must know, whatever else he looks at.

@@ -65,9 +65,13 @@ pub struct Record {
 }
 
 impl Record {
-    /// The switch interval: as it was ordered, or CPython's default where a real program is observed.
+    /// The switch interval: as it was ordered; where a real program is observed, its first lock's, or CPython's default if
+    /// that could not be read.
     pub fn switch_interval(&self) -> Nanos {
-        self.experiment.as_ref().map_or(Experiment::DEFAULT_SWITCH_INTERVAL, |experiment| experiment.switch_interval)
+        let ordered = self.experiment.as_ref().map(|experiment| experiment.switch_interval);
+        let locks = self.description.observing.iter().flat_map(|status| &status.locks);
+        let read = || locks.filter_map(|lock| lock.switch_interval_ns).next();
+        ordered.or_else(read).unwrap_or(Experiment::DEFAULT_SWITCH_INTERVAL)
     }
 
     /// How long it lasted for each task. For how long its only worker lacked a core is no part of it: that is what others did.

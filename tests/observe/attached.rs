@@ -5,7 +5,10 @@ use super::*;
 #[test]
 fn one_that_runs_is_attached_to_and_left_as_it_was() {
     for python in pythons() {
-        let mut running = start(&python, "import time\nprint('up', flush=True)\nwhile True: time.sleep(0.01)");
+        let mut running = start(
+            &python,
+            "import sys, time\nsys.setswitchinterval(0.02)\nprint('up', flush=True)\nwhile True: time.sleep(0.01)",
+        );
         // What wraps an interpreter may have another number.
         let pid = running.0.id().to_string();
         let output = gilscope(&["attach", &pid, "--for", "700ms", "--json"]);
@@ -17,6 +20,7 @@ fn one_that_runs_is_attached_to_and_left_as_it_was() {
             // What CPython counts is compared with what was seen up to the end.
             let observed = nanos(&lock["exact_ns"]) + nanos(&lock["sampled_ns"]);
             assert!(nanos(&lock["counted_ns"]) > observed - 0.1e9, "{}: {lock}", python.display());
+            assert_eq!(lock["switch_interval_ns"], 20_000_000, "{}: {lock}", python.display());
         }
         assert!(running.0.try_wait().expect("it is ours").is_none(), "it goes on");
     }

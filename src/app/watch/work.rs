@@ -165,6 +165,7 @@ mod tests {
             switch_number: 0,
             handoffs_seen: 0,
             counted_ns: Nanos::ZERO,
+            switch_interval_ns: None,
         };
         let status = |locks| Status { locks, ..Status::default() };
         let of = |locks| Work::of(&status(locks));

@@ -150,7 +150,7 @@ fn header(state: &State, rows: u16, canvas: &mut Canvas) -> u16 {
     // How often the lock is taken and what was missed stands where there is room: beside the engine, or before the note.
     let rate = |wide| watch.at_work.words(!watch.gil_disabled, origin.is_sampled(), wide);
     let length = |parts: &[String]| parts.iter().map(|part| part.chars().count() + 3).sum::<usize>();
-    let mut note = origin.note.clone();
+    let mut note = origin.note(watch.ended.is_some());
     let mut shorter = None;
     let fits = |it: &String| length(&parts) + it.chars().count() + phase.len() + 3 <= usize::from(width);
     if let Some(words) = [true, false].into_iter().filter_map(rate).find(fits) {
@@ -258,9 +258,12 @@ fn keys(state: &State, canvas: &mut Canvas) {
         (key(Action::Freeze), "freeze".to_owned()),
         (key(Action::NextTrigger), format!("freeze at a wait {over}")),
         (key(Action::ByFunction), table.to_owned()),
-        (key(Action::Output), "output".to_owned()),
         (key(Action::Help), "help".to_owned()),
     ];
+    // What one prints that was attached to goes where it went before.
+    if program.is_some_and(|program| program.launched) {
+        parts.insert(parts.len() - 1, (key(Action::Output), "output".to_owned()));
+    }
     if state.watch.output.takes_keys && state.watch.ended.is_none() {
         parts.insert(1, (key(Action::Type), "type into it".to_owned()));
     }
