@@ -215,7 +215,8 @@ fn facts<'a>(state: &'a State, log: &'a Trace) -> Facts<'a> {
     facts.outcome.clone_from(&state.outcome);
     if state.origin.program.is_some() {
         facts.is_program = true;
-        facts.books = state.watch.books;
+        facts = facts.with(state.watch.books);
+        facts.switch_interval = state.watch.switch_interval;
         facts.places = Some(&state.watch.places);
     }
     facts

@@ -78,6 +78,8 @@ pub struct Observation {
     pub native_busy: f64,
     /// What is known of cores beside what the log tells.
     pub books: Books,
+    /// Its switch interval.
+    pub switch_interval: Nanos,
     /// How the observer gets on, as far as it has said.
     pub work: Option<Work>,
     /// How it ended; none while it runs.
@@ -117,6 +119,8 @@ pub struct Watch {
     pub native_busy: f64,
     /// What is known of cores beside what the log tells, as of these figures.
     pub books: Books,
+    /// Its switch interval.
+    pub switch_interval: Nanos,
     /// How it ended; none while it runs.
     pub ended: Option<String>,
     /// How the observer gets on.
@@ -179,7 +183,7 @@ pub fn looked_at(state: &mut State, file: Arc<str>, script: Script) {
 /// Takes in how the program does.
 pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) -> Vec<Effect> {
     let Observation { origin, gil_disabled, places, wants, output, locks_held, .. } = seen;
-    let Observation { cores_busy, native_busy, books, work, ended, .. } = seen;
+    let Observation { cores_busy, native_busy, books, switch_interval, work, ended, .. } = seen;
     if origin.is_sampled() && state.view.zoom == Zoom::Turns {
         // Ten samples a cell.
         state.view.zoom = Zoom::Cell(SAMPLED_CELL);
@@ -200,7 +204,7 @@ pub fn observed(state: &mut State, log: Option<&Trace>, seen: Observation) -> Ve
     if state.view.frozen.is_none() || ended.is_some() {
         (state.watch.wants, state.watch.cores_busy) = (wants, cores_busy);
         (state.watch.native_busy, state.watch.locks_held) = (native_busy, locks_held);
-        state.watch.books = books;
+        (state.watch.books, state.watch.switch_interval) = (books, switch_interval);
         state.watch.read(log, &places);
     } else {
         // Once it goes on, waits are looked for that come then.

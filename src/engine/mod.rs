@@ -13,7 +13,9 @@ pub mod switches;
 use crossterm::event::KeyEvent;
 
 use crate::event::{Event, LaneId, Line, LockId, Nanos, TaskId};
-pub use crate::observe::notice::{Alarm, ENDED_SOMEHOW, Engine, LockStatus, Program, Python, Status, TOO_OFTEN};
+pub use crate::observe::notice::{
+    Alarm, Allowance, ENDED_SOMEHOW, Engine, LockStatus, Program, Python, Status, TOO_OFTEN,
+};
 pub use crate::observe::thread::Slept;
 use crate::program::Printed;
 pub use crate::record::{Accounts, AccountsEvidence, CoreEvidence, ProcessMemory};

@@ -4,6 +4,8 @@
 //! cores than there are cores, so a lane that waits at such a moment waits for somebody else. The moments are looked at
 //! one by one, since on average a run may have left cores free that it lacked at times.
 //!
+//! Nor did others take anything from one whom a limit held back, however busy they were.
+//!
 //! And where the rest of the machine was idle nobody took anything: the kernel wakes a thread where he has to wait for who
 //! woke him, and leaves another core idle for a moment.
 //!
@@ -15,7 +17,7 @@
 
 use super::facts::ratio;
 use super::words::{mean, percent};
-use super::{Facts, Insight, Of, Said, lock_waits};
+use super::{Facts, Insight, Of, Said, cpu_limited, lock_waits};
 use crate::event::{LaneId, Nanos, State};
 
 /// Of the core time the run wanted, so much was taken by others: less is the usual noise of a machine.
@@ -39,7 +41,11 @@ pub(super) const INSIGHT: Insight = Insight { id: "cores-taken", of: Of::AnyProg
 
 fn find(facts: &Facts) -> Option<Said> {
     let without = facts.share_awake(State::WaitingCore);
-    if without < TAKEN || facts.at_once(&[State::WaitingCore]) < OF_RUN || lock_waits::is_worst(facts) {
+    if without < TAKEN
+        || facts.at_once(&[State::WaitingCore]) < OF_RUN
+        || lock_waits::is_worst(facts)
+        || cpu_limited::limit(facts).is_some()
+    {
         return None;
     }
     let lanes: Vec<LaneId> = facts.trace.lanes().map(|(lane, _)| lane).collect();

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::engine::Allowance;
 use crate::engine::sampler::Peaks;
 use crate::event::{LaneId, LockId, Nanos, State};
 use crate::model::Role;
@@ -21,6 +22,8 @@ pub struct Books {
     pub native: Nanos,
     /// How many cores all of it took on average, of a real program.
     pub ours: Option<f64>,
+    /// How many cores a real program may use, if that is known.
+    pub allowance: Option<Allowance>,
     /// On how many of the machine's cores anybody's work was but gilscope's, if that was sampled.
     pub machine: Option<f64>,
 }
@@ -31,6 +34,7 @@ impl Books {
         Books {
             native: record.native_cpu(),
             ours: record.cpu_of_all().map(|_| record.cores_busy()),
+            allowance: record.description.observing.as_ref().and_then(|status| status.allowance),
             machine: record.machine.mean(),
         }
     }
@@ -42,6 +46,8 @@ pub struct Facts<'a> {
     pub trace: &'a Trace,
     /// How many cores the run may use.
     pub cores: usize,
+    /// How many the machine has.
+    of_machine: usize,
     /// The switch interval.
     pub switch_interval: Nanos,
     /// Instructions a millisecond of running where the same work was done one task at a time, if that was measured.
@@ -79,6 +85,7 @@ impl<'a> Facts<'a> {
         Facts {
             trace,
             cores,
+            of_machine: cores,
             switch_interval,
             alone: None,
             memory: None,
@@ -101,9 +108,24 @@ impl<'a> Facts<'a> {
             outcome: record.outcome.clone(),
             experiment: record.experiment.as_ref(),
             is_program: record.experiment.is_none(),
-            books: Books::of(record),
             places: Some(&record.places),
-            ..facts
+            ..facts.with(Books::of(record))
+        }
+    }
+
+    /// With what the kernel's books say of cores: those that a program may not use are none for it.
+    pub fn with(self, books: Books) -> Facts<'a> {
+        let allowed = books.allowance.map_or(self.cores, |allowance| allowance.cores.max(1));
+        Facts { cores: self.cores.min(allowed), books, ..self }
+    }
+
+    /// How many cores there are for it, as a clause.
+    pub(super) fn cores_in_words(&self) -> String {
+        let is_less = self.books.allowance.is_some_and(|allowance| allowance.cores == self.cores);
+        match self.cores {
+            cores if is_less && self.cores < self.of_machine => format!("it may use {cores} of {}", self.of_machine),
+            1 => "there is 1".to_owned(),
+            cores => format!("there are {cores}"),
         }
     }
 

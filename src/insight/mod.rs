@@ -10,6 +10,7 @@
 
 mod convoy;
 mod cores_taken;
+mod cpu_limited;
 mod facts;
 mod free_threads_contending;
 mod idle_workers;
@@ -94,6 +95,7 @@ pub struct Finding {
 
 /// Every diagnosis, from the most particular to the most general.
 pub const ALL: &[Insight] = &[
+    cpu_limited::INSIGHT,
     cores_taken::INSIGHT,
     lost_updates::INSIGHT,
     loop_blocked::INSIGHT,

@@ -19,13 +19,13 @@ fn find(facts: &Facts) -> Option<Said> {
     if wanted <= facts.cores as f64 + OVER || without < WITHOUT {
         return None;
     }
-    let are = if facts.cores == 1 { "is 1".to_owned() } else { format!("are {}", facts.cores) };
     Said::with(
         format!(
-            "{} {} wanted {} cores at once where there {are}: {} of {} they stood without one (!).",
+            "{} {} wanted {} cores at once where {}: {} of {} they stood without one (!).",
             facts.workers.len(),
             facts.noun(),
             mean(wanted),
+            facts.cores_in_words(),
             percent(without),
             facts.their_time(),
         ),

@@ -1,5 +1,6 @@
 //! Each diagnosis on both sides: a log in which it holds, and one in which it does not.
 
+mod cores;
 mod loop_kept;
 mod own_lock;
 mod rules;
@@ -403,65 +404,6 @@ fn lost_updates_are_told_where_some_were_lost_and_nowhere_else() {
         assert_eq!(with(outcome), None, "{outcome}");
     }
     assert!(!ids(&trace).contains(&"lost-updates"));
-}
-
-#[test]
-fn cores_were_taken_by_others_only_where_ours_left_some_free() {
-    let both = workers(2, true, &[(State::Running, 100), (State::WaitingCore, 100)]);
-    let found = on_cores(&both, 4);
-    assert_eq!(found[0].id, "cores-taken");
-    assert!(found[0].sentence.contains("for 50% of their time workers wanted one"), "{found:?}");
-    assert!(found[0].sentence.ends_with("was on 1.0 of 4."), "{found:?}");
-    // A real program has no workers.
-    let mut both = both;
-    for noun in ["threads", "processes"] {
-        let mut facts = Facts::new(&both, 4, ms(5));
-        facts.is_program = true;
-        let found = find(&facts);
-        assert!(found[0].sentence.contains(&format!("of their time awake {noun} wanted one")), "{found:?}");
-        both.lane_mut(LaneId(1)).process = 1;
-    }
-    // They took turns on the only core: nobody else was there.
-    let turns = TraceBuilder::new()
-        .lock("GIL of process 1")
-        .lane("process 1")
-        .running(ms(100))
-        .state(State::WaitingCore, ms(100))
-        .lock("GIL of process 2")
-        .lane("process 2")
-        .state(State::WaitingCore, ms(100))
-        .running(ms(100))
-        .build();
-    assert!(on_cores(&turns, 1).iter().all(|finding| finding.id != "cores-taken"));
-    assert!(on_cores(&turns, 2).iter().any(|finding| finding.id == "cores-taken"));
-    // Threads of the program's own that have no lane may have been what took it.
-    let native = |native| {
-        let mut facts = Facts::new(&turns, 2, ms(5));
-        facts.books.native = native;
-        find(&facts)
-    };
-    let taken = |native_for| native(native_for).into_iter().find(|finding| finding.id == "cores-taken");
-    assert_eq!((taken(ms(190)), taken(ms(1000))), (None, None));
-    let sentence = taken(ms(20)).expect("a tenth does not explain it").sentence;
-    assert!(sentence.ends_with("was on 1.1 of 2."), "{sentence}");
-    // One core was lacked while ours had one: somebody must have had it.
-    let beside = |machine| {
-        let mut facts = Facts::new(&turns, 2, ms(5));
-        facts.books.machine = Some(machine);
-        find(&facts).iter().any(|finding| finding.id == "cores-taken")
-    };
-    assert_eq!((beside(1.9), beside(1.3)), (true, false));
-    let little = workers(2, true, &[(State::Running, 100), (State::WaitingCore, 10)]);
-    assert!(!ids(&little).contains(&"cores-taken"));
-    // Of a time awake that is a hundredth of the run a third is nothing, and of a tenth it is something.
-    let asleep =
-        |times: u64| workers(2, true, &[(State::Running, 2 * times), (State::WaitingCore, times), (State::Io, 297)]);
-    let of_program = |trace: &Trace| {
-        let mut facts = Facts::new(trace, 4, ms(5));
-        facts.is_program = true;
-        find(&facts).iter().any(|finding| finding.id == "cores-taken")
-    };
-    assert_eq!((of_program(&asleep(1)), of_program(&asleep(11))), (false, true));
 }
 
 #[test]

@@ -230,6 +230,7 @@ impl Watcher {
             cpu_ns: cpu,
             native_cpu_ns: native_cpu,
             native_busy,
+            allowance: self.allowed.look(self.root, now, is_over),
             own_cpu: (super::own_time() - self.own_before).as_secs_f64() / elapsed,
             first_event_ns: self.first_event.map(|at| at - self.began),
             locks,

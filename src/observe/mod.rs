@@ -29,6 +29,7 @@
 //! not have.
 
 mod ahead;
+mod allowed;
 mod aside;
 mod booked;
 mod care;

@@ -8,6 +8,7 @@ use crate::event::{Event, LaneId, LockId, Nanos};
 use crate::model::{LanePlan, LockKind, LockPlan};
 use crate::record::Accounts;
 
+pub use super::allowed::Allowance;
 use super::parking::Wanted;
 use super::place::Place;
 use super::thread::Slept;
@@ -310,6 +311,8 @@ pub struct Status {
     /// The same of late, in cores.
     #[serde(skip)]
     pub native_busy: f64,
+    /// How many cores the program may use; null where that could not be read.
+    pub allowance: Option<Allowance>,
     /// Our own time on cores since the beginning, in cores: 0.01 is 1 % of one.
     pub own_cpu: f64,
     /// From the order to watch to the first thing seen.

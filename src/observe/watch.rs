@@ -22,6 +22,7 @@ use crate::clock::{Clock, Monotonic};
 use crate::event::{Detail, LockId, Nanos};
 use crate::perf::{Record, What};
 
+use super::allowed::Allowed;
 use super::aside::Cores;
 use super::booked::Booked;
 use super::doing::{Doing, Doings};
@@ -168,6 +169,7 @@ pub struct Watcher {
     pub(super) ended_unseen: u64,
     pub(super) pace: Pace,
     pub(super) cores: Cores,
+    pub(super) allowed: Allowed,
     /// Since when threads sleep that are not followed yet.
     asleep_at_birth: HashMap<u32, Nanos>,
     /// Threads that are awake whose lock has not been looked at since, where nothing else tells whether they hold it.
@@ -229,6 +231,7 @@ impl Watcher {
             ended_unseen: 0,
             pace: Pace::default(),
             cores: Cores::default(),
+            allowed: Allowed::default(),
             asleep_at_birth: HashMap::new(),
             woken: Vec::new(),
         }

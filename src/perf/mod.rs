@@ -264,7 +264,7 @@ pub fn online_cores() -> Vec<u32> {
 }
 
 /// A list of numbers as the kernel writes it: `0-3,6`.
-fn parse_list(list: &str) -> Option<Vec<u32>> {
+pub(crate) fn parse_list(list: &str) -> Option<Vec<u32>> {
     let mut numbers = Vec::new();
     for part in list.trim().split(',') {
         let (first, last) = part.split_once('-').unwrap_or((part, part));

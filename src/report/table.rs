@@ -66,7 +66,10 @@ pub fn write_table(report: &Report, mut out: impl Write) -> io::Result<()> {
     } else {
         format!(", {native:.2} of it by threads without a lane, which are not Python's or were not seen to be")
     };
-    writeln!(out, "{end} after {} · cores busy {:.2} of {cores}{native}", report.elapsed_ns, report.cores_busy)?;
+    let allowance = report.observer.as_ref().and_then(|status| status.allowance);
+    let limit = allowance.and_then(|allowance| allowance.limit(cores));
+    let limit = limit.map_or_else(String::new, |limit| format!(" (limit {limit})"));
+    writeln!(out, "{end} after {} · cores busy {:.2} of {cores}{limit}{native}", report.elapsed_ns, report.cores_busy)?;
     insights(report, &mut out)?;
     ledger(report, &mut out)?;
     locks(report, &mut out)?;

@@ -72,3 +72,26 @@ for thread in threads: thread.join()
     let told = told.expect("it is told in one of several runs");
     assert!(told.contains(" threads take turns, as under a lock of the program's own"), "{told}");
 }
+
+#[test]
+fn cores_that_a_program_may_not_use_are_none_for_it() {
+    let Some(python) = python().filter(|_| exactly()) else { return };
+    let code = "import hashlib, os, threading, time
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+data, end = bytes(1 << 20), time.monotonic() + 1.5
+def hashes():
+    while time.monotonic() < end: hashlib.sha256(data).digest()
+threads = [threading.Thread(target=hashes) for _ in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+";
+    let report = watch(&python, code);
+    assert_eq!(report["observer"]["allowance"]["cores"], 1, "{report:#}");
+    let all = report["machine"]["logical_cores"].as_u64().expect("it has some");
+    if all > 1 {
+        let said = found(&report, "oversubscribed").expect("four threads are too many for one");
+        assert!(said.contains(&format!("where it may use 1 of {all}:")), "{said}");
+    }
+    // Cores were idle, or it could not have used them.
+    assert_eq!(found(&report, "cores-taken"), None, "{report:#}");
+}

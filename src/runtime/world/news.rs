@@ -134,6 +134,7 @@ impl World {
             cores_busy: observing.and_then(|status| status.cores_busy),
             native_busy: observing.map_or(0.0, |status| status.native_busy),
             books: Books::of(record),
+            switch_interval: record.switch_interval(),
             work: observing.map(app::watch::Work::of),
             ended,
         };

@@ -42,6 +42,9 @@ pub fn render(state: &State, log: &Trace, rows: u16, canvas: &mut Canvas) {
     let cores = state.machine.cores.len().max(1);
     let native = state.watch.native_busy;
     let busy = busy(state).min(cores as f64);
+    let limit = state.watch.books.allowance.and_then(|allowance| allowance.limit(cores));
+    let limit = limit.map_or_else(String::new, |limit| format!(", limit {limit}"));
+    let width = width.saturating_sub(limit.len() as u16).max(1);
     let columns = (width / cores as u16).max(1);
     let whole = columns * cores as u16;
     let full = f64::from(whole) * 8.0;
@@ -52,7 +55,7 @@ pub fn render(state: &State, log: &Trace, rows: u16, canvas: &mut Canvas) {
             canvas.set(x, 1, '╷', Ink::Rule);
         }
     }
-    canvas.text(LEFT + whole.max(width) + 2, 1, &format!("{busy:.1} of {cores}"), Ink::Strong);
+    canvas.text(LEFT + whole.max(width) + 2, 1, &format!("{busy:.1} of {cores}{limit}"), Ink::Strong);
     if rows < 3 {
         return;
     }
