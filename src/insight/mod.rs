@@ -93,6 +93,13 @@ pub struct Finding {
     pub command: Option<String>,
 }
 
+impl Finding {
+    /// Whether it tells what keeps a program from cores, and not from its lock.
+    pub fn is_about_cores(&self) -> bool {
+        [cpu_limited::INSIGHT, cores_taken::INSIGHT, oversubscribed::INSIGHT].iter().any(|it| it.id == self.id)
+    }
+}
+
 /// Every diagnosis, from the most particular to the most general.
 pub const ALL: &[Insight] = &[
     cpu_limited::INSIGHT,

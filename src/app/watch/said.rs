@@ -4,6 +4,7 @@ use crate::app::cursor;
 use crate::app::origin::Origin;
 use crate::app::state::State;
 use crate::app::words::foreign;
+use crate::event::State as LaneState;
 use crate::insight::Finding;
 use crate::program::last_words;
 use crate::trace::Trace;
@@ -37,8 +38,13 @@ fn unsaid(state: &State, log: &Trace) -> String {
 
 impl Watch {
     /// What is to be said of it all, in a sentence or two; what is foreign in it is kept apart. What was found of the whole
-    /// run is said where no one thread makes the others wait just now, and at the end.
+    /// run is said where no one thread makes the others wait just now, where they lack cores more than the lock, and at the
+    /// end.
     pub(super) fn sentence(&self, log: &Trace, origin: &Origin, found: Option<&Finding>) -> String {
+        let lacks_cores = found.is_some_and(Finding::is_about_cores) && {
+            let [cores, lock] = [LaneState::WaitingCore, LaneState::WaitingGil].map(|it| log.ledger().0[it.index()]);
+            cores > lock
+        };
         let found = found.map(|found| [Some(&*found.sentence), found.advice].into_iter().flatten().collect::<Vec<_>>());
         let found = found.map(|said| said.join(" "));
         if let Some(how) = &self.ended {
@@ -49,7 +55,7 @@ impl Watch {
         }
         let rows = &self.figures.rows;
         let waits = rows.is_empty() || rows.iter().any(|row| row.waits >= WORTH_WAITING);
-        let most = self.figures.holders.first().filter(|holder| waits && holder.waiting >= 0.2);
+        let most = self.figures.holders.first().filter(|holder| waits && !lacks_cores && holder.waiting >= 0.2);
         match (most, self.figures.held) {
             (_, None) if self.gil_disabled => self.said_without_gil(),
             (_, None) if log.lanes().len() == 0 => "No Python has been seen in it so far.".to_owned(),

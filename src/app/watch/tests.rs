@@ -97,6 +97,16 @@ fn what_was_found_of_it_all_is_said_where_nobody_makes_others_wait_and_at_the_en
     let mut watch = Watch::default();
     watch.read(&log(), &Places::default());
     assert!(said(&watch, &log()).contains("of all waiting"), "who makes others wait goes before");
+    // Whom a limit keeps from cores waits for them, and hardly for who has the lock.
+    for (core, first) in [(700, true), (10, false)] {
+        let log = TraceBuilder::new().lock("GIL").lane("hog").running(ms(1000)).lane("other").waiting(ms(50));
+        let log = log.state(LaneState::WaitingCore, ms(core)).state(LaneState::Io, ms(950 - core)).build();
+        let mut watch = Watch::default();
+        watch.read(&log, &Places::default());
+        let limited = Finding { id: "cpu-limited", ..found.clone() };
+        let said = watch.sentence(&log, &Origin::default(), Some(&limited));
+        assert_eq!(said.starts_with("It stood still."), first, "{said}");
+    }
     let free = TraceBuilder::new().lock("GIL").lane("one").running(ms(10)).state(LaneState::Io, ms(990)).build();
     let mut watch = Watch::default();
     watch.read(&free, &Places::default());

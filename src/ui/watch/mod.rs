@@ -25,6 +25,7 @@ mod note;
 mod output;
 mod picker;
 mod picture;
+mod sentence;
 
 use crate::app::watch::panel::{ROOMY, SENTENCE, meter_rows};
 use crate::app::watch::{self, MOMENT, said};
@@ -38,6 +39,9 @@ use super::theme::Ink;
 use picture::Picture;
 
 pub(super) use meters::busy;
+
+/// With so many rows what is said may take six of them.
+const MUCH: u16 = 20;
 
 /// Rows of the table of holders: those with a name of their own, and all others.
 const MOST_HOLDERS: u16 = 6;
@@ -77,16 +81,16 @@ pub fn render(state: &State, log: Option<&Trace>, canvas: &mut Canvas) {
         return keys(state, canvas);
     };
     let text = said(state, log);
-    let sentence = wrapped(&sanitised(&text), usize::from(width.saturating_sub(2)));
     // The panel with the output is as large whatever is said.
-    let sentence_rows = if state.watch.reading.is_some() { SENTENCE } else { (sentence.len() as u16).min(4) };
+    let (is_reading, most) = (state.watch.reading.is_some(), if height >= MUCH { 6 } else { 4 });
+    let most = if is_reading { SENTENCE } else { most };
+    let sentence = sentence::laid(&sanitised(&text), usize::from(width.saturating_sub(2)), usize::from(most));
+    let sentence_rows = if is_reading { SENTENCE } else { sentence.len() as u16 };
     // From the bottom: keys, sentence. Blank rows go first where there is little room.
     let keys_at = height.saturating_sub(1);
     let sentence_at = keys_at.saturating_sub(sentence_rows + u16::from(roomy));
-    for (y, line) in sentence.iter().take(usize::from(sentence_rows)).enumerate() {
-        let cut = y + 1 == usize::from(sentence_rows) && sentence.len() > y + 1;
-        let line = if cut { format!("{line} …") } else { line.clone() };
-        canvas.part(0, 0, width, height).verbatim().text_to(1, sentence_at + y as u16, width, &line, Ink::Text);
+    for (y, line) in (sentence_at..).zip(&sentence) {
+        canvas.part(0, 0, width, height).verbatim().text_to(1, y, width, line, Ink::Text);
     }
     keys(state, canvas);
 
