@@ -92,6 +92,6 @@ for thread in threads: thread.join()
         let said = found(&report, "oversubscribed").expect("four threads are too many for one");
         assert!(said.contains(&format!("where it may use 1 of {all}:")), "{said}");
     }
-    // Cores were idle, or it could not have used them.
-    assert_eq!(found(&report, "cores-taken"), None, "{report:#}");
+    // Others may have taken the one that it could use, and no more.
+    assert!(found(&report, "cores-taken").is_none_or(|said| said.ends_with("of 1.")), "{report:#}");
 }

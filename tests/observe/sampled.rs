@@ -138,7 +138,8 @@ fn of_short_waits_for_a_sampled_lock_those_count_too_that_no_look_met() {
         // Off its core for want of the lock, or since a timer was late all the same: by some hundredths, at most.
         let (queued, awake) = (nanos(&lane["runqueue_ns"]), nanos(&lane["on_cpu_ns"]));
         let (least, most) = (life - 1.03 * napped - queued - awake, life - napped - awake);
-        assert!(off > 0.0 && off < 0.5 * waits, "{waits} ±{off}: {lane:#}");
+        // Of what hardly happens, as where the machine is busy with others, looks tell less well how often it does.
+        assert!(off > 0.0 && off < 0.5 * waits.max(0.05 * life), "{waits} ±{off}: {lane:#}");
         assert!(waits + 2.0 * off > 0.75 * least, "{waits} ±{off} of {least} and more: {lane:#}");
         assert!(waits - 2.0 * off < 1.1 * most, "{waits} ±{off} of {most} and less: {lane:#}");
     }
@@ -270,8 +271,8 @@ print(time.process_time())
     }
 }
 
-/// Three threads compute in C, each letting the lock go for it, and take it often; short-lived ones come and go. Each prints its
-/// time on a core.
+/// Three threads compute in C, each letting the lock go for it, and take it often; short-lived ones come and go. Prints
+/// the longest life of one of these, as its maker saw it.
 const LETS_GO: &str = "import hashlib, os, threading, time, zlib
 data = os.urandom(1 << 20)
 end = time.monotonic() + 2
@@ -281,15 +282,20 @@ def compute(what):
         for _ in range(30): os.stat('/')
 def brief():
     time.sleep(0.02)
+longest = 0
 def makes():
+    global longest
     while time.monotonic() < end:
+        born = time.monotonic()
         t = threading.Thread(target=brief, name='brief')
         t.start()
         t.join()
+        longest = max(longest, time.monotonic() - born)
 works = [lambda: zlib.compress(data, 1), lambda: hashlib.sha256(data).hexdigest(), lambda: zlib.crc32(data)]
 threads = [threading.Thread(target=compute, args=(w,), name='c') for w in works] + [threading.Thread(target=makes)]
 for t in threads: t.start()
 for t in threads: t.join()
+print(longest)
 ";
 
 #[test]
@@ -311,8 +317,12 @@ fn who_computes_while_the_lock_is_free_or_has_ended_does_not_wait_for_it() {
             assert!(waits <= most, "{how}: the lock was free for {free} ns: {lane:#}");
             assert!(waits <= life - nanos(&lane["on_cpu_ns"]) + 0.1 * life, "{how}: {lane:#}");
         }
+        // None of those lived longer, and each slept for 20 ms of it.
+        let [longest] = words_as_numbers(report["output"].as_str().unwrap_or_default())[..] else {
+            panic!("{report:#}")
+        };
         for lane in lanes(&report).iter().filter(|lane| lane["name"] == "brief") {
-            assert!(state(lane, "waiting_gil") < 0.1e9, "{how}: {lane:#}");
+            assert!(state(lane, "waiting_gil") / 1e9 < longest - 0.015, "{how}, {longest} s: {lane:#}");
         }
     }
 }
