@@ -4,6 +4,7 @@
 //! what has no width would hide. All of these are spelt out, in the same way wherever text is shown: on the screen, in
 //! tables, in CSV, on standard error. A question mark in their place would be one more character that may be meant.
 
+pub mod lines;
 pub mod names;
 
 /// The text with all spelt out that would steer instead of being seen: `\u{1b}[31m`. To spell it out twice changes nothing.

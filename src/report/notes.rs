@@ -10,7 +10,8 @@ use crate::session::{Comparison, NotesTable, Row, RunSummary, Spread};
 use crate::workload::Workload;
 
 use super::comparison::{ComparisonReport, comparison};
-use super::table::{COLUMNS, lines};
+use super::table::COLUMNS;
+use crate::text::lines::wrapped;
 
 /// Ratios within this factor of each other are the same.
 const SAME: f64 = 1.2;
@@ -198,7 +199,7 @@ pub fn notes_text(report: &NotesReport, cores: usize) -> String {
         let theirs = format!("{:>10} {:>8}", line.notes_ns.to_string(), times(line.notes_ratio));
         let _ = writeln!(out, "   {:<32} {theirs}   {ours:>19}", line.label);
         if let Some(why) = &line.why {
-            lines(why, COLUMNS - 7).iter().for_each(|line| _ = writeln!(out, "       {line}"));
+            wrapped(why, COLUMNS - 7).iter().for_each(|line| _ = writeln!(out, "       {line}"));
         }
     }
     out

@@ -9,6 +9,8 @@ use crate::insight::words;
 
 use super::functions::{Caller, HeldIn, InTask};
 use super::schema::{Lane, Report};
+use super::table::COLUMNS;
+use crate::text::lines::{filled, words_and_commands};
 use crate::text::printable;
 
 /// What was observed, and how.
@@ -26,7 +28,12 @@ pub(super) fn heading(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let pid = report.pid.map_or_else(String::new, |pid| format!(" pid {pid}"));
     writeln!(out, "{short}{dots}{pid} · {python}")?;
     match &report.observer {
-        Some(status) => writeln!(out, "{}", how(status)),
+        Some(status) => {
+            let how = how(status);
+            let words = words_and_commands(&how);
+            let lines = filled(words.iter().map(String::as_str), |_| COLUMNS);
+            lines.iter().try_for_each(|line| writeln!(out, "{line}"))
+        }
         None => Ok(()),
     }
 }

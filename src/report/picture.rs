@@ -11,7 +11,7 @@ use crate::event::{Nanos, State};
 use crate::session::{Comparison, Interpreter, Progress, Row, RunSummary};
 
 use super::comparison::{bytes, gain, median_span, number};
-use super::table::lines;
+use crate::text::lines::wrapped;
 use crate::text::printable;
 
 /// As wide as lines get.
@@ -290,7 +290,7 @@ fn ledgers(comparison: &Comparison, label: usize, out: &mut String) {
         let said: Vec<String> =
             shares.iter().map(|(state, share)| format!("{} {:.0}%", words(*state), share * 100.0)).collect();
         let mut name = short(&name, label);
-        for line in lines(&said.join(", "), WIDTH - label - 2) {
+        for line in wrapped(&said.join(", "), WIDTH - label - 2) {
             let _ = writeln!(out, " {name:<label$} {line}");
             name.clear();
         }

@@ -12,6 +12,7 @@ use crate::trace::Distribution;
 use unicode_width::UnicodeWidthStr;
 
 use super::schema::{Lane, Report, TaskResult};
+use crate::text::lines::wrapped;
 use crate::text::names::fitting;
 use crate::text::printable;
 
@@ -100,7 +101,7 @@ fn insights(report: &Report, out: &mut impl Write) -> io::Result<()> {
     for finding in &report.insights {
         let said = [Some(finding.sentence.as_str()), finding.advice];
         let text = said.into_iter().flatten().collect::<Vec<_>>().join(" ");
-        for (index, line) in lines(&text, COLUMNS - 2).into_iter().enumerate() {
+        for (index, line) in wrapped(&text, COLUMNS - 2).into_iter().enumerate() {
             writeln!(out, "{}{line}", if index == 0 { "· " } else { "  " })?;
         }
         if let Some(command) = &finding.command {
@@ -108,23 +109,6 @@ fn insights(report: &Report, out: &mut impl Write) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Text broken at spaces.
-pub(super) fn lines(text: &str, columns: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let line = lines.last_mut().expect("there is always a line");
-        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > columns {
-            lines.push(word.to_owned());
-        } else {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-    }
-    lines
 }
 
 fn ledger(report: &Report, out: &mut impl Write) -> io::Result<()> {

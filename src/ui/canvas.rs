@@ -173,29 +173,6 @@ impl<'a> Canvas<'a> {
     }
 }
 
-/// Text in lines of at most so many characters, broken at spaces.
-pub fn wrapped(text: &str, width: usize) -> Vec<String> {
-    filled(text.split(' '), |_| width)
-}
-
-/// As many words a line as there is room for in it. One that is too wide begins a line of its own, the next if that is wider.
-pub fn filled<'a>(words: impl Iterator<Item = &'a str>, room: impl Fn(usize) -> usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in words {
-        let (here, next) = (room(lines.len() - 1), room(lines.len()));
-        let line = lines.last_mut().expect("there is always a line");
-        let blank = if line.is_empty() { "" } else { " " };
-        let fits = line.chars().count() + blank.len() + word.chars().count() <= here;
-        if fits || (line.is_empty() && next <= here) {
-            line.push_str(blank);
-            line.push_str(word);
-        } else {
-            lines.push(word.to_owned());
-        }
-    }
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,12 +220,5 @@ mod tests {
     fn a_bar_ends_within_an_eighth_of_a_cell() {
         assert_eq!(drawn(4, |c| _ = c.bar(0, 0, 21, Ink::Text)), "██▋ ");
         assert_eq!(drawn(4, |c| _ = c.bar(0, 0, 16, Ink::Text)), "██  ");
-    }
-
-    #[test]
-    fn lines_break_at_spaces() {
-        assert_eq!(wrapped("one holds, three wait", 10), ["one holds,", "three wait"]);
-        assert_eq!(wrapped("", 10), [""]);
-        assert_eq!(wrapped("unbreakable", 3), ["unbreakable"]);
     }
 }

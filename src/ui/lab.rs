@@ -19,9 +19,10 @@
 //! ```
 
 use crate::app::{Phase, Row, State, Wording, cursor, rows, words};
+use crate::text::lines::wrapped;
 use crate::trace::Trace;
 
-use super::canvas::{Canvas, wrapped};
+use super::canvas::Canvas;
 use super::layout::{self, Wants};
 use super::panels::{code, finish, header, keys, meter, sentence};
 use super::timeline;

@@ -17,8 +17,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::app::{Screen, State, words};
+use crate::text::lines::wrapped;
 use crate::trace::Trace;
-use canvas::{Canvas, wrapped};
+use canvas::Canvas;
 use theme::{Ink, Paint};
 
 /// Draws everything. `log` is that of the run on the screen, if there is one.

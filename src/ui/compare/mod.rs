@@ -21,8 +21,9 @@ use crate::app::{Action, ModelChoice, Side, State, compare};
 use crate::event::Nanos;
 use crate::report;
 use crate::session::{Comparison, Progress, Row};
+use crate::text::lines::wrapped;
 
-use super::canvas::{Canvas, wrapped};
+use super::canvas::Canvas;
 use super::panels::header;
 use super::theme::Ink;
 use said::said;

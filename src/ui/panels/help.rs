@@ -3,8 +3,9 @@
 use crate::app::action::{Action, Group};
 use crate::app::{Screen, State, words};
 use crate::event::State as LaneState;
+use crate::text::lines::wrapped;
 
-use super::super::canvas::{Canvas, wrapped};
+use super::super::canvas::Canvas;
 use super::super::glyphs::{LEGEND, state_mark};
 use super::super::theme::Ink;
 

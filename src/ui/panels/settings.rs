@@ -1,8 +1,9 @@
 //! The settings seldom used, over the middle of the screen.
 
 use crate::app::{State, words};
+use crate::text::lines::wrapped;
 
-use super::super::canvas::{Canvas, wrapped};
+use super::super::canvas::Canvas;
 use super::super::theme::Ink;
 
 /// ```text

@@ -31,9 +31,10 @@ use crate::app::watch::panel::{ROOMY, SENTENCE, meter_rows};
 use crate::app::watch::{self, MOMENT, said};
 use crate::app::words::{foreign, percent, sanitised, span};
 use crate::app::{Action, Phase, State};
+use crate::text::lines::wrapped;
 use crate::trace::Trace;
 
-use super::canvas::{Canvas, wrapped};
+use super::canvas::Canvas;
 use super::panels::header::tabs;
 use super::theme::Ink;
 use picture::Picture;

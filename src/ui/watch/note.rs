@@ -4,12 +4,12 @@
 //! it``), and of all of it that is what must be read. So where there is no room for everything, the beginning goes. A
 //! command is never broken: whoever copies it gets a line.
 
-use crate::ui::canvas::filled;
+use crate::text::lines::{filled, words_and_commands};
 
 /// The lines of a note: the first so wide, the others wider, at most so many. One that `ends_with_remedy` keeps its end;
 /// another its beginning, and the last line is then too long.
 pub(super) fn laid(note: &str, first: usize, others: usize, rows: usize, ends_with_remedy: bool) -> Vec<String> {
-    let words = words(note);
+    let words = words_and_commands(note);
     let room = |line: usize| if line == 0 { first } else { others };
     let fits = |lines: &[String]| {
         lines.len() <= rows && lines.iter().enumerate().all(|(at, line)| line.chars().count() <= room(at))
@@ -28,20 +28,6 @@ pub(super) fn laid(note: &str, first: usize, others: usize, rows: usize, ends_wi
         lines.extend((whole.len() > last).then(|| whole[last..].join(" ")));
         lines
     })
-}
-
-/// Split at blanks, but not in a command.
-fn words(note: &str) -> Vec<String> {
-    let mut words: Vec<String> = vec![String::new()];
-    let mut is_command = false;
-    for c in note.chars() {
-        is_command ^= c == '`';
-        match words.last_mut() {
-            Some(word) if c != ' ' || is_command => word.push(c),
-            _ => words.push(String::new()),
-        }
-    }
-    words
 }
 
 #[cfg(test)]

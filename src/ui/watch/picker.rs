@@ -3,8 +3,9 @@
 use crate::app::State;
 use crate::app::picker::Candidate;
 use crate::app::words::foreign;
+use crate::text::lines::wrapped;
 
-use super::super::canvas::{Canvas, wrapped};
+use super::super::canvas::Canvas;
 use super::super::theme::Ink;
 use super::rule;
 

@@ -1,7 +1,7 @@
 //! How what is to be said is laid out where there is no room for all of it: what is to be done about it stands at its end
 //! (`Try: …`), and is what must be read. So it keeps lines of its own, and what was seen is cut.
 
-use crate::ui::canvas::wrapped;
+use crate::text::lines::wrapped;
 
 const ADVICE: &str = " Try: ";
 
