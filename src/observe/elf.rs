@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
 use object::read::ReadCache;
-use object::{Object, ObjectKind, ObjectSection, ObjectSegment, ObjectSymbol};
+use object::{Object, ObjectKind, ObjectSection, ObjectSegment, ObjectSymbol, SymbolKind};
 
 /// What a file says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,12 +51,12 @@ fn parse(file: impl Read + Seek) -> Option<Binary> {
         b"PyString_Type" => binary.python = Some(2),
         _ => {}
     };
-    for symbol in elf.dynamic_symbols().filter(ObjectSymbol::is_definition) {
+    for symbol in elf.dynamic_symbols().filter(is_variable) {
         note(symbol.name_bytes().unwrap_or_default(), symbol.address());
     }
     if binary.runtime.is_none() {
         // A build that exports nothing, not stripped.
-        for symbol in elf.symbols().filter(ObjectSymbol::is_definition) {
+        for symbol in elf.symbols().filter(is_variable) {
             match symbol.name_bytes() {
                 Ok(b"_PyRuntime") => binary.runtime = Some(symbol.address()),
                 Ok(b"Py_Version") => binary.version = Some(symbol.address()),
@@ -72,6 +72,11 @@ fn parse(file: impl Read + Seek) -> Option<Binary> {
         binary.python = Some(3);
     }
     Some(binary)
+}
+
+/// What is looked for are variables. Most symbols are functions, and to read a name is what takes long.
+fn is_variable<'data>(symbol: &impl ObjectSymbol<'data>) -> bool {
+    symbol.kind() == SymbolKind::Data && symbol.is_definition()
 }
 
 /// How much of a file is read at once.
