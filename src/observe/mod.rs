@@ -18,7 +18,8 @@
 //! [`runtime`], [`process`]); what is learnt of a lock and of a thread as pure
 //! machines ([`lock`], [`thread`]); the pass that feeds them ([`watch`]: what is
 //! new is told in `telling`, its processes are in `tree`, their interpreters in `interpreters`, how lanes end in `ends`, its
-//! looks in `looks`, some calls at a time by `ahead`, and the rest in `care`), when it is due ([`pace`], [`instants`]), and on
+//! looks in `looks`, some calls at a time by `ahead` and some spared by `still`, what a program may use in `allowed`, and the rest in
+//! `care`), when it is due ([`pace`], [`instants`]), and on
 //! which core (`aside`);
 //! and the thread that makes the passes ([`Observer`]).
 //!

@@ -18,8 +18,8 @@
 //!   ends before anybody has looked at it nothing can be told.
 //! - When it is looked where holders are ([`super::instants`]), and hardly else, while all is calm, as where threads
 //!   take turns on the lock and do nothing else: for a while nobody was born and hardly a sleep went unexplained. The
-//!   first few sleeps that do, or the first child, end the calm, and are all that it costs. To wake up is most of what
-//!   watching such a program takes.
+//!   first few sleeps that do, or the first child, end the calm, and are all that it costs (of the first interpreter with a lock
+//!   of its own, 5 to 25 ms unknown and not 3 to 10). To wake up is most of what watching such a program takes.
 //! - At once when a ring is half full: nothing is to be lost.
 //!
 //! # Not chosen
