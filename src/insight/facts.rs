@@ -121,9 +121,8 @@ impl<'a> Facts<'a> {
 
     /// How many cores there are for it, as a clause.
     pub(super) fn cores_in_words(&self) -> String {
-        let is_less = self.books.allowance.is_some_and(|allowance| allowance.cores == self.cores);
         match self.cores {
-            cores if is_less && self.cores < self.of_machine => format!("it may use {cores} of {}", self.of_machine),
+            cores if cores < self.of_machine => format!("it may use {cores} of {}", self.of_machine),
             1 => "there is 1".to_owned(),
             cores => format!("there are {cores}"),
         }

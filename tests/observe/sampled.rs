@@ -138,8 +138,7 @@ fn of_short_waits_for_a_sampled_lock_those_count_too_that_no_look_met() {
         // Off its core for want of the lock, or since a timer was late all the same: by some hundredths, at most.
         let (queued, awake) = (nanos(&lane["runqueue_ns"]), nanos(&lane["on_cpu_ns"]));
         let (least, most) = (life - 1.03 * napped - queued - awake, life - napped - awake);
-        // Of what hardly happens, as where the machine is busy with others, looks tell less well how often it does.
-        assert!(off > 0.0 && off < 0.5 * waits.max(0.05 * life), "{waits} ±{off}: {lane:#}");
+        assert!(off > 0.0 && off < 0.5 * waits, "{waits} ±{off}: {lane:#}");
         assert!(waits + 2.0 * off > 0.75 * least, "{waits} ±{off} of {least} and more: {lane:#}");
         assert!(waits - 2.0 * off < 1.1 * most, "{waits} ±{off} of {most} and less: {lane:#}");
     }
