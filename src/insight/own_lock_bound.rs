@@ -51,6 +51,9 @@ const EVERY_SECOND: f64 = 0.45;
 /// get as far as Python.
 const MOMENT: Nanos = Nanos::from_micros(100);
 
+/// Whoever sleeps for such locks in so much of what was seen of its sleep does so where it was not seen, too.
+const AS_SEEN: f64 = 0.9;
+
 /// So many changes of a lane are looked at, from the beginning on, and so many lanes of a process.
 const LOOKED_AT: usize = 4_000;
 const MOST_LANES: usize = 64;
@@ -74,8 +77,8 @@ struct Seen {
     waits: Vec<Stretch>,
     /// When they were at work and could let a lock go, in the order of their beginnings.
     at_work: Vec<Stretch>,
-    /// How long each slept again whom nobody looked at since it was woken in vain.
-    in_vain: BTreeMap<LaneId, Nanos>,
+    /// How long each slept for such a lock though nobody looked at what it slept in.
+    unseen: BTreeMap<LaneId, Nanos>,
     /// Until when all were looked at.
     until: Nanos,
 }
@@ -144,7 +147,7 @@ fn queue(facts: &Facts, lanes: &[LaneId]) -> Option<Queue> {
     }
     let lives = shares.keys().map(|lane| {
         let (ledger, life) = life(facts.trace.lane_ledger_between(*lane, facts.trace.begin_at(), seen.until));
-        (ledger.0[State::WaitingLock.index()] + seen.in_vain.get(lane).copied().unwrap_or_default(), life)
+        (ledger.0[State::WaitingLock.index()] + seen.unseen.get(lane).copied().unwrap_or_default(), life)
     });
     let (asleep, lived) = lives.fold((Nanos::ZERO, Nanos::ZERO), |sum, it| (sum.0 + it.0, sum.1 + it.1));
     let waits = ratio(asleep, lived);
@@ -171,10 +174,13 @@ fn life(ledger: Ledger) -> (Ledger, Nanos) {
 /// Looks at all lanes for the same time: as long as none has had too many changes.
 fn look(facts: &Facts, lanes: &[LaneId]) -> Seen {
     let trace = facts.trace;
-    let mut seen = Seen { waits: Vec::new(), at_work: Vec::new(), in_vain: BTreeMap::new(), until: Nanos::ZERO };
+    let mut seen = Seen { waits: Vec::new(), at_work: Vec::new(), unseen: BTreeMap::new(), until: Nanos::ZERO };
     let mut until = trace.now();
     for lane in lanes.iter().take(MOST_LANES) {
         let is_exact = trace.lane(*lane).evidence == Evidence::Exact;
+        let ledger = trace.lane_ledger(*lane);
+        let (in_locks, elsewhere) = (ledger.0[State::WaitingLock.index()], ledger.0[State::Io.index()]);
+        let sleeps_as_seen = ratio(in_locks, in_locks + elsewhere) >= AS_SEEN;
         // Without its GIL nobody lets a lock go. Where the GIL is only looked at, whoever has a core may have had it.
         let works = |state: State| match is_exact {
             true => state == State::Running,
@@ -190,15 +196,16 @@ fn look(facts: &Facts, lanes: &[LaneId]) -> Seen {
                 until = span.to;
             }
             let stretch = Stretch { lane: *lane, from: span.from, to: span.to };
-            match (span.state, seen.waits.last_mut()) {
-                (State::WaitingLock, Some(last)) if in_vain && last.lane == *lane => last.to = span.to,
-                // Too short for anybody to have looked, and without Python in between: it is in the same call.
-                (State::Sleeping, Some(last)) if in_vain && is_exact && last.lane == *lane => {
-                    last.to = span.to;
-                    *seen.in_vain.entry(*lane).or_default() += span.to - span.from;
-                }
-                (State::WaitingLock, _) => seen.waits.push(stretch),
+            // Too short for anybody to have looked. If there was no Python in between it is in the same call as before.
+            let is_unseen = is_exact && span.state == State::Sleeping && (in_vain || sleeps_as_seen);
+            let is_wait = span.state == State::WaitingLock || is_unseen;
+            match seen.waits.last_mut() {
+                Some(last) if is_wait && in_vain && last.lane == *lane => last.to = span.to,
+                _ if is_wait => seen.waits.push(stretch),
                 _ => {}
+            }
+            if is_unseen {
+                *seen.unseen.entry(*lane).or_default() += span.to - span.from;
             }
             if works(span.state) {
                 seen.at_work.push(stretch);
@@ -207,7 +214,7 @@ fn look(facts: &Facts, lanes: &[LaneId]) -> Seen {
                 true => matches!(span.state, State::Native | State::WaitingCore | State::Sleeping),
                 false => works(span.state) && span.to - span.from <= MOMENT || span.state == State::WaitingCore,
             };
-            in_vain = span.state == State::WaitingLock || in_vain && is_moment;
+            in_vain = is_wait || in_vain && is_moment;
         }
     }
     seen.until = until;

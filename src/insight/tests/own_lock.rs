@@ -74,6 +74,29 @@ fn a_lock_that_one_keeps_for_long_and_others_shortly_is_one_lock() {
 }
 
 #[test]
+fn a_wait_that_nobody_looked_at_is_one_as_those_that_were_looked_at() {
+    // Each third wait is over before a look; it cannot have been in the same call as the one before, as there is Python in
+    // between. Whoever sleeps elsewhere as well may have slept there.
+    let queue = |elsewhere: &[(State, u64)]| {
+        let asleep = [State::WaitingLock, State::WaitingLock, State::Sleeping];
+        let under: u64 = 4 + elsewhere.iter().map(|(_, millis)| millis).sum::<u64>();
+        let rounds = asleep.iter().flat_map(|asleep| {
+            [(State::Running, 4)].into_iter().chain(elsewhere.iter().copied()).chain([(*asleep, 3 * under)])
+        });
+        let states: Vec<_> = rounds.collect();
+        let first = |thread: u64| under * thread;
+        let lanes: Vec<_> = (0..4).map(|thread| (first(thread), &*states)).collect();
+        found(true, &lanes)
+    };
+    let found = queue(&[]).expect("it holds");
+    assert!(
+        found.sentence.starts_with("4 threads take turns") && found.sentence.contains(" 74% of their"),
+        "{found:?}"
+    );
+    assert_eq!(queue(&[(State::Io, 4)]), None);
+}
+
+#[test]
 fn idle_workers_queue_for_nothing() {
     let (work, wait) = (State::Running, State::WaitingLock);
     let of_eight = |own: u64, period: u64, from: u64| -> Vec<(u64, Vec<(State, u64)>)> {
