@@ -30,9 +30,9 @@ use lately::Lately;
 
 /// How long a lock that was written too often is only sampled before it is tried again.
 pub const RESPITE: Nanos = Nanos::from_secs(10);
-/// A look that finds it held counts only if nobody wrote for so long before: a taker writes its name after the word, and
-/// in between the write is recorded.
-const QUIET_HELD: Nanos = Nanos::from_micros(40);
+/// A look that finds it held counts only if nobody wrote for so long before, and if who wrote last had as much time on a
+/// core since: a taker writes its name after the word, and in between the write is recorded.
+pub(super) const QUIET_HELD: Nanos = Nanos::from_micros(40);
 /// One that finds it free, only if nobody wrote while we looked.
 const QUIET_FREE: Nanos = Nanos::from_micros(5);
 
@@ -307,6 +307,11 @@ impl Lock {
             self.look = true;
             self.last_writer = None;
         }
+    }
+
+    /// Who wrote to it last, where each write is recorded.
+    pub fn last_writer(&self) -> Option<u32> {
+        self.last_writer.filter(|_| self.mode == Mode::Exact)
     }
 
     /// Whom a look means that names this thread as the holder. `None`: its word is not to be relied on, and no write has

@@ -4,7 +4,7 @@ use crate::event::{Detail, LockId, Nanos};
 use crate::perf::{Record, What};
 
 use super::doing::Doing;
-use super::lock::{Change, Lock, Mode};
+use super::lock::{Change, Lock, Mode, QUIET_HELD};
 use super::notice::Notice;
 use super::parking::{Parked, Wanted};
 use super::process;
@@ -35,7 +35,10 @@ impl Watcher {
                     let holder = self.may_be_holder(lock, holder);
                     let was_settled = self.locks[lock].settled;
                     let mut changes = Vec::new();
-                    self.locks[lock].looked(from, state, holder, &mut |change| changes.push(change));
+                    match state.locked && self.is_amid_take(lock, from, at) {
+                        true => self.locks[lock].look = true,
+                        false => self.locks[lock].looked(from, state, holder, &mut |change| changes.push(change)),
+                    }
                     let is_as_before = changes.is_empty();
                     changes.into_iter().for_each(|change| self.change(lock, at, change, Witness::Look));
                     self.say_whether_known(lock, at);
@@ -84,6 +87,13 @@ impl Watcher {
     pub(super) fn say_whether_known(&mut self, lock: usize, at: Nanos) {
         let (lock, id) = (&mut self.locks[lock], Watcher::lock_id(lock));
         self.notices.extend(lock.says_known().map(|known| Notice::LockKnown { lock: id, at, known }));
+    }
+
+    /// Whether who wrote last to a lock may not have had the time yet to write its name there, too, when it was looked at
+    /// `from` then on, of which is told at `at`.
+    fn is_amid_take(&self, lock: usize, from: Nanos, at: Nanos) -> bool {
+        let writer = self.locks[lock].last_writer().and_then(|tid| self.threads.get(&tid));
+        writer.is_some_and(|it| it.thread.is_amid_write(at, QUIET_HELD + Nanos(at.0.saturating_sub(from.0))))
     }
 
     /// Who holds a lock by a look that named this thread, if the thread state it has read may be another thread's: it, if nothing
@@ -180,6 +190,9 @@ impl Watcher {
                 let known = known.or_else(|| self.lock_of_copy(pid, tid, address, at));
                 if let Some(lock) = known.or_else(|| self.by_word.get(&(pid, address)).copied()) {
                     self.first_event.get_or_insert(at);
+                    if let Some(tracked) = self.threads.get_mut(&tid) {
+                        tracked.thread.writes(at);
+                    }
                     let mut changes = Vec::new();
                     self.locks[lock].hit(at, tid, &mut |change| changes.push(change));
                     changes.into_iter().for_each(|change| self.change(lock, at, change, Witness::Record));

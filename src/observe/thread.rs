@@ -91,6 +91,8 @@ pub struct Thread {
     preempted: Option<(Nanos, CoreId)>,
     /// How long it was on cores.
     pub on_cpu: Nanos,
+    /// How long it had been when it wrote last to a lock.
+    on_cpu_at_write: Nanos,
     /// How often it left its core by itself, and although it could have gone on.
     pub switches: (u64, u64),
     /// How long it was ready to go on and had no core, as far as records tell: since it was born, or lost its core.
@@ -128,6 +130,7 @@ impl Thread {
             on_core: None,
             preempted: None,
             on_cpu: Nanos::ZERO,
+            on_cpu_at_write: Nanos::ZERO,
             switches: (0, 0),
             queued: Nanos::ZERO,
             slept: BTreeMap::new(),
@@ -179,6 +182,20 @@ impl Thread {
     /// How long it was on cores until `at`.
     pub fn on_cpu_until(&self, at: Nanos) -> Nanos {
         self.on_cpu + self.on_core.map_or(Nanos::ZERO, |since| at - since)
+    }
+
+    /// It writes to a lock.
+    pub fn writes(&mut self, at: Nanos) {
+        self.on_cpu_at_write = self.on_cpu_until(at);
+    }
+
+    /// Whether it may be about to do what it does next, for `moment` of its own time, after the last such write. The record
+    /// of a write is where it may lose its core, even for long if its program has used up its CPU limit.
+    pub fn is_amid_write(&self, at: Nanos, moment: Nanos) -> bool {
+        let since = self.on_cpu_until(at).0.saturating_sub(self.on_cpu_at_write.0);
+        // Of one that was there before us nothing is known of its cores until it has lost one.
+        let is_known = self.on_core.is_some() || self.preempted.is_some();
+        is_known && self.sleep.is_none() && !self.has_ended() && since < moment.0
     }
 
     /// Whether it has ended.

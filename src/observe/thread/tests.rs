@@ -315,6 +315,31 @@ fn how_long_it_was_without_a_core_though_it_could_have_gone_on_is_summed_up() {
 }
 
 #[test]
+fn who_loses_its_core_as_it_writes_to_a_lock_is_amid_that_until_it_has_run_on_for_a_moment() {
+    let mut thread = watched();
+    let amid = |thread: &Thread, at| thread.is_amid_write(Nanos(at), Nanos(40));
+    thread.writes(Nanos(10));
+    assert!(!amid(&thread, 20), "whether it has a core is not known");
+    thread.switch_out(Nanos(50), CORE, true);
+    assert!(amid(&thread, 60), "it may have lost its core before the write, too: it is looked at again");
+    thread.switch_in(Nanos(100), CORE);
+    thread.writes(Nanos(200));
+    assert!(amid(&thread, 239) && !amid(&thread, 240));
+    // It has its core back, and loses it again.
+    thread.writes(Nanos(300));
+    thread.switch_out(Nanos(301), CORE, true);
+    assert!(amid(&thread, 90_000));
+    thread.switch_in(Nanos(90_000), CORE);
+    thread.switch_out(Nanos(90_020), CORE, true);
+    thread.switch_in(Nanos(180_000), CORE);
+    assert!(amid(&thread, 180_018) && !amid(&thread, 180_019));
+    // Whoever goes to sleep has done it.
+    thread.writes(Nanos(180_100));
+    thread.switch_out(Nanos(180_101), CORE, false);
+    assert!(!amid(&thread, 180_102));
+}
+
+#[test]
 fn of_one_that_was_there_before_it_is_not_known_whether_it_is_awake_until_somebody_tells() {
     let mut sleeper = Thread::new(Nanos(0), false, Awake::Unknown);
     sleeper.reveal(Nanos(10), Awake::Native);
