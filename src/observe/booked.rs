@@ -183,6 +183,24 @@ impl Tracked {
     }
 }
 
+/// How long threads that are gone were on cores.
+#[derive(Default)]
+pub(super) struct Gone {
+    all: Nanos,
+    /// Those without a lane.
+    native: Nanos,
+}
+
+impl Gone {
+    /// One more is gone.
+    pub(super) fn add(&mut self, tracked: &Tracked, now: Nanos) {
+        self.all += tracked.on_cpu_until(now);
+        if tracked.is_native() {
+            self.native += tracked.on_cpu_until(now);
+        }
+    }
+}
+
 impl Watcher {
     /// Reads the sums of those that have not lived long: once they have ended nobody tells.
     pub(super) fn read_sums_of_the_young(&mut self, now: Nanos) {
@@ -199,7 +217,7 @@ impl Watcher {
     /// How long threads without a lane were on cores: those that are not Python's, and those of programs that it started.
     pub(super) fn native_cpu(&self, now: Nanos) -> Nanos {
         let native = self.threads.values().filter(|tracked| tracked.is_native());
-        self.native_by_the_gone + native.map(|tracked| tracked.on_cpu_until(now)).sum::<Nanos>()
+        self.gone.native + native.map(|tracked| tracked.on_cpu_until(now)).sum::<Nanos>()
     }
 
     /// The same of late, in cores.
@@ -216,7 +234,7 @@ impl Watcher {
 
     /// Reads the sums of all threads; says how long they were on cores, as far as they were seen.
     pub(super) fn read_sums(&mut self, now: Nanos) -> Nanos {
-        let mut all = self.spent_by_the_gone;
+        let mut all = self.gone.all;
         for tracked in self.threads.values_mut() {
             tracked.read_sums(now);
             self.notices.extend(tracked.queued(now));

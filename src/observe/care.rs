@@ -96,10 +96,7 @@ impl Watcher {
     /// A thread has ended, and this is how: all that is known of it is told.
     pub(super) fn let_go(&mut self, tid: u32, now: Nanos, how: String) {
         let Some(mut tracked) = self.threads.remove(&tid) else { return };
-        self.spent_by_the_gone += tracked.on_cpu_until(now);
-        if tracked.is_native() {
-            self.native_by_the_gone += tracked.on_cpu_until(now);
-        }
+        self.gone.add(&tracked, now);
         if let Some(lane) = tracked.lane {
             tracked.thread.decide(now);
             tracked.thread.tell(lane, &mut |event| self.notices.push(Notice::Event(event)));
@@ -265,10 +262,7 @@ impl Watcher {
         left.sort_by_key(|(tid, _)| *tid);
         let root_ended = left.iter().find(|(tid, _)| *tid == self.root).and_then(|(_, it)| it.thread.ended_at());
         for (tid, mut tracked) in left {
-            self.spent_by_the_gone += tracked.on_cpu_until(now);
-            if tracked.is_native() {
-                self.native_by_the_gone += tracked.on_cpu_until(now);
-            }
+            self.gone.add(&tracked, now);
             let Some(lane) = tracked.lane else { continue };
             let how = match ended.is_some() || tracked.thread.has_ended() {
                 true => self.last_word(tid, tracked.pid, &how),

@@ -32,6 +32,7 @@
 mod ahead;
 mod allowed;
 mod aside;
+mod births;
 mod booked;
 mod care;
 mod copies;

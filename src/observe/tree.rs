@@ -1,11 +1,10 @@
 //! The observed processes: the one that was asked for, and all that descend from it.
 
-use crate::clock::{self, Clock, Monotonic};
+use crate::clock::{Clock, Monotonic};
 use crate::event::Nanos;
 
 use super::booked::Booked;
 use super::ends;
-use super::kin;
 use super::memory::Remote;
 use super::notice::Notice;
 use super::observed::{Process, Stage};
@@ -29,17 +28,6 @@ const WALKED_SOON: Nanos = Nanos::from_millis(4);
 pub(super) const YOUNG: Nanos = Nanos::from_millis(100);
 /// A walk is repeated after so many times what it takes, at least.
 const WALKS_SHARE: u64 = 16;
-/// If more threads than these are born a second it is said that to record it slows the program: each birth takes some 30 µs
-/// longer.
-const MANY_BIRTHS: f64 = 500.0;
-/// How often it is looked, where nobody tells of births, whether anything was born at all; if so, where.
-const BIRTHS: Nanos = Nanos::from_millis(3);
-/// How often in any case.
-const BIRTHS_SELDOM: Nanos = Nanos::from_millis(250);
-/// To look where, too, is repeated after so many times what it takes, at least.
-const BIRTHS_SHARE: u64 = 64;
-/// As many children of one process are followed from one look on.
-const MOST_CHILDREN: usize = 1024;
 /// How often it is looked whether a process that is no Python any more has loaded it, at first and later: one that takes its
 /// time does, and what a program executes in its turn is not told where there are no records.
 const FOREIGN: Nanos = Nanos::from_millis(20);
@@ -82,80 +70,6 @@ impl Watcher {
         Ok(())
     }
 
-    /// Follows the children of those that are followed, and theirs, of whose births nobody has told.
-    fn adopt_children(&mut self, at: Nanos) {
-        let mut parents: Vec<u32> = self.processes.keys().copied().chain(self.keeper).collect();
-        while let Some(parent) = parents.pop() {
-            let is_keeper = self.keeper == Some(parent);
-            let children = kin::children_by_maker(parent).into_iter();
-            let new = children.filter(|(pid, _)| !self.processes.contains_key(pid) && !process::is_zombie(*pid));
-            let new: Vec<(u32, u32)> = new.take(MOST_CHILDREN).collect();
-            for (child, maker) in new {
-                if !is_keeper {
-                    self.track(parent, maker, at, false);
-                }
-                self.cover(child);
-                self.adopt(child, at, Some(maker));
-                parents.push(child);
-            }
-        }
-    }
-
-    /// Looks for processes that were born since, where no records tell of births.
-    pub(super) fn look_for_births(&mut self, now: Nanos) {
-        if self.recorder.is_on() || now < self.births_due {
-            return;
-        }
-        self.births_due = now + BIRTHS;
-        let last = self.numbers.get_or_insert_with(process::LastNumber::open).read();
-        if last.is_some() && last == self.last_number && now < self.births_at + BIRTHS_SELDOM {
-            return;
-        }
-        (self.last_number, self.births_at) = (last, now);
-        let begin = clock::on_cpu();
-        self.adopt_children(now);
-        self.track_all(now);
-        // By our own time: with a busy machine looks are not dear, only late.
-        let took = clock::on_cpu() - begin;
-        self.births_due = now + BIRTHS.max(Nanos(took.0.saturating_mul(BIRTHS_SHARE)));
-    }
-
-    /// Follows the threads of Python's processes of whose births nobody has told: of those that are not Python's, which no
-    /// list of the interpreter names, it is to be known how long they were on cores.
-    fn track_all(&mut self, now: Nanos) {
-        let pythons =
-            self.processes.values().filter(|process| process.stage == Stage::Python).map(|process| process.pid);
-        for pid in pythons.collect::<Vec<_>>() {
-            // One that has ended keeps its number until it is waited for: it would be new each time.
-            let new = |tid: &u32| !self.threads.contains_key(tid) && process::is_alive(pid, *tid);
-            let new: Vec<u32> = process::threads(pid).into_iter().filter(new).collect();
-            new.into_iter().for_each(|tid| self.track(pid, tid, now, false));
-        }
-    }
-
-    /// Says, where nobody tells of births, that children may have been missed: once, and only if there are any.
-    pub(super) fn tell_of_missed_births(&mut self, now: Nanos) {
-        let may_miss = !self.recorder.is_on() && !self.tells_missed_births;
-        if may_miss && (self.processes.len() > 1 || process::had_children(self.root)) {
-            self.tells_missed_births = true;
-            let text =
-                "the kernel does not tell us of births: a child that lives for a few milliseconds may have been missed";
-            self.alarm(now, text.to_owned());
-        }
-    }
-
-    /// Says, once, if threads are born so often that to record it slows the program, in the `seconds` since it was last asked.
-    pub(super) fn tell_of_many_births(&mut self, now: Nanos, seconds: f64) {
-        let births = self.births - std::mem::replace(&mut self.births_before, self.births);
-        let a_second = births as f64 / seconds;
-        if a_second > MANY_BIRTHS && !std::mem::replace(&mut self.tells_many_births, true) {
-            let text = format!(
-                "{a_second:.0} threads or processes are born a second: what it takes to record each of them slows this program"
-            );
-            self.alarm(now, text);
-        }
-    }
-
     /// Watches a process that we have started and that does not execute its program yet.
     pub fn await_program(&mut self, command: Vec<String>) {
         self.program.command = command;
@@ -164,7 +78,7 @@ impl Watcher {
         self.adopt(self.root, self.began, None);
     }
 
-    fn cover(&mut self, pid: u32) {
+    pub(super) fn cover(&mut self, pid: u32) {
         if self.refused.is_none()
             && let Err(why) = self.recorder.cover(pid)
         {
@@ -180,7 +94,7 @@ impl Watcher {
     }
 
     /// Follows a process that was there before, and which that thread made.
-    fn adopt(&mut self, pid: u32, at: Nanos, maker: Option<u32>) {
+    pub(super) fn adopt(&mut self, pid: u32, at: Nanos, maker: Option<u32>) {
         if self.processes.contains_key(&pid) {
             return;
         }

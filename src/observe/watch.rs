@@ -24,7 +24,8 @@ use crate::perf::{Record, What};
 
 use super::allowed::Allowed;
 use super::aside::Cores;
-use super::booked::Booked;
+use super::births::Births;
+use super::booked::{Booked, Gone};
 use super::doing::{Doing, Doings};
 use super::instants::Instants;
 use super::lock::{Lock, Mode};
@@ -123,27 +124,16 @@ pub struct Watcher {
     /// Up to when all is told to the machines.
     pub(super) told: Nanos,
     pub(super) alarms: Vec<Alarm>,
-    /// When the sums of threads' times were last read and what they came to, with those of the threads that are gone.
+    /// How long its processes were on cores, and those of its threads that are gone.
     pub(super) spent: Spent,
-    pub(super) spent_by_the_gone: Nanos,
-    /// How long threads without a lane were on cores that have ended, and all of them when it was last looked at.
-    pub(super) native_by_the_gone: Nanos,
+    pub(super) gone: Gone,
+    /// When it was last looked how long threads without a lane were, and how long.
     pub(super) native_before: (Nanos, Nanos),
     /// Why the first process may not be looked into.
     pub(super) blind: Option<String>,
     /// How often processes were stopped.
     pub(super) stops: usize,
-    /// When it is looked next for processes of whose births nobody tells.
-    pub(super) births_due: Nanos,
-    /// When that was last done, which number had been given last by then, and whether it is said that some may be missed.
-    pub(super) births_at: Nanos,
-    pub(super) last_number: Option<u32>,
-    pub(super) numbers: Option<process::LastNumber>,
-    pub(super) tells_missed_births: bool,
-    /// How many births were recorded, by then when the last status was told, and whether it is said that they are many.
-    pub(super) births: u64,
-    pub(super) births_before: u64,
-    pub(super) tells_many_births: bool,
+    pub(super) births: Births,
     /// Whether there is something to be said at once, not with the next status.
     pub(super) is_news: bool,
     pub(super) refused: Option<String>,
@@ -199,19 +189,11 @@ impl Watcher {
             told: began,
             alarms: Vec::new(),
             spent: Spent::default(),
-            spent_by_the_gone: Nanos::ZERO,
-            native_by_the_gone: Nanos::ZERO,
+            gone: Gone::default(),
             native_before: (Nanos::ZERO, Nanos::ZERO),
             blind: None,
             stops: 0,
-            births_due: Nanos::ZERO,
-            births_at: Nanos::ZERO,
-            last_number: None,
-            numbers: None,
-            tells_missed_births: false,
-            births: 0,
-            births_before: 0,
-            tells_many_births: false,
+            births: Births::default(),
             is_news: false,
             refused: None,
             program: Program { pid: root, launched, ..Program::default() },
@@ -328,7 +310,7 @@ impl Watcher {
                     self.woke_up(record.tid, record.at);
                 }
                 What::Born { parent, .. } => {
-                    self.births += 1;
+                    self.births.recorded();
                     // A child is to be watched at once, not when its time has come.
                     if record.pid == record.tid {
                         self.pace.born(record.at);
