@@ -233,7 +233,7 @@ impl Observed {
             Notice::Halt { process, at, stopped } => say(Signal::Halt { process, at, stopped }),
             Notice::LockGone { lock, at } => say(Signal::LockGone { lock, at }),
             Notice::LockKnown { lock, at, known } => say(Signal::LockKnown { lock, at, known }),
-            Notice::Queued { lane, at, queued } => say(Signal::Queued { lane, at, queued }),
+            Notice::Queued { lane, at, queued, on_cpu } => say(Signal::Queued { lane, at, queued, on_cpu }),
             Notice::Status(status) => {
                 self.description.observing = Some((*status).clone());
                 say(Signal::Observing(status));

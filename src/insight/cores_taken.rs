@@ -48,27 +48,35 @@ fn find(facts: &Facts) -> Option<Said> {
     {
         return None;
     }
-    let lanes: Vec<LaneId> = facts.trace.lanes().map(|(lane, _)| lane).collect();
+    // Where no record tells of a lane's cores, each moment in which it is drawn to be on one may be one of its queue.
+    let lanes = facts.trace.lanes().map(|(lane, _)| (lane, facts.trace.queued_as_drawn(lane)));
+    let lanes: Vec<(LaneId, f64)> = lanes.collect();
     let looks = (LOOK_UPS / lanes.len().max(1)).clamp(32, LOOKS) as u64;
-    let (mut wanted, mut taken, mut on_cores) = (0, 0, 0);
+    let cores = facts.cores as f64;
+    let (mut wanted, mut taken, mut on_cores) = (0.0, 0.0, 0.0);
     for look in 0..looks {
         let at = facts.trace.begin_at() + Nanos(facts.elapsed().0 / looks * look + facts.elapsed().0 / looks / 2);
-        let states = lanes.iter().filter_map(|lane| facts.trace.span_at(*lane, at)).map(|span| span.state);
-        let (mut on_core, mut waiting) = (0, 0);
-        for state in states {
-            on_core += usize::from(state.on_core());
-            waiting += usize::from(state == State::WaitingCore);
+        let spans = lanes.iter().filter_map(|(lane, queued)| Some((facts.trace.span_at(*lane, at)?.state, *queued)));
+        let (mut on_core, mut waiting) = (0.0, 0.0);
+        for (state, queued) in spans {
+            match state {
+                State::WaitingCore => waiting += 1.0,
+                state if state.on_core() => (on_core, waiting) = (on_core + 1.0 - queued, waiting + queued),
+                _ => {}
+            }
         }
         wanted += on_core + waiting;
-        taken += waiting.min(facts.cores.saturating_sub(on_core));
-        on_cores += on_core.min(facts.cores);
+        taken += waiting.min((cores - on_core).max(0.0));
+        on_cores += on_core.min(cores);
     }
+    let mean_of = |sum: f64| sum / looks as f64;
     let native = ratio(facts.books.native, facts.elapsed());
-    if (taken as f64 - native * looks as f64) < wanted as f64 * TAKEN {
+    let lacked = mean_of(taken) - native;
+    if lacked < mean_of(wanted) * TAKEN {
         return None;
     }
-    let ours = facts.books.ours.unwrap_or(on_cores as f64 / looks as f64 + native);
-    let (others, lacked) = (facts.books.machine.map(|all| all - ours), taken as f64 / looks as f64 - native);
+    let ours = facts.books.ours.unwrap_or(mean_of(on_cores) + native);
+    let others = facts.books.machine.map(|all| all - ours);
     if others.is_some_and(|others| others < lacked * OF_LACKED) {
         return None;
     }
@@ -79,7 +87,7 @@ fn find(facts: &Facts) -> Option<Said> {
             percent(without),
             facts.their_time(),
             facts.noun(),
-            mean(ours.min(facts.cores as f64)),
+            mean(ours.min(cores)),
             facts.cores,
         ),
         "Try: once more when the machine is quiet.",

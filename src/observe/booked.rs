@@ -170,7 +170,8 @@ impl Tracked {
         let (lane, at) = (self.lane?, self.thread.ended_at().unwrap_or(now));
         let life = Nanos(at.0.saturating_sub(self.thread.since.0));
         let queued = self.booked.queued(self.thread.queued).filter(|queued| *queued <= life)?;
-        Some(Notice::Queued { lane, at, queued })
+        let on_cpu = self.booked.sums()?.0;
+        Some(Notice::Queued { lane, at, queued, on_cpu })
     }
 
     /// A look at its lock has told that it does not hold it, and nothing records whether it is on a core.

@@ -123,14 +123,16 @@ pub enum Notice {
         /// Whether it is known.
         known: bool,
     },
-    /// A lane has queued for a core so long in all by then, as the kernel has booked.
+    /// A lane has queued for a core and has been on one so long in all by then, as the kernel has booked.
     Queued {
         /// Which.
         lane: LaneId,
         /// By when.
         at: Nanos,
-        /// How long.
+        /// How long it has queued.
         queued: Nanos,
+        /// How long it has been on one.
+        on_cpu: Nanos,
     },
     /// How the observing goes.
     Status(Box<Status>),

@@ -264,7 +264,7 @@ impl Record {
             Signal::Halt { process, at, stopped } => self.trace.halt(process, at, stopped),
             Signal::LockGone { lock, at } => self.trace.lock_gone(lock, at),
             Signal::LockKnown { lock, at, known } => self.trace.lock_known(lock, at, known),
-            Signal::Queued { lane, at, queued } => self.trace.lane_queued(lane, at, queued),
+            Signal::Queued { lane, at, queued, on_cpu } => self.trace.lane_queued(lane, at, queued, on_cpu),
             Signal::Observing(status) => self.description.observing = Some(*status),
             Signal::Program(program) => self.description.program = Some(*program),
             Signal::Dropped { lane, events } => self.trace.note_dropped(lane, events),

@@ -27,9 +27,9 @@ impl Trace {
                 let at = self.clip(at);
                 self.locks[lock.index()].holders.set_known(at, known);
             }
-            Happening::Queued(lane, queued) => {
+            Happening::Queued(lane, queued, on_cpu) => {
                 let at = self.clip(at);
-                self.lanes[lane.index()].queued.by(at, queued);
+                self.lanes[lane.index()].queued.by(at, queued, on_cpu);
             }
         }
     }

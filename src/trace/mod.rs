@@ -121,8 +121,8 @@ enum Happening {
     LockGone(LockId),
     /// It is known who holds a lock, or nobody knows.
     LockKnown(LockId, bool),
-    /// A lane has queued for a core so long in all.
-    Queued(LaneId, Nanos),
+    /// A lane has queued for a core, and has been on one, so long in all.
+    Queued(LaneId, Nanos, Nanos),
 }
 
 struct Lock {

@@ -13,6 +13,9 @@
 //! from what. Nothing is drawn of that, since nobody knows when it was; sums are made of it, and who is charged with a
 //! lane's waiting is not charged with more than it waited.
 //!
+//! Where there are no records, looks tell who is awake, and nobody whether he has a core. Then the queue lies in what he is
+//! drawn to do awake, whatever that is, as far as that is more than the kernel's sum of his time on cores.
+//!
 //! # Not chosen
 //! To divide by how long it slept in what: one long sleep ends in one wake-up.
 
@@ -25,6 +28,8 @@ use crate::event::{Nanos, State};
 
 /// What a lane may be woken from.
 const ASLEEP: [State; 5] = [State::WaitingGil, State::Sleeping, State::Io, State::WaitingLock, State::WaitingWorld];
+/// What who is awake may be drawn to do, where only looks tell that he is.
+const AWAKE: [State; 3] = [State::Running, State::Native, State::Unknown];
 const GIL: usize = 0;
 const NO_REASON: usize = 1;
 
@@ -39,6 +44,8 @@ pub(super) struct Queued {
 pub(super) struct Sums {
     /// In all, drawn or not.
     queued: u64,
+    /// How long it was on a core.
+    on_cpu: u64,
     /// How often it was woken, by what it slept in.
     woken: [u32; ASLEEP.len()],
 }
@@ -49,14 +56,16 @@ impl Sub for Sums {
     fn sub(self, before: Sums) -> Sums {
         Sums {
             queued: self.queued.saturating_sub(before.queued),
+            on_cpu: self.on_cpu.saturating_sub(before.on_cpu),
             woken: std::array::from_fn(|state| self.woken[state].saturating_sub(before.woken[state])),
         }
     }
 }
 
 impl Queued {
-    /// By now it has queued for so long in all.
-    pub(super) fn by(&mut self, at: u64, queued: Nanos) {
+    /// By now it has queued for so long in all, and been on a core.
+    pub(super) fn by(&mut self, at: u64, queued: Nanos, on_cpu: Nanos) {
+        self.sums.on_cpu = self.sums.on_cpu.max(on_cpu.0);
         self.sums.queued = self.sums.queued.max(queued.0);
         self.marks.mark(at, self.sums);
     }
@@ -84,7 +93,24 @@ impl Queued {
     }
 }
 
+/// How long it is drawn to be awake, where only looks tell.
+pub(super) fn awake(ledger: &Ledger) -> Nanos {
+    AWAKE.iter().map(|state| ledger.0[state.index()]).sum()
+}
+
 impl Sums {
+    /// What it queued and was not drawn to is taken from what it is said to have done awake beyond its time on cores, of a lane
+    /// of which only looks tell.
+    pub(super) fn settle_awake(self, ledger: &mut Ledger) {
+        let drawn = awake(ledger);
+        let left = self.queued.saturating_sub(ledger.0[State::WaitingCore.index()].0);
+        let moved = left.min(drawn.0.saturating_sub(self.on_cpu)) as f64;
+        for (state, span) in AWAKE.map(|state| (state, ledger.0[state.index()])) {
+            let part = moved * span.0 as f64 / drawn.0.max(1) as f64;
+            move_time(ledger, state, State::WaitingCore, Nanos(part as u64));
+        }
+    }
+
     /// What it queued and was not drawn to is taken from what it is said to have slept in. `waited` is the part of the sleeps of
     /// no known reason that is counted as waiting for its lock.
     pub(super) fn settle(self, waited: f64, ledger: &mut Ledger) {
@@ -140,7 +166,7 @@ mod tests {
             tell(turn * 100 + 80, 0, EventKind::SwitchIn);
             tell(turn * 100 + 80, 0, state(State::Native));
         }
-        trace.lane_queued(LaneId(0), Nanos(990), Nanos(300));
+        trace.lane_queued(LaneId(0), Nanos(990), Nanos(300), Nanos::ZERO);
         trace.advance(Nanos(1000));
         let told = trace.lane_ledger(LaneId(0));
         let of = |state: State| told.0[state.index()].0;
@@ -159,7 +185,7 @@ mod tests {
     fn settled(queued: u64, woken: &[(State, u32)], waited: f64, times: &[(State, u64)]) -> Ledger {
         let mut it = Queued::default();
         woken.iter().for_each(|(state, times)| (0..*times).for_each(|_| it.woke(*state)));
-        it.by(10, Nanos(queued));
+        it.by(10, Nanos(queued), Nanos::ZERO);
         let mut ledger = ledger(times);
         it.ever().settle(waited, &mut ledger);
         ledger
@@ -196,11 +222,28 @@ mod tests {
     }
 
     #[test]
+    fn where_only_looks_tell_it_is_taken_from_what_was_done_awake_beyond_the_time_on_cores() {
+        let times = [(State::Running, 600), (State::Unknown, 200), (State::WaitingCore, 50), (State::WaitingGil, 900)];
+        for (queued, on_cpu, running, unknown) in
+            [(450, 100, 300, 100), (450, 700, 525, 175), (450, 900, 600, 200), (40, 0, 600, 200)]
+        {
+            let mut it = Queued::default();
+            it.by(10, Nanos(queued), Nanos(on_cpu));
+            let mut told = ledger(&times);
+            it.ever().settle_awake(&mut told);
+            let of = |state: State| told.0[state.index()].0;
+            let expected = (running, unknown, 50 + 800 - running - unknown, 900);
+            let told = (of(State::Running), of(State::Unknown), of(State::WaitingCore), of(State::WaitingGil));
+            assert_eq!(told, expected, "{queued} in the queue, {on_cpu} on cores");
+        }
+    }
+
+    #[test]
     fn it_is_told_of_some_time_as_of_all() {
         let (mut it, second) = (Queued::default(), 1_000_000_000);
         for now in 1..=5 {
             (0..10).for_each(|_| it.woke(State::Io));
-            it.by(now * second, Nanos(now * 100));
+            it.by(now * second, Nanos(now * 100), Nanos::ZERO);
         }
         let mut sum = ledger(&[(State::Io, 5_000)]);
         it.between(second + 1, 3 * second + 1).settle(0.0, &mut sum);

@@ -86,10 +86,11 @@ impl Trace {
         }
     }
 
-    /// By `at` the kernel had booked so much for a lane's queue for a core, in all: see the `queued` module.
-    pub fn lane_queued(&mut self, lane: LaneId, at: Nanos, queued: Nanos) {
+    /// By `at` the kernel had booked so much for a lane's queue for a core and for its time on one, in all: see the `queued`
+    /// module.
+    pub fn lane_queued(&mut self, lane: LaneId, at: Nanos, queued: Nanos, on_cpu: Nanos) {
         if !self.ended && lane.index() < self.lanes.len() {
-            self.pending.push((at, Happening::Queued(lane, queued)));
+            self.pending.push((at, Happening::Queued(lane, queued, on_cpu)));
         }
     }
 

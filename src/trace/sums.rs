@@ -13,7 +13,7 @@ impl Trace {
     pub fn lane_ledger(&self, lane: LaneId) -> Ledger {
         let lane = &self.lanes[lane.index()];
         let mut ledger = self.drawn(lane);
-        settle(lane.unmet.ever(), lane.queued.ever(), &mut ledger);
+        settle(lane, lane.unmet.ever(), lane.queued.ever(), &mut ledger);
         ledger
     }
 
@@ -27,7 +27,7 @@ impl Trace {
     pub fn lane_ledger_between(&self, lane: LaneId, from: Nanos, to: Nanos) -> Ledger {
         let mut ledger = Ledger(self.lane_window(lane, from, to, 1)[0].states);
         let lane = &self.lanes[lane.index()];
-        settle(lane.unmet.between(from.0, to.0), lane.queued.between(from.0, to.0), &mut ledger);
+        settle(lane, lane.unmet.between(from.0, to.0), lane.queued.between(from.0, to.0), &mut ledger);
         ledger
     }
 
@@ -59,6 +59,17 @@ impl Trace {
     pub fn on_cpu(&self, lane: LaneId) -> Nanos {
         let ledger = self.lane_ledger(lane);
         State::ALL.into_iter().filter(|state| state.on_core()).map(|state| ledger.0[state.index()]).sum()
+    }
+
+    /// Of what is drawn as on a core, how much was a queue for one: 0 to 1. Only where no record tells of a lane's cores.
+    pub fn queued_as_drawn(&self, lane: LaneId) -> f64 {
+        let lane = &self.lanes[lane.index()];
+        let mut ledger = self.drawn(lane);
+        let drawn = queued::awake(&ledger);
+        if !lane.had_core {
+            lane.queued.ever().settle_awake(&mut ledger);
+        }
+        (drawn - queued::awake(&ledger)).0 as f64 / drawn.0.max(1) as f64
     }
 
     /// How many tasks the lane began.
@@ -180,9 +191,13 @@ impl Trace {
 }
 
 /// Puts into what was drawn what no look met, and then what was a queue for a core.
-fn settle(unmet: unmet::Sums, queued: queued::Sums, ledger: &mut Ledger) {
+fn settle(lane: &Lane, unmet: unmet::Sums, queued: queued::Sums, ledger: &mut Ledger) {
     let slept = ledger.0[State::Sleeping.index()].0;
     unmet.settle(ledger);
     let waited = slept.saturating_sub(ledger.0[State::Sleeping.index()].0) as f64 / slept.max(1) as f64;
-    queued.settle(waited, ledger);
+    match lane.had_core {
+        true => queued.settle(waited, ledger),
+        // No record has told of its cores.
+        false => queued.settle_awake(ledger),
+    }
 }

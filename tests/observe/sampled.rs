@@ -236,7 +236,11 @@ os.wait()
     let spinning = || lanes(&report).iter().filter(|lane| lane["name"] == "spins");
     let sum = |of| spinning().map(|lane| state(lane, of)).sum::<f64>();
     let queued = spinning().map(|lane| nanos(&lane["runqueue_ns"])).sum::<f64>();
-    assert!(queued > 0.2 * sum("running"), "they queue for their core: {report:#}");
+    let awake = sum("running") + sum("waiting_core") + sum("unknown");
+    assert!(queued > 0.2 * awake, "they queue for their core: {report:#}");
+    // Nor to run Python, longer than it had the core.
+    let on_cpu = spinning().map(|lane| nanos(&lane["on_cpu_ns"])).sum::<f64>();
+    assert!(sum("running") < 1.05 * on_cpu, "{} of {on_cpu}: {:#}", sum("running"), report["lanes"]);
     let (native, sought) = (sum("native"), sum("running") + sum("waiting_gil"));
     assert!(native < 0.03 * sought, "{native} in C code of {sought}: {:#}", report["lanes"]);
 }

@@ -18,6 +18,24 @@ fn turns_on_a_core() -> Trace {
 }
 
 #[test]
+fn where_only_looks_tell_what_the_kernel_has_booked_tells_that_cores_were_taken() {
+    let found = |queued: u64| {
+        let both = TraceBuilder::new().lock("GIL of process 1").lane("process 1").running(ms(200));
+        let both = both.lock("GIL of process 2").lane("process 2").running(ms(200));
+        let mut trace = both.live().build();
+        let end = trace.now();
+        for lane in [LaneId(0), LaneId(1)] {
+            trace.lane_queued(lane, end, ms(queued), ms(200 - queued));
+        }
+        trace.advance(end);
+        on_cores(&trace, 4).into_iter().find(|finding| finding.id == "cores-taken").map(|finding| finding.sentence)
+    };
+    let said = found(100).expect("they lacked one for half of the time");
+    assert!(said.contains("for 50% of their time workers wanted one") && said.ends_with("was on 1.0 of 4."), "{said}");
+    assert_eq!(found(10), None);
+}
+
+#[test]
 fn cores_were_taken_by_others_only_where_ours_left_some_free() {
     let both = workers(2, true, &[(State::Running, 100), (State::WaitingCore, 100)]);
     let found = on_cores(&both, 4);
